@@ -1,0 +1,191 @@
+/**
+ * The sandbox contract: everything a tool does to a project's files or processes goes through these two interfaces.
+ * Providers: `local-bwrap` (Linux namespaces on the worker's host), `e2b` (a cloud VM), `unsafe-host` (explicit only).
+ */
+
+export type SandboxKind = 'local-bwrap' | 'e2b' | 'unsafe-host'
+
+/** What a provider found when it looked at its surroundings. `ok: false` means: take no tasks, and say why. */
+export interface ProbeReport {
+  readonly ok: boolean
+  readonly kind: SandboxKind
+  /** One sentence for a person: what works, or what is missing and how to get it. */
+  readonly detail: string
+  readonly isolation: {
+    readonly userNamespace: boolean
+    readonly network: boolean
+    readonly seccomp: boolean
+    readonly pidLimit: boolean
+    readonly memoryLimit: boolean
+  }
+}
+
+/** Durable identity of a sandbox; stored in Postgres as it is, so plain data only. */
+export interface SandboxRef {
+  readonly kind: SandboxKind
+  readonly projectId: string
+  readonly generation: number
+  /** The provider's own name for it: a directory, a VM id. */
+  readonly id: string
+}
+
+export interface EnsureSpec {
+  readonly projectId: string
+  readonly generation: number
+  /** Where an earlier `ensure` left it, if any. */
+  readonly existing?: SandboxRef
+}
+
+export interface SandboxSummary {
+  readonly ref: SandboxRef
+  readonly createdAt: number
+  readonly state: 'running' | 'paused'
+}
+
+export interface SandboxProvider {
+  readonly kind: SandboxKind
+  /** Looks, never changes anything that lasts. Safe to repeat. */
+  probe(): Promise<ProbeReport>
+  /** Idempotent on projectId + generation. Throws `sandbox_unavailable`, `sandbox_auth_failed`, `sandbox_unreachable`. */
+  ensure(spec: EnsureSpec): Promise<SandboxRef>
+  /** Opens what `ensure` made. Throws `sandbox_gone` (never silently replaced) or `sandbox_unreachable` (retried). */
+  open(ref: SandboxRef): Promise<Sandbox>
+  list(): AsyncIterable<SandboxSummary>
+  /** Ends every process and removes the files. Safe to repeat. */
+  destroy(ref: SandboxRef): Promise<void>
+  /** Releases what the provider itself holds (connections, spare processes); running commands go on. */
+  close(): Promise<void>
+}
+
+export type ExecStatus = 'running' | 'exited' | 'timed_out' | 'idle_timed_out' | 'killed' | 'oom' | 'lost'
+
+export interface ExecState {
+  readonly execId: string
+  readonly status: ExecStatus
+  readonly exitCode: number | null
+  readonly signal: string | null
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  readonly endedAt: number | null
+  /** Bytes the command printed in all; `droppedBytes` of them were beyond the log's head and tail. */
+  readonly bytes: number
+  readonly droppedBytes: number
+}
+
+export interface ExecSpec {
+  /** Chosen by the caller and unique in the sandbox: 1 to 128 characters of `[A-Za-z0-9_.-]`. Starting it again attaches. */
+  readonly execId: string
+  /** Groups execs for `killAll`. */
+  readonly taskId: string
+  readonly argv: readonly string[] | { readonly sh: string }
+  /** Relative to the workspace; default its root. */
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly stdin?: Uint8Array
+  /** Wall-clock limit; the runner kills the whole tree after it. At most 600,000. */
+  readonly timeoutMs: number
+  /** Limit without any output; 0 means none. */
+  readonly idleTimeoutMs?: number
+}
+
+export interface ExecChunk {
+  /** Byte offset in everything the command printed. */
+  readonly offset: number
+  readonly data: Uint8Array
+}
+
+export interface ExecPoll {
+  readonly state: ExecState
+  readonly chunks: readonly ExecChunk[]
+  /** Pass it to the next poll. */
+  readonly cursor: number
+}
+
+export interface FileSlice {
+  readonly data: Uint8Array
+  readonly sizeBytes: number
+  /** SHA-256 of the whole file in hex; absent when only a part was read. */
+  readonly sha256?: string
+}
+
+export interface FileStat {
+  readonly kind: 'file' | 'directory' | 'symlink' | 'other'
+  readonly sizeBytes: number
+  readonly mode: number
+}
+
+export interface FileEntry {
+  /** Relative to the workspace, `/` as separator. */
+  readonly path: string
+  readonly name: string
+  readonly kind: 'file' | 'directory' | 'symlink' | 'other'
+  readonly sizeBytes: number
+}
+
+export interface FileWrite {
+  readonly path: string
+  readonly data: Uint8Array | string
+  readonly mode?: number
+}
+
+export type FileChangeKind = 'create' | 'modify' | 'delete'
+
+export interface FileChange {
+  readonly path: string
+  readonly kind: FileChangeKind
+  readonly added: number
+  readonly removed: number
+  readonly binary: boolean
+}
+
+export interface TreeDiff {
+  /** Unified diff, cut at `maxBytes` on a line's end. */
+  readonly patch: string
+  readonly truncated: boolean
+}
+
+/**
+ * One project's files and processes. Paths are relative to the workspace; anything that leaves it (`..`, absolute,
+ * a symlink to the outside, a device) throws `sandbox_bad_request` with a sentence the model can act on.
+ */
+export interface Sandbox {
+  readonly ref: SandboxRef
+  /** The workspace's path as commands see it, e.g. `/workspace`. */
+  readonly root: string
+
+  /** Idempotent on `execId`: a second start attaches to the first and returns its state. */
+  start(spec: ExecSpec): Promise<ExecState>
+  /** Waits up to `waitMs` for output beyond `cursor` or for the end, then returns what there is (at most `maxBytes`). */
+  poll(
+    execId: string,
+    options: { cursor: number; maxBytes: number; waitMs: number; signal?: AbortSignal },
+  ): Promise<ExecPoll>
+  /** The first `headBytes` and the last `tailBytes` of a command's output, with what lies between counted. */
+  output(execId: string, options: { headBytes: number; tailBytes: number }): Promise<{ head: Uint8Array; tail: Uint8Array; omittedBytes: number }>
+  input(execId: string, data: Uint8Array | 'eof'): Promise<void>
+  /** Ends the whole process tree, `setsid nohup` children included. Safe to repeat; an ended exec keeps its state. */
+  kill(execId: string): Promise<ExecState>
+  /** Ends every running exec of a task (of the whole project when left out) and returns those it ended. */
+  killAll(taskId?: string): Promise<ExecState[]>
+  execs(taskId?: string): Promise<ExecState[]>
+
+  read(path: string, options?: { offset?: number; length?: number; maxBytes?: number }): Promise<FileSlice>
+  /** Writes each file through a temporary one and a rename; makes parent directories. Safe to repeat. */
+  write(files: readonly FileWrite[]): Promise<void>
+  stat(path: string): Promise<FileStat | null>
+  list(path: string, options: { depth: number; limit: number }): Promise<{ entries: FileEntry[]; truncated: boolean }>
+  remove(path: string): Promise<void>
+
+  /** Stores the workspace's files as a git tree outside the workspace and returns its hash. Same files, same hash. */
+  checkpoint(): Promise<string>
+  changes(from: string, to: string): Promise<FileChange[]>
+  diff(from: string, to: string, options: { maxBytes: number; paths?: readonly string[] }): Promise<TreeDiff>
+  /** Makes the workspace's files equal to a checkpoint (or only the given paths); ignored directories stay. */
+  restore(tree: string, paths?: readonly string[]): Promise<void>
+
+  /** Tells the provider that the sandbox is in use. */
+  keepAlive(): Promise<void>
+  pause(): Promise<void>
+  /** Bytes and files of the workspace, for limits and people. */
+  usage(): Promise<{ sizeBytes: number; files: number }>
+}

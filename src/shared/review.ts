@@ -1,0 +1,85 @@
+/** The review's nouns, as types only: workflow code imports them, and zod must stay out of its bundle. */
+
+export type Severity = 'blocking' | 'important' | 'note'
+
+/** One thing the reviewer looks for. `id` is a slug, unique in its criteria; `text` is at most 2,000 characters. */
+export interface Criterion {
+  readonly id: string
+  readonly text: string
+  readonly severity: Severity
+  readonly enabled: boolean
+}
+
+/** A command the harness runs itself in the workspace; exit code 0 means it passed. */
+export interface Check {
+  readonly name: string
+  readonly command: string
+}
+
+export interface Criteria {
+  readonly version: number
+  readonly criteria: readonly Criterion[]
+  /** Empty means: detect them from the project's files. */
+  readonly checks: readonly Check[]
+  /** 0 to 5. */
+  readonly maxFixRounds: number
+  /** Review on or off; off means a change ends `unreviewed`. */
+  readonly enabled: boolean
+}
+
+export interface Finding {
+  readonly id: string
+  readonly criterionId?: string
+  readonly severity: Severity
+  readonly file?: string
+  readonly line?: number
+  readonly claim: string
+  readonly evidence: string
+  readonly scenario?: string
+  readonly state: 'open' | 'fixed' | 'disputed' | 'dismissed'
+}
+
+/** What the harness saw when it ran one check. `output` is head and tail, at most 8,000 characters. */
+export interface CheckResult {
+  readonly name: string
+  readonly command: string
+  readonly status: 'passed' | 'failed' | 'timed_out' | 'lost'
+  readonly exitCode: number | null
+  readonly durationMs: number
+  readonly output: string
+}
+
+export type RoundVerdict = 'approved' | 'approved_with_notes' | 'issues_found' | 'checks_failed' | 'inconclusive'
+
+export type ReviewStatus =
+  | 'not_started'
+  | 'skipped'
+  | 'reviewing'
+  | 'fixing'
+  | 'approved'
+  | 'approved_with_notes'
+  | 'issues_remaining'
+  | 'inconclusive'
+
+/** One finished round, as the `reviewState` query and the database show it. */
+export interface RoundSummary {
+  readonly round: number
+  readonly verdict: RoundVerdict
+  /** Tree that was judged: a git tree hash of the workspace. */
+  readonly treeHash: string
+  readonly checksFailed: number
+  readonly findingsOpen: number
+  readonly findingsResolved: number
+}
+
+/** The contract of the `reviewState` query. Small on purpose: texts of findings live in Postgres. */
+export interface ReviewState {
+  readonly status: ReviewStatus
+  readonly round: number
+  readonly fixRounds: number
+  readonly maxFixRounds: number
+  readonly verdict?: RoundVerdict
+  readonly treeHash?: string
+  readonly findings: { readonly open: number; readonly resolved: number }
+  readonly history: readonly RoundSummary[]
+}
