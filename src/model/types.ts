@@ -70,22 +70,42 @@ export type StopReason =
   | 'model_context_window_exceeded'
   | 'unknown'
 
-/** A whole reply. `toolInputs` holds each call's input as the raw JSON text that was streamed, keys in their order. */
+/**
+ * A whole reply. `content` holds only what may go back into the history and what may run: a tool call stands in it only
+ * when its input arrived whole, is a JSON object, and the reply ended by the model's own will. Keys of an input keep the
+ * order in which they were streamed. `content` may be empty: such a reply is never stored.
+ */
 export interface ModelReply {
   readonly content: readonly AssistantBlock[]
   readonly stopReason: StopReason
+  /** For a refusal its category and explanation, for `stop_sequence` the sequence, for `unknown` what the server said. */
   readonly stopDetail: string | null
+  /**
+   * Set when the reply was cut (`max_tokens`, context window, refusal): what stood last. `tool_use` also when any tool
+   * call was dropped from `content`; such a reply is thrown away and asked for again with more room.
+   */
+  readonly truncated?: 'text' | 'thinking' | 'tool_use'
   readonly usage: Usage
   /** null when the model's price is not known. */
   readonly costUsd: number | null
+  /** The id that the server named, which may be the dated form of the one that was asked for. */
   readonly model: string
+  /** The server's name for the call, for support requests and logs. */
+  readonly requestId?: string
+  /** From the call's start to the first piece of content. */
   readonly firstTokenMs: number | null
   readonly durationMs: number
 }
 
 /** What arrives while a reply streams. `index` is the content block's. */
 export type ModelDelta =
-  | { readonly type: 'block_start'; readonly index: number; readonly block: 'text' | 'thinking' | 'tool_use'; readonly toolUseId?: string; readonly toolName?: string }
+  | {
+      readonly type: 'block_start'
+      readonly index: number
+      readonly block: 'text' | 'thinking' | 'tool_use'
+      readonly toolUseId?: string
+      readonly toolName?: string
+    }
   | { readonly type: 'text' | 'thinking' | 'tool_input'; readonly index: number; readonly delta: string }
 
 export interface StreamOptions {

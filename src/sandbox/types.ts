@@ -46,13 +46,19 @@ export interface SandboxProvider {
   readonly kind: SandboxKind
   /** Looks, never changes anything that lasts. Safe to repeat. */
   probe(): Promise<ProbeReport>
-  /** Idempotent on projectId + generation. Throws `sandbox_unavailable`, `sandbox_auth_failed`, `sandbox_unreachable`. */
+  /**
+   * Idempotent on projectId + generation. An `existing` of the same generation that is not there any more is never made
+   * anew, since its files are lost: `sandbox_gone`; the caller raises the generation. Throws `sandbox_unavailable`,
+   * `sandbox_auth_failed`, `sandbox_unreachable`.
+   */
   ensure(spec: EnsureSpec): Promise<SandboxRef>
   /** Opens what `ensure` made. Throws `sandbox_gone` (never silently replaced) or `sandbox_unreachable` (retried). */
   open(ref: SandboxRef): Promise<Sandbox>
   list(): AsyncIterable<SandboxSummary>
   /** Ends every process and removes the files. Safe to repeat. */
   destroy(ref: SandboxRef): Promise<void>
+  /** Forgets the records (state and output) of commands that ended longer ago than this; returns how many. Safe to repeat. */
+  prune(olderThanMs: number): Promise<number>
   /** Releases what the provider itself holds (connections, spare processes); running commands go on. */
   close(): Promise<void>
 }
@@ -70,6 +76,8 @@ export interface ExecState {
   /** Bytes the command printed in all; `droppedBytes` of them were beyond the log's head and tail. */
   readonly bytes: number
   readonly droppedBytes: number
+  /** One sentence when a limit other than time ended it, e.g. too many processes. */
+  readonly reason?: string
 }
 
 export interface ExecSpec {
@@ -81,7 +89,8 @@ export interface ExecSpec {
   /** Relative to the workspace; default its root. */
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
-  readonly stdin?: Uint8Array
+  /** What the command reads, then its end. `open`: nothing yet, `input` writes to it. Left out: no input at all. */
+  readonly stdin?: Uint8Array | 'open'
   /** Wall-clock limit; the runner kills the whole tree after it. At most 600,000. */
   readonly timeoutMs: number
   /** Limit without any output; 0 means none. */
@@ -161,7 +170,11 @@ export interface Sandbox {
     options: { cursor: number; maxBytes: number; waitMs: number; signal?: AbortSignal },
   ): Promise<ExecPoll>
   /** The first `headBytes` and the last `tailBytes` of a command's output, with what lies between counted. */
-  output(execId: string, options: { headBytes: number; tailBytes: number }): Promise<{ head: Uint8Array; tail: Uint8Array; omittedBytes: number }>
+  output(
+    execId: string,
+    options: { headBytes: number; tailBytes: number },
+  ): Promise<{ head: Uint8Array; tail: Uint8Array; omittedBytes: number }>
+  /** Writes to a command that was started with `stdin: 'open'`, or closes its input. Not idempotent. */
   input(execId: string, data: Uint8Array | 'eof'): Promise<void>
   /** Ends the whole process tree, `setsid nohup` children included. Safe to repeat; an ended exec keeps its state. */
   kill(execId: string): Promise<ExecState>

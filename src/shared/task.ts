@@ -6,15 +6,7 @@ export const TASK_QUEUE = 'coding-tasks'
 
 export type TaskStatus = 'accepted' | 'running' | 'cancelling' | 'needs_budget' | 'completed' | 'failed' | 'cancelled'
 
-export type Phase =
-  | 'preparing'
-  | 'context'
-  | 'working'
-  | 'checking'
-  | 'reviewing'
-  | 'fixing'
-  | 'finishing'
-  | 'done'
+export type Phase = 'preparing' | 'context' | 'working' | 'checking' | 'reviewing' | 'fixing' | 'finishing' | 'done'
 
 /** How a completed task ended; failed and cancelled tasks have none. */
 export type Outcome =

@@ -1,0 +1,34 @@
+import { writeFileSync } from 'node:fs'
+import { relative } from 'node:path'
+import { ROOT } from './paths.mjs'
+
+/** Vitest reporter that writes what `test.mjs` reads: one line of JSON per test, with the reason of each skip. */
+export default class ResultFileReporter {
+  /** @param {readonly import('vitest/node').TestModule[]} modules */
+  onTestRunEnd(modules) {
+    const file = process.env['KEELSON_TEST_RESULT']
+    if (file === undefined) return
+    const tests = modules.flatMap((module) => [...module.children.allTests()].map((test) => recordOf(module, test)))
+    const broken = modules
+      .filter((module) => !module.ok() && module.children.size === 0)
+      .map((module) => ({ file: relative(ROOT, module.moduleId), name: '(the file itself)', state: 'failed' }))
+    writeFileSync(file, JSON.stringify([...tests, ...broken]))
+  }
+}
+
+/**
+ * @param {import('vitest/node').TestModule} module
+ * @param {import('vitest/node').TestCase} test
+ * @returns {import('./test-result.mjs').TestRecord}
+ */
+function recordOf(module, test) {
+  const result = test.result()
+  const note = result.state === 'skipped' ? result.note : undefined
+  return {
+    file: relative(ROOT, module.moduleId),
+    name: test.fullName,
+    // A test without an end, after a crash of its process, counts as failed.
+    state: result.state === 'pending' ? 'failed' : result.state,
+    ...(note === undefined ? {} : { note }),
+  }
+}

@@ -1,0 +1,60 @@
+import { recordCheckpoint } from '../db/checkpoints.ts'
+import type { Task } from '../db/tasks.ts'
+import type { Lease } from '../db/transaction.ts'
+import type { NewEvent } from '../events/topics.ts'
+import type { FileChange, Sandbox } from '../sandbox/types.ts'
+import { hitCrashPoint } from '../shared/crash-points.ts'
+import { newId } from '../shared/ids.ts'
+import type { DiffStat } from '../shared/task.ts'
+import type { ActivityDeps } from './deps.ts'
+
+/** Sums of a list of changes, for people. */
+export function statOf(changes: readonly FileChange[]): DiffStat {
+  return {
+    files: changes.length,
+    added: changes.reduce((sum, change) => sum + change.added, 0),
+    removed: changes.reduce((sum, change) => sum + change.removed, 0),
+  }
+}
+
+/**
+ * Stores the workspace's tree when it differs from the task's latest one, and tells the stream which files changed:
+ * those that no tool announced were changed by a command. Returns the tree. Safe to repeat.
+ */
+export async function takeCheckpoint(
+  deps: ActivityDeps,
+  at: { task: Task; lease: Lease; sandbox: Sandbox; turn: number; label: string; toolPaths: ReadonlySet<string> },
+): Promise<string> {
+  const { task, lease, sandbox } = at
+  const tree = await sandbox.checkpoint()
+  const from = task.latestTree ?? task.startTree
+  if (tree === from || task.startTree === null || from === null) return tree
+  const recent = await sandbox.changes(from, tree)
+  const whole = from === task.startTree ? recent : await sandbox.changes(task.startTree, tree)
+  const stat = statOf(whole)
+  hitCrashPoint('checkpoint.before_record')
+  const checkpointId = newId('ckp')
+  const scope = {
+    projectId: lease.projectId,
+    conversationId: lease.conversationId,
+    taskId: lease.taskId,
+    turn: at.turn,
+  }
+  const changed = recent.filter((change) => !at.toolPaths.has(change.path))
+  const events: NewEvent[] = changed.slice(0, MAX_FILE_EVENTS).map(({ path, kind, added, removed }) => ({
+    type: 'file.changed',
+    key: `file.changed:${lease.taskId}:${tree}:${path}`,
+    scope,
+    payload: { path, kind, added, removed, source: 'shell' },
+  }))
+  const key = `${lease.taskId}:${at.turn}:${tree}`
+  events.push({ type: 'diff.updated', key: `diff.updated:${key}`, scope, payload: { stat } })
+  const payload = { checkpointId, treeHash: tree, label: at.label, stat }
+  events.push({ type: 'checkpoint.created', key: `checkpoint.created:${key}`, scope, payload })
+  const checkpoint = { id: checkpointId, turn: at.turn, treeHash: tree, label: at.label, stat }
+  await recordCheckpoint(deps.db, lease, checkpoint, events)
+  return tree
+}
+
+/** A command that touches thousands of files is told by `diff.updated` and the checkpoint. */
+const MAX_FILE_EVENTS = 200

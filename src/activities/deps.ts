@@ -1,0 +1,20 @@
+import type { Db } from '../db/client.ts'
+import type { Publisher } from '../events/publisher.ts'
+import type { ModelProfile } from '../model/profiles.ts'
+import type { Model } from '../model/types.ts'
+import type { Workspaces } from '../sandbox/workspaces.ts'
+
+/** What a worker's activities share; built once in worker/main.ts. */
+export interface ActivityDeps {
+  readonly db: Db
+  readonly publisher: Publisher
+  readonly model: Model
+  profileOf(model: string): ModelProfile
+  readonly workspaces: Workspaces
+  /** Shown in `sandbox.*` events. */
+  readonly sandboxProvider: string
+  /** How long a slice lasts before it ends at the next turn boundary, given how many tasks this worker runs. */
+  sliceMs(runningTasks: number): number
+  /** Has the outbox swept at once, since the task that ended may let the next one start. Must not throw. */
+  sweepOutbox(): void
+}

@@ -1,0 +1,78 @@
+import { collectProjectContext, contextInputHash, writeContextFile } from '../context/project-context.ts'
+import { currentContext, pinContext, saveContext } from '../db/contexts.ts'
+import { appendEvents } from '../db/events.ts'
+import { addNotice } from '../db/journal.ts'
+import { acquireLease } from '../db/lifecycle.ts'
+import type { Task } from '../db/tasks.ts'
+import type { Lease } from '../db/transaction.ts'
+import type { EventScope, NewEvent } from '../events/topics.ts'
+import type { Sandbox } from '../sandbox/types.ts'
+import { newId } from '../shared/ids.ts'
+import type { Activities } from '../workflows/activities.ts'
+import type { ActivityDeps } from './deps.ts'
+import { runActivity } from './run-activity.ts'
+
+/** Makes the project context when an input changed or somebody asked, else reuses it. */
+export function createContextActivities(
+  deps: ActivityDeps,
+): Pick<Activities, 'prepareProjectContext' | 'refreshContext'> {
+  return {
+    prepareProjectContext: runActivity(async ({ taskId, projectId, force }, run) => {
+      const { activity, attempt } = run
+      const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase: 'context' })
+      const sandbox = await deps.workspaces.open(projectId)
+      const scope = { projectId, conversationId: task.conversationId, taskId }
+      const made = await makeContext(deps, sandbox, { projectId, scope, force, key: `${taskId}:${task.lease}` })
+      await useContext(deps, task, lease, made)
+    }),
+    refreshContext: runActivity(async ({ projectId }) => {
+      const sandbox = await deps.workspaces.open(projectId)
+      const scope = { projectId, conversationId: null, taskId: null }
+      const made = await makeContext(deps, sandbox, { projectId, scope, force: true, key: newId('req') })
+      await appendEvents(deps.db, projectId, [made.event])
+    }),
+  }
+}
+
+interface Made {
+  readonly hash: string
+  readonly markdown: string
+  readonly event: NewEvent
+}
+
+async function makeContext(
+  deps: ActivityDeps,
+  sandbox: Sandbox,
+  ask: { projectId: string; scope: EventScope; force: boolean; key: string },
+): Promise<Made> {
+  const startedAt = performance.now()
+  const known = await currentContext(deps.db, ask.projectId)
+  if (known && !ask.force && known.hash === (await contextInputHash(sandbox))) {
+    const payload = { hash: known.hash, tokens: known.tokens }
+    const event = { type: 'context.reused', key: `context.reused:${ask.key}`, scope: ask.scope, payload } as const
+    return { hash: known.hash, markdown: known.markdown, event }
+  }
+  const { markdown, hash, tokens, sources } = await collectProjectContext(sandbox)
+  await writeContextFile(sandbox, { markdown })
+  await saveContext(deps.db, { projectId: ask.projectId, hash, markdown, tokens, sources })
+  const durationMs = Math.round(performance.now() - startedAt)
+  const payload = { hash, tokens, forced: ask.force, durationMs }
+  return {
+    hash,
+    markdown,
+    event: { type: 'context.generated', key: `context.generated:${ask.key}`, scope: ask.scope, payload },
+  }
+}
+
+/**
+ * The first context of a task becomes part of its static prefix. A later one never changes that prefix, which would
+ * empty the model's cache: it is told to the model at its next turn and is the prefix of the next task.
+ */
+async function useContext(deps: ActivityDeps, task: Task, lease: Lease, made: Made): Promise<void> {
+  if (task.contextHash === null) {
+    await pinContext(deps.db, lease, made.hash, [made.event])
+    return
+  }
+  const text = `Notice: the project context was made anew. It replaces the one you were given.\n\n${made.markdown}`
+  await addNotice(deps.db, lease, { id: newId('req'), lane: 'coder', key: `context:${task.lease}`, text }, [made.event])
+}

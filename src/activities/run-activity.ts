@@ -1,0 +1,83 @@
+/**
+ * What every activity does besides its work: beats its heart from a timer, passes cancellation on, and turns failures
+ * into Temporal's. Heartbeats stop when nothing has moved for a while, so that a wedged attempt is replaced.
+ */
+
+import { ApplicationFailure, Context, log } from '@temporalio/activity'
+import { AppError, ERRORS } from '../shared/errors.ts'
+
+const HEARTBEAT_MS = 700
+/** Longer than any quiet spell that is in order: a stalled model call ends after 60 s, a poll after a few. */
+const STALE_AFTER_MS = 120_000
+/** A failure that is a defect of ours is tried again in case it was a passing one, but not for ever. */
+const MAX_INTERNAL_ATTEMPTS = 5
+/** At up to 30 s apart this is about half an hour of a service being away. */
+const MAX_ATTEMPTS = 70
+
+export interface ActivityRun {
+  readonly activity: string
+  readonly attempt: number
+  readonly signal: AbortSignal
+  /** Proof of life; call it whenever something moved. */
+  onProgress(): void
+}
+
+/** True when the abort means that the task ends, rather than that another attempt will go on. */
+export function endsTask(reason: unknown): boolean {
+  return reason instanceof Error && reason.message === 'CANCELLED'
+}
+
+export function runActivity<Input, Output>(
+  work: (input: Input, run: ActivityRun) => Promise<Output>,
+): (input: Input) => Promise<Output> {
+  return async (input) => {
+    const context = Context.current()
+    let movedAt = performance.now()
+    const timer = setInterval(() => {
+      if (performance.now() - movedAt < STALE_AFTER_MS) context.heartbeat()
+    }, HEARTBEAT_MS)
+    const run: ActivityRun = {
+      activity: context.info.activityType,
+      attempt: context.info.attempt,
+      signal: context.cancellationSignal,
+      onProgress() {
+        movedAt = performance.now()
+      },
+    }
+    try {
+      return await work(input, run)
+    } catch (error) {
+      // The model's client and child processes have errors of their own for an abort: what counts is who asked for it.
+      if (context.cancellationSignal.aborted) throw context.cancellationSignal.reason
+      throw toFailure(error, run)
+    } finally {
+      clearInterval(timer)
+    }
+  }
+}
+
+function toFailure(error: unknown, run: ActivityRun): ApplicationFailure {
+  if (error instanceof ApplicationFailure) return error
+  if (!(error instanceof AppError)) {
+    log.error('an activity failed unexpectedly', { activity: run.activity, attempt: run.attempt, error })
+    return ApplicationFailure.create({
+      type: 'internal',
+      message: 'The task failed because of an internal error; the worker’s log has the details.',
+      nonRetryable: run.attempt >= MAX_INTERNAL_ATTEMPTS,
+    })
+  }
+  const retryable = ERRORS[error.code].retryable && run.attempt < MAX_ATTEMPTS
+  log[retryable ? 'warn' : 'error']('an activity failed', {
+    activity: run.activity,
+    attempt: run.attempt,
+    code: error.code,
+    reason: error.message,
+    cause: error.cause instanceof Error ? error.cause.message : undefined,
+  })
+  return ApplicationFailure.create({
+    type: error.code,
+    message: error.message,
+    nonRetryable: !retryable,
+    ...(retryable && error.retryAfterMs !== undefined ? { nextRetryDelay: error.retryAfterMs } : {}),
+  })
+}

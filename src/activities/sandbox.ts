@@ -1,0 +1,45 @@
+import { recordCheckpoint } from '../db/checkpoints.ts'
+import { acquireLease } from '../db/lifecycle.ts'
+import { hitCrashPoint } from '../shared/crash-points.ts'
+import { newId } from '../shared/ids.ts'
+import { NO_DIFF } from '../shared/task.ts'
+import type { Activities } from '../workflows/activities.ts'
+import type { ActivityDeps } from './deps.ts'
+import { runActivity } from './run-activity.ts'
+
+/** Opens the task's sandbox and stores the tree that the task starts from. */
+export function createSandboxActivities(deps: ActivityDeps): Pick<Activities, 'prepareSandbox'> {
+  return {
+    prepareSandbox: runActivity(async ({ taskId, projectId }, run) => {
+      const { activity, attempt } = run
+      const provider = deps.sandboxProvider
+      const { task, lease } = await acquireLease(
+        deps.db,
+        { taskId, projectId, activity, attempt, phase: 'preparing' },
+        (scope) => [{ type: 'sandbox.starting', key: `sandbox.starting:${taskId}`, scope, payload: { provider } }],
+      )
+      hitCrashPoint('lease.acquired')
+      if (task.startTree !== null) return
+      const startedAt = performance.now()
+      const sandbox = await deps.workspaces.open(projectId)
+      const treeHash = await sandbox.checkpoint()
+      hitCrashPoint('checkpoint.before_record')
+      const checkpoint = { id: newId('ckp'), turn: 0, treeHash, label: 'task start', stat: NO_DIFF }
+      const scope = { projectId, conversationId: task.conversationId, taskId }
+      await recordCheckpoint(deps.db, lease, checkpoint, [
+        {
+          type: 'sandbox.ready',
+          key: `sandbox.ready:${taskId}`,
+          scope,
+          payload: { provider, durationMs: Math.round(performance.now() - startedAt), reused: false },
+        },
+        {
+          type: 'checkpoint.created',
+          key: `checkpoint.created:${taskId}:0:${treeHash}`,
+          scope,
+          payload: { checkpointId: checkpoint.id, treeHash, label: checkpoint.label, stat: NO_DIFF },
+        },
+      ])
+    }),
+  }
+}

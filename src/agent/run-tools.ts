@@ -1,0 +1,154 @@
+/**
+ * Runs the tool calls of one reply. A call that has a result is not run again; a call that was started goes on from what
+ * it announced; read-only calls next to each other run at the same time, the rest in order.
+ */
+
+import { type FinishedCall, type JournalToolCall, type JournalTurn, outputPartId } from '../db/journal.ts'
+import type { NewEvent } from '../events/topics.ts'
+import type { ExecState, Sandbox } from '../sandbox/types.ts'
+import { hitCrashPoint } from '../shared/crash-points.ts'
+import type { Lane } from './lane.ts'
+import { findTool, parseToolInput } from './tools/registry.ts'
+import type { Tool, ToolContext, ToolResult } from './tools/tool.ts'
+import { knownPathOf } from './tools/workspace-path.ts'
+
+/** A command's output in its closing event: whole up to twice this, else head and tail. */
+const EVENT_OUTPUT_BYTES = 128 * 1024
+
+/** Returns the turn with every call finished. Throws what the lane's signal says, `sandbox_*`, `lease_lost`. */
+export async function runTools(lane: Lane, turn: JournalTurn): Promise<JournalTurn> {
+  const known = knownPaths(lane)
+  const done = new Map<string, JournalToolCall>()
+  for (const group of groupCalls(lane, turn.toolCalls)) {
+    const settled = await Promise.allSettled(group.map((call) => runCall(lane, call, known)))
+    const finished = settled.filter((entry) => entry.status === 'fulfilled').map((entry) => entry.value)
+    hitCrashPoint('tool.effect.before_record')
+    await lane.journal.finishTools(finished)
+    for (const entry of finished) {
+      done.set(entry.call.toolUseId, {
+        ...entry.call,
+        status: 'finished',
+        result: entry.result,
+        isError: entry.isError,
+      })
+      const path = entry.isError ? null : knownPathOf(entry.call.name, JSON.parse(entry.call.input), lane.sandbox.root)
+      if (path !== null) known.add(path)
+    }
+    const failed = settled.find((entry) => entry.status === 'rejected')
+    if (failed) throw failed.reason
+  }
+  return { ...turn, toolCalls: turn.toolCalls.map((call) => done.get(call.toolUseId) ?? call) }
+}
+
+function groupCalls(lane: Lane, calls: readonly JournalToolCall[]): JournalToolCall[][] {
+  const groups: JournalToolCall[][] = []
+  let parallel = false
+  for (const call of calls) {
+    if (call.status === 'finished') continue
+    const readOnly = findTool(lane.tools, call.name)?.readOnly ?? true
+    if (readOnly && parallel) groups.at(-1)?.push(call)
+    else groups.push([call])
+    parallel = readOnly
+  }
+  return groups
+}
+
+/** Paths that successful calls of this conversation have read or written. */
+function knownPaths(lane: Lane): Set<string> {
+  const known = new Set<string>()
+  for (const turn of [...lane.earlier, ...lane.turns]) {
+    for (const call of turn.toolCalls) {
+      if (call.status !== 'finished' || call.isError) continue
+      const path = knownPathOf(call.name, JSON.parse(call.input), lane.sandbox.root)
+      if (path !== null) known.add(path)
+    }
+  }
+  return known
+}
+
+async function runCall(lane: Lane, call: JournalToolCall, known: ReadonlySet<string>): Promise<FinishedCall> {
+  lane.signal.throwIfAborted()
+  const startedAt = call.startedAt?.getTime() ?? Date.now()
+  const result = await runTool(lane, call, known)
+  const durationMs = Math.max(0, Date.now() - startedAt)
+  const events = await eventsOf(lane, call, result)
+  return { call, result: result.content, isError: result.isError, durationMs, events }
+}
+
+async function runTool(lane: Lane, call: JournalToolCall, known: ReadonlySet<string>): Promise<ToolResult> {
+  const tool = findTool(lane.tools, call.name)
+  if (!tool) {
+    const names = lane.tools.map((entry) => entry.definition.name).join(', ')
+    return { content: `There is no tool ${call.name}; there are: ${names}.`, isError: true }
+  }
+  const parsed = parseToolInput(tool, JSON.parse(call.input))
+  if (!parsed.ok) return { content: parsed.message, isError: true }
+  return await tool.run(parsed.input, contextOf(lane, call, tool, known))
+}
+
+function contextOf(lane: Lane, call: JournalToolCall, tool: Tool, known: ReadonlySet<string>): ToolContext {
+  const scope = { ...lane.scope, turn: call.turn }
+  return {
+    toolUseId: call.toolUseId,
+    taskId: lane.taskId,
+    sandbox: lane.sandbox,
+    signal: lane.signal,
+    knownPaths: known,
+    begun: call.effect,
+    async begin(effect) {
+      if (!tool.readOnly && call.status === 'requested') await lane.journal.startTool(call, effect)
+      hitCrashPoint('tool.started.before_effect')
+    },
+    onOutput(offset, data) {
+      lane.onProgress()
+      const payload = {
+        toolUseId: call.toolUseId,
+        partId: outputPartId(call.toolUseId),
+        offset,
+        stream: 'stdout' as const,
+        data: Buffer.from(data).toString('base64'),
+      }
+      if (!tool.readOnly) lane.publish({ type: 'output', scope, payload })
+    },
+  }
+}
+
+async function eventsOf(lane: Lane, call: JournalToolCall, result: ToolResult): Promise<NewEvent[]> {
+  const scope = { ...lane.scope, turn: call.turn }
+  const events: NewEvent[] = []
+  if (result.exec) events.push(await commandFinished(lane, call, result.exec))
+  if (result.fileChange) {
+    const key = `file.changed:${lane.taskId}:${call.toolUseId}`
+    events.push({ type: 'file.changed', key, scope, payload: { ...result.fileChange, source: 'tool' } })
+  }
+  return events
+}
+
+async function commandFinished(lane: Lane, call: JournalToolCall, exec: ExecState): Promise<NewEvent> {
+  const shown = await shownOutput(lane.sandbox, exec)
+  return {
+    type: 'command.finished',
+    key: `command.finished:${lane.taskId}:${call.toolUseId}`,
+    scope: { ...lane.scope, turn: call.turn },
+    payload: {
+      toolUseId: call.toolUseId,
+      partId: outputPartId(call.toolUseId),
+      status: exec.status === 'running' ? 'lost' : exec.status,
+      exitCode: exec.exitCode,
+      durationMs: Math.max(0, (exec.endedAt ?? exec.startedAt) - exec.startedAt),
+      truncated: shown.tail !== undefined,
+      bytes: exec.bytes,
+      ...shown,
+    },
+  }
+}
+
+async function shownOutput(sandbox: Sandbox, exec: ExecState): Promise<{ output: string; tail?: string }> {
+  if (exec.bytes === 0) return { output: '' }
+  const { head, tail, omittedBytes } = await sandbox.output(exec.execId, {
+    headBytes: EVENT_OUTPUT_BYTES,
+    tailBytes: EVENT_OUTPUT_BYTES,
+  })
+  if (omittedBytes === 0) return { output: Buffer.concat([head, tail]).toString('base64') }
+  return { output: Buffer.from(head).toString('base64'), tail: Buffer.from(tail).toString('base64') }
+}

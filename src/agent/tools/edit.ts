@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import { defineTool, refusal } from './define-tool.ts'
+import { findReplacement, lineNumberAt } from './find-replacement.ts'
+import { countLineChanges } from './line-changes.ts'
+import { linesOf, numberedLine } from './numbered-lines.ts'
+import { findPlaceholder } from './placeholder.ts'
+import { conflictResult, repeatState, replaceFile } from './replace-file.ts'
+import { openTextFile, type TextFile } from './text-file.ts'
+import type { ToolContext, ToolResult } from './tool.ts'
+import { toWorkspacePath } from './workspace-path.ts'
+
+const CONTEXT_LINES = 3
+const MAX_SHOWN_LINES = 60
+
+const EditInputSchema = z.strictObject({
+  file_path: z.string().min(1).max(4_096).describe('Path in the workspace, relative or absolute.'),
+  old_string: z.string().min(1).max(1_000_000).describe('The text to replace, exactly as in the file, unique in it.'),
+  new_string: z.string().max(1_000_000).describe('The text to put in its place, taken literally.'),
+  replace_all: z.boolean().optional().describe('Replace every occurrence instead of the only one. Default false.'),
+})
+
+type EditInput = z.infer<typeof EditInputSchema>
+
+/** Replaces one exact, unique piece of a file that was read before, and shows the lines around the change. */
+export const edit = defineTool<EditInput>({
+  name: 'edit',
+  description: [
+    'Replaces text in a file. Read the file first: an edit of a file that was not read is refused.',
+    'old_string must stand exactly once in the file, with its indentation and without the line numbers that read shows;',
+    'add surrounding lines to make it unique, or set replace_all. The result shows the changed lines.',
+  ].join('\n'),
+  schema: EditInputSchema,
+  readOnly: false,
+  async run(input, context) {
+    context.signal.throwIfAborted()
+    const target = toWorkspacePath(input.file_path, context.sandbox.root)
+    if (!target.ok) return refusal(target.message)
+    const { path } = target
+    if (input.old_string === input.new_string) return refusal('old_string and new_string are the same.')
+    const opened = await openTextFile(context.sandbox, path)
+    if (opened.kind === 'refused') return opened.result
+    if (opened.kind === 'missing') return refusal(`${path} does not exist. Use write to create it.`)
+    if (!context.knownPaths.has(path)) return refusal(`Read ${path} before you edit it.`)
+    if (!opened.file.isUtf8) return refusal(`${path} is not valid UTF-8; an edit would damage it. Use bash instead.`)
+    return await editFile(path, opened.file, input, context)
+  },
+})
+
+async function editFile(path: string, file: TextFile, input: EditInput, context: ToolContext): Promise<ToolResult> {
+  const repeat = repeatState(context.begun, file.sha256)
+  if (repeat === 'conflict') return conflictResult(path)
+  if (repeat === 'done') return alreadyDone(path, file.text, input)
+  const placeholder = findPlaceholder(input.old_string, input.new_string)
+  if (placeholder !== null) return refusal(placeholder)
+  const request = { oldString: input.old_string, newString: input.new_string, replaceAll: input.replace_all ?? false }
+  const found = findReplacement(file.text, request)
+  if (!found.ok) return refusal(found.message)
+  await replaceFile(context, { path, current: file.sha256, content: found.text })
+  const places = found.count === 1 ? '' : ` in ${found.count} places, the first of them here`
+  const note =
+    found.approximate === null ? '' : ` Not an exact match: ${found.approximate}; check that it is the place you meant.`
+  return {
+    content: `Edited ${path}${places}.${note}\n${around(found.text, found.at, input.new_string)}`,
+    isError: false,
+    fileChange: { path, kind: 'modify', ...countLineChanges(file.text, found.text) },
+  }
+}
+
+function alreadyDone(path: string, text: string, input: EditInput): ToolResult {
+  const at = Math.max(0, text.indexOf(input.new_string))
+  return {
+    content: `Edited ${path}.\n${around(text, at, input.new_string)}`,
+    isError: false,
+    fileChange: { path, kind: 'modify', ...countLineChanges(input.old_string, input.new_string) },
+  }
+}
+
+function around(text: string, at: number, inserted: string): string {
+  const lines = linesOf(text)
+  const first = Math.max(1, lineNumberAt(text, at) - CONTEXT_LINES)
+  const last = lineNumberAt(text, at) + Math.max(0, linesOf(inserted).length - 1) + CONTEXT_LINES
+  const shown = lines.slice(first - 1, Math.min(last, first - 1 + MAX_SHOWN_LINES))
+  const rest = Math.min(last, lines.length) - (first - 1 + shown.length)
+  return [
+    ...shown.map((line, index) => numberedLine(line, first + index)),
+    ...(rest > 0 ? [`(${rest} more changed lines)`] : []),
+  ].join('\n')
+}

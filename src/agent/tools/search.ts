@@ -1,0 +1,82 @@
+import { cleanText, showOutput } from './clean-text.ts'
+import { execIdFor, killsOnAbort, QUIET_ENV, runExec } from './exec.ts'
+import type { ToolContext } from './tool.ts'
+
+const SEARCH_TIMEOUT_MS = 60_000
+/** Far more than is shown, so that what is left out can be counted. */
+const FETCHED_BYTES = 256 * 1024
+
+const USAGE_ERROR = /^(?:rg: |regex |error[: ])/
+
+export type SearchResult =
+  | { readonly ok: true; readonly lines: readonly string[]; readonly complete: boolean }
+  | { readonly ok: false; readonly message: string }
+
+/** Never searched unless they are named: what tools generate or install. `.git` is never searched at all. */
+export const SKIPPED_DIRECTORIES = [
+  'node_modules',
+  '.venv',
+  'venv',
+  '__pycache__',
+  'dist',
+  'build',
+  'target',
+  'coverage',
+]
+
+/**
+ * Runs ripgrep inside the sandbox and returns its output lines, at most 256 KB of them. It honours .gitignore, looks at
+ * hidden files, ignores ripgrep's own configuration and sorts by path, so that the same files give the same bytes.
+ */
+export async function search(args: readonly string[], cwd: string, context: ToolContext): Promise<SearchResult> {
+  const { sandbox, signal } = context
+  const { state, ...output } = await runExec(
+    sandbox,
+    {
+      execId: execIdFor(context.toolUseId),
+      taskId: context.taskId,
+      argv: [
+        'rg',
+        '--no-config',
+        '--no-require-git',
+        '--no-messages',
+        '--hidden',
+        '--color=never',
+        '--sort=path',
+        ...args,
+      ],
+      cwd,
+      env: QUIET_ENV,
+      timeoutMs: SEARCH_TIMEOUT_MS,
+    },
+    { signal, shouldKill: killsOnAbort, headBytes: FETCHED_BYTES, tailBytes: 0 },
+  )
+  const text =
+    output.omittedBytes === 0 ? showOutput(output) : cleanText(new TextDecoder().decode(wholeLines(output.head)))
+  if (state.status === 'timed_out')
+    return { ok: false, message: 'The search took longer than 60 s. Narrow it to a directory.' }
+  if (state.status !== 'exited')
+    return { ok: false, message: `The search was interrupted (${state.status}). Try it again.` }
+  if (state.exitCode === 127)
+    return { ok: false, message: 'ripgrep is not installed in this sandbox. Use bash with find or grep.' }
+  const lines = text.split('\n').filter((line) => line !== '')
+  // 1 means nothing found. 2 is either a faulty pattern, said at once, or files that could not be read, which do not
+  // matter to the lines that were found.
+  if (state.exitCode !== 0 && USAGE_ERROR.test(lines[0] ?? '')) {
+    return { ok: false, message: `The search failed: ${lines.slice(0, 8).join('\n')}` }
+  }
+  return { ok: true, lines, complete: output.omittedBytes === 0 }
+}
+
+/** Globs that keep the skipped directories out, except those that the caller named. Later globs win in ripgrep. */
+export function skipGlobs(named: string): string[] {
+  const parts = new Set(named.split('/'))
+  return [
+    '--glob=!.git',
+    ...SKIPPED_DIRECTORIES.filter((name) => !parts.has(name)).map((name) => `--glob=!**/${name}/**`),
+  ]
+}
+
+function wholeLines(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(0, bytes.lastIndexOf(10) + 1)
+}

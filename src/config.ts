@@ -1,0 +1,316 @@
+import { isIP } from 'node:net'
+import { isAbsolute, resolve } from 'node:path'
+import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig'
+import { z } from 'zod'
+
+/**
+ * The only reader of the environment. {@link loadConfig} turns it into one frozen object in groups; everything else in
+ * the program receives values.
+ */
+
+const optionalText = z.string().trim().min(1).optional()
+const whole = (fallback: number, min: number, max: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback)
+const amount = (fallback: number) => z.coerce.number().positive().max(1_000_000).default(fallback)
+const flag = z.stringbool().default(false)
+const list = (separator: string) =>
+  z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(separator)
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
+
+const absolutePath = z.string().refine(isAbsolute, 'must be an absolute path')
+const urlOf = (...protocols: string[]) =>
+  z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
+      `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+    )
+
+const EnvSchema = z.object({
+  KEELSON_HOME: absolutePath.default(() => resolve('.keelson')),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+
+  HOST: z.string().trim().min(1).default('127.0.0.1'),
+  PORT: whole(3000, 0, 65_535),
+  KEELSON_API_TOKEN: z.string().min(16, 'must be at least 16 characters').optional(),
+  KEELSON_SETUP_TOKEN: z.string().min(16, 'must be at least 16 characters').optional(),
+  KEELSON_ALLOWED_HOSTS: list(','),
+  KEELSON_PROJECT_ROOTS: list(':').pipe(z.array(absolutePath)),
+  TEMPORAL_WEB_URL: urlOf('http:', 'https:').optional(),
+  MAX_STREAMS: whole(12_000, 1, 100_000),
+
+  DATABASE_URL: urlOf('postgres:', 'postgresql:'),
+  DATABASE_POOL_SIZE: whole(10, 1, 200),
+  REDIS_URL: urlOf('redis:', 'rediss:'),
+
+  KEELSON_MODEL_KIND: z.enum(['anthropic', 'scripted']).optional(),
+  KEELSON_MODEL: z.string().trim().min(1).max(200).default('claude-haiku-4-5'),
+  ANTHROPIC_API_KEY: optionalText,
+  ANTHROPIC_BASE_URL: urlOf('http:', 'https:').optional(),
+
+  SANDBOX_PROVIDER: z.enum(['local-bwrap', 'e2b', 'unsafe-host']).default('local-bwrap'),
+  SANDBOX_SWEEP_SECONDS: whole(300, 1, 86_400),
+  E2B_API_KEY: optionalText,
+
+  TURN_SLICE_MS: whole(2_000, 0, 60_000),
+  MAX_TASKS_PER_WORKER: whole(50, 1, 1_000),
+  CONTINUE_AS_NEW_AFTER_EVENTS: whole(2_000, 50, 40_000),
+  KEELSON_WORKFLOW_BUNDLE: absolutePath.optional(),
+
+  BUDGET_MAX_USD: amount(5),
+  BUDGET_MAX_TURNS: whole(200, 1, 100_000),
+  BUDGET_MAX_MINUTES: amount(120),
+  BUDGET_WAIT_HOURS: amount(168),
+
+  RETENTION_EVENT_DAYS: whole(30, 1, 3_650),
+  RETENTION_EXEC_HOURS: whole(24, 1, 8_760),
+
+  KEELSON_UNSAFE_HOST: flag,
+  KEELSON_CRASH_POINT: optionalText,
+})
+
+/** For tests that kill a process on purpose; not a setting, so not in `.env.example`. */
+const TestEnvSchema = z.object({ KEELSON_CRASH_POINT: optionalText })
+
+/** Names of all variables that the program reads besides Temporal's own; a test compares them with `.env.example`. */
+export const ENV_NAMES: readonly string[] = Object.keys(EnvSchema.shape)
+
+export interface Config {
+  /** Absolute directory in which the programs keep what they must find again. */
+  readonly home: string
+  readonly log: { readonly level: string }
+  readonly server: {
+    readonly host: string
+    readonly port: number
+    /** Absent only on loopback. */
+    readonly apiToken?: string
+    readonly setupToken?: string
+    /** Host names besides loopback that requests may name. */
+    readonly allowedHosts: readonly string[]
+    readonly projectRoots: readonly string[]
+    readonly temporalWebUrl?: string
+    readonly maxStreams: number
+  }
+  readonly temporal: ClientConnectConfig & { readonly address: string; readonly namespace: string }
+  readonly database: { readonly url: string; readonly poolSize: number }
+  readonly redis: { readonly url: string }
+  readonly model: {
+    readonly kind: 'anthropic' | 'scripted'
+    readonly name: string
+    readonly apiKey?: string
+    readonly baseUrl?: string
+    /** Another server that speaks the protocol stands at `baseUrl`: any model name may mean something there. */
+    readonly isCompat: boolean
+  }
+  readonly sandbox: {
+    readonly provider: 'local-bwrap' | 'e2b' | 'unsafe-host'
+    readonly sweepSeconds: number
+    readonly e2bApiKey?: string
+  }
+  readonly agent: {
+    readonly turnSliceMs: number
+    readonly maxTasks: number
+    readonly continueAsNewAfterEvents: number
+    readonly workflowBundle?: string
+  }
+  readonly budgets: {
+    readonly maxUsd: number
+    readonly maxTurns: number
+    readonly maxMinutes: number
+    readonly waitHours: number
+  }
+  /** For tests: the named instant at which the process kills itself, see shared/crash-points.ts. */
+  readonly crashPoint?: string
+  readonly retention: { readonly eventDays: number; readonly execHours: number }
+  /** Where the process is to kill itself, see shared/crash-points.ts. */
+  readonly test: { readonly crashPoint?: string }
+  /** The same groups with every secret replaced, for logs. */
+  toJSON(): Record<string, unknown>
+}
+
+/** Thrown by {@link loadConfig}; `message` lists every fault, one per line. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[]
+
+  constructor(faults: readonly string[]) {
+    super(`The settings have ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n  ${faults.join('\n  ')}`)
+    this.name = 'ConfigError'
+    this.faults = faults
+  }
+}
+
+/**
+ * Reads the settings from `env` (pure: the same `env` gives the same result, except that Temporal's own configuration
+ * file is read when `TEMPORAL_CONFIG_FILE` names one). Empty variables count as absent. Throws {@link ConfigError} with
+ * all faults at once; a fault never repeats a value, which may be a secret. `callsModel: false` is for a process that
+ * needs to know the model's name but not its key.
+ */
+export function loadConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  options: { callsModel?: boolean } = {},
+): Config {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
+  const parsed = EnvSchema.safeParse(present)
+  const faults = parsed.success ? [] : parsed.error.issues.map((issue) => faultOf(issue, present))
+  const temporal = readTemporal(present as Record<string, string>, faults)
+  if (parsed.success) faults.push(...faultsBetween(parsed.data, options.callsModel ?? true))
+  if (!parsed.success || temporal === undefined || faults.length > 0) throw new ConfigError(faults)
+  const { KEELSON_CRASH_POINT: crashPoint } = TestEnvSchema.parse(present)
+  const test = crashPoint === undefined ? {} : { crashPoint }
+  return withHiddenSecrets({ ...group(parsed.data, temporal), test })
+}
+
+/** The database's address alone, for the program that migrates it. Throws {@link ConfigError}. */
+export function loadDatabaseUrl(env: Readonly<Record<string, string | undefined>>): string {
+  const parsed = EnvSchema.pick({ DATABASE_URL: true }).safeParse(env)
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => faultOf(issue, env)))
+  return parsed.data.DATABASE_URL
+}
+
+/** True when only this machine can reach a server that listens on `host`. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
+  return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'))
+}
+
+type Env = z.infer<typeof EnvSchema>
+type Groups = Omit<Config, 'toJSON'>
+
+function faultOf(issue: z.core.$ZodIssue, present: Readonly<Record<string, unknown>>): string {
+  const name = String(issue.path[0] ?? 'environment')
+  return `${name}: ${present[name] === undefined ? 'is missing' : issue.message}`
+}
+
+function faultsBetween(env: Env, callsModel: boolean): string[] {
+  const faults: string[] = []
+  const kind = modelKind(env)
+  if (!isLoopback(env.HOST) && env.KEELSON_API_TOKEN === undefined) {
+    faults.push('KEELSON_API_TOKEN: is missing, and HOST is reachable from other machines')
+  }
+  if (callsModel && kind === 'anthropic' && env.ANTHROPIC_API_KEY === undefined) {
+    faults.push('ANTHROPIC_API_KEY: is missing, and KEELSON_MODEL_KIND is anthropic')
+  }
+  if (callsModel && kind === 'scripted' && env.ANTHROPIC_BASE_URL === undefined) {
+    faults.push('ANTHROPIC_BASE_URL: is missing; set it to the scripted server, or set ANTHROPIC_API_KEY to use Claude')
+  }
+  if (env.SANDBOX_PROVIDER === 'e2b' && env.E2B_API_KEY === undefined) {
+    faults.push('E2B_API_KEY: is missing, and SANDBOX_PROVIDER is e2b')
+  }
+  if (env.SANDBOX_PROVIDER === 'unsafe-host' && !env.KEELSON_UNSAFE_HOST) {
+    faults.push('KEELSON_UNSAFE_HOST: must be 1 as well before SANDBOX_PROVIDER may be unsafe-host (no isolation)')
+  }
+  return faults
+}
+
+function modelKind(env: Env): 'anthropic' | 'scripted' {
+  return env.KEELSON_MODEL_KIND ?? (env.ANTHROPIC_API_KEY === undefined ? 'scripted' : 'anthropic')
+}
+
+function isCompat(env: Env): boolean {
+  const { ANTHROPIC_BASE_URL: baseUrl } = env
+  return modelKind(env) === 'anthropic' && baseUrl !== undefined && new URL(baseUrl).hostname !== 'api.anthropic.com'
+}
+
+function readTemporal(env: Record<string, string>, faults: string[]): Config['temporal'] | undefined {
+  try {
+    // Temporal's default file lies in the person's home directory; only a file that is named explicitly counts here.
+    const loaded = loadClientConnectConfig({
+      overrideEnvVars: env,
+      disableFile: env['TEMPORAL_CONFIG_FILE'] === undefined,
+    })
+    const address = loaded.connectionOptions.address ?? 'localhost:7233'
+    return { ...loaded, address, namespace: loaded.namespace ?? 'default' }
+  } catch (error) {
+    faults.push(`TEMPORAL_*: ${error instanceof Error ? error.message : 'cannot be read'}`)
+    return undefined
+  }
+}
+
+function group(env: Env, temporal: Config['temporal']): Omit<Groups, 'test'> {
+  return {
+    home: env.KEELSON_HOME,
+    log: { level: env.LOG_LEVEL },
+    server: {
+      host: env.HOST,
+      port: env.PORT,
+      allowedHosts: env.KEELSON_ALLOWED_HOSTS,
+      projectRoots: env.KEELSON_PROJECT_ROOTS,
+      maxStreams: env.MAX_STREAMS,
+      ...(env.KEELSON_API_TOKEN === undefined ? {} : { apiToken: env.KEELSON_API_TOKEN }),
+      ...(env.KEELSON_SETUP_TOKEN === undefined ? {} : { setupToken: env.KEELSON_SETUP_TOKEN }),
+      ...(env.TEMPORAL_WEB_URL === undefined ? {} : { temporalWebUrl: env.TEMPORAL_WEB_URL }),
+    },
+    temporal,
+    database: { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE },
+    redis: { url: env.REDIS_URL },
+    model: {
+      kind: modelKind(env),
+      name: env.KEELSON_MODEL,
+      isCompat: isCompat(env),
+      ...(env.ANTHROPIC_API_KEY === undefined ? {} : { apiKey: env.ANTHROPIC_API_KEY }),
+      ...(env.ANTHROPIC_BASE_URL === undefined ? {} : { baseUrl: env.ANTHROPIC_BASE_URL }),
+    },
+    sandbox: {
+      provider: env.SANDBOX_PROVIDER,
+      sweepSeconds: env.SANDBOX_SWEEP_SECONDS,
+      ...(env.E2B_API_KEY === undefined ? {} : { e2bApiKey: env.E2B_API_KEY }),
+    },
+    agent: {
+      turnSliceMs: env.TURN_SLICE_MS,
+      maxTasks: env.MAX_TASKS_PER_WORKER,
+      continueAsNewAfterEvents: env.CONTINUE_AS_NEW_AFTER_EVENTS,
+      ...(env.KEELSON_WORKFLOW_BUNDLE === undefined ? {} : { workflowBundle: env.KEELSON_WORKFLOW_BUNDLE }),
+    },
+    budgets: {
+      maxUsd: env.BUDGET_MAX_USD,
+      maxTurns: env.BUDGET_MAX_TURNS,
+      maxMinutes: env.BUDGET_MAX_MINUTES,
+      waitHours: env.BUDGET_WAIT_HOURS,
+    },
+    ...(env.KEELSON_CRASH_POINT === undefined ? {} : { crashPoint: env.KEELSON_CRASH_POINT }),
+    retention: { eventDays: env.RETENTION_EVENT_DAYS, execHours: env.RETENTION_EXEC_HOURS },
+  }
+}
+
+function withHiddenSecrets(groups: Groups): Config {
+  const config = Object.defineProperty({ ...groups }, 'toJSON', { value: () => hidden(groups) }) as Config
+  return deepFreeze(config)
+}
+
+function hidden(groups: Groups): Record<string, unknown> {
+  const { server, temporal, model, sandbox } = groups
+  return {
+    ...groups,
+    server: { ...server, ...masked(server, 'apiToken', 'setupToken') },
+    temporal: { address: temporal.address, namespace: temporal.namespace },
+    database: { ...groups.database, url: withoutPassword(groups.database.url) },
+    redis: { url: withoutPassword(groups.redis.url) },
+    model: { ...model, ...masked(model, 'apiKey'), ...(model.baseUrl && { baseUrl: withoutPassword(model.baseUrl) }) },
+    sandbox: { ...sandbox, ...masked(sandbox, 'e2bApiKey') },
+  }
+}
+
+function masked(from: object, ...names: string[]): Record<string, string> {
+  return Object.fromEntries(names.filter((name) => Object.hasOwn(from, name)).map((name) => [name, '[hidden]']))
+}
+
+function withoutPassword(text: string): string {
+  const url = new URL(text)
+  if (url.password !== '') url.password = 'hidden'
+  return url.href
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) {
+    const plain = typeof inner === 'object' && inner !== null && !ArrayBuffer.isView(inner)
+    if (plain) deepFreeze(inner as object)
+  }
+  return Object.freeze(value)
+}

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto'
+import type { Sandbox } from '../sandbox/types.ts'
+import { type ProjectFiles, readProjectFiles } from './project-files.ts'
+import { renderContext } from './render-context.ts'
+import { estimateTokens } from './tokens.ts'
+
+/** Where the context lies in the sandbox; no input of itself, and not part of diffs and checkpoints. */
+export const CONTEXT_FILE = '.claude/project-context.md'
+
+/** Counted up when the same files would be rendered differently, so that a stored context of older code is not used. */
+const FORMAT_VERSION = 1
+
+export interface ProjectContext {
+  /** At most about 1,500 tokens. */
+  readonly markdown: string
+  /** SHA-256 in hex of the inputs: equal hashes mean equal Markdown. */
+  readonly hash: string
+  readonly tokens: number
+  /** Paths of the files it was made from, sorted. */
+  readonly sources: readonly string[]
+}
+
+/** Collects the facts of a project. Only reads, at most 60 directories and a dozen files; safe to repeat. */
+export async function collectProjectContext(sandbox: Sandbox): Promise<ProjectContext> {
+  const files = await readProjectFiles(sandbox)
+  const markdown = renderContext(files)
+  return { markdown, hash: hashOf(files), tokens: estimateTokens(markdown), sources: [...files.texts.keys()].sort() }
+}
+
+/** The hash that `collectProjectContext` would give now, without rendering: compare it to decide whether to collect. */
+export async function contextInputHash(sandbox: Sandbox): Promise<string> {
+  return hashOf(await readProjectFiles(sandbox))
+}
+
+/** Puts the context where tools and people find it. Safe to repeat. */
+export async function writeContextFile(sandbox: Sandbox, context: Pick<ProjectContext, 'markdown'>): Promise<void> {
+  await sandbox.write([{ path: CONTEXT_FILE, data: context.markdown }])
+}
+
+function hashOf({ tree, treeTruncated, rootNames, texts }: ProjectFiles): string {
+  const inputs = {
+    version: FORMAT_VERSION,
+    tree: tree.map(({ path, kind }) => [path, kind]),
+    treeTruncated,
+    rootNames: [...rootNames].sort(),
+    texts: [...texts].sort(([a], [b]) => (a < b ? -1 : 1)),
+  }
+  return createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
+}

@@ -1,0 +1,88 @@
+import { PrismaPg } from '@prisma/adapter-pg'
+import pg from 'pg'
+import type { StoredEvent } from '../events/topics.ts'
+import { AppError } from '../shared/errors.ts'
+import { PrismaClient } from './generated/client.ts'
+
+export interface DbOptions {
+  readonly url: string
+  /** Shown in pg_stat_activity: `keelson-server`, `keelson-worker`. */
+  readonly applicationName: string
+  readonly poolSize: number
+  /** Told of every durable event after the transaction that stored it was committed. Must not throw. */
+  onEvents(projectId: string, events: readonly StoredEvent[]): void
+  /** Told when an idle connection is lost; the pool replaces it by itself. Must not throw. */
+  onConnectionError(error: Error): void
+}
+
+/**
+ * The database as the rest of the code sees it. Prisma serves what is not hot; the journal, the events and whatever
+ * must happen under a project's lock use the same pool through `transaction.ts`.
+ */
+export interface Db {
+  readonly pool: pg.Pool
+  readonly prisma: PrismaClient
+  readonly onEvents: DbOptions['onEvents']
+  close(): Promise<void>
+}
+
+/** Opens nothing until the first query, so it succeeds while Postgres is away. Whoever creates it closes it. */
+export function createDb(options: DbOptions): Db {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    application_name: options.applicationName,
+    max: options.poolSize,
+    connectionTimeoutMillis: 3_000,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    query_timeout: 12_000,
+    statement_timeout: 10_000,
+    // A process that is frozen in the middle of a transaction must not keep a project's lock.
+    idle_in_transaction_session_timeout: 5_000,
+    lock_timeout: 8_000,
+  })
+  pool.on('error', options.onConnectionError)
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
+  return {
+    pool,
+    prisma,
+    onEvents: options.onEvents,
+    async close() {
+      await prisma.$disconnect()
+      await pool.end()
+    },
+  }
+}
+
+/** SQLSTATE classes and socket errors that mean: the database is away or going away; the same call may work later. */
+const AWAY_SQLSTATES = /^(08|53|57P0|57014|40001|40P01|55P03|25P03)/
+const AWAY_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1017',
+  'P2024',
+])
+const AWAY_MESSAGES =
+  /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/
+
+/**
+ * The one place where a database failure becomes an {@link AppError}: `store_unavailable` (retryable) when Postgres is
+ * away, restarting, out of connections or too slow; anything else is a defect and is returned as it is.
+ */
+export function toDbError(error: unknown): unknown {
+  if (error instanceof AppError || !(error instanceof Error)) return error
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  if (AWAY_SQLSTATES.test(code) || AWAY_CODES.has(code) || AWAY_MESSAGES.test(error.message)) {
+    return new AppError('store_unavailable', 'The database cannot be reached right now.', {
+      cause: error,
+      retryAfterMs: 2_000,
+    })
+  }
+  return error
+}

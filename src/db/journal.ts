@@ -1,0 +1,614 @@
+/**
+ * The journal of model replies and tool calls: what makes a retried slice go on instead of beginning again. A reply is
+ * stored whole before any of its tools starts; a tool call goes requested → started → finished and keeps its result.
+ */
+
+import type { BudgetKind, MessagePart, ModelRole, NewEvent } from '../events/topics.ts'
+import type { AssistantBlock, ModelReply, UserBlock } from '../model/types.ts'
+import type { Effect } from '../shared/effect.ts'
+import { AppError } from '../shared/errors.ts'
+import { newId } from '../shared/ids.ts'
+import type { Usage } from '../shared/task.ts'
+import { type Db, toDbError } from './client.ts'
+import { type Lease, type Tx, withLease } from './transaction.ts'
+
+/** `coder`, or `reviewer/<round>`: each lane is a history of its own. */
+export type Lane = 'coder' | `reviewer/${number}`
+
+export function roleOf(lane: Lane): ModelRole {
+  return lane === 'coder' ? 'coder' : 'reviewer'
+}
+
+export interface JournalToolCall {
+  readonly toolUseId: string
+  readonly lane: Lane
+  readonly turn: number
+  readonly name: string
+  /** The input as the JSON text that was streamed. */
+  readonly input: string
+  readonly status: 'requested' | 'started' | 'finished'
+  readonly effect: Effect | null
+  readonly result: string | null
+  readonly isError: boolean
+  readonly startedAt: Date | null
+}
+
+export interface JournalTurn {
+  readonly taskId: string
+  readonly turn: number
+  readonly lane: Lane
+  readonly messageId: string
+  readonly userContent: readonly UserBlock[]
+  /** null until the reply is whole; its turn is then asked for again. */
+  readonly reply: readonly AssistantBlock[] | null
+  readonly stopReason: string | null
+  readonly attempts: number
+  readonly usage: Usage
+  /** null before the reply, and when its price is not known. */
+  readonly costUsd: number | null
+  readonly toolCalls: readonly JournalToolCall[]
+}
+
+interface TurnRow {
+  task_id: string
+  turn: number
+  lane: Lane
+  message_id: string
+  user_content: string
+  reply_content: string | null
+  stop_reason: string | null
+  attempts: number
+  input_tokens: number
+  output_tokens: number
+  cache_read_tokens: number
+  cache_write_tokens: number
+  cost_usd: number | null
+  first_token_ms: number | null
+  duration_ms: number | null
+}
+
+interface ToolCallRow {
+  task_id: string
+  lane: Lane
+  tool_use_id: string
+  turn: number
+  name: string
+  input: string
+  status: 'requested' | 'started' | 'finished'
+  effect: string | null
+  result: string | null
+  is_error: boolean
+  started_at: Date | null
+}
+
+/** All turns of one lane of one task, in order, each with its tool calls in the order of the reply. */
+export async function readLane(db: Db, taskId: string, lane: Lane): Promise<JournalTurn[]> {
+  return await readTurns(db, [taskId], lane)
+}
+
+/** The coder's turns of several tasks, in the tasks' order. */
+export async function readTurns(db: Db, taskIds: readonly string[], lane: Lane): Promise<JournalTurn[]> {
+  try {
+    const [turns, calls] = await Promise.all([
+      db.pool.query<TurnRow>({
+        name: 'read_turns',
+        text: 'SELECT * FROM turns WHERE task_id = ANY($1) AND lane = $2 ORDER BY array_position($1, task_id), turn',
+        values: [taskIds, lane],
+      }),
+      db.pool.query<ToolCallRow>({
+        name: 'read_tool_calls',
+        text: 'SELECT * FROM tool_calls WHERE task_id = ANY($1) AND lane = $2 ORDER BY turn, ordinal',
+        values: [taskIds, lane],
+      }),
+    ])
+    return turns.rows.map((row) => toJournalTurn(row, calls.rows))
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+function toJournalTurn(row: TurnRow, calls: readonly ToolCallRow[]): JournalTurn {
+  return {
+    taskId: row.task_id,
+    turn: row.turn,
+    lane: row.lane,
+    messageId: row.message_id,
+    userContent: JSON.parse(row.user_content) as UserBlock[],
+    reply: row.reply_content === null ? null : (JSON.parse(row.reply_content) as AssistantBlock[]),
+    stopReason: row.stop_reason,
+    attempts: row.attempts,
+    usage: {
+      inputTokens: row.input_tokens,
+      outputTokens: row.output_tokens,
+      cacheReadTokens: row.cache_read_tokens,
+      cacheWriteTokens: row.cache_write_tokens,
+    },
+    costUsd: row.cost_usd,
+    toolCalls: calls.filter((call) => call.task_id === row.task_id && call.turn === row.turn).map(toJournalToolCall),
+  }
+}
+
+function toJournalToolCall(row: ToolCallRow): JournalToolCall {
+  return {
+    toolUseId: row.tool_use_id,
+    lane: row.lane,
+    turn: row.turn,
+    name: row.name,
+    input: row.input,
+    status: row.status,
+    effect: row.effect === null ? null : (JSON.parse(row.effect) as Effect),
+    result: row.result,
+    isError: row.is_error,
+    startedAt: row.started_at,
+  }
+}
+
+/** The calls of a task that have no result yet. */
+export async function unfinishedCalls(db: Db, taskId: string): Promise<JournalToolCall[]> {
+  const text = `SELECT * FROM tool_calls WHERE task_id = $1 AND status <> 'finished' ORDER BY turn, ordinal`
+  try {
+    const { rows } = await db.pool.query<ToolCallRow>(text, [taskId])
+    return rows.map(toJournalToolCall)
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+export interface BeginTurn {
+  readonly lane: Lane
+  readonly messageId: string
+  /** What must come first in the user message: the results of the turn before. */
+  readonly toolResults: readonly UserBlock[]
+  /** Text the loop itself adds, after the messages: nudges, what an earlier task left behind. */
+  readonly notes: readonly string[]
+  /** Whether the agent would be idle now, so that messages posted with `delivery: "queue"` are claimed too. */
+  readonly idle: boolean
+}
+
+/**
+ * Begins the lane's next turn: claims what waits (messages, notices), fixes the user message that the model will see and
+ * stores it. Returns null, and changes nothing, when there is nothing to say to the model: the lane is idle.
+ */
+export async function beginTurn(db: Db, lease: Lease, begin: BeginTurn): Promise<JournalTurn | null> {
+  return await withLease(db, lease, async (tx) => {
+    const messages = begin.lane === 'coder' ? await unclaimedMessages(tx, lease.taskId, begin.idle) : []
+    const notices = await unclaimedNotices(tx, lease.taskId, begin.lane)
+    const texts = [...messages, ...notices].map((entry) => entry.text)
+    // Notes alone are no reason to go on, unless the loop has results or messages to go with them or asks to continue.
+    const userContent: UserBlock[] = [
+      ...begin.toolResults,
+      ...[...texts, ...begin.notes].map((text) => ({ type: 'text' as const, text })),
+    ]
+    if (begin.toolResults.length + texts.length === 0 && (begin.idle || begin.notes.length === 0)) return null
+    return await insertTurn(tx, lease, begin, userContent, messages, notices)
+  })
+}
+
+interface Waiting {
+  id: string
+  text: string
+}
+
+async function unclaimedMessages(tx: Tx, taskId: string, idle: boolean): Promise<Waiting[]> {
+  return await tx.query<Waiting>(
+    `SELECT id, text FROM messages WHERE task_id = $1 AND role = 'user' AND status = 'queued'
+       AND ($2 OR delivery = 'steer') ORDER BY position`,
+    [taskId, idle],
+  )
+}
+
+async function unclaimedNotices(tx: Tx, taskId: string, lane: Lane): Promise<Waiting[]> {
+  return await tx.query<Waiting>(
+    'SELECT id, text FROM notices WHERE task_id = $1 AND lane = $2 AND claimed_turn IS NULL ORDER BY position',
+    [taskId, lane],
+  )
+}
+
+async function insertTurn(
+  tx: Tx,
+  lease: Lease,
+  begin: BeginTurn,
+  userContent: readonly UserBlock[],
+  messages: readonly Waiting[],
+  notices: readonly Waiting[],
+): Promise<JournalTurn> {
+  const [row] = await tx.query<{ turn: number }>('UPDATE tasks SET turn = turn + 1 WHERE id = $1 RETURNING turn', [
+    lease.taskId,
+  ])
+  if (!row) throw new AppError('not_found', 'There is no such task.')
+  const { turn } = row
+  if (messages.length > 0) {
+    await tx.query(`UPDATE messages SET status = 'claimed', turn = $2 WHERE id = ANY($1)`, [
+      messages.map((message) => message.id),
+      turn,
+    ])
+  }
+  if (notices.length > 0) {
+    await tx.query('UPDATE notices SET claimed_turn = $2 WHERE id = ANY($1)', [
+      notices.map((notice) => notice.id),
+      turn,
+    ])
+  }
+  await tx.query(
+    `WITH message AS (
+       INSERT INTO messages (id, project_id, conversation_id, task_id, role, text, status, turn)
+       SELECT $4, $6, $7, $1, 'assistant', '', 'streaming', $2 WHERE $3 = 'coder')
+     INSERT INTO turns (task_id, turn, lane, message_id, user_content, attempts) VALUES ($1, $2, $3, $4, $5, 0)`,
+    [
+      lease.taskId,
+      turn,
+      begin.lane,
+      begin.messageId,
+      JSON.stringify(userContent),
+      lease.projectId,
+      lease.conversationId,
+    ],
+  )
+  emitTurnBegun(tx, { ...lease, turn }, begin, messages)
+  return {
+    taskId: lease.taskId,
+    turn,
+    lane: begin.lane,
+    messageId: begin.messageId,
+    userContent,
+    reply: null,
+    stopReason: null,
+    attempts: 0,
+    usage: { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 },
+    costUsd: null,
+    toolCalls: [],
+  }
+}
+
+type TurnScope = Lease & { readonly turn: number }
+
+function scopeOf(
+  lease: Lease,
+  turn: number,
+): { projectId: string; conversationId: string; taskId: string; turn: number } {
+  return { projectId: lease.projectId, conversationId: lease.conversationId, taskId: lease.taskId, turn }
+}
+
+function emitTurnBegun(tx: Tx, at: TurnScope, begin: BeginTurn, messages: readonly Waiting[]): void {
+  const scope = scopeOf(at, at.turn)
+  for (const message of messages) {
+    tx.emit({
+      type: 'message.claimed',
+      key: `message.claimed:${message.id}`,
+      scope,
+      payload: { messageId: message.id },
+    })
+  }
+  tx.emit({
+    type: 'turn.started',
+    key: `turn.started:${at.taskId}:${at.turn}`,
+    scope,
+    payload: { role: roleOf(begin.lane) },
+  })
+  if (begin.lane !== 'coder') return
+  tx.emit({
+    type: 'message.created',
+    key: `message.created:${begin.messageId}`,
+    scope,
+    payload: { messageId: begin.messageId, role: 'assistant', text: '' },
+  })
+}
+
+/** Counts a model call that is about to be made; from the second on, readers are told to drop what the first streamed. */
+export async function beginModelCall(db: Db, lease: Lease, turn: number): Promise<number> {
+  return await withLease(db, lease, async (tx) => {
+    const [row] = await tx.query<{ attempts: number }>(
+      'UPDATE turns SET attempts = attempts + 1 WHERE task_id = $1 AND turn = $2 AND reply_content IS NULL RETURNING attempts',
+      [lease.taskId, turn],
+    )
+    if (!row) throw new AppError('journal_conflict', 'This turn has a reply already.')
+    if (row.attempts > 1) {
+      tx.emit({
+        type: 'turn.reset',
+        key: `turn.reset:${lease.taskId}:${turn}:${row.attempts}`,
+        scope: scopeOf(lease, turn),
+        payload: { attempt: row.attempts },
+      })
+    }
+    return row.attempts
+  })
+}
+
+/** A tool call as the reply asked for it, with its content block's part. */
+export interface RequestedCall {
+  readonly toolUseId: string
+  readonly partId: string
+  readonly name: string
+  readonly input: unknown
+}
+
+export interface StoreReply {
+  readonly turn: number
+  readonly lane: Lane
+  readonly messageId: string
+  readonly reply: ModelReply
+  readonly parts: readonly MessagePart[]
+  readonly calls: readonly RequestedCall[]
+}
+
+/** Stores a whole reply with the tool calls it asks for; from here on it is never asked for again. */
+export async function storeReply(db: Db, lease: Lease, store: StoreReply): Promise<void> {
+  await withLease(db, lease, async (tx) => {
+    await updateTurn(tx, lease, store)
+    if (store.calls.length > 0) await insertCalls(tx, lease, store)
+    emitReply(tx, lease, store)
+  })
+}
+
+async function updateTurn(tx: Tx, lease: Lease, store: StoreReply): Promise<void> {
+  const { reply } = store
+  const text = store.parts.filter((part) => part.type === 'text').map((part) => part.text)
+  const { usage } = reply
+  const [row] = await tx.query(
+    `WITH turn AS (
+       UPDATE turns SET reply_content = $3, stop_reason = $4, input_tokens = $5, output_tokens = $6, cache_read_tokens = $7,
+         cache_write_tokens = $8, cost_usd = $9, model = $10, first_token_ms = $11, duration_ms = $12, replied_at = now()
+       WHERE task_id = $1 AND turn = $2 AND reply_content IS NULL RETURNING message_id),
+     message AS (
+       UPDATE messages SET text = $13, status = 'completed' FROM turn WHERE messages.id = turn.message_id),
+     task AS (
+       UPDATE tasks SET input_tokens = input_tokens + $5, output_tokens = output_tokens + $6,
+         cache_read_tokens = cache_read_tokens + $7, cache_write_tokens = cache_write_tokens + $8,
+         cost_usd = cost_usd + coalesce($9, 0), unpriced_calls = unpriced_calls + (CASE WHEN $9::float IS NULL THEN 1 ELSE 0 END)
+       FROM turn WHERE tasks.id = $1)
+     SELECT message_id FROM turn`,
+    [
+      lease.taskId,
+      store.turn,
+      JSON.stringify(reply.content),
+      reply.stopReason,
+      usage.inputTokens,
+      usage.outputTokens,
+      usage.cacheReadTokens,
+      usage.cacheWriteTokens,
+      reply.costUsd,
+      reply.model,
+      reply.firstTokenMs === null ? null : Math.round(reply.firstTokenMs),
+      Math.round(reply.durationMs),
+      text.join('\n\n').replaceAll('\0', '\u{FFFD}'),
+    ],
+  )
+  if (!row) throw new AppError('journal_conflict', 'This turn has a reply already.')
+}
+
+async function insertCalls(tx: Tx, lease: Lease, store: StoreReply): Promise<void> {
+  await tx.query(
+    `INSERT INTO tool_calls (task_id, tool_use_id, turn, ordinal, lane, name, input, status)
+     SELECT $1, call.id, $2, call.ordinal, $3, call.name, call.input, 'requested'
+     FROM unnest($4::text[], $5::text[], $6::text[]) WITH ORDINALITY AS call (id, name, input, ordinal)`,
+    [
+      lease.taskId,
+      store.turn,
+      store.lane,
+      store.calls.map((call) => call.toolUseId),
+      store.calls.map((call) => call.name),
+      store.calls.map((call) => JSON.stringify(call.input)),
+    ],
+  )
+}
+
+function emitReply(tx: Tx, lease: Lease, store: StoreReply): void {
+  const scope = scopeOf(lease, store.turn)
+  if (store.lane === 'coder') {
+    tx.emit({
+      type: 'message.completed',
+      key: `message.completed:${store.messageId}`,
+      scope,
+      payload: { messageId: store.messageId, role: 'assistant', parts: store.parts, complete: false },
+    })
+  }
+  for (const call of store.calls) {
+    tx.emit({
+      type: 'tool.requested',
+      key: `tool.requested:${lease.taskId}:${call.toolUseId}`,
+      scope,
+      payload: { ...call, messageId: store.messageId },
+    })
+  }
+  if (store.calls.length === 0) tx.emit(turnFinished(lease, store.turn, store.lane, store.reply))
+}
+
+interface TurnFigures {
+  readonly stopReason: string
+  readonly usage: Usage
+  readonly costUsd: number | null
+  readonly firstTokenMs: number | null
+  readonly durationMs: number
+}
+
+function turnFinished(lease: Lease, turn: number, lane: Lane, figures: TurnFigures): NewEvent {
+  const { stopReason, usage, costUsd, firstTokenMs, durationMs } = figures
+  return {
+    type: 'turn.finished',
+    key: `turn.finished:${lease.taskId}:${turn}`,
+    scope: scopeOf(lease, turn),
+    payload: { role: roleOf(lane), stopReason, usage, costUsd, firstTokenMs, durationMs },
+  }
+}
+
+/** Notes what a call is about to do, directly before it does it. */
+export async function startTool(db: Db, lease: Lease, call: JournalToolCall, effect: Effect): Promise<void> {
+  await withLease(db, lease, async (tx) => {
+    await tx.query(
+      `UPDATE tool_calls SET status = 'started', effect = $3, started_at = now()
+       WHERE task_id = $1 AND tool_use_id = $2 AND status = 'requested'`,
+      [lease.taskId, call.toolUseId, JSON.stringify(effect)],
+    )
+    const scope = scopeOf(lease, call.turn)
+    tx.emit(toolStarted(lease, call))
+    if (effect.kind !== 'command') return
+    tx.emit({
+      type: 'command.started',
+      key: `command.started:${lease.taskId}:${call.toolUseId}`,
+      scope,
+      payload: {
+        toolUseId: call.toolUseId,
+        partId: outputPartId(call.toolUseId),
+        command: effect.command,
+        cwd: effect.cwd,
+      },
+    })
+  })
+}
+
+/** The part that holds a command's output in the stream. */
+export function outputPartId(toolUseId: string): string {
+  return `${toolUseId}:output`
+}
+
+function toolStarted(lease: Lease, call: JournalToolCall): NewEvent {
+  return {
+    type: 'tool.started',
+    key: `tool.started:${lease.taskId}:${call.toolUseId}`,
+    scope: scopeOf(lease, call.turn),
+    payload: { toolUseId: call.toolUseId, name: call.name },
+  }
+}
+
+export interface FinishedCall {
+  readonly call: JournalToolCall
+  readonly result: string
+  readonly isError: boolean
+  readonly durationMs: number
+  /** Events that say what the call did: `command.finished`, `file.changed`. */
+  readonly events: readonly NewEvent[]
+}
+
+/** Stores the results of calls that ended; the turn's last one also ends the turn. A repeat changes nothing. */
+export async function finishTools(db: Db, lease: Lease, lane: Lane, finished: readonly FinishedCall[]): Promise<void> {
+  const first = finished[0]
+  if (!first) return
+  await withLease(db, lease, async (tx) => {
+    await tx.query(
+      `UPDATE tool_calls SET status = 'finished', result = done.result, is_error = done.is_error, finished_at = now(),
+         started_at = coalesce(started_at, now()), duration_ms = done.duration_ms
+       FROM unnest($2::text[], $3::text[], $4::bool[], $5::int[]) AS done (id, result, is_error, duration_ms)
+       WHERE task_id = $1 AND tool_use_id = done.id AND status <> 'finished'`,
+      [
+        lease.taskId,
+        finished.map((entry) => entry.call.toolUseId),
+        finished.map((entry) => entry.result.replaceAll('\0', '\u{FFFD}')),
+        finished.map((entry) => entry.isError),
+        finished.map((entry) => Math.round(entry.durationMs)),
+      ],
+    )
+    for (const entry of finished) emitToolFinished(tx, lease, entry)
+    const figures = await figuresWhenDone(tx, lease, first.call.turn)
+    if (figures) tx.emit(turnFinished(lease, first.call.turn, lane, figures))
+  })
+}
+
+function emitToolFinished(tx: Tx, lease: Lease, entry: FinishedCall): void {
+  if (entry.call.status === 'requested' && entry.call.effect === null) tx.emit(toolStarted(lease, entry.call))
+  tx.emit(...entry.events, {
+    type: 'tool.finished',
+    key: `tool.finished:${lease.taskId}:${entry.call.toolUseId}`,
+    scope: scopeOf(lease, entry.call.turn),
+    payload: {
+      toolUseId: entry.call.toolUseId,
+      name: entry.call.name,
+      result: entry.result,
+      isError: entry.isError,
+      durationMs: Math.round(entry.durationMs),
+    },
+  })
+}
+
+async function figuresWhenDone(tx: Tx, lease: Lease, turn: number): Promise<TurnFigures | null> {
+  const [row] = await tx.query<
+    TurnRow & { cost_usd: number | null; first_token_ms: number | null; duration_ms: number }
+  >(
+    `SELECT * FROM turns WHERE task_id = $1 AND turn = $2 AND NOT EXISTS (
+       SELECT 1 FROM tool_calls c WHERE c.task_id = $1 AND c.turn = $2 AND c.status <> 'finished')`,
+    [lease.taskId, turn],
+  )
+  if (!row) return null
+  return {
+    stopReason: row.stop_reason ?? 'unknown',
+    usage: {
+      inputTokens: row.input_tokens,
+      outputTokens: row.output_tokens,
+      cacheReadTokens: row.cache_read_tokens,
+      cacheWriteTokens: row.cache_write_tokens,
+    },
+    costUsd: row.cost_usd,
+    firstTokenMs: row.first_token_ms,
+    durationMs: row.duration_ms ?? 0,
+  }
+}
+
+/** Marks a turn whose reply was cut off by a cancellation: what had arrived is kept for people, not for the model. */
+export async function interruptTurn(
+  db: Db,
+  lease: Lease,
+  turn: JournalTurn,
+  parts: readonly MessagePart[],
+): Promise<void> {
+  const text = parts.filter((part) => part.type === 'text').map((part) => part.text)
+  await withLease(db, lease, async (tx) => {
+    await tx.query(`UPDATE messages SET text = $2, status = 'cancelled' WHERE id = $1 AND status = 'streaming'`, [
+      turn.messageId,
+      text.join('\n\n').replaceAll('\0', '\u{FFFD}'),
+    ])
+    tx.emit({
+      type: 'message.completed',
+      key: `message.completed:${turn.messageId}`,
+      scope: scopeOf(lease, turn.turn),
+      payload: { messageId: turn.messageId, role: 'assistant', parts, complete: false, interrupted: true },
+    })
+  })
+}
+
+/** Text for the model at the lane's next turn. A repeat of a key is ignored. */
+export async function addNotice(
+  db: Db,
+  lease: Lease,
+  notice: { id: string; lane: Lane; key: string; text: string },
+  events: readonly NewEvent[] = [],
+): Promise<void> {
+  await withLease(db, lease, async (tx) => {
+    await insertNotice(tx, lease.taskId, notice)
+    tx.emit(...events)
+  })
+}
+
+export async function insertNotice(
+  tx: Tx,
+  taskId: string,
+  notice: { id: string; lane: Lane; key: string; text: string },
+): Promise<void> {
+  await tx.query(
+    'INSERT INTO notices (id, task_id, lane, key, text) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (task_id, key) DO NOTHING',
+    [notice.id, taskId, notice.lane, notice.key, notice.text],
+  )
+}
+
+/** Warns people and the model once that a budget is nearly used. A kind that was warned of already is skipped. */
+export async function warnBudget(
+  db: Db,
+  lease: Lease,
+  marks: readonly { readonly kind: BudgetKind; readonly used: number; readonly limit: number; readonly note: string }[],
+): Promise<void> {
+  const { projectId, conversationId, taskId } = lease
+  await withLease(db, lease, async (tx) => {
+    for (const { kind, used, limit, note } of marks) {
+      await insertNotice(tx, taskId, { id: newId('req'), lane: 'coder', key: `budget:${kind}:${limit}`, text: note })
+      await tx.query(
+        `UPDATE tasks SET budget_warned = concat_ws(',', nullif(budget_warned, ''), $2::text)
+         WHERE id = $1 AND NOT $2 = ANY(string_to_array(budget_warned, ','))`,
+        [taskId, kind],
+      )
+      tx.emit({
+        type: 'budget.warning',
+        key: `budget.warning:${taskId}:${kind}:${limit}`,
+        scope: { projectId, conversationId, taskId },
+        payload: { kind, used, limit },
+      })
+    }
+  })
+}

@@ -1,0 +1,360 @@
+/** How a task moves: taken over by an attempt, cancelled, closed. Every move happens under the project's lock. */
+
+import type { NewEvent } from '../events/topics.ts'
+import { AppError } from '../shared/errors.ts'
+import { newId } from '../shared/ids.ts'
+import type { ReviewState } from '../shared/review.ts'
+import { isOver, type Outcome, type Phase, type TaskReason, workflowIdFor } from '../shared/task.ts'
+import { activateTask, addToOutbox } from './accept-message.ts'
+import type { Db } from './client.ts'
+import { type Task, type TaskRow, toTask } from './tasks.ts'
+import { inProject, type Lease, type Tx, withLease } from './transaction.ts'
+
+export interface Attempt {
+  readonly taskId: string
+  readonly projectId: string
+  /** The activity's name, for `task.resumed`. */
+  readonly activity: string
+  /** Temporal's count, from 1. */
+  readonly attempt: number
+  readonly phase: Phase
+}
+
+/**
+ * Takes the task over: raises its fencing token, so that everything an older attempt still tries to write is refused,
+ * and notes the phase; `events` go along. Throws `task_over` (final) once the task has ended.
+ */
+export async function acquireLease(
+  db: Db,
+  attempt: Attempt,
+  events: (scope: Lease) => readonly NewEvent[] = () => [],
+): Promise<{ task: Task; lease: Lease }> {
+  return await inProject(db, attempt.projectId, async (tx) => {
+    const [row] = await tx.query<TaskRow>(
+      `UPDATE tasks SET lease = lease + 1, phase = $2, started_at = coalesce(started_at, now()),
+         status = CASE WHEN status IN ('accepted', 'needs_budget') THEN 'running' ELSE status END
+       WHERE id = $1 AND status NOT IN ('completed', 'failed', 'cancelled') RETURNING *`,
+      [attempt.taskId, attempt.phase],
+    )
+    if (!row) throw new AppError('task_over', 'This task has ended already.')
+    const task = toTask(row)
+    const lease = { projectId: task.projectId, conversationId: task.conversationId, taskId: task.id, lease: task.lease }
+    if (task.lease === 1) {
+      tx.emit({
+        type: 'task.started',
+        key: `task.started:${task.id}`,
+        scope: lease,
+        payload: { workflowId: workflowIdFor(task.id), model: task.model },
+      })
+    } else if (attempt.attempt > 1 && !(await endedByRetry(tx, task.id))) {
+      tx.emit({
+        type: 'task.resumed',
+        key: `task.resumed:${task.id}:${task.lease}`,
+        scope: lease,
+        payload: { activity: attempt.activity, attempt: attempt.attempt },
+      })
+    }
+    tx.emit(...events(lease))
+    return { task, lease }
+  })
+}
+
+/** Whether the attempt before said itself that it would be retried; otherwise it died or was handed over. */
+async function endedByRetry(tx: Tx, taskId: string): Promise<boolean> {
+  const [last] = await tx.query<{ type: string }>(
+    'SELECT type FROM events WHERE task_id = $1 ORDER BY seq DESC LIMIT 1',
+    [taskId],
+  )
+  return last?.type === 'model.retrying'
+}
+
+export type CancelAnswer = { readonly status: 'requested' | 'closed'; readonly projectId: string }
+
+/**
+ * Notes that somebody wants the task to end. A task that waits for its turn is closed at once; a running one gets an
+ * outbox row that signals its workflow. Throws `not_found`, and `task_over` once it has ended. Safe to repeat.
+ */
+export async function requestCancel(
+  db: Db,
+  taskId: string,
+  request: { by: string; reason?: string | undefined },
+): Promise<CancelAnswer> {
+  const { rows } = await db.pool.query<{ project_id: string }>('SELECT project_id FROM tasks WHERE id = $1', [taskId])
+  const projectId = rows[0]?.project_id
+  if (projectId === undefined) throw new AppError('not_found', 'There is no such task.')
+  return await inProject(db, projectId, async (tx) => {
+    const [row] = await tx.query<TaskRow>('SELECT * FROM tasks WHERE id = $1', [taskId])
+    if (!row || isOver(row.status)) throw new AppError('task_over', 'This task has ended already.')
+    if (row.cancel_requested_at) return { status: 'requested', projectId } as const
+    await tx.query(
+      `UPDATE tasks SET cancel_requested_at = now(), cancel_reason = $2,
+         status = CASE WHEN status = 'accepted' THEN status ELSE 'cancelling' END WHERE id = $1`,
+      [taskId, request.reason ?? null],
+    )
+    tx.emit(cancelRequestedEvent(row, request))
+    if (tx.project.activeTaskId !== taskId) {
+      await close(tx, toTask(row), { kind: 'cancelled', killed: [] })
+      return { status: 'closed', projectId } as const
+    }
+    await addToOutbox(tx, { kind: 'cancel', projectId, taskId, payload: request })
+    return { status: 'requested', projectId } as const
+  })
+}
+
+function cancelRequestedEvent(row: TaskRow, request: { by: string; reason?: string | undefined }): NewEvent {
+  return {
+    type: 'task.cancel_requested',
+    key: `task.cancel_requested:${row.id}`,
+    scope: { projectId: row.project_id, conversationId: row.conversation_id, taskId: row.id },
+    payload: { by: request.by, ...(request.reason === undefined ? {} : { reason: request.reason }) },
+  }
+}
+
+export type TaskEnding =
+  | { readonly kind: 'completed'; readonly outcome: Outcome; readonly review: ReviewState }
+  | { readonly kind: 'failed'; readonly reason: TaskReason }
+  | { readonly kind: 'cancelled'; readonly killed: readonly { toolUseId: string; command: string }[] }
+
+/**
+ * Closes a task, unless it would be `completed` while a message still waits to be claimed: then nothing changes and the
+ * answer is false, so that the agent goes on. Posting a message takes the same lock, so each message either makes this
+ * answer false or starts the next task. Safe to repeat: a closed task answers true.
+ */
+export async function closeTask(db: Db, lease: Lease, ending: TaskEnding): Promise<boolean> {
+  return await withLease(db, lease, async (tx) => {
+    const [row] = await tx.query<TaskRow>('SELECT * FROM tasks WHERE id = $1', [lease.taskId])
+    if (!row) throw new AppError('not_found', 'There is no such task.')
+    if (isOver(row.status)) return true
+    if (ending.kind === 'completed' && (await countUnclaimed(tx, lease.taskId)) > 0) return false
+    await close(tx, toTask(row), ending)
+    return true
+  })
+}
+
+/** How many of a task's messages no turn has claimed. */
+async function countUnclaimed(tx: Tx, taskId: string): Promise<number> {
+  const [row] = await tx.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM messages WHERE task_id = $1 AND role = 'user' AND status = 'queued'`,
+    [taskId],
+  )
+  return row?.count ?? 0
+}
+
+async function close(tx: Tx, task: Task, ending: TaskEnding): Promise<void> {
+  const review = ending.kind === 'completed' ? ending.review : task.review
+  const reason = reasonOf(task, ending)
+  await tx.query(
+    `UPDATE tasks SET status = $2, outcome = $3, reason_code = $4, reason_message = $5, review = $6, phase = 'done',
+       finished_at = now() WHERE id = $1`,
+    [
+      task.id,
+      ending.kind,
+      ending.kind === 'completed' ? ending.outcome : null,
+      reason?.code ?? null,
+      reason?.message ?? null,
+      JSON.stringify(review),
+    ],
+  )
+  const successor = ending.kind === 'completed' ? null : await releaseMessages(tx, task, ending)
+  tx.emit(await finalMessage(tx, task, ending), endEvent(task, ending, review, reason))
+  if (successor) await emitSuccessor(tx, task, successor)
+  await activateNext(tx, task.id)
+}
+
+function reasonOf(task: Task, ending: TaskEnding): TaskReason | null {
+  if (ending.kind === 'failed') return ending.reason
+  if (ending.kind === 'completed') return null
+  return { code: 'cancelled', message: task.cancelReason ?? 'The task was cancelled.' }
+}
+
+/**
+ * Messages that no turn has claimed when a task ends early: cancelled with it when a person stopped the task (they were
+ * posted before the stop), handed to a task of their own when it failed.
+ */
+async function releaseMessages(tx: Tx, task: Task, ending: TaskEnding): Promise<string | null> {
+  if (ending.kind === 'cancelled') {
+    await tx.query(
+      `UPDATE messages SET status = 'cancelled' WHERE task_id = $1 AND role = 'user' AND status = 'queued'`,
+      [task.id],
+    )
+    return null
+  }
+  // The message whose task failed before its first turn is answered by that failure.
+  await tx.query(
+    `UPDATE messages SET status = 'completed' WHERE id =
+       (SELECT id FROM messages WHERE task_id = $1 AND role = 'user' ORDER BY position LIMIT 1) AND status = 'queued'`,
+    [task.id],
+  )
+  if ((await countUnclaimed(tx, task.id)) === 0) return null
+  const successor = newId('tsk')
+  await tx.query(
+    `INSERT INTO tasks (id, project_id, conversation_id, status, model, max_usd, max_turns, max_minutes, review)
+     SELECT $2, project_id, conversation_id, 'accepted', model, max_usd, max_turns, max_minutes, $3 FROM tasks WHERE id = $1`,
+    [
+      task.id,
+      successor,
+      JSON.stringify({ ...task.review, status: 'not_started', round: 0, fixRounds: 0, history: [] }),
+    ],
+  )
+  await tx.query(`UPDATE messages SET task_id = $2 WHERE task_id = $1 AND role = 'user' AND status = 'queued'`, [
+    task.id,
+    successor,
+  ])
+  return successor
+}
+
+async function emitSuccessor(tx: Tx, task: Task, successor: string): Promise<void> {
+  const [first] = await tx.query<{ id: string }>(
+    `SELECT id FROM messages WHERE task_id = $1 ORDER BY position LIMIT 1`,
+    [successor],
+  )
+  if (!first) return
+  tx.emit({
+    type: 'task.accepted',
+    key: `task.accepted:${successor}`,
+    scope: { projectId: task.projectId, conversationId: task.conversationId, taskId: successor },
+    payload: { messageId: first.id, joined: false },
+  })
+}
+
+/** The one `message.completed` with `complete: true`: the agent's last words, or a note that says how the task ended. */
+async function finalMessage(tx: Tx, task: Task, ending: TaskEnding): Promise<NewEvent> {
+  const scope = { projectId: task.projectId, conversationId: task.conversationId, taskId: task.id }
+  const timestamp = Date.now()
+  const last = ending.kind === 'completed' ? await lastAnswer(tx, task.id) : null
+  if (last) {
+    const parts = [{ partId: `${last.id}:final`, type: 'text' as const, text: last.text }]
+    return {
+      type: 'message.completed',
+      key: `message.completed:${task.id}:final`,
+      scope: { ...scope, turn: last.turn },
+      payload: { messageId: last.id, role: 'assistant', parts, complete: true, message: last.text, timestamp },
+    }
+  }
+  const messageId = newId('msg')
+  const text = noteFor(task, ending)
+  await tx.query(
+    `INSERT INTO messages (id, project_id, conversation_id, task_id, role, text, status) VALUES ($1, $2, $3, $4, 'note', $5, 'completed')`,
+    [messageId, task.projectId, task.conversationId, task.id, text],
+  )
+  const parts = [{ partId: `${messageId}:0`, type: 'text' as const, text }]
+  return {
+    type: 'message.completed',
+    key: `message.completed:${task.id}:final`,
+    scope,
+    payload: { messageId, role: 'note', parts, complete: true, message: text, timestamp },
+  }
+}
+
+async function lastAnswer(tx: Tx, taskId: string): Promise<{ id: string; text: string; turn: number } | null> {
+  const [row] = await tx.query<{ id: string; text: string; turn: number }>(
+    `SELECT id, text, turn FROM messages WHERE task_id = $1 AND role = 'assistant' AND status = 'completed' AND text <> ''
+     ORDER BY turn DESC LIMIT 1`,
+    [taskId],
+  )
+  return row ?? null
+}
+
+const NOTE_BY_OUTCOME: Partial<Record<Outcome, string>> = {
+  budget_reached: 'The task reached its budget; the work done so far is kept.',
+  stuck: 'The task was stopped because it repeated itself without progress; the work done so far is kept.',
+  refused: 'The model declined to go on with this request.',
+}
+
+function noteFor(task: Task, ending: TaskEnding): string {
+  if (ending.kind === 'failed') return ending.reason.message
+  if (ending.kind === 'completed') return NOTE_BY_OUTCOME[ending.outcome] ?? 'The task ended without a final message.'
+  const reason = task.cancelReason ? ` (${task.cancelReason})` : ''
+  return `The task was cancelled${reason}; files changed so far are kept.`
+}
+
+function endEvent(task: Task, ending: TaskEnding, review: ReviewState, reason: TaskReason | null): NewEvent {
+  const scope = { projectId: task.projectId, conversationId: task.conversationId, taskId: task.id }
+  const end = { review, usage: task.usage, costUsd: task.costUsd, diffStat: task.diffStat }
+  const key = `task.end:${task.id}`
+  switch (ending.kind) {
+    case 'completed':
+      return { type: 'task.completed', key, scope, payload: { ...end, outcome: ending.outcome } }
+    case 'failed':
+      return { type: 'task.failed', key, scope, payload: { ...end, reason: ending.reason } }
+    case 'cancelled':
+      return {
+        type: 'task.cancelled',
+        key,
+        scope,
+        payload: { ...end, ...(reason ? { reason } : {}), killed: ending.killed },
+      }
+  }
+}
+
+/** Lets the project's next waiting task run, if the task that ended was the one that ran. */
+async function activateNext(tx: Tx, endedTaskId: string): Promise<void> {
+  if (tx.project.activeTaskId !== null && tx.project.activeTaskId !== endedTaskId) return
+  const [next] = await tx.query<{ id: string }>(
+    `SELECT id FROM tasks WHERE project_id = $1 AND status = 'accepted' ORDER BY position LIMIT 1`,
+    [tx.project.id],
+  )
+  if (next) await activateTask(tx, next.id)
+  else await tx.query('UPDATE projects SET active_task_id = NULL WHERE id = $1', [tx.project.id])
+}
+
+/** Stores events that change nothing else. */
+export async function appendWithLease(db: Db, lease: Lease, events: readonly NewEvent[]): Promise<void> {
+  await withLease(db, lease, async (tx) => {
+    tx.emit(...events)
+  })
+}
+
+/** Shows that a task waits for a larger budget. Safe to repeat: each limit is told once. */
+export async function setBudgetReached(db: Db, task: Task, lease: Lease): Promise<void> {
+  const { projectId, conversationId, taskId } = lease
+  await withLease(db, lease, async (tx) => {
+    await tx.query(`UPDATE tasks SET status = 'needs_budget' WHERE id = $1 AND status = 'running'`, [taskId])
+    const minutes = (Date.now() - (task.startedAt ?? task.createdAt).getTime()) / 60_000
+    const marks = [
+      { kind: 'usd' as const, used: task.costUsd ?? 0, limit: task.maxUsd },
+      { kind: 'turns' as const, used: task.turn, limit: task.maxTurns },
+      { kind: 'minutes' as const, used: minutes, limit: task.maxMinutes },
+    ]
+    for (const { kind, used, limit } of marks) {
+      if (limit === null || used < limit) continue
+      tx.emit({
+        type: 'budget.reached',
+        key: `budget.reached:${taskId}:${kind}:${limit}`,
+        scope: { projectId, conversationId, taskId },
+        payload: { kind, used, limit },
+      })
+    }
+  })
+}
+
+/** Raises a task's limits and wakes it. Throws `not_found`, and `task_over` once it has ended. */
+export async function raiseBudget(
+  db: Db,
+  taskId: string,
+  budget: { maxUsd?: number | undefined; maxTurns?: number | undefined; maxMinutes?: number | undefined },
+): Promise<Task> {
+  const { rows } = await db.pool.query<{ project_id: string }>('SELECT project_id FROM tasks WHERE id = $1', [taskId])
+  const projectId = rows[0]?.project_id
+  if (projectId === undefined) throw new AppError('not_found', 'There is no such task.')
+  return await inProject(db, projectId, async (tx) => {
+    const [row] = await tx.query<TaskRow>(
+      `UPDATE tasks SET max_usd = coalesce($2, max_usd), max_turns = coalesce($3, max_turns),
+         max_minutes = coalesce($4, max_minutes), budget_warned = ''
+       WHERE id = $1 AND status NOT IN ('completed', 'failed', 'cancelled') RETURNING *`,
+      [taskId, budget.maxUsd ?? null, budget.maxTurns ?? null, budget.maxMinutes ?? null],
+    )
+    if (!row) throw new AppError('task_over', 'This task has ended already.')
+    await addToOutbox(tx, { kind: 'wake', projectId, taskId })
+    return toTask(row)
+  })
+}
+
+/** The texts of a task's user messages that the agent has been given, in order and uncut. */
+export async function requestsOf(db: Db, taskId: string): Promise<string[]> {
+  const { rows } = await db.pool.query<{ text: string }>(
+    `SELECT text FROM messages WHERE task_id = $1 AND role = 'user' AND status <> 'cancelled' ORDER BY position`,
+    [taskId],
+  )
+  return rows.map((row) => row.text)
+}

@@ -1,0 +1,114 @@
+import { AppError } from '../shared/errors.ts'
+import { newId } from '../shared/ids.ts'
+import { type Db, toDbError } from './client.ts'
+import type { Project as ProjectRow } from './generated/client.ts'
+
+/** Where a project's files come from, as it was posted; `files` is at most 1 MiB in all. */
+export type ProjectSource =
+  | { readonly kind: 'sample'; readonly name?: string | undefined }
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'files'; readonly files: Readonly<Record<string, string>> }
+  | { readonly kind: 'git'; readonly url: string; readonly ref?: string | undefined }
+  | { readonly kind: 'path'; readonly path: string }
+
+export interface Project {
+  readonly id: string
+  readonly name: string
+  readonly source: ProjectSource
+  readonly sandboxProvider: string
+  readonly activeTaskId: string | null
+  readonly contextHash: string | null
+  readonly createdAt: Date
+}
+
+export interface Page<Item> {
+  readonly items: Item[]
+  /** Pass it as `after` to go on; null at the end. */
+  readonly nextAfter: string | null
+}
+
+/** Turns limit + 1 rows into a page of at most `limit`. */
+export function toPage<Item>(rows: readonly Item[], limit: number, cursorOf: (item: Item) => string): Page<Item> {
+  const items = rows.slice(0, limit)
+  const last = items.at(-1)
+  return { items, nextAfter: rows.length > limit && last !== undefined ? cursorOf(last) : null }
+}
+
+function toProject(row: ProjectRow): Project {
+  return {
+    id: row.id,
+    name: row.name,
+    source: JSON.parse(row.source) as ProjectSource,
+    sandboxProvider: row.sandboxProvider,
+    activeTaskId: row.activeTaskId,
+    contextHash: row.contextHash,
+    createdAt: row.createdAt,
+  }
+}
+
+export async function createProject(
+  db: Db,
+  input: { name: string; source: ProjectSource; sandboxProvider: string },
+): Promise<Project> {
+  try {
+    const row = await db.prisma.project.create({
+      data: {
+        id: newId('prj'),
+        name: input.name,
+        source: JSON.stringify(input.source),
+        sandboxProvider: input.sandboxProvider,
+      },
+    })
+    return toProject(row)
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** Throws `not_found`, also for a deleted project. */
+export async function getProject(db: Db, projectId: string): Promise<Project> {
+  let row: ProjectRow | null
+  try {
+    row = await db.prisma.project.findFirst({ where: { id: projectId, deletedAt: null } })
+  } catch (error) {
+    throw toDbError(error)
+  }
+  if (!row) throw new AppError('not_found', 'There is no such project.')
+  return toProject(row)
+}
+
+/** Oldest first; `after` is a project id. */
+export async function listProjects(
+  db: Db,
+  options: { after?: string | undefined; limit: number },
+): Promise<Page<Project>> {
+  try {
+    const rows = await db.prisma.project.findMany({
+      where: { deletedAt: null, ...(options.after ? { id: { gt: options.after } } : {}) },
+      orderBy: { id: 'asc' },
+      take: options.limit + 1,
+    })
+    return toPage(rows.map(toProject), options.limit, (project) => project.id)
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** Throws `not_found`. */
+export async function renameProject(db: Db, projectId: string, name: string): Promise<Project> {
+  try {
+    await db.prisma.project.updateMany({ where: { id: projectId, deletedAt: null }, data: { name } })
+  } catch (error) {
+    throw toDbError(error)
+  }
+  return await getProject(db, projectId)
+}
+
+/** Marks the project as deleted; its rows stay until the sweep has destroyed its sandbox. Safe to repeat. */
+export async function deleteProject(db: Db, projectId: string): Promise<void> {
+  try {
+    await db.prisma.project.updateMany({ where: { id: projectId, deletedAt: null }, data: { deletedAt: new Date() } })
+  } catch (error) {
+    throw toDbError(error)
+  }
+}

@@ -1,0 +1,97 @@
+import type pg from 'pg'
+import type { SandboxRef } from '../sandbox/types.ts'
+import { type Db, toDbError } from './client.ts'
+
+/** The authority on a project's sandbox: which one it is and whether the project's source was put into it. */
+export interface SandboxRow {
+  readonly projectId: string
+  readonly provider: string
+  readonly generation: number
+  readonly ref: SandboxRef | null
+  readonly filled: boolean
+}
+
+const UPSERT = `
+  INSERT INTO sandboxes (project_id, provider) VALUES ($1, $2)
+  ON CONFLICT (project_id) DO UPDATE SET last_used_at = now()
+  RETURNING project_id AS "projectId", provider, generation, ref, filled`
+
+/** Reads the project's row, made when there is none. */
+export async function touchSandbox(db: Db, projectId: string, provider: string): Promise<SandboxRow> {
+  try {
+    const { rows } = await db.pool.query<Omit<SandboxRow, 'ref'> & { ref: string | null }>({
+      name: 'touch_sandbox',
+      text: UPSERT,
+      values: [projectId, provider],
+    })
+    const row = rows[0]
+    if (!row) throw new Error('an upsert returned no row')
+    return { ...row, ref: row.ref === null ? null : (JSON.parse(row.ref) as SandboxRef) }
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** Compare-and-set: stores the ref unless another generation won meanwhile; false tells the caller that it lost. */
+export async function saveSandboxRef(db: Db, ref: SandboxRef, filled: boolean): Promise<boolean> {
+  const text = 'UPDATE sandboxes SET ref = $3, filled = filled OR $4 WHERE project_id = $1 AND generation = $2'
+  try {
+    const result = await db.pool.query(text, [ref.projectId, ref.generation, JSON.stringify(ref), filled])
+    return result.rowCount === 1
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/**
+ * Runs `work` while no other process prepares the same project's sandbox. The lock belongs to a connection of its own
+ * and ends with it, so a killed process never keeps it.
+ */
+export async function withSandboxLock<T>(db: Db, projectId: string, work: () => Promise<T>): Promise<T> {
+  let client: pg.PoolClient
+  try {
+    client = await db.pool.connect()
+  } catch (error) {
+    throw toDbError(error)
+  }
+  let lost: Error | undefined
+  const onError = (error: Error) => {
+    lost = error
+  }
+  client.on('error', onError)
+  try {
+    await client.query('SELECT pg_advisory_lock(hashtextextended($1, 7))', [projectId])
+    return await work()
+  } catch (error) {
+    throw toDbError(error)
+  } finally {
+    try {
+      if (!lost) await client.query('SELECT pg_advisory_unlock(hashtextextended($1, 7))', [projectId])
+    } catch (error) {
+      lost = error instanceof Error ? error : new Error(String(error))
+    }
+    client.removeListener('error', onError)
+    client.release(lost)
+  }
+}
+
+/** Sandboxes whose project was deleted: the sweep destroys them and then forgets them. */
+export async function orphanedSandboxes(db: Db): Promise<SandboxRow[]> {
+  const text = `
+    SELECT s.project_id AS "projectId", s.provider, s.generation, s.ref, s.filled FROM sandboxes s
+    JOIN projects p ON p.id = s.project_id WHERE p.deleted_at IS NOT NULL LIMIT 100`
+  try {
+    const { rows } = await db.pool.query<Omit<SandboxRow, 'ref'> & { ref: string | null }>(text)
+    return rows.map((row) => ({ ...row, ref: row.ref === null ? null : (JSON.parse(row.ref) as SandboxRef) }))
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+export async function forgetSandbox(db: Db, projectId: string): Promise<void> {
+  try {
+    await db.pool.query('DELETE FROM sandboxes WHERE project_id = $1', [projectId])
+  } catch (error) {
+    throw toDbError(error)
+  }
+}

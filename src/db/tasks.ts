@@ -1,0 +1,163 @@
+import { AppError } from '../shared/errors.ts'
+import type { ReviewState } from '../shared/review.ts'
+import type { DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../shared/task.ts'
+import { type Db, toDbError } from './client.ts'
+
+export interface Task {
+  readonly id: string
+  readonly projectId: string
+  readonly conversationId: string
+  readonly status: TaskStatus
+  readonly phase: Phase
+  readonly turn: number
+  readonly round: number
+  readonly model: string
+  readonly outcome: Outcome | null
+  readonly reason: TaskReason | null
+  readonly forceContext: boolean
+  readonly maxUsd: number | null
+  readonly maxTurns: number | null
+  readonly maxMinutes: number | null
+  readonly budgetWarned: readonly string[]
+  readonly usage: Usage
+  /** null when a call of this task had no known price. */
+  readonly costUsd: number | null
+  readonly review: ReviewState
+  readonly lease: number
+  readonly contextHash: string | null
+  readonly startTree: string | null
+  readonly latestTree: string | null
+  readonly diffStat: DiffStat
+  readonly cancelRequestedAt: Date | null
+  readonly cancelReason: string | null
+  readonly createdAt: Date
+  readonly startedAt: Date | null
+  readonly finishedAt: Date | null
+}
+
+export interface TaskRow {
+  id: string
+  project_id: string
+  conversation_id: string
+  status: TaskStatus
+  phase: Phase
+  turn: number
+  round: number
+  model: string
+  outcome: Outcome | null
+  reason_code: string | null
+  reason_message: string | null
+  force_context: boolean
+  max_usd: number | null
+  max_turns: number | null
+  max_minutes: number | null
+  budget_warned: string
+  input_tokens: number
+  output_tokens: number
+  cache_read_tokens: number
+  cache_write_tokens: number
+  cost_usd: number
+  unpriced_calls: number
+  review: string
+  lease: number
+  context_hash: string | null
+  start_tree: string | null
+  latest_tree: string | null
+  files_changed: number
+  lines_added: number
+  lines_removed: number
+  cancel_requested_at: Date | null
+  cancel_reason: string | null
+  created_at: Date
+  started_at: Date | null
+  finished_at: Date | null
+}
+
+export function toTask(row: TaskRow): Task {
+  return {
+    id: row.id,
+    projectId: row.project_id,
+    conversationId: row.conversation_id,
+    status: row.status,
+    phase: row.phase,
+    turn: row.turn,
+    round: row.round,
+    model: row.model,
+    outcome: row.outcome,
+    reason: row.reason_code === null ? null : { code: row.reason_code, message: row.reason_message ?? '' },
+    forceContext: row.force_context,
+    maxUsd: row.max_usd,
+    maxTurns: row.max_turns,
+    maxMinutes: row.max_minutes,
+    budgetWarned: row.budget_warned === '' ? [] : row.budget_warned.split(','),
+    usage: {
+      inputTokens: row.input_tokens,
+      outputTokens: row.output_tokens,
+      cacheReadTokens: row.cache_read_tokens,
+      cacheWriteTokens: row.cache_write_tokens,
+    },
+    costUsd: row.unpriced_calls > 0 ? null : row.cost_usd,
+    review: JSON.parse(row.review) as ReviewState,
+    lease: row.lease,
+    contextHash: row.context_hash,
+    startTree: row.start_tree,
+    latestTree: row.latest_tree,
+    diffStat: { files: row.files_changed, added: row.lines_added, removed: row.lines_removed },
+    cancelRequestedAt: row.cancel_requested_at,
+    cancelReason: row.cancel_reason,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+  }
+}
+
+/** Throws `not_found`, also when the task's project was deleted. */
+export async function getTask(db: Db, taskId: string): Promise<Task> {
+  const text = `
+    SELECT t.* FROM tasks t JOIN projects p ON p.id = t.project_id AND p.deleted_at IS NULL WHERE t.id = $1`
+  try {
+    const { rows } = await db.pool.query<TaskRow>({ name: 'get_task', text, values: [taskId] })
+    if (!rows[0]) throw new AppError('not_found', 'There is no such task.')
+    return toTask(rows[0])
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** Whether somebody asked for this task's end; cheap enough to ask at every turn. */
+export async function isCancelRequested(db: Db, taskId: string): Promise<boolean> {
+  const text = 'SELECT cancel_requested_at IS NOT NULL AS requested FROM tasks WHERE id = $1'
+  try {
+    const { rows } = await db.pool.query<{ requested: boolean }>({
+      name: 'is_cancel_requested',
+      text,
+      values: [taskId],
+    })
+    return rows[0]?.requested ?? false
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** The tasks that are not over, oldest first, for the watchdog. */
+export async function unfinishedTasks(db: Db, limit: number): Promise<Task[]> {
+  const text = `
+    SELECT t.* FROM tasks t WHERE t.status NOT IN ('completed', 'failed', 'cancelled') ORDER BY t.position LIMIT $1`
+  try {
+    const { rows } = await db.pool.query<TaskRow>(text, [limit])
+    return rows.map(toTask)
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** A conversation's tasks, oldest first. */
+export async function conversationTasks(db: Db, conversationId: string): Promise<Task[]> {
+  const text = 'SELECT * FROM tasks WHERE conversation_id = $1 ORDER BY position'
+  try {
+    const { rows } = await db.pool.query<TaskRow>({ name: 'conversation_tasks', text, values: [conversationId] })
+    return rows.map(toTask)
+  } catch (error) {
+    throw toDbError(error)
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * The stream's vocabulary: four topics, their event types and payloads. Server, worker, page and terminal client share
+ * it, so it holds types and one table and imports nothing that runs.
+ *
+ * A durable event has a `seq` (per project, without holes) and is stored in Postgres in the transaction that makes it
+ * true. A delta has none: it is a piece of a part that a later durable event holds in full.
+ */
+
+import type { CheckResult, Finding, ReviewState, RoundVerdict } from '../shared/review.ts'
+import type { DiffStat, Outcome, TaskReason, Usage } from '../shared/task.ts'
+
+export const TOPICS = ['messages', 'status', 'file-changes', 'terminal'] as const
+export type Topic = (typeof TOPICS)[number]
+
+/** What every terminal event says about the task that ended. */
+interface TaskEnd {
+  readonly outcome?: Outcome
+  readonly reason?: TaskReason
+  readonly review: ReviewState
+  readonly usage: Usage
+  readonly costUsd: number | null
+  readonly diffStat: DiffStat
+}
+
+/** One text or thinking part of a finished message. */
+export interface MessagePart {
+  readonly partId: string
+  readonly type: 'text' | 'thinking'
+  readonly text: string
+}
+
+export type ModelRole = 'coder' | 'reviewer'
+
+export interface DurablePayloads {
+  'task.accepted': { messageId: string; joined: boolean; waitingFor?: string }
+  'task.started': { workflowId: string; model: string }
+  'task.resumed': { activity: string; attempt: number }
+  'task.cancel_requested': { by: string; reason?: string }
+  'task.completed': TaskEnd & { outcome: Outcome }
+  'task.failed': TaskEnd & { reason: TaskReason }
+  'task.cancelled': TaskEnd & { killed: readonly { toolUseId: string; command: string }[] }
+  'sandbox.starting': { provider: string }
+  'sandbox.ready': { provider: string; durationMs: number; reused: boolean }
+  'sandbox.lost': { provider: string; detail: string }
+  'sandbox.closed': { provider: string }
+  'context.generated': { hash: string; tokens: number; forced: boolean; durationMs: number }
+  'context.reused': { hash: string; tokens: number }
+  'context.compacted': { before: number; after: number }
+  'turn.started': { role: ModelRole }
+  'turn.finished': {
+    role: ModelRole
+    stopReason: string
+    usage: Usage
+    costUsd: number | null
+    firstTokenMs: number | null
+    durationMs: number
+  }
+  'turn.reset': { attempt: number }
+  'review.started': { round: number; treeHash: string; checks: readonly string[] }
+  'review.check': { round: number; check: CheckResult }
+  'review.finding': { round: number; finding: Finding }
+  'review.verdict': { round: number; verdict: RoundVerdict; summary: string; treeHash: string; review: ReviewState }
+  'review.skipped': { reason: 'no_changes' | 'disabled' }
+  'approval.requested': { approvalId: string; what: string }
+  'approval.resolved': { approvalId: string; decision: 'approve' | 'deny' | 'expired' }
+  'usage.updated': { usage: Usage; costUsd: number | null }
+  'budget.warning': { kind: BudgetKind; used: number; limit: number }
+  'budget.reached': { kind: BudgetKind; used: number; limit: number }
+  'model.retrying': { code: string; message: string; attempt: number; delayMs: number }
+
+  'message.created': { messageId: string; role: 'user' | 'assistant' | 'note'; text: string; clientMessageId?: string }
+  'message.queued': { messageId: string; delivery: 'steer' | 'queue'; waitingFor?: string }
+  'message.claimed': { messageId: string }
+  /** `complete: true` stands once per task, on its final message; `message` and `timestamp` only there. */
+  'message.completed': {
+    messageId: string
+    role: 'user' | 'assistant' | 'note'
+    parts: readonly MessagePart[]
+    complete: boolean
+    message?: string
+    timestamp?: number
+    interrupted?: boolean
+  }
+  'tool.requested': { toolUseId: string; partId: string; name: string; input: unknown; messageId: string }
+  'tool.started': { toolUseId: string; name: string }
+  'tool.finished': { toolUseId: string; name: string; result: string; isError: boolean; durationMs: number }
+
+  'file.changed': {
+    path: string
+    kind: 'create' | 'modify' | 'delete'
+    added: number
+    removed: number
+    source: 'tool' | 'shell' | 'restore'
+  }
+  'diff.updated': { stat: DiffStat }
+  'checkpoint.created': { checkpointId: string; treeHash: string; label: string; stat: DiffStat }
+  'checkpoint.restored': { checkpointId: string; treeHash: string; from: string }
+
+  'command.started': { toolUseId: string; partId: string; command: string; cwd: string }
+  /** Over 256 KiB `output` holds the head, `tail` the end; both base64. */
+  'command.finished': {
+    toolUseId: string
+    partId: string
+    status: 'exited' | 'timed_out' | 'idle_timed_out' | 'killed' | 'oom' | 'lost'
+    exitCode: number | null
+    durationMs: number
+    truncated: boolean
+    bytes: number
+    output: string
+    tail?: string
+  }
+}
+
+export type BudgetKind = 'usd' | 'turns' | 'minutes'
+
+export interface DeltaPayloads {
+  'text.delta': { messageId: string; partId: string; offset: number; delta: string }
+  'thinking.delta': { messageId: string; partId: string; offset: number; delta: string }
+  'tool.input_delta': { messageId: string; toolUseId: string; partId: string; offset: number; delta: string }
+  output: { toolUseId: string; partId: string; offset: number; stream: 'stdout'; data: string }
+}
+
+/** Said by the server to one viewer, never stored: where to go on, or that Redis is away. */
+export interface ViewerPayloads {
+  'stream.resync': { latestSeq: number }
+  /** `reconnectAfterMs` comes from a server that is about to stop: the stream ends, come back after that long. */
+  'stream.degraded': { degraded: boolean; reconnectAfterMs?: number }
+}
+
+export type DurableType = keyof DurablePayloads
+export type DeltaType = keyof DeltaPayloads
+export type ViewerType = keyof ViewerPayloads
+export type EventType = DurableType | DeltaType | ViewerType
+
+const TOPIC_BY_PREFIX = {
+  task: 'status',
+  sandbox: 'status',
+  context: 'status',
+  turn: 'status',
+  review: 'status',
+  approval: 'status',
+  usage: 'status',
+  budget: 'status',
+  model: 'status',
+  stream: 'status',
+  message: 'messages',
+  text: 'messages',
+  thinking: 'messages',
+  tool: 'messages',
+  file: 'file-changes',
+  diff: 'file-changes',
+  checkpoint: 'file-changes',
+  command: 'terminal',
+  output: 'terminal',
+} as const satisfies Record<string, Topic>
+
+type Prefix = keyof typeof TOPIC_BY_PREFIX
+
+/** The topic an event type belongs to: its `event:` field on the wire. */
+export function topicOf(type: EventType): Topic {
+  const prefix = type.split('.', 1)[0] as Prefix
+  return TOPIC_BY_PREFIX[prefix]
+}
+
+/** The events after which a task's stream closes. */
+export function isTerminalType(type: string): boolean {
+  return type === 'task.completed' || type === 'task.failed' || type === 'task.cancelled'
+}
+
+/** Which project, conversation, task and turn an event speaks of. Turn 0 means: outside any turn. */
+export interface EventScope {
+  readonly projectId: string
+  readonly conversationId: string | null
+  readonly taskId: string | null
+  readonly turn?: number
+}
+
+/** A durable event before Postgres gave it a seq. `key` makes a repeat harmless, e.g. `tool.finished:toolu_1`. */
+export type NewEvent = {
+  [T in DurableType]: {
+    readonly type: T
+    readonly key: string
+    readonly scope: EventScope
+    readonly payload: DurablePayloads[T]
+  }
+}[DurableType]
+
+/** A durable event as stored and sent: `data` is the JSON object of the frame, `seq` included. */
+export interface StoredEvent {
+  readonly seq: number
+  readonly topic: Topic
+  readonly type: DurableType
+  readonly taskId: string | null
+  readonly data: string
+}
+
+export type NewDelta = {
+  [T in DeltaType]: { readonly type: T; readonly scope: EventScope; readonly payload: DeltaPayloads[T] }
+}[DeltaType]
+
+interface Envelope {
+  readonly v: 1
+  readonly projectId: string
+  readonly conversationId?: string
+  readonly taskId?: string
+  readonly turn?: number
+  readonly at: number
+}
+
+/** A parsed frame as readers fold it: envelope plus payload, told apart by `type`. */
+export type StreamEvent =
+  | { [T in DurableType]: Envelope & { readonly type: T; readonly seq: number } & DurablePayloads[T] }[DurableType]
+  | { [T in DeltaType]: Envelope & { readonly type: T } & DeltaPayloads[T] }[DeltaType]
+  | { [T in ViewerType]: Envelope & { readonly type: T } & ViewerPayloads[T] }[ViewerType]

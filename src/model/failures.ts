@@ -1,0 +1,294 @@
+/**
+ * The one classifier of what goes wrong around a model call. Before the 200 the SDK throws typed errors with a status;
+ * after it a failure has no status and its class says little, so the shape of the message decides.
+ */
+
+import {
+  AnthropicError,
+  APIConnectionError,
+  APIConnectionTimeoutError,
+  APIError,
+  APIUserAbortError,
+} from '@anthropic-ai/sdk'
+import { AppError, type AppErrorOptions, type ErrorCode } from '../shared/errors.ts'
+
+/** A server may ask for more; waiting longer than this is better done by asking again. */
+const MAX_RETRY_AFTER_MS = 60_000
+
+/** Thrown by the watchdog when no byte arrived for `stallTimeoutMs`. */
+export class StallError extends Error {
+  readonly afterMs: number
+  readonly sawBytes: boolean
+
+  constructor(afterMs: number, sawBytes: boolean) {
+    super(`no byte for ${afterMs} ms`)
+    this.name = 'StallError'
+    this.afterMs = afterMs
+    this.sawBytes = sawBytes
+  }
+}
+
+interface FailureContext {
+  readonly model: string
+  /** The caller's signal; when it was aborted its reason is rethrown, whatever else went wrong. */
+  readonly signal?: AbortSignal
+  /** Never to appear in a message. */
+  readonly secret?: string
+  /** Names the server in messages; host only. */
+  readonly host?: string
+}
+
+interface Facts {
+  readonly status: number | undefined
+  readonly type: string | null
+  readonly message: string
+  readonly retryAfterMs: number | undefined
+  readonly shouldRetry: boolean | undefined
+  readonly requestId: string | null
+}
+
+/**
+ * Turns whatever was thrown around a model call into an `AppError` with a `model_*` code, whose `retryable` is looked up
+ * by the caller. Pure; errors that are `AppError` already pass unchanged, and what is neither the network's nor the
+ * SDK's doing (a fault in our own code) becomes `internal`, which is final. Throws `signal.reason` when the signal was
+ * aborted. Sources: Messages API errors and rate limits; behaviour of SDK 1.12 after the 200.
+ */
+export function toModelError(error: unknown, context: FailureContext): AppError {
+  if (context.signal?.aborted) throw context.signal.reason
+  if (error instanceof AppError) return error
+  const inner = innermostOf(error)
+  if (inner instanceof AppError) return inner
+  if (inner instanceof StallError) return stalled(inner)
+  if (error instanceof APIConnectionTimeoutError) return unreachable('did not answer in time', error, context)
+  if (error instanceof APIConnectionError) return unreachable(reasonOf(error), error, context)
+  if (error instanceof APIUserAbortError) return broken('the connection was closed on our side', error)
+  if (error instanceof APIError) return fromAnswer(factsOf(error), error, context)
+  if (error instanceof AnthropicError || isNetworkError(inner)) return fromBrokenStream(error as Error, context)
+  return new AppError('internal', 'The model call failed for a reason inside this program.', { cause: error })
+}
+
+/** The 4xx and 5xx answers, and the `error` event inside a stream, which has a type but no status. */
+function fromAnswer(facts: Facts, cause: unknown, context: FailureContext): AppError {
+  const { code, sentence } = judge(facts, context)
+  const said = facts.message === '' ? '' : ` The server said: ${scrub(facts.message, context.secret)}`
+  const options: AppErrorOptions = {
+    cause,
+    details: { status: facts.status ?? null, type: facts.type, requestId: facts.requestId },
+    ...(facts.retryAfterMs === undefined || !RETRIED.has(code) ? {} : { retryAfterMs: facts.retryAfterMs }),
+  }
+  return new AppError(code, `${sentence}${said}`, options)
+}
+
+interface Judgement {
+  readonly code: ErrorCode
+  readonly sentence: string
+}
+
+function judge(facts: Facts, context: FailureContext): Judgement {
+  const first = facts.status === undefined ? judgeType(facts, context) : judgeStatus(facts.status, facts, context)
+  if (facts.shouldRetry === false && RETRIED.has(first.code)) {
+    return { code: 'model_rejected', sentence: 'The model server failed and asked not to be tried again.' }
+  }
+  return first
+}
+
+const RETRIED: ReadonlySet<ErrorCode> = new Set(['model_overloaded', 'model_rate_limited', 'model_unreachable'])
+
+function judgeStatus(status: number, facts: Facts, context: FailureContext): Judgement {
+  switch (status) {
+    case 400:
+    case 422:
+      return judgeRequest(facts, context)
+    case 401:
+      return AUTH
+    case 402:
+      return SPENT
+    case 403:
+      return {
+        code: 'model_auth_failed',
+        sentence: `The API key may not use the model "${context.model}"; use a key with that permission or another model.`,
+      }
+    case 404:
+      return notFound(context)
+    case 408:
+      return { code: 'model_unreachable', sentence: 'The model server gave up waiting for the request.' }
+    case 409:
+      return OVERLOADED
+    case 413:
+      return TOO_LONG
+    case 429:
+      return judgeTooMany(facts)
+    default:
+      return status >= 500 ? OVERLOADED : judgeRequest(facts, context)
+  }
+}
+
+/** A 429 without a time to come back is a spending cap: trying again keeps failing. */
+function judgeTooMany(facts: Facts): Judgement {
+  if (facts.shouldRetry === false) return SPENT
+  return facts.retryAfterMs !== undefined || facts.shouldRetry === true ? LIMITED : SPENT
+}
+
+function judgeType(facts: Facts, context: FailureContext): Judgement {
+  switch (facts.type) {
+    case 'overloaded_error':
+    case 'api_error':
+    case 'timeout_error':
+      return OVERLOADED
+    case 'rate_limit_error':
+      return LIMITED
+    case 'authentication_error':
+    case 'permission_error':
+      return AUTH
+    case 'billing_error':
+      return SPENT
+    case 'not_found_error':
+      return notFound(context)
+    case 'request_too_large':
+      return TOO_LONG
+    case 'invalid_request_error':
+      return judgeRequest(facts, context)
+    default:
+      return { code: 'model_stream_broken', sentence: 'The model server broke off its reply with an error.' }
+  }
+}
+
+const TOO_LONG_PATTERN =
+  /prompt is too long|context (window|length|size)|maximum context|exceeds? the (available )?context/i
+const CREDIT_PATTERN = /credit balance|billing|spend(ing)? limit|usage limit/i
+
+function judgeRequest(facts: Facts, context: FailureContext): Judgement {
+  if (TOO_LONG_PATTERN.test(facts.message)) return TOO_LONG
+  if (CREDIT_PATTERN.test(facts.message)) return SPENT
+  return {
+    code: 'model_rejected',
+    sentence: `The model "${context.model}" refused the request as malformed; this is a fault of the program or a field that the server does not know.`,
+  }
+}
+
+const AUTH: Judgement = {
+  code: 'model_auth_failed',
+  sentence: 'The model server refused the API key; check ANTHROPIC_API_KEY and restart.',
+}
+const SPENT: Judgement = {
+  code: 'model_spend_limit',
+  sentence: 'The account behind the API key reached its spending limit; raise it or use another key.',
+}
+const LIMITED: Judgement = {
+  code: 'model_rate_limited',
+  sentence: "The account's rate limit is reached; the call is made again after the time that the server named.",
+}
+const OVERLOADED: Judgement = {
+  code: 'model_overloaded',
+  sentence: 'The model server is overloaded or failing; the call is made again in a moment.',
+}
+const TOO_LONG: Judgement = {
+  code: 'model_context_exceeded',
+  sentence: "The conversation is too long for the model's context window.",
+}
+
+function notFound(context: FailureContext): Judgement {
+  return {
+    code: 'model_not_found',
+    sentence: `The model server does not know "${context.model}"; check the model's name and ANTHROPIC_BASE_URL.`,
+  }
+}
+
+function stalled(error: StallError): AppError {
+  const what = error.sawBytes ? 'went silent in the middle of a reply' : 'did not begin to answer'
+  const message = `The model server ${what} for ${Math.round(error.afterMs / 100) / 10} seconds; the call is made again.`
+  return new AppError('model_stalled', message, { cause: error })
+}
+
+function unreachable(why: string, cause: unknown, context: FailureContext): AppError {
+  const host = context.host === undefined ? 'The model server' : `The model server at ${context.host}`
+  return new AppError('model_unreachable', `${host} cannot be reached (${scrub(why, context.secret)}).`, { cause })
+}
+
+function broken(why: string, cause: unknown): AppError {
+  return new AppError('model_stream_broken', `The model's reply broke off: ${why}.`, { cause })
+}
+
+/** After the 200: resets, a body that ends early, frames and tool inputs that are not JSON. */
+function fromBrokenStream(error: Error, context: FailureContext): AppError {
+  const inner = innermostOf(error)
+  if (inner instanceof SyntaxError || /JSON|Expected|Unexpected token/.test(error.message)) {
+    return broken('the server sent something that is not JSON', error)
+  }
+  if (/without (producing|sending)/.test(error.message)) return broken('it ended before the last event', error)
+  if (isNetworkError(inner) || /terminated|premature|socket|aborted/i.test(error.message)) {
+    return broken('the connection was lost', error)
+  }
+  return broken(scrub(error.message, context.secret), error)
+}
+
+function factsOf(error: APIError): Facts {
+  const headers: Headers | undefined = error.headers
+  const retry = headers?.get('x-should-retry')
+  return {
+    status: error.status,
+    type: error.type,
+    message: error.apiMessage ?? '',
+    retryAfterMs: headers === undefined ? undefined : retryAfterMsOf(headers, Date.now()),
+    shouldRetry: retry === 'true' ? true : retry === 'false' ? false : undefined,
+    requestId: error.requestID ?? null,
+  }
+}
+
+/**
+ * The wait that an answer asks for, in milliseconds, 0 to {@link MAX_RETRY_AFTER_MS}: `retry-after-ms`, else
+ * `retry-after` as seconds or as an HTTP date. Undefined when neither can be read. Source: RFC 9110 section 10.2.3.
+ */
+export function retryAfterMsOf(headers: Headers, now: number): number | undefined {
+  const exact = Number.parseFloat(headers.get('retry-after-ms') ?? '')
+  if (Number.isFinite(exact)) return clampWait(exact)
+  const value = headers.get('retry-after')?.trim() ?? ''
+  if (value === '') return undefined
+  if (/^\d+(\.\d+)?$/.test(value)) return clampWait(Number(value) * 1000)
+  const date = Date.parse(value)
+  return Number.isNaN(date) ? undefined : clampWait(date - now)
+}
+
+function clampWait(waitMs: number): number {
+  return Math.round(Math.min(MAX_RETRY_AFTER_MS, Math.max(0, waitMs)))
+}
+
+/** Follows `cause` to its end; bounded, because a cause may be anything. */
+function innermostOf(error: unknown): unknown {
+  let current = error
+  for (let depth = 0; depth < 8; depth++) {
+    if (current instanceof AppError || current instanceof StallError) return current
+    if (!(current instanceof Error) || current.cause === undefined) return current
+    current = current.cause
+  }
+  return current
+}
+
+/** The words of a network failure: `fetch failed` says nothing, its cause has a code such as ECONNREFUSED. */
+function reasonOf(error: Error): string {
+  const inner = innermostOf(error)
+  if (inner instanceof Error && 'code' in inner && typeof inner.code === 'string') return inner.code
+  return inner instanceof Error ? inner.message : error.message
+}
+
+function isNetworkError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (
+    'code' in error &&
+    typeof error.code === 'string' &&
+    /^(E[A-Z]+|UND_ERR_\w+|HPE_\w+|CERT_\w+)$/.test(error.code)
+  ) {
+    return true
+  }
+  return error.message === 'terminated' || error.message === 'fetch failed'
+}
+
+const MAX_QUOTE_CHARS = 300
+
+/** One line, without the key or anything that looks like one. */
+function scrub(text: string, secret: string | undefined): string {
+  let clean = text.replace(/\s+/g, ' ').trim()
+  if (secret !== undefined && secret.length > 3) clean = clean.replaceAll(secret, '[key]')
+  clean = clean.replace(/\bsk-[A-Za-z0-9_-]{6,}/g, '[key]')
+  return clean.length > MAX_QUOTE_CHARS ? `${clean.slice(0, MAX_QUOTE_CHARS)}…` : clean
+}

@@ -1,0 +1,248 @@
+/**
+ * Puts a streamed reply together from its events. Keeps the raw text of every tool input itself, because the SDK parses
+ * a cut one tolerantly: half of `{"command":"rm -rf build"}` would come out as a shorter command, without an error.
+ */
+
+import type { RawMessageStreamEvent } from '@anthropic-ai/sdk/resources/messages'
+import { AppError } from '../shared/errors.ts'
+import type { Usage } from '../shared/task.ts'
+import type { AssistantBlock, ModelDelta, StopReason } from './types.ts'
+
+interface OpenBlock {
+  readonly kind: 'text' | 'thinking' | 'redacted_thinking' | 'tool_use' | 'other'
+  readonly id: string
+  readonly name: string
+  /** A tool input that came whole with the block's start; some compatible servers do that. */
+  readonly wholeInput: unknown
+  text: string
+  signature: string
+  closed: boolean
+}
+
+/** What a whole reply holds, before price and clock are added. */
+interface AssembledReply {
+  readonly content: readonly AssistantBlock[]
+  readonly stopReason: StopReason
+  readonly stopDetail: string | null
+  readonly truncated?: 'text' | 'thinking' | 'tool_use'
+  readonly usage: Usage
+  readonly model: string
+}
+
+const ENDED_BY_ITSELF: ReadonlySet<StopReason> = new Set(['end_turn', 'stop_sequence', 'tool_use', 'pause_turn'])
+const KNOWN_STOPS: ReadonlySet<string> = new Set<StopReason>([
+  ...ENDED_BY_ITSELF,
+  'max_tokens',
+  'refusal',
+  'model_context_window_exceeded',
+])
+
+export class ReplyAssembler {
+  readonly #blocks: OpenBlock[] = []
+  readonly #usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
+  #model = ''
+  #stop: string | null = null
+  #stopDetail: string | null = null
+  #started = false
+  #stopped = false
+
+  /** Takes one event and returns what a viewer should see of it. Unknown events and deltas are passed over. */
+  add(event: RawMessageStreamEvent): ModelDelta | null {
+    switch (event.type) {
+      case 'message_start':
+        this.#started = true
+        this.#model = event.message.model
+        this.#count(event.message.usage)
+        return null
+      case 'content_block_start':
+        return this.#open(event.index, event.content_block)
+      case 'content_block_delta':
+        return this.#append(event.index, event.delta)
+      case 'content_block_stop': {
+        const block = this.#blocks[event.index]
+        if (block) block.closed = true
+        return null
+      }
+      case 'message_delta':
+        this.#stop = event.delta.stop_reason
+        this.#stopDetail = stopDetailOf(event.delta)
+        this.#count(event.usage)
+        return null
+      case 'message_stop':
+        this.#stopped = true
+        return null
+      default:
+        return null
+    }
+  }
+
+  /** True after `message_stop`: what follows cannot change the reply. */
+  get complete(): boolean {
+    return this.#stopped
+  }
+
+  /** Tokens counted so far; null before the first event. A reply that breaks off was still paid for. */
+  get usage(): Usage | null {
+    return this.#started ? { ...this.#usage } : null
+  }
+
+  /**
+   * The reply. Throws `model_stream_broken` (retried) when it did not end with `message_stop` or a tool input that ended
+   * by itself is not a JSON object.
+   */
+  finish(): AssembledReply {
+    if (!this.#stopped) throw new AppError('model_stream_broken', "The model's reply ended before its last event.")
+    const stop = knownStop(this.#stop)
+    const whole = ENDED_BY_ITSELF.has(stop)
+    const content = this.#content(whole)
+    const truncated = whole ? undefined : this.#truncatedKind()
+    return {
+      content,
+      stopReason: whole ? settleStop(stop, content) : stop,
+      stopDetail: stop === 'unknown' ? this.#stop : this.#stopDetail,
+      ...(truncated === undefined ? {} : { truncated }),
+      usage: { ...this.#usage },
+      model: this.#model,
+    }
+  }
+
+  #open(index: number, start: StartedBlock): ModelDelta | null {
+    const block = openBlock(start)
+    this.#blocks[index] = block
+    switch (block.kind) {
+      case 'tool_use':
+        return { type: 'block_start', index, block: 'tool_use', toolUseId: block.id, toolName: block.name }
+      case 'text':
+      case 'thinking':
+        return { type: 'block_start', index, block: block.kind }
+      default:
+        return null
+    }
+  }
+
+  #append(index: number, delta: StreamedDelta): ModelDelta | null {
+    const block = this.#blocks[index]
+    if (!block) return null
+    switch (delta.type) {
+      case 'text_delta':
+        block.text += delta.text
+        return { type: 'text', index, delta: delta.text }
+      case 'thinking_delta':
+        block.text += delta.thinking
+        return { type: 'thinking', index, delta: delta.thinking }
+      case 'input_json_delta':
+        block.text += delta.partial_json
+        return delta.partial_json === '' ? null : { type: 'tool_input', index, delta: delta.partial_json }
+      case 'signature_delta':
+        block.signature += delta.signature
+        return null
+      default:
+        return null
+    }
+  }
+
+  #count(usage: StreamedUsage): void {
+    this.#usage.inputTokens = usage.input_tokens ?? this.#usage.inputTokens
+    this.#usage.outputTokens = usage.output_tokens ?? this.#usage.outputTokens
+    this.#usage.cacheReadTokens = usage.cache_read_input_tokens ?? this.#usage.cacheReadTokens
+    this.#usage.cacheWriteTokens = usage.cache_creation_input_tokens ?? this.#usage.cacheWriteTokens
+  }
+
+  /** Text of nothing but blanks is left out: the service refuses it when it is sent back. */
+  #content(whole: boolean): AssistantBlock[] {
+    const content: AssistantBlock[] = []
+    for (const block of this.#blocks) {
+      if (!block) continue
+      if (block.kind === 'text' && block.text.trim() !== '') content.push({ type: 'text', text: block.text })
+      if (block.kind === 'thinking' && block.signature !== '') {
+        content.push({ type: 'thinking', thinking: block.text, signature: block.signature })
+      }
+      if (block.kind === 'redacted_thinking') content.push({ type: 'redacted_thinking', data: block.text })
+      if (block.kind === 'tool_use' && whole) {
+        content.push({ type: 'tool_use', id: block.id, name: block.name, input: inputOf(block) })
+      }
+    }
+    return content
+  }
+
+  #truncatedKind(): 'text' | 'thinking' | 'tool_use' | undefined {
+    if (this.#blocks.some((block) => block?.kind === 'tool_use')) return 'tool_use'
+    const last = this.#blocks.at(-1)?.kind
+    return last === 'text' || last === 'thinking' ? last : undefined
+  }
+}
+
+type StartedBlock = Extract<RawMessageStreamEvent, { type: 'content_block_start' }>['content_block']
+type StreamedDelta = Extract<RawMessageStreamEvent, { type: 'content_block_delta' }>['delta']
+
+interface StreamedUsage {
+  readonly input_tokens?: number | null
+  readonly output_tokens?: number | null
+  readonly cache_read_input_tokens?: number | null
+  readonly cache_creation_input_tokens?: number | null
+}
+
+function openBlock(start: StartedBlock): OpenBlock {
+  const block: OpenBlock = {
+    kind: 'other',
+    id: '',
+    name: '',
+    wholeInput: undefined,
+    text: '',
+    signature: '',
+    closed: false,
+  }
+  switch (start.type) {
+    case 'text':
+      return { ...block, kind: 'text', text: start.text }
+    case 'thinking':
+      return { ...block, kind: 'thinking', text: start.thinking, signature: start.signature }
+    case 'redacted_thinking':
+      return { ...block, kind: 'redacted_thinking', text: start.data }
+    case 'tool_use':
+      return { ...block, kind: 'tool_use', id: start.id, name: start.name, wholeInput: start.input }
+    default:
+      return block
+  }
+}
+
+function inputOf(block: OpenBlock): unknown {
+  if (!block.closed) throw badInput(block)
+  const input = block.text === '' ? (block.wholeInput ?? {}) : parseInput(block)
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) throw badInput(block)
+  return input
+}
+
+function parseInput(block: OpenBlock): unknown {
+  try {
+    return JSON.parse(block.text)
+  } catch (error) {
+    throw badInput(block, error)
+  }
+}
+
+function badInput(block: OpenBlock, cause?: unknown): AppError {
+  const message = `The model's reply broke off: the input of its call of "${block.name}" is not a JSON object.`
+  return new AppError('model_stream_broken', message, { cause })
+}
+
+function knownStop(stop: string | null): StopReason {
+  return stop !== null && KNOWN_STOPS.has(stop) ? (stop as StopReason) : 'unknown'
+}
+
+/** Some compatible servers say `end_turn` after tool calls, or `tool_use` without one; the content is what counts. */
+function settleStop(stop: StopReason, content: readonly AssistantBlock[]): StopReason {
+  const hasTools = content.some((block) => block.type === 'tool_use')
+  if (hasTools && stop !== 'pause_turn') return 'tool_use'
+  return !hasTools && stop === 'tool_use' ? 'end_turn' : stop
+}
+
+interface StreamedStop {
+  readonly stop_sequence: string | null
+  readonly stop_details?: { readonly category?: string | null; readonly explanation?: string | null } | null
+}
+
+function stopDetailOf(delta: StreamedStop): string | null {
+  const details = [delta.stop_details?.category, delta.stop_details?.explanation].filter((part) => part != null)
+  return details.length > 0 ? details.join(': ') : delta.stop_sequence
+}

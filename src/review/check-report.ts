@@ -1,0 +1,34 @@
+import type { CheckResult } from '../shared/review.ts'
+import { fence } from './fence.ts'
+
+/** The checks as the reviewer and the coder read them: one line each, the output of those that did not pass fenced. */
+export function checkReport(checks: readonly CheckResult[]): string {
+  return checks
+    .map((check) => {
+      const line = `- ${check.name} (${fence1(check.command)}): ${resultOf(check)}`
+      if (check.status === 'passed' || check.output === '') return line
+      return `${line}\n${fence(check.output, 'output')}`
+    })
+    .join('\n')
+}
+
+/** A command on one line: data too, so its code span is made as safe as a fence. */
+function fence1(command: string): string {
+  const longest = (command.match(/`+/g) ?? []).reduce((most, run) => Math.max(most, run.length), 0)
+  const marks = '`'.repeat(longest + 1)
+  const space = longest > 0 ? ' ' : ''
+  return `${marks}${space}${command.replaceAll('\n', ' ')}${space}${marks}`
+}
+
+function resultOf(check: CheckResult): string {
+  switch (check.status) {
+    case 'passed':
+      return 'passed'
+    case 'failed':
+      return check.exitCode === null ? 'failed' : `failed with exit code ${check.exitCode}`
+    case 'timed_out':
+      return 'did not end within its time'
+    case 'lost':
+      return 'its outcome is unknown'
+  }
+}

@@ -1,0 +1,143 @@
+import { cutText, showOutput } from '../agent/tools/clean-text.ts'
+import { type EndedExec, killsOnAbort, QUIET_ENV, runExec } from '../agent/tools/exec.ts'
+import { readProjectFiles } from '../context/project-files.ts'
+import type { ExecState, Sandbox } from '../sandbox/types.ts'
+import type { Check, CheckResult } from '../shared/review.ts'
+import { detectChecks } from './checks.ts'
+
+const CHECK_TIMEOUT_MS = 300_000
+const TOTAL_TIMEOUT_MS = 600_000
+const PROBE_TIMEOUT_MS = 20_000
+const HEAD_BYTES = 2_000
+const TAIL_BYTES = 5_800
+const MAX_OUTPUT_CHARS = 8_000
+
+export interface RunChecksOptions {
+  readonly taskId: string
+  /** Part of each exec id: a repeat of the same round attaches to what was started before. */
+  readonly round: number
+  readonly signal: AbortSignal
+  readonly shouldKill?: (reason: unknown) => boolean
+  /** For all checks together. Default 600,000. */
+  readonly totalTimeoutMs?: number
+  /** Called once per check, in order, when its result is known. */
+  readonly onResult?: (result: CheckResult) => Promise<void> | void
+  readonly onOutput?: (check: Check, offset: number, data: Uint8Array) => void
+}
+
+/**
+ * Runs the checks one after the other and returns what each did; at most 300 s each and `totalTimeoutMs` together, by
+ * the commands' own durations, so that a repeat counts the same. A check for which no time is left is `timed_out`
+ * without having run. Safe to repeat with the same `taskId` and `round`. Throws `signal.reason` and `sandbox_*`.
+ */
+export async function runChecks(
+  sandbox: Sandbox,
+  checks: readonly Check[],
+  options: RunChecksOptions,
+): Promise<CheckResult[]> {
+  const results: CheckResult[] = []
+  let leftMs = options.totalTimeoutMs ?? TOTAL_TIMEOUT_MS
+  for (const [index, check] of checks.entries()) {
+    const result = leftMs < 1 ? notRun(check) : await runCheck(sandbox, check, index, leftMs, options)
+    leftMs -= result.durationMs
+    results.push(result)
+    await options.onResult?.(result)
+  }
+  return results
+}
+
+async function runCheck(
+  sandbox: Sandbox,
+  check: Check,
+  index: number,
+  leftMs: number,
+  { taskId, round, signal, shouldKill = killsOnAbort, onOutput }: RunChecksOptions,
+): Promise<CheckResult> {
+  const ended = await runExec(
+    sandbox,
+    {
+      execId: checkExecId(taskId, round, index),
+      taskId,
+      argv: { sh: check.command },
+      env: QUIET_ENV,
+      timeoutMs: Math.min(CHECK_TIMEOUT_MS, Math.ceil(leftMs)),
+    },
+    {
+      signal,
+      shouldKill,
+      headBytes: HEAD_BYTES,
+      tailBytes: TAIL_BYTES,
+      ...(onOutput === undefined ? {} : { onOutput: (offset, data) => onOutput(check, offset, data) }),
+    },
+  )
+  return resultOf(check, ended)
+}
+
+/** The exec id of a round's n-th check, counted from 0. */
+export function checkExecId(taskId: string, round: number, index: number): string {
+  return `check-${taskId}-${round}-${index}`
+}
+
+function resultOf(check: Check, { state, ...output }: EndedExec): CheckResult {
+  return {
+    name: check.name,
+    command: check.command,
+    status: statusOf(state),
+    exitCode: state.exitCode,
+    durationMs: state.endedAt === null ? 0 : Math.max(0, state.endedAt - state.startedAt),
+    output: cutText(showOutput(output).trim(), MAX_OUTPUT_CHARS),
+  }
+}
+
+function statusOf(state: ExecState): CheckResult['status'] {
+  switch (state.status) {
+    case 'exited':
+      return state.exitCode === 0 && state.signal === null ? 'passed' : 'failed'
+    case 'timed_out':
+    case 'idle_timed_out':
+      return 'timed_out'
+    case 'killed':
+    case 'oom':
+      return 'failed'
+    case 'lost':
+      return 'lost'
+    case 'running':
+      throw new Error(`check ${state.execId} was taken for ended while it runs`)
+  }
+}
+
+function notRun(check: Check): CheckResult {
+  const output = 'Not run: the time for all checks together was used up.'
+  return { name: check.name, command: check.command, status: 'timed_out', exitCode: null, durationMs: 0, output }
+}
+
+/**
+ * The detected checks whose programs are installed in the sandbox, in order. One short command asks for all of them;
+ * `execId` makes a repeat attach to it. When the question itself fails, all detected checks are returned: a check that
+ * cannot run is seen, one that is left out is not.
+ */
+export async function detectProjectChecks(
+  sandbox: Sandbox,
+  options: { readonly taskId: string; readonly execId: string; readonly signal: AbortSignal },
+): Promise<Check[]> {
+  const detected = detectChecks(await readProjectFiles(sandbox))
+  const checks = detected.map(({ name, command }) => ({ name, command }))
+  if (detected.length === 0) return []
+  const script = detected
+    .map(({ probe }, index) => `if ${probe} >/dev/null 2>&1; then echo "has ${index}"; fi`)
+    .join('\n')
+  const { state, ...output } = await runExec(
+    sandbox,
+    {
+      execId: options.execId,
+      taskId: options.taskId,
+      argv: { sh: script },
+      env: QUIET_ENV,
+      timeoutMs: PROBE_TIMEOUT_MS,
+    },
+    { signal: options.signal, shouldKill: killsOnAbort, headBytes: 4_096, tailBytes: 0 },
+  )
+  if (state.status !== 'exited') return checks
+  const present = new Set(showOutput(output).split('\n'))
+  return checks.filter((_, index) => present.has(`has ${index}`))
+}

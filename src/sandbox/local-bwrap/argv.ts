@@ -1,0 +1,125 @@
+import type { HostView } from './host-view.ts'
+import { WORKSPACE } from './layout.ts'
+import type { Limits } from './limits.ts'
+
+export const SANDBOX_UID = 1000
+export const SANDBOX_HOME = '/home/agent'
+
+/** File descriptors that the runner hands to bwrap. */
+export const STATUS_FD = 3
+export const ARGS_FD = 4
+export const SECCOMP_FD = 5
+
+/** Hard limits of the runner's own process, which a command's limits must not exceed. */
+export interface HardLimits {
+  readonly openFiles: number
+  readonly processes: number
+}
+
+export interface CommandArgvInput {
+  readonly argv: readonly string[]
+  /** Relative to the workspace, already checked to hold no `..`. */
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  readonly workspace: string
+  /** Directory with the generated passwd, group, hosts and nsswitch.conf. */
+  readonly etcDir: string
+  readonly host: HostView
+  readonly limits: Limits
+  readonly hardLimits: HardLimits
+}
+
+/** Name and content of the files of /etc that are made up, so that nothing of the host's accounts is seen. */
+export const GENERATED_ETC: Readonly<Record<string, string>> = {
+  passwd: `root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:${SANDBOX_UID}:${SANDBOX_UID}:agent:${SANDBOX_HOME}:/bin/bash\n`,
+  group: `root:x:0:\nagent:x:${SANDBOX_UID}:\n`,
+  hosts: '127.0.0.1 localhost sandbox\n::1 localhost\n',
+  'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\n',
+}
+
+const SHM_BYTES = 64 * 1024 * 1024
+
+const BASE_ENV: Readonly<Record<string, string>> = {
+  HOME: SANDBOX_HOME,
+  USER: 'agent',
+  LOGNAME: 'agent',
+  SHELL: '/bin/bash',
+  TMPDIR: '/tmp',
+  LANG: 'C.UTF-8',
+  TERM: 'dumb',
+  NO_COLOR: '1',
+  CI: '1',
+  PAGER: 'cat',
+  GIT_PAGER: 'cat',
+  GIT_TERMINAL_PROMPT: '0',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_AUTHOR_NAME: 'agent',
+  GIT_AUTHOR_EMAIL: 'agent@sandbox.invalid',
+  GIT_COMMITTER_NAME: 'agent',
+  GIT_COMMITTER_EMAIL: 'agent@sandbox.invalid',
+  npm_config_update_notifier: 'false',
+  npm_config_fund: 'false',
+  npm_config_audit: 'false',
+}
+
+/** The environment of a command: fixed values, then what the caller asked for. Nothing of the host's own is in it. */
+export function commandEnv(host: HostView, env: Readonly<Record<string, string>>): Record<string, string> {
+  return { ...BASE_ENV, PATH: host.path, ...env }
+}
+
+/**
+ * The limits that the kernel keeps per process, set inside the namespace: there the process count is the sandbox's own
+ * (Linux 5.14 and later count per user namespace), outside it would be the whole user's. RLIMIT_DATA is a net under
+ * the memory watchdog: twice the limit, for a single process that allocates faster than anybody looks. RLIMIT_AS is left
+ * alone because WebAssembly reserves address space it never uses.
+ */
+export function prlimitArgv(limits: Limits, hard: HardLimits): string[] {
+  const openFiles = Math.min(limits.openFiles, hard.openFiles)
+  const processes = Math.min(limits.maxProcesses, hard.processes)
+  const data = limits.memoryBytes * 2
+  return [
+    '/usr/bin/prlimit',
+    `--nofile=${openFiles}:${openFiles}`,
+    `--nproc=${processes}:${processes}`,
+    `--fsize=${limits.fileBytes}:${limits.fileBytes}`,
+    `--data=${data}:${data}`,
+    '--core=0:0',
+    '--',
+  ]
+}
+
+/**
+ * Spec in, command line out; pure. `args` is everything that names host paths and goes to bwrap through a descriptor,
+ * so that /proc/1/cmdline inside shows none of it; `command` is the visible rest.
+ */
+export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: string[] } {
+  const { limits, host } = input
+  const args = words(
+    '--unshare-user --unshare-pid --unshare-ipc --unshare-uts --unshare-net --unshare-cgroup-try',
+    '--disable-userns --cap-drop ALL --die-with-parent --new-session',
+    `--uid ${SANDBOX_UID} --gid ${SANDBOX_UID} --hostname sandbox`,
+  )
+  for (const mount of host.mounts) {
+    args.push(mount.kind === 'bind' ? '--ro-bind' : '--symlink', mount.source, mount.target)
+  }
+  for (const name of Object.keys(GENERATED_ETC)) args.push('--ro-bind', `${input.etcDir}/${name}`, `/etc/${name}`)
+  args.push(
+    ...words(
+      `--proc /proc --dev /dev --size ${SHM_BYTES} --tmpfs /dev/shm`,
+      `--perms 1777 --size ${limits.fileBytes} --tmpfs /tmp --size ${limits.fileBytes} --tmpfs ${SANDBOX_HOME}`,
+      '--dir /run --dir /var --symlink /tmp /var/tmp',
+    ),
+  )
+  args.push('--bind', input.workspace, WORKSPACE)
+  // The root and /dev are unsized memory file systems of the namespace: closed last, when all is mounted.
+  args.push(...words('--remount-ro /dev --remount-ro /'))
+  args.push('--chdir', input.cwd === '' ? WORKSPACE : `${WORKSPACE}/${input.cwd}`)
+  args.push(...words(`--seccomp ${SECCOMP_FD} --json-status-fd ${STATUS_FD} --clearenv`))
+  for (const [name, value] of Object.entries(commandEnv(host, input.env))) args.push('--setenv', name, value)
+  return { args, command: [...prlimitArgv(limits, input.hardLimits), ...input.argv] }
+}
+
+/** Splits lines of arguments that hold no spaces of their own. */
+function words(...lines: string[]): string[] {
+  return lines.flatMap((line) => line.split(' '))
+}

@@ -1,0 +1,176 @@
+import { closeSync, existsSync } from 'node:fs'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AppError } from '../../shared/errors.ts'
+import type { ExecState } from '../types.ts'
+import { ARGS_FD, bwrapArgv, commandEnv, prlimitArgv } from './argv.ts'
+import { type Launch, RunningCommand } from './command.ts'
+import { createFifoPool } from './fifo-pool.ts'
+import { lookAtHost } from './host-view.ts'
+import { identify, type ProcessIdentity } from './identity.ts'
+import { createJob, type JobRecord, requireState, writeExit } from './job-files.ts'
+import { jobDir, type SandboxPaths, sandboxPaths } from './layout.ts'
+import type { Limits } from './limits.ts'
+import type { StartMessage } from './protocol.ts'
+import { readHardLimits, writeSharedFiles } from './runner-state.ts'
+import { watchCommands } from './watchdog.ts'
+
+export interface RunnerOptions {
+  /** Base directory of all sandboxes of this runner. */
+  readonly dir: string
+  readonly limits: Limits
+  /** Absolute path of bwrap; null runs commands on the host itself (`unsafe-host`). */
+  readonly bwrapPath: string | null
+  readonly nodePath: string
+}
+
+export interface CommandTable {
+  readonly size: number
+  /** Starts a command, or returns the state of the one with that id, whether it runs, has ended or is lost. */
+  start(sandbox: string, spec: StartMessage): Promise<ExecState>
+  wait(sandbox: string, execId: string, cursor: number, waitMs: number, signal: AbortSignal): Promise<ExecState>
+  input(sandbox: string, execId: string, data: Buffer | null): ExecState
+  kill(sandbox: string, execId: string): Promise<ExecState>
+  /** Kills the running commands of a task, of a sandbox (`taskId` null) or all (`sandbox` null); returns what it ended. */
+  killAll(sandbox: string | null, taskId: string | null): Promise<ExecState[]>
+  close(): void
+}
+
+const BWRAP_ENV = { PATH: '/usr/local/bin:/usr/bin:/bin' }
+
+/** All commands that this runner is the parent of, by sandbox and execId. */
+export function createCommandTable(options: RunnerOptions): CommandTable {
+  const host = lookAtHost(options.nodePath)
+  const shared = writeSharedFiles(options.dir)
+  const hardLimits = readHardLimits()
+  const fifos = createFifoPool(path.join(options.dir, 'fifos'))
+  const running = new Map<string, { sandbox: string; command: RunningCommand }>()
+  const starting = new Map<string, Promise<ExecState>>()
+  const stopWatching = watchCommands(() => [...running.values()].map((entry) => entry.command), options)
+  const self: ProcessIdentity | null = identify(process.pid)
+  if (self === null) throw new AppError('sandbox_unavailable', '/proc does not show the runner itself')
+
+  const launchFor = (paths: SandboxPaths, spec: StartMessage): Launch => {
+    if (options.bwrapPath === null) {
+      const [program = '', ...rest] = prlimitArgv(options.limits, hardLimits)
+      const cwd = spec.cwd === '' ? paths.workspace : `${paths.workspace}/${spec.cwd}`
+      const nodeDir = path.dirname(options.nodePath)
+      const env = { ...commandEnv(host, spec.env), HOME: '/tmp', PATH: `${nodeDir}:${host.path}` }
+      return { program, argv: [...rest, ...spec.argv], args: null, seccompFile: null, cwd, env }
+    }
+    const { workspace } = paths
+    const { args, command } = bwrapArgv({ ...options, ...shared, ...spec, workspace, host, hardLimits })
+    return {
+      program: options.bwrapPath,
+      argv: ['--args', String(ARGS_FD), '--', ...command],
+      args: `${args.join('\0')}\0`,
+      seccompFile: shared.seccompFile,
+      cwd: '/',
+      env: BWRAP_ENV,
+    }
+  }
+
+  const startFresh = async (sandbox: string, spec: StartMessage): Promise<ExecState> => {
+    const paths = sandboxPaths(options.dir, sandbox)
+    const dir = jobDir(paths, spec.execId)
+    if (existsSync(dir)) return requireState(dir, spec.execId)
+    if (!existsSync(paths.marker)) throw new AppError('sandbox_gone', 'this sandbox does not exist any more')
+    const launch = launchFor(paths, spec)
+    const fifo = await fifos.take()
+    const { execId, taskId, argv, cwd, timeoutMs, idleTimeoutMs } = spec
+    const startedAt = Date.now()
+    const record: JobRecord = { execId, taskId, argv, cwd, timeoutMs, idleTimeoutMs, startedAt, runner: self }
+    const stdin = spec.stdin === null ? null : Buffer.from(spec.stdin, 'base64')
+    const closeFifo = () => {
+      closeSync(fifo.readFd)
+      closeSync(fifo.writeFd)
+    }
+    let isNew = false
+    try {
+      isNew = createJob(dir, record, stdin)
+    } finally {
+      if (!isNew) closeFifo()
+    }
+    if (!isNew) return requireState(dir, execId)
+    const key = `${sandbox}/${execId}`
+    const stdinKind = spec.stdinOpen ? 'open' : stdin === null ? 'none' : 'file'
+    const onEnd = () => running.delete(key)
+    try {
+      const command = new RunningCommand({ dir, record, launch, fifo, stdin: stdinKind, onEnd })
+      running.set(key, { sandbox, command })
+      return command.state
+    } catch (error) {
+      // E.g. more arguments than the kernel takes: known not to have run, and never to be tried again under this id.
+      closeFifo()
+      return writeExit(dir, { ...notStarted(record, error), endedAt: Date.now() })
+    }
+  }
+
+  const find = (sandbox: string, execId: string) => running.get(`${sandbox}/${execId}`)?.command
+  const fromFiles = (sandbox: string, execId: string) =>
+    requireState(jobDir(sandboxPaths(options.dir, sandbox), execId), execId)
+
+  return {
+    get size() {
+      return running.size + starting.size
+    },
+    async start(sandbox, spec) {
+      const key = `${sandbox}/${spec.execId}`
+      const known = running.get(key)
+      if (known !== undefined) return known.command.state
+      const pending = starting.get(key)
+      if (pending !== undefined) return await pending
+      const start = startFresh(sandbox, spec).finally(() => starting.delete(key))
+      starting.set(key, start)
+      return await start
+    },
+    async wait(sandbox, execId, cursor, waitMs, signal) {
+      const command = find(sandbox, execId)
+      if (command === undefined) return fromFiles(sandbox, execId)
+      return await command.wait(cursor, AbortSignal.any([signal, AbortSignal.timeout(waitMs)]))
+    },
+    input(sandbox, execId, data) {
+      const command = find(sandbox, execId)
+      if (command === undefined) return fromFiles(sandbox, execId)
+      if (!command.input(data)) {
+        throw new AppError('sandbox_bad_request', `the command ${execId} was not started with an open input`)
+      }
+      return command.state
+    },
+    async kill(sandbox, execId) {
+      const command = find(sandbox, execId)
+      if (command === undefined) return fromFiles(sandbox, execId)
+      command.end({ status: 'killed', reason: null })
+      return await command.ended
+    },
+    async killAll(sandbox, taskId) {
+      // A start that is still on its way counts as started: nothing of the task may appear after the kill.
+      await Promise.race([Promise.allSettled(starting.values()), sleep(5_000)])
+      const chosen = [...running.values()].filter(
+        (entry) =>
+          (sandbox === null || entry.sandbox === sandbox) &&
+          (taskId === null || entry.command.record.taskId === taskId),
+      )
+      for (const { command } of chosen) command.end({ status: 'killed', reason: null })
+      return await Promise.all(chosen.map(({ command }) => command.ended))
+    },
+    close() {
+      stopWatching()
+      fifos.close()
+    },
+  }
+}
+
+function notStarted(record: JobRecord, error: unknown): ExecState {
+  return {
+    execId: record.execId,
+    status: 'exited',
+    exitCode: 127,
+    signal: null,
+    startedAt: record.startedAt,
+    endedAt: null,
+    bytes: 0,
+    droppedBytes: 0,
+    reason: `It could not be started: ${error instanceof Error ? error.message : String(error)}`,
+  }
+}

@@ -1,0 +1,246 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { constants, lstatSync, readdirSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs'
+import { type FileHandle, open, unlink } from 'node:fs/promises'
+import path from 'node:path'
+import { AppError } from '../../shared/errors.ts'
+import type { FileEntry, FileSlice, FileStat } from '../types.ts'
+import { kindOf, openExactDirectory, openOrMakeDirectory, openPath, parentOf } from './confined.ts'
+
+/** Largest part of a file that one `read` returns when the caller says nothing. */
+const DEFAULT_READ_BYTES = 16 * 1024 * 1024
+const MAX_LIST_DEPTH = 32
+/** Directory entries looked at between two breaths of the event loop. */
+const ENTRIES_PER_BREATH = 500
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
+
+export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** The places of one workspace; both are real paths on the same file system. */
+export interface WorkspacePlace {
+  readonly workspace: string
+  readonly staging: string
+}
+
+/**
+ * Reads a regular file, or the part `offset`/`length` of it. `sha256` is there when the whole file was read. Throws
+ * `sandbox_bad_request` when there is no such file, when it is not a regular one or leads outside.
+ */
+export async function readFileSlice(
+  place: WorkspacePlace,
+  relative: string,
+  options: { offset?: number; length?: number; maxBytes?: number } = {},
+): Promise<FileSlice> {
+  const found = openPath(place.workspace, relative)
+  if (found === null) throw new AppError('sandbox_bad_request', `there is no file ${relative}`)
+  try {
+    if (found.stat.isDirectory()) throw new AppError('sandbox_bad_request', `${relative} is a directory`)
+    if (!found.stat.isFile()) throw new AppError('sandbox_bad_request', `${relative} is not a regular file`)
+    // Opens the very object that was checked, so it is a regular file still.
+    const file = await open(found.handle, O_RDONLY | O_NONBLOCK)
+    try {
+      return await readSlice(file, options)
+    } finally {
+      await file.close()
+    }
+  } finally {
+    found.close()
+  }
+}
+
+async function readSlice(
+  file: FileHandle,
+  options: { offset?: number; length?: number; maxBytes?: number },
+): Promise<FileSlice> {
+  const sizeBytes = (await file.stat()).size
+  const offset = Math.max(0, options.offset ?? 0)
+  const wanted = Math.min(options.length ?? Number.MAX_SAFE_INTEGER, options.maxBytes ?? DEFAULT_READ_BYTES)
+  const data = Buffer.alloc(Math.max(0, Math.min(wanted, sizeBytes - offset)))
+  let filled = 0
+  while (filled < data.length) {
+    const { bytesRead } = await file.read(data, filled, data.length - filled, offset + filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  const read = data.subarray(0, filled)
+  if (offset > 0 || filled < sizeBytes) return { data: read, sizeBytes }
+  return { data: read, sizeBytes, sha256: createHash('sha256').update(read).digest('hex') }
+}
+
+/**
+ * Replaces or makes a file in one step: written in `staging`, where no command can reach it, then renamed through the
+ * checked directory. A symlink that stays inside the workspace is followed to the file it names. The mode of the file that
+ * was there is kept unless `mode` says otherwise. Safe to repeat.
+ */
+export async function writeFileWhole(
+  place: WorkspacePlace,
+  relative: string,
+  data: Uint8Array | string,
+  mode?: number,
+): Promise<void> {
+  const target = writeTarget(place.workspace, relative)
+  const directory = openOrMakeDirectory(place.workspace, parentOf(target.at))
+  try {
+    const staged = await stage(place, data, mode ?? target.mode ?? 0o644)
+    try {
+      renameSync(staged, `${directory.handle}/${path.posix.basename(target.at)}`)
+    } catch (error) {
+      await unlink(staged)
+      throw new AppError('sandbox_bad_request', `${relative} cannot be written`, { cause: error })
+    }
+  } finally {
+    directory.close()
+  }
+}
+
+async function stage(place: WorkspacePlace, data: Uint8Array | string, mode: number): Promise<string> {
+  const staged = path.join(place.staging, randomBytes(9).toString('hex'))
+  const file = await open(staged, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600)
+  try {
+    await file.writeFile(data)
+    // After creation, since the mode of `open` is cut by this process's umask.
+    await file.chmod(mode & 0o777)
+    return staged
+  } finally {
+    await file.close()
+  }
+}
+
+/** Where a write to a path really goes, and the mode of what is there. */
+function writeTarget(workspace: string, relative: string): { at: string; mode: number | null } {
+  if (relative === '') throw new AppError('sandbox_bad_request', 'the workspace itself is a directory')
+  const found = openPath(workspace, relative)
+  if (found === null) {
+    const link = openPath(workspace, relative, true)
+    if (link === null) return { at: relative, mode: null }
+    link.close()
+    throw new AppError('sandbox_bad_request', `${relative} is a link to a file that does not exist in the workspace`)
+  }
+  found.close()
+  if (found.stat.isDirectory()) throw new AppError('sandbox_bad_request', `${relative} is a directory`)
+  if (!found.stat.isFile()) throw new AppError('sandbox_bad_request', `${relative} is not a regular file`)
+  return { at: found.at, mode: found.stat.mode }
+}
+
+/** Replaces or makes a symlink with this text, which is never followed. */
+export function writeSymlink(place: WorkspacePlace, relative: string, text: Uint8Array): void {
+  const directory = openOrMakeDirectory(place.workspace, parentOf(relative))
+  const staged = path.join(place.staging, randomBytes(9).toString('hex'))
+  try {
+    symlinkSync(Buffer.from(text), staged)
+    renameSync(staged, `${directory.handle}/${path.posix.basename(relative)}`)
+  } finally {
+    directory.close()
+  }
+}
+
+/** Kind, size and mode of what is at a path, the link itself when it is one; null when there is nothing. */
+export function statPath(place: WorkspacePlace, relative: string): FileStat | null {
+  const found = openPath(place.workspace, relative, true)
+  if (found === null) return null
+  found.close()
+  return { kind: kindOf(found.stat), sizeBytes: found.stat.size, mode: found.stat.mode & 0o7777 }
+}
+
+/**
+ * Lists a directory in order of names, each directory before what is in it; `depth` 1 is the directory alone. Links are
+ * named, not followed. `truncated` says that there is more than `limit`.
+ */
+export async function listDirectory(
+  place: WorkspacePlace,
+  relative: string,
+  options: { depth: number; limit: number },
+): Promise<{ entries: FileEntry[]; truncated: boolean }> {
+  const top = openPath(place.workspace, relative)
+  if (top === null) throw new AppError('sandbox_bad_request', `there is no directory ${relative || '.'}`)
+  top.close()
+  if (!top.stat.isDirectory()) throw new AppError('sandbox_bad_request', `${relative} is not a directory`)
+  const entries: FileEntry[] = []
+  const truncated = !(await listInto(
+    place.workspace,
+    top.at,
+    Math.min(options.depth, MAX_LIST_DEPTH),
+    options.limit,
+    entries,
+  ))
+  return { entries, truncated }
+}
+
+async function listInto(
+  workspace: string,
+  at: string,
+  depth: number,
+  limit: number,
+  entries: FileEntry[],
+): Promise<boolean> {
+  const directory = openExactDirectory(workspace, at)
+  if (directory === null) return true
+  const here: FileEntry[] = []
+  try {
+    for (const name of readdirSync(directory.handle).sort()) {
+      const stat = lstatSync(`${directory.handle}/${name}`, { throwIfNoEntry: false })
+      if (stat === undefined) continue
+      const entryPath = at === '' ? name : `${at}/${name}`
+      here.push({ path: entryPath, name, kind: kindOf(stat), sizeBytes: stat.isFile() ? stat.size : 0 })
+      if (entries.length + here.length > limit) break
+    }
+  } finally {
+    directory.close()
+  }
+  for (const entry of here) {
+    if (entries.length >= limit) return false
+    entries.push(entry)
+    if (entries.length % ENTRIES_PER_BREATH === 0) await breathe()
+    if (entry.kind !== 'directory' || depth <= 1) continue
+    if (!(await listInto(workspace, entry.path, depth - 1, limit, entries))) return false
+  }
+  return true
+}
+
+/** Removes a file, a link or an empty directory; true when it is gone, false when it is a directory with something in it. */
+export function removeOne(place: WorkspacePlace, relative: string): boolean {
+  if (relative === '') throw new AppError('sandbox_bad_request', 'the workspace itself cannot be removed')
+  const directory = openPath(place.workspace, parentOf(relative))
+  if (directory === null) return true
+  const name = `${directory.handle}/${path.posix.basename(relative)}`
+  try {
+    const stat = lstatSync(name, { throwIfNoEntry: false })
+    if (stat === undefined) return true
+    if (stat.isDirectory()) rmdirSync(name)
+    else unlinkSync(name)
+    return true
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : ''
+    if (code === 'ENOENT') return true
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return false
+    throw new AppError('sandbox_bad_request', `${relative} cannot be removed`, { cause: error })
+  } finally {
+    directory.close()
+  }
+}
+
+/** Bytes on disk and number of files. Never follows links; stops counting at `maxEntries`. */
+export async function measureWorkspace(place: WorkspacePlace, maxEntries = 500_000) {
+  let sizeBytes = 0
+  let files = 0
+  let seen = 0
+  const pending = ['']
+  while (pending.length > 0 && seen < maxEntries) {
+    const at = pending.pop() as string
+    const directory = openExactDirectory(place.workspace, at)
+    if (directory === null) continue
+    try {
+      for (const name of readdirSync(directory.handle)) {
+        const stat = lstatSync(`${directory.handle}/${name}`, { throwIfNoEntry: false })
+        if (stat === undefined) continue
+        if (++seen % ENTRIES_PER_BREATH === 0) await breathe()
+        sizeBytes += stat.blocks * 512
+        if (stat.isDirectory()) pending.push(at === '' ? name : `${at}/${name}`)
+        else files++
+      }
+    } finally {
+      directory.close()
+    }
+  }
+  return { sizeBytes, files }
+}

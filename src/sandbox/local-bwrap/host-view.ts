@@ -1,0 +1,58 @@
+import { existsSync, lstatSync, readlinkSync, realpathSync } from 'node:fs'
+import path from 'node:path'
+
+/** A path of the host that a command sees. */
+export interface HostMount {
+  readonly kind: 'bind' | 'symlink'
+  /** Host path, or the text of the symlink. */
+  readonly source: string
+  readonly target: string
+}
+
+/** What of this host's own files a command sees; computed once per process. */
+export interface HostView {
+  readonly mounts: readonly HostMount[]
+  readonly path: string
+}
+
+const TOP_LEVEL = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']
+
+/** Public parts of /etc that programs need to start: the loader's cache, certificates, Debian's alternatives. */
+const ETC = ['alternatives', 'ssl', 'pki', 'ca-certificates', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime']
+
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/**
+ * Looks at the host: /usr, the top-level links into it, a few public files of /etc, and the running Node with its npm at
+ * /opt/node when it is installed outside /usr. Only those two of a Node prefix are bound, never the prefix itself, since
+ * `~/.local/bin/node` would otherwise bring `~/.local` along. Reads only.
+ */
+export function lookAtHost(nodePath: string): HostView {
+  const mounts: HostMount[] = [{ kind: 'bind', source: '/usr', target: '/usr' }]
+  for (const target of TOP_LEVEL) {
+    const stat = lstatSync(target, { throwIfNoEntry: false })
+    if (stat?.isSymbolicLink()) mounts.push({ kind: 'symlink', source: readlinkSync(target), target })
+    else if (stat?.isDirectory()) mounts.push({ kind: 'bind', source: target, target })
+  }
+  for (const name of ETC) {
+    if (existsSync(`/etc/${name}`)) mounts.push({ kind: 'bind', source: `/etc/${name}`, target: `/etc/${name}` })
+  }
+  const node = nodeMounts(realpathSync(nodePath))
+  mounts.push(...node)
+  return { mounts, path: node.length > 0 ? `/opt/node/bin:${SYSTEM_PATH}` : SYSTEM_PATH }
+}
+
+function nodeMounts(node: string): HostMount[] {
+  if (node.startsWith('/usr/')) {
+    const dir = path.dirname(node)
+    if (SYSTEM_PATH.split(':').includes(dir) && path.basename(node) === 'node') return []
+  }
+  const mounts: HostMount[] = [{ kind: 'bind', source: node, target: '/opt/node/bin/node' }]
+  const npm = path.join(path.dirname(path.dirname(node)), 'lib/node_modules/npm')
+  if (existsSync(path.join(npm, 'bin/npm-cli.js'))) {
+    mounts.push({ kind: 'bind', source: npm, target: '/opt/node/lib/node_modules/npm' })
+    mounts.push({ kind: 'symlink', source: '../lib/node_modules/npm/bin/npm-cli.js', target: '/opt/node/bin/npm' })
+    mounts.push({ kind: 'symlink', source: '../lib/node_modules/npm/bin/npx-cli.js', target: '/opt/node/bin/npx' })
+  }
+  return mounts
+}

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto'
+import { tmpdir, userInfo } from 'node:os'
+import path from 'node:path'
+import { AppError } from '../../shared/errors.ts'
+
+/** The fixed place of the workspace inside the sandbox. */
+export const WORKSPACE = '/workspace'
+
+/** Where one sandbox keeps its parts on the host. Only `workspace` is ever mounted into a command. */
+export interface SandboxPaths {
+  readonly base: string
+  readonly workspace: string
+  /** One directory per execId: spec, log, tail, pid, exit. */
+  readonly jobs: string
+  /** The git object store of the checkpoints. */
+  readonly shadow: string
+  /** Files on their way into the workspace, on the same file system so that a rename finishes them. */
+  readonly staging: string
+  /** Written last when the sandbox is made; its absence means there is no sandbox. */
+  readonly marker: string
+}
+
+const NAME = /^[A-Za-z0-9_.-]{1,128}$/
+
+/** Refuses names that could be a path, e.g. `..`. Throws `sandbox_bad_request`. */
+export function checkName(what: string, name: unknown): string {
+  if (typeof name === 'string' && NAME.test(name) && name !== '.' && name !== '..') return name
+  throw new AppError('sandbox_bad_request', `${what} must be 1 to 128 characters of A-Z a-z 0-9 _ . -`)
+}
+
+export function sandboxId(projectId: string, generation: number): string {
+  if (!Number.isSafeInteger(generation) || generation < 0) {
+    throw new AppError('sandbox_bad_request', 'generation must be a whole number from 0')
+  }
+  return `${checkName('projectId', projectId)}/g${generation}`
+}
+
+/** Paths of the sandbox that `sandboxId` named; refuses any other string. */
+export function sandboxPaths(dir: string, id: string): SandboxPaths {
+  const [projectId, generation, ...rest] = id.split('/')
+  if (rest.length > 0 || generation === undefined || !/^g\d{1,15}$/.test(generation)) {
+    throw new AppError('sandbox_bad_request', 'not the id of a local sandbox')
+  }
+  const base = path.join(dir, 'projects', checkName('projectId', projectId), generation)
+  return {
+    base,
+    workspace: path.join(base, 'workspace'),
+    jobs: path.join(base, 'jobs'),
+    shadow: path.join(base, 'shadow.git'),
+    staging: path.join(base, 'staging'),
+    marker: path.join(base, 'sandbox.json'),
+  }
+}
+
+export function jobDir(paths: SandboxPaths, execId: string): string {
+  return path.join(paths.jobs, checkName('execId', execId))
+}
+
+/** Longest path a unix socket's address holds is 107 bytes; some systems take fewer. */
+const MAX_SOCKET_PATH_BYTES = 100
+
+/** The runner's socket: in the base directory, or hash-named in a private directory of the user when that is too long. */
+export function runnerSocketPath(dir: string): string {
+  const direct = path.join(dir, 'runner.sock')
+  if (Buffer.byteLength(direct) <= MAX_SOCKET_PATH_BYTES) return direct
+  const hash = createHash('sha256').update(dir).digest('hex').slice(0, 24)
+  return path.join(tmpdir(), `keelson-${userInfo().uid}-${hash}`, 'runner.sock')
+}

@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, statSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import path from 'node:path'
+import { AppError } from '../../shared/errors.ts'
+import type { ProbeReport, SandboxKind, SandboxProvider, SandboxRef, SandboxSummary } from '../types.ts'
+import { isMissing, NEW_PREFIX, readState, writeWhole } from './job-files.ts'
+import { type SandboxPaths, sandboxId, sandboxPaths, WORKSPACE } from './layout.ts'
+import type { Limits } from './limits.ts'
+import { probeBwrap } from './probe.ts'
+import { createRunnerClient } from './runner-client.ts'
+import { createLocalSandbox } from './sandbox.ts'
+import { initShadow } from './shadow-git.ts'
+
+export interface LocalProviderOptions {
+  readonly kind: Extract<SandboxKind, 'local-bwrap' | 'unsafe-host'>
+  /** Where all sandboxes of this host live; made when it is missing. */
+  readonly dir: string
+  readonly limits: Limits
+  readonly nodePath: string
+  /** Absolute path of bwrap, null when it is not installed. */
+  readonly bwrapPath: string | null
+  /** The runner ends after this long without commands and workers. */
+  readonly runnerIdleMs: number
+  readonly logger: SandboxLogger
+}
+
+/** The part of a pino logger that is used here. */
+export interface SandboxLogger {
+  info(fields: Record<string, unknown>, message: string): void
+  warn(fields: Record<string, unknown>, message: string): void
+}
+
+const KILL_WAIT_MS = 15_000
+
+/**
+ * Sandboxes as directories of this host. `unsafe-host` is the same without bubblewrap: commands then run with the
+ * worker's own rights and see the whole host; its probe says so.
+ */
+export function createLocalProvider(options: LocalProviderOptions): SandboxProvider {
+  const { kind, limits, nodePath, logger } = options
+  mkdirSync(options.dir, { recursive: true, mode: 0o700 })
+  const dir = realpathSync(options.dir)
+  const bwrapPath = kind === 'unsafe-host' ? null : options.bwrapPath
+  const client = createRunnerClient({ dir, limits, nodePath, bwrapPath, idleMs: options.runnerIdleMs })
+
+  const pathsOf = (ref: SandboxRef): SandboxPaths => {
+    if (ref.kind !== kind) throw new AppError('sandbox_bad_request', `${ref.kind} is not this provider's kind`)
+    if (ref.id !== sandboxId(ref.projectId, ref.generation)) {
+      throw new AppError('sandbox_bad_request', 'the sandbox id does not belong to its project')
+    }
+    return sandboxPaths(dir, ref.id)
+  }
+
+  return {
+    kind,
+    async probe() {
+      const report = kind === 'unsafe-host' ? unsafeReport() : await probeBwrap({ bwrapPath, nodePath, limits })
+      const fields = { sandboxKind: kind, ok: report.ok, detail: report.detail }
+      if (report.ok && kind !== 'unsafe-host') logger.info(fields, 'sandbox probed')
+      else logger.warn(fields, 'sandbox probed')
+      return report
+    },
+    async ensure({ projectId, generation, existing }) {
+      const ref: SandboxRef = { kind, projectId, generation, id: sandboxId(projectId, generation) }
+      const paths = pathsOf(ref)
+      if (existsSync(paths.marker)) return ref
+      if (existing !== undefined && existing.generation === generation && existing.kind === kind) throw gone()
+      makeSandbox(paths, ref)
+      return ref
+    },
+    async open(ref) {
+      const paths = pathsOf(ref)
+      if (!existsSync(paths.marker) || !existsSync(paths.workspace)) throw gone()
+      const root = kind === 'unsafe-host' ? paths.workspace : WORKSPACE
+      return createLocalSandbox({ ref, paths, root, client, limits })
+    },
+    async *list() {
+      for (const id of listIds(dir)) yield* summaryOf(sandboxPaths(dir, id))
+    },
+    async destroy(ref) {
+      const paths = pathsOf(ref)
+      await client.request({ op: 'killAll', sandbox: ref.id, taskId: null }, { spawn: false, timeoutMs: KILL_WAIT_MS })
+      const trash = path.join(dir, 'trash')
+      mkdirSync(trash, { recursive: true, mode: 0o700 })
+      try {
+        // From here on it is gone for everybody, whether or not the slow part below is interrupted.
+        renameSync(paths.base, path.join(trash, randomBytes(9).toString('hex')))
+      } catch (error) {
+        if (!isMissing(error)) throw error
+      }
+      for (const name of readdirSync(trash)) await rm(path.join(trash, name), { recursive: true, force: true })
+    },
+    async prune(olderThanMs) {
+      let removed = 0
+      for (const id of listIds(dir)) removed += await pruneJobs(sandboxPaths(dir, id).jobs, Date.now() - olderThanMs)
+      return removed
+    },
+    async close() {
+      client.close()
+    },
+  }
+}
+
+function gone(): AppError {
+  return new AppError('sandbox_gone', 'this sandbox does not exist any more; its files are lost')
+}
+
+/** Every part may be there already; the marker comes last, so a sandbox exists whole or not at all. */
+function makeSandbox(paths: SandboxPaths, ref: SandboxRef): void {
+  for (const part of [paths.jobs, paths.staging]) mkdirSync(part, { recursive: true, mode: 0o700 })
+  mkdirSync(paths.workspace, { recursive: true, mode: 0o755 })
+  initShadow(paths.shadow)
+  if (!existsSync(paths.marker)) writeWhole(paths.marker, JSON.stringify({ ref, createdAt: Date.now() }))
+}
+
+function listIds(dir: string): string[] {
+  const namesIn = (at: string) => {
+    try {
+      return readdirSync(at)
+    } catch (error) {
+      if (isMissing(error)) return []
+      throw error
+    }
+  }
+  const projects = path.join(dir, 'projects')
+  return namesIn(projects).flatMap((projectId) =>
+    namesIn(path.join(projects, projectId)).map((generation) => `${projectId}/${generation}`),
+  )
+}
+
+function* summaryOf(paths: SandboxPaths): Generator<SandboxSummary> {
+  try {
+    // Our own file, replaced whole.
+    const marker = JSON.parse(readFileSync(paths.marker, 'utf8')) as { ref: SandboxRef; createdAt: number }
+    yield { ref: marker.ref, createdAt: marker.createdAt, state: 'running' }
+  } catch (error) {
+    // Half made or just being destroyed: not a sandbox.
+    if (!isMissing(error)) throw error
+  }
+}
+
+async function pruneJobs(jobs: string, before: number): Promise<number> {
+  let removed = 0
+  for (const name of existsSync(jobs) ? readdirSync(jobs) : []) {
+    const dir = path.join(jobs, name)
+    if (name.startsWith(NEW_PREFIX) || statSync(dir).mtimeMs > before) continue
+    const endedAt = readState(dir)?.endedAt
+    if (endedAt === undefined || endedAt === null || endedAt > before) continue
+    await rm(dir, { recursive: true, force: true })
+    removed++
+  }
+  return removed
+}
+
+function unsafeReport(): ProbeReport {
+  return {
+    ok: true,
+    kind: 'unsafe-host',
+    detail: 'NO SANDBOX: commands run on this host with the rights of the worker, because a setting says so',
+    isolation: { userNamespace: false, network: false, seccomp: false, pidLimit: false, memoryLimit: false },
+  }
+}

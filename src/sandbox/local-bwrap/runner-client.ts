@@ -1,0 +1,202 @@
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { connect, type Socket } from 'node:net'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { AppError } from '../../shared/errors.ts'
+import type { ExecState } from '../types.ts'
+import { runnerSocketPath } from './layout.ts'
+import { createLineSplitter, type Numbered, type RunnerReply, type RunnerRequest } from './protocol.ts'
+import type { RunnerArgs } from './runner.ts'
+
+export interface RunnerClient {
+  /**
+   * Sends a request and waits for its answer. With `spawn` a runner is started when none answers, otherwise null says
+   * that there is none. All requests are safe to repeat except `input`, which is never repeated.
+   */
+  request(request: RunnerRequest, options: RequestOptions): Promise<readonly ExecState[] | null>
+  close(): void
+}
+
+export interface RequestOptions {
+  readonly spawn: boolean
+  /** The answer is late after this; `sandbox_unreachable` then. */
+  readonly timeoutMs: number
+  /** Ends a `wait` early; its answer still comes. */
+  readonly signal?: AbortSignal
+}
+
+interface Connection {
+  readonly socket: Socket
+  readonly pending: Map<number, { resolve(reply: RunnerReply): void; reject(error: Error): void }>
+}
+
+const START_TRIES = 4
+const CONNECT_WAIT_MS = 10_000
+const POLL_MS = 10
+
+class Disconnected extends Error {}
+
+/** One connection to the runner of a base directory, made when needed and made again when it breaks. */
+export function createRunnerClient(args: RunnerArgs): RunnerClient {
+  const socketPath = runnerSocketPath(args.dir)
+  let connection: Promise<Connection | null> | null = null
+  let lastId = 0
+  let isClosed = false
+
+  const open = (mayStart: boolean): Promise<Connection | null> => {
+    const attempt = mayStart ? connectOrStart(socketPath, args) : connectTo(socketPath)
+    const opened = attempt.then((socket) => {
+      if (socket === null) {
+        if (connection === opened) connection = null
+        return null
+      }
+      const made = attach(socket, () => {
+        if (connection === opened) connection = null
+      })
+      return made
+    })
+    opened.catch(() => {
+      if (connection === opened) connection = null
+    })
+    connection = opened
+    return opened
+  }
+
+  const send = (to: Connection, request: RunnerRequest, options: RequestOptions): Promise<RunnerReply> => {
+    const id = ++lastId
+    return new Promise<RunnerReply>((resolve, reject) => {
+      const onAbort = () => to.socket.write(`${JSON.stringify({ id: 0, op: 'cancel', target: id })}\n`)
+      const timer = setTimeout(
+        () => settle(() => reject(new AppError('sandbox_unreachable', 'the command runner does not answer'))),
+        options.timeoutMs,
+      )
+      const settle = (action: () => void) => {
+        clearTimeout(timer)
+        options.signal?.removeEventListener('abort', onAbort)
+        to.pending.delete(id)
+        action()
+      }
+      to.pending.set(id, {
+        resolve: (reply) => settle(() => resolve(reply)),
+        reject: (error) => settle(() => reject(error)),
+      })
+      options.signal?.addEventListener('abort', onAbort)
+      to.socket.write(`${JSON.stringify({ id, ...request })}\n`)
+      if (options.signal?.aborted) onAbort()
+    })
+  }
+
+  return {
+    async request(request, options) {
+      for (let attempt = 1; ; attempt++) {
+        if (isClosed) throw new AppError('sandbox_unreachable', 'the sandbox provider is closed')
+        const to = await ((await connection) === null ? open(options.spawn) : connection)
+        if (to === null) return null
+        try {
+          const reply = await send(to, request, options)
+          if (reply.ok) return reply.states
+          throw new AppError(reply.code, reply.message)
+        } catch (error) {
+          // It ended between the connection and the answer: idle, or killed.
+          if (!(error instanceof Disconnected) || attempt === START_TRIES || request.op === 'input') {
+            if (error instanceof Disconnected) {
+              throw new AppError('sandbox_unreachable', 'the command runner ended', { cause: error })
+            }
+            throw error
+          }
+        }
+      }
+    },
+    close() {
+      isClosed = true
+      connection
+        ?.then((open) => {
+          open?.socket.end(`${JSON.stringify({ id: 0, op: 'leave' })}\n`)
+        })
+        .catch(() => undefined) // never connected: nothing to leave
+      connection = null
+    },
+  }
+}
+
+function attach(socket: Socket, onGone: () => void): Connection {
+  const pending: Connection['pending'] = new Map()
+  const split = createLineSplitter((line) => {
+    const reply = JSON.parse(line) as Numbered<RunnerReply>
+    pending.get(reply.id)?.resolve(reply)
+  })
+  socket.on('data', (chunk: Buffer) => {
+    try {
+      split(chunk)
+    } catch (error) {
+      socket.destroy(error instanceof Error ? error : undefined)
+    }
+  })
+  socket.on('error', () => undefined) // 'close' follows and tells all that wait
+  socket.on('close', () => {
+    onGone()
+    for (const waiting of [...pending.values()]) waiting.reject(new Disconnected('the command runner went away'))
+  })
+  // A worker may end while a connection is open; whoever waits for an answer holds a timer of its own.
+  socket.unref()
+  return { socket, pending }
+}
+
+function connectTo(socketPath: string): Promise<Socket | null> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath)
+    // ENOENT, ECONNREFUSED and a listener that is just closing all mean the same: no runner there.
+    socket.once('error', () => resolve(null))
+    socket.once('connect', () => {
+      socket.removeAllListeners('error')
+      resolve(socket)
+    })
+  })
+}
+
+async function connectOrStart(socketPath: string, args: RunnerArgs): Promise<Socket> {
+  const deadline = Date.now() + CONNECT_WAIT_MS
+  let child: { exited: boolean } | null = null
+  for (;;) {
+    const socket = await connectTo(socketPath)
+    if (socket !== null) return socket
+    if (Date.now() > deadline) {
+      const log = path.join(args.dir, 'runner.log')
+      throw new AppError('sandbox_unavailable', `the command runner did not start; its log is ${log}`)
+    }
+    // One that lost the race for the lock ends at once; the winner is about to listen, or is just ending itself.
+    if (child === null || child.exited) child = startRunner(args)
+    await sleep(POLL_MS)
+  }
+}
+
+/** Starts the runner in a session of its own. From source it needs the loader that this process itself runs with. */
+function startRunner(args: RunnerArgs): { exited: boolean } {
+  mkdirSync(args.dir, { recursive: true, mode: 0o700 })
+  const isSource = import.meta.url.endsWith('.ts')
+  const program = fileURLToPath(new URL(isSource ? './runner.ts' : './runner.js', import.meta.url))
+  const loader = isSource ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href] : []
+  const log = openSync(path.join(args.dir, 'runner.log'), 'a', 0o600)
+  try {
+    const child = spawn(args.nodePath, [...loader, '--max-old-space-size=128', program, JSON.stringify(args)], {
+      cwd: '/',
+      env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+      stdio: ['ignore', log, log],
+      detached: true,
+    })
+    const state = { exited: false }
+    child.on('error', () => {
+      state.exited = true
+    })
+    child.on('exit', () => {
+      state.exited = true
+    })
+    child.unref()
+    return state
+  } finally {
+    closeSync(log)
+  }
+}

@@ -1,0 +1,254 @@
+import { readdirSync, utimesSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AppError } from '../../shared/errors.ts'
+import type { ExecSpec, ExecState, Sandbox, SandboxRef } from '../types.ts'
+import { relativePath } from './confined.ts'
+import {
+  listDirectory,
+  measureWorkspace,
+  readFileSlice,
+  removeOne,
+  statPath,
+  type WorkspacePlace,
+  writeFileWhole,
+} from './files.ts'
+import { isAlive } from './identity.ts'
+import {
+  isMissing,
+  NEW_PREFIX,
+  readEnds,
+  readOutput,
+  readPid,
+  readState,
+  readTaskId,
+  requireState,
+} from './job-files.ts'
+import { checkName, jobDir, type SandboxPaths } from './layout.ts'
+import type { Limits } from './limits.ts'
+import { createObjectStore } from './objects.ts'
+import { MAX_STDIN_BYTES, type StartMessage } from './protocol.ts'
+import { restoreTree } from './restore.ts'
+import type { RunnerClient } from './runner-client.ts'
+import { listChanges, unifiedDiff } from './shadow-git.ts'
+import { createSnapshotter } from './snapshot.ts'
+
+const REQUEST_MS = 15_000
+/** Without a runner to tell us, files are looked at this often. */
+const FILE_POLL_MS = 50
+const MAX_ARGV_BYTES = 120_000
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+export interface LocalSandboxOptions {
+  readonly ref: SandboxRef
+  readonly paths: SandboxPaths
+  /** The workspace's path as commands see it. */
+  readonly root: string
+  readonly client: RunnerClient
+  readonly limits: Limits
+}
+
+/** One sandbox of this host. Holds no state but caches, so any number of them, in any process, may be open on it at once. */
+export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
+  const { ref, paths, root, client } = options
+  const place: WorkspacePlace = { workspace: paths.workspace, staging: paths.staging }
+  const store = createObjectStore(paths.shadow)
+  const snapshotter = createSnapshotter(paths.workspace, store)
+  const inside = (given: string) => relativePath(given, root)
+  const within = (timeoutMs: number) => ({ spawn: false, timeoutMs })
+  let treeWork: Promise<unknown> = Promise.resolve()
+
+  /** Checkpoints and restores of one sandbox take turns. */
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = treeWork.then(work, work)
+    treeWork = mine.catch(() => undefined) // its caller has the failure; the next one starts anyhow
+    return mine
+  }
+
+  const stateOf = (execId: string): ExecState => requireState(jobDir(paths, execId), execId)
+
+  /** The state as the runner knows it; from the files when there is no runner. */
+  const awaitChange = async (execId: string, cursor: number, waitMs: number, signal?: AbortSignal) => {
+    const known = readState(jobDir(paths, execId))
+    if (known !== null && known.status !== 'running') return known
+    const request = { op: 'wait' as const, sandbox: ref.id, execId, cursor, waitMs }
+    const states = await client.request(request, { ...within(waitMs + REQUEST_MS), ...(signal && { signal }) })
+    if (states?.[0] !== undefined) return states[0]
+    return await watchFiles(paths, execId, cursor, waitMs, signal)
+  }
+
+  const remove = async (relative: string): Promise<void> => {
+    if (removeOne(place, relative)) return
+    // A tree is removed from inside: out there somebody could swap a directory for a link while we walk it.
+    const execId = `rm.${Date.now().toString(36)}.${Math.random().toString(36).slice(2, 10)}`
+    const timeoutMs = 60_000
+    await self.start({ execId, taskId: 'keelson', argv: ['rm', '-rf', '--', `${root}/${relative}`], timeoutMs })
+    const { state } = await self.poll(execId, { cursor: Number.MAX_SAFE_INTEGER, maxBytes: 0, waitMs: timeoutMs })
+    if (state.exitCode !== 0) throw new AppError('sandbox_bad_request', `${relative} cannot be removed`)
+  }
+
+  const self: Sandbox = {
+    ref,
+    root,
+    async start(spec) {
+      const message = toStartMessage(spec, options)
+      const known = readState(jobDir(paths, spec.execId))
+      if (known !== null && known.status !== 'running') return known
+      const request = { op: 'start' as const, sandbox: ref.id, spec: message }
+      const states = await client.request(request, { spawn: true, timeoutMs: REQUEST_MS })
+      return states?.[0] ?? stateOf(spec.execId)
+    },
+    async poll(execId, { cursor, maxBytes, waitMs, signal }) {
+      signal?.throwIfAborted()
+      const dir = jobDir(paths, execId)
+      stateOf(execId)
+      const state = await awaitChange(execId, cursor, waitMs, signal)
+      signal?.throwIfAborted()
+      const chunk = maxBytes > 0 ? readOutput(dir, cursor, maxBytes) : null
+      if (chunk === null || chunk.data.length === 0) return { state, chunks: [], cursor }
+      return { state, chunks: [chunk], cursor: chunk.offset + chunk.data.length }
+    },
+    async output(execId, { headBytes, tailBytes }) {
+      const { bytes } = stateOf(execId)
+      return readEnds(jobDir(paths, execId), headBytes, tailBytes, bytes)
+    },
+    async input(execId, data) {
+      stateOf(execId)
+      const text = data === 'eof' ? null : Buffer.from(data).toString('base64')
+      const states = await client.request({ op: 'input', sandbox: ref.id, execId, data: text }, within(REQUEST_MS))
+      if (states === null) throw new AppError('sandbox_bad_request', `the command ${execId} has ended`)
+    },
+    async kill(execId) {
+      const known = stateOf(execId)
+      if (known.status !== 'running') return known
+      const states = await client.request({ op: 'kill', sandbox: ref.id, execId }, within(REQUEST_MS))
+      return states?.[0] ?? (await killByFiles(paths, execId))
+    },
+    async killAll(taskId) {
+      const request = { op: 'killAll' as const, sandbox: ref.id, taskId: taskId ?? null }
+      const states = await client.request(request, within(REQUEST_MS))
+      if (states !== null) return [...states]
+      const left = (await self.execs(taskId)).filter((state) => state.status === 'running')
+      return await Promise.all(left.map((state) => killByFiles(paths, state.execId)))
+    },
+    async execs(taskId) {
+      const states: ExecState[] = []
+      for (const name of listJobs(paths)) {
+        const dir = jobDir(paths, name)
+        if (taskId !== undefined && readTaskId(dir) !== taskId) continue
+        const state = readState(dir)
+        if (state !== null) states.push(state)
+      }
+      return states.sort((a, b) => a.startedAt - b.startedAt)
+    },
+    async read(file, readOptions) {
+      return await readFileSlice(place, inside(file), readOptions)
+    },
+    async write(files) {
+      for (const file of files) await writeFileWhole(place, inside(file.path), file.data, file.mode)
+    },
+    async stat(file) {
+      return statPath(place, inside(file))
+    },
+    async list(directory, listOptions) {
+      return await listDirectory(place, inside(directory), listOptions)
+    },
+    async remove(file) {
+      await remove(inside(file))
+    },
+    async checkpoint() {
+      return await inTurn(() => snapshotter.take())
+    },
+    async changes(from, to) {
+      return await listChanges(paths.shadow, from, to)
+    },
+    async diff(from, to, { maxBytes, paths: only }) {
+      return await unifiedDiff(paths.shadow, from, to, { maxBytes, ...(only && { paths: only.map(inside) }) })
+    },
+    async restore(tree, only) {
+      await inTurn(async () => {
+        const target = await store.flatten(tree)
+        const current = await store.flatten(await snapshotter.take())
+        const whole = only === undefined || only.map(inside).includes('')
+        await restoreTree(place, store, current, target, whole ? null : only.map(inside))
+      })
+    },
+    async keepAlive() {
+      utimesSync(paths.marker, new Date(), new Date())
+    },
+    async pause() {
+      // Files stay as they are and processes end with their commands: there is nothing to save.
+    },
+    async usage() {
+      return await measureWorkspace(place)
+    },
+  }
+  return self
+}
+
+function listJobs(paths: SandboxPaths): string[] {
+  try {
+    return readdirSync(paths.jobs).filter((name) => !name.startsWith(NEW_PREFIX))
+  } catch (error) {
+    if (isMissing(error)) throw new AppError('sandbox_gone', 'this sandbox does not exist any more', { cause: error })
+    throw error
+  }
+}
+
+/** Checks everything a caller says about a command. Throws `sandbox_bad_request`. */
+function toStartMessage(spec: ExecSpec, { limits, root }: LocalSandboxOptions): StartMessage {
+  const refuse = (message: string): never => {
+    throw new AppError('sandbox_bad_request', message)
+  }
+  const argv = 'sh' in spec.argv ? ['bash', '-c', spec.argv.sh] : [...spec.argv]
+  if (argv.length === 0 || argv[0] === '') refuse('a command needs a program')
+  const env = spec.env ?? {}
+  const words = [...argv, ...Object.values(env)]
+  if (words.some((word) => word.includes('\0'))) refuse('a command cannot hold a NUL character')
+  // The kernel takes 128 KiB for one argument.
+  if (words.some((word) => Buffer.byteLength(word) > MAX_ARGV_BYTES)) refuse('an argument is too long')
+  if (!Object.keys(env).every((name) => ENV_NAME.test(name))) refuse('a variable has a malformed name')
+  if (!(spec.timeoutMs > 0 && spec.timeoutMs <= limits.maxTimeoutMs)) {
+    refuse(`timeoutMs must be between 1 and ${limits.maxTimeoutMs}`)
+  }
+  const { stdin } = spec
+  if (stdin instanceof Uint8Array && stdin.length > MAX_STDIN_BYTES) refuse('the input is too long')
+  return {
+    execId: checkName('execId', spec.execId),
+    taskId: checkName('taskId', spec.taskId),
+    argv,
+    cwd: relativePath(spec.cwd ?? '', root),
+    env,
+    stdin: stdin instanceof Uint8Array ? Buffer.from(stdin).toString('base64') : null,
+    stdinOpen: stdin === 'open',
+    timeoutMs: Math.ceil(spec.timeoutMs),
+    idleTimeoutMs: Math.max(0, Math.ceil(spec.idleTimeoutMs ?? 0)),
+  }
+}
+
+async function watchFiles(
+  paths: SandboxPaths,
+  execId: string,
+  cursor: number,
+  waitMs: number,
+  signal?: AbortSignal,
+): Promise<ExecState> {
+  const deadline = Date.now() + waitMs
+  for (;;) {
+    const state = requireState(jobDir(paths, execId), execId)
+    if (state.status !== 'running' || state.bytes > cursor || Date.now() >= deadline) return state
+    await sleep(FILE_POLL_MS, undefined, signal && { signal })
+  }
+}
+
+/** Without a runner a command cannot live long: it dies with its parent. This only makes sure of it. */
+async function killByFiles(paths: SandboxPaths, execId: string): Promise<ExecState> {
+  const identity = readPid(jobDir(paths, execId))
+  if (identity !== null && isAlive(identity)) {
+    try {
+      process.kill(identity.pid, 'SIGKILL')
+    } catch {
+      // ESRCH: gone in between.
+    }
+  }
+  return await watchFiles(paths, execId, Number.MAX_SAFE_INTEGER, REQUEST_MS)
+}

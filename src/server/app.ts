@@ -1,0 +1,50 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { methodNotAllowed } from 'hono/method-not-allowed'
+import { AppError } from '../shared/errors.ts'
+import type { AppDeps } from './deps.ts'
+import { identify, requireKnownHost, requireOwnOrigin } from './guards.ts'
+import { createOnError, errorResponse } from './on-error.ts'
+import { addChatRoute } from './routes/chat.ts'
+import { addContextRoutes } from './routes/context.ts'
+import { addConversationRoutes } from './routes/conversations.ts'
+import { addDocRoutes } from './routes/docs.ts'
+import { addEventRoutes } from './routes/events.ts'
+import { addFileRoutes } from './routes/files.ts'
+import { addHealthRoutes } from './routes/health.ts'
+import { addPageRoutes } from './routes/pages.ts'
+import { addProjectRoutes } from './routes/projects.ts'
+import { addTaskRoutes } from './routes/tasks.ts'
+
+/** The HTTP contract as one app. Guards in order: who asks for whom (Host, Origin), then who asks (token), then what. */
+export function createApp(deps: AppDeps): OpenAPIHono {
+  const app = new OpenAPIHono()
+  app.onError(createOnError(deps.log))
+  app.notFound((c) => errorResponse(new AppError('not_found', 'There is nothing here.'), c))
+
+  app.use(identify())
+  app.use(requireKnownHost(deps.settings))
+  app.use(requireOwnOrigin())
+  app.use(deps.auth.middleware)
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => {
+        c.header('allow', methods.join(', '))
+        const error = new AppError('method_not_allowed', `Use ${methods.join(' or ')} here.`)
+        return errorResponse(error, c)
+      },
+    }),
+  )
+
+  addHealthRoutes(app, deps)
+  addPageRoutes(app, deps)
+  addChatRoute(app, deps)
+  addProjectRoutes(app, deps)
+  addConversationRoutes(app, deps)
+  addEventRoutes(app, deps)
+  addTaskRoutes(app, deps)
+  addFileRoutes(app, deps)
+  addContextRoutes(app, deps)
+  addDocRoutes(app)
+  return app
+}

@@ -1,0 +1,47 @@
+import type { Db } from '../db/client.ts'
+import type { Hub } from '../events/hub.ts'
+import type { Log } from '../logger.ts'
+import type { Sandbox, SandboxKind } from '../sandbox/types.ts'
+import type { Criteria } from '../shared/review.ts'
+import type { Budget } from '../shared/task.ts'
+import type { Auth } from './auth.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { Workers } from './present.ts'
+import type { Sse } from './sse.ts'
+
+/** A project's files, ready for use. Throws `not_found` and the `sandbox_*` codes. */
+export interface Workspaces {
+  open(projectId: string): Promise<Sandbox>
+}
+
+export type PartState = 'up' | 'down'
+
+export interface Readiness {
+  readonly isReady: boolean
+  readonly parts: Readonly<Record<string, PartState | string>>
+}
+
+/** What the routes need; `main.ts` builds it, tests build their own. */
+export interface AppDeps {
+  readonly db: Db
+  readonly hub: Hub
+  readonly sse: Sse
+  readonly auth: Auth
+  readonly dispatcher: Pick<Dispatcher, 'kick'>
+  readonly workspaces: Workspaces
+  readonly log: Log
+  workers(): Promise<Workers>
+  readiness(): Promise<Readiness>
+  /** Throws `bad_request` that lists the known models. */
+  checkModel(model: string): void
+  readonly settings: {
+    readonly allowedHosts: readonly string[]
+    readonly isLoopback: boolean
+    readonly projectRoots: readonly string[]
+    readonly sandboxProvider: SandboxKind
+    readonly model: { readonly kind: 'anthropic' | 'scripted'; readonly name: string }
+    readonly defaultBudget: Budget
+    readonly defaultCriteria: Criteria
+    readonly temporalWebUrl?: string | undefined
+  }
+}

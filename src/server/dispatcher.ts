@@ -1,0 +1,118 @@
+import type { Db } from '../db/client.ts'
+import { deferOutbox, finishOutbox, type OutboxEntry, pruneOutbox, takeOutbox } from '../db/outbox.ts'
+import type { Log } from '../logger.ts'
+import type { CodingTaskInput } from '../shared/task.ts'
+import type { Signalled, TaskStarter } from './temporal.ts'
+
+const SWEEP_EVERY_MS = 2_000
+const BATCH = 20
+/** Longer than a call to Temporal may take, so that two servers do not send the same entry at once (harmless if so). */
+const HOLD_MS = 5_000
+const MAX_DELAY_MS = 3_000
+const PRUNE_EVERY_MS = 3_600_000
+/** Batches in one go; what is left waits for the next sweep, so that a poisoned table cannot spin. */
+const MAX_BATCHES = 100
+
+export interface Dispatcher {
+  /** Sends what is due at once, without anybody waiting for it. */
+  kick(): void
+  /** Stops sweeping and waits for what is being sent. */
+  close(): Promise<void>
+}
+
+export interface DispatcherDeps {
+  readonly db: Db
+  readonly temporal: TaskStarter
+  readonly log: Log
+  /** The input of a task's workflow, read anew at each try. */
+  inputFor(taskId: string): Promise<CodingTaskInput>
+}
+
+/**
+ * Tells Temporal what Postgres says it must be told. Kicked after each commit that wrote an outbox row, and by itself
+ * every two seconds for rows whose process died. Sending twice is safe: workflow ids are unique, signals may repeat.
+ */
+export function createDispatcher(deps: DispatcherDeps): Dispatcher {
+  const { db, log } = deps
+  let running: Promise<void> | undefined
+  let again = false
+  let isClosed = false
+  let prunedAt = Date.now()
+
+  const drain = async (): Promise<void> => {
+    for (let batches = 0; batches < MAX_BATCHES && !isClosed; batches++) {
+      again = false
+      const entries = await takeOutbox(db, { limit: BATCH, holdMs: HOLD_MS })
+      await Promise.all(entries.map((entry) => send(deps, entry)))
+      if (entries.length === 0 && !again) return
+    }
+  }
+
+  const kick = (): void => {
+    again = true
+    if (isClosed) return
+    running ??= drain()
+      // Postgres is away: readiness says so, and the next sweep tries again.
+      .catch((error: unknown) => log.warn({ err: error }, 'the outbox could not be read'))
+      .finally(() => {
+        running = undefined
+      })
+  }
+
+  const sweep = setInterval(() => {
+    kick()
+    if (Date.now() - prunedAt < PRUNE_EVERY_MS) return
+    prunedAt = Date.now()
+    pruneOutbox(db).catch((error: unknown) => log.warn({ err: error }, 'the outbox could not be pruned'))
+  }, SWEEP_EVERY_MS)
+  sweep.unref()
+
+  return {
+    kick,
+    close: async () => {
+      isClosed = true
+      clearInterval(sweep)
+      await running
+    },
+  }
+}
+
+async function send(deps: DispatcherDeps, entry: OutboxEntry): Promise<void> {
+  const { db, log } = deps
+  const fields = { outboxId: entry.id, kind: entry.kind, taskId: entry.taskId, attempts: entry.attempts }
+  try {
+    if ((await deliver(deps, entry)) === 'gone') log.info(fields, 'its workflow has ended')
+    await finishOutbox(db, entry.id)
+  } catch (error) {
+    log.warn({ ...fields, err: error }, 'Temporal could not be told, trying again')
+    const delayMs = Math.min(250 * 2 ** Math.min(entry.attempts, 10), MAX_DELAY_MS) * (0.5 + Math.random() / 2)
+    const lastError = error instanceof Error ? error.message : String(error)
+    await deferOutbox(db, entry.id, { delayMs: Math.round(delayMs), lastError }).catch((cause: unknown) => {
+      // The hold ends by itself, so the entry comes up again.
+      log.warn({ ...fields, err: cause }, 'an outbox entry could not be put off')
+    })
+  }
+}
+
+async function deliver(deps: DispatcherDeps, entry: OutboxEntry): Promise<Signalled> {
+  const { temporal } = deps
+  const { kind, projectId, taskId, payload } = entry
+  const by = typeof payload['by'] === 'string' ? payload['by'] : 'user'
+  if (kind === 'refresh' || taskId === null) {
+    await temporal.startRefresh({ projectId })
+    return 'told'
+  }
+  switch (kind) {
+    case 'start':
+      await temporal.startTask(await deps.inputFor(taskId))
+      return 'told'
+    case 'wake':
+      return await temporal.wakeTask(taskId)
+    case 'cancel': {
+      const reason = payload['reason']
+      return await temporal.cancelTask(taskId, typeof reason === 'string' ? { by, reason } : { by })
+    }
+    case 'regenerate':
+      return await temporal.regenerateContext(taskId, { by })
+  }
+}

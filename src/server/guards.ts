@@ -1,0 +1,58 @@
+import { isIP } from 'node:net'
+import type { MiddlewareHandler } from 'hono'
+import { AppError } from '../shared/errors.ts'
+import { newId } from '../shared/ids.ts'
+
+const FIXED_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'x-frame-options': 'DENY',
+}
+
+/** Gives each request an id, which every error names, and the headers that every answer has. */
+export function identify(): MiddlewareHandler {
+  return async (c, next) => {
+    const requestId = newId('req')
+    c.set('requestId', requestId)
+    c.header('x-request-id', requestId)
+    for (const [name, value] of Object.entries(FIXED_HEADERS)) c.header(name, value)
+    await next()
+  }
+}
+
+/**
+ * Refuses a Host that is not ours: without this a page of any web site could rebind its own name to 127.0.0.1 and read
+ * our answers. A plain address cannot be rebound, so addresses pass when the server listens beyond loopback.
+ */
+export function requireKnownHost(options: { allowedHosts: readonly string[]; isLoopback: boolean }): MiddlewareHandler {
+  const names = new Set(['localhost', '127.0.0.1', '[::1]', ...options.allowedHosts.map((name) => name.toLowerCase())])
+  return async (c, next) => {
+    const name = hostNameOf(c.req.header('host') ?? new URL(c.req.url).host)
+    const isAddress = isIP(name.replace(/^\[|\]$/g, '')) !== 0
+    if (!names.has(name) && !(isAddress && !options.isLoopback)) {
+      throw new AppError('forbidden_host', 'This server does not answer to that host name.')
+    }
+    await next()
+  }
+}
+
+/** Refuses what a page of another origin makes a browser send. Reading is safe: without CORS it cannot see the answer. */
+export function requireOwnOrigin(): MiddlewareHandler {
+  return async (c, next) => {
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD' && isForeign(c.req.raw)) {
+      throw new AppError('forbidden_origin', 'Requests from other origins are not accepted.')
+    }
+    await next()
+  }
+}
+
+function isForeign(request: Request): boolean {
+  const origin = request.headers.get('origin')
+  if (origin === null) return request.headers.get('sec-fetch-site') === 'cross-site'
+  const host = request.headers.get('host') ?? new URL(request.url).host
+  return !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase()
+}
+
+function hostNameOf(host: string): string {
+  return host.toLowerCase().replace(/:\d+$/, '')
+}

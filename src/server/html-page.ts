@@ -1,0 +1,38 @@
+import { randomBytes } from 'node:crypto'
+import type { Context } from 'hono'
+
+const STYLE = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
+code, pre { font: 14px/1.45 ui-monospace, monospace }
+pre { overflow-x: auto; padding: .75rem; border: 1px solid #8886; border-radius: .4rem }
+details { border-top: 1px solid #8884; padding: .4rem 0 }
+summary { cursor: pointer }
+.method { display: inline-block; min-width: 4.5rem; font-weight: 600 }
+`
+
+/** Text for use inside HTML elements and quoted attributes. */
+export function escapeHtml(text: string): string {
+  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+  return text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? '')
+}
+
+/** A page of our own that loads nothing from anywhere; `body` is HTML, `script` runs under a nonce. */
+export function htmlPage(c: Context, page: { title: string; body: string; script?: string }): Response {
+  const nonce = randomBytes(16).toString('base64')
+  const policy = [
+    `default-src 'none'`,
+    `script-src 'nonce-${nonce}'`,
+    `style-src 'nonce-${nonce}'`,
+    `connect-src 'self'`,
+    `base-uri 'none'`,
+    `form-action 'none'`,
+    `frame-ancestors 'none'`,
+  ].join('; ')
+  const script = page.script === undefined ? '' : `<script nonce="${nonce}">${page.script}</script>`
+  const html = `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(page.title)}</title><style nonce="${nonce}">${STYLE}</style></head>
+<body>${page.body}${script}</body></html>`
+  return c.html(html, 200, { 'content-security-policy': policy, 'cache-control': 'no-store' })
+}

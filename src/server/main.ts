@@ -1,0 +1,159 @@
+/** The server process: settings, what it leans on, the app, and a clean end in the reverse order. */
+
+import { join } from 'node:path'
+import { type Config, ConfigError, isLoopback, loadConfig } from '../config.ts'
+import { createDb, type Db } from '../db/client.ts'
+import { savedCriteria } from '../db/criteria.ts'
+import { latestSeqs, readEvents } from '../db/events.ts'
+import { getProject } from '../db/projects.ts'
+import { getTask } from '../db/tasks.ts'
+import { createWorkspaceStore } from '../db/workspace-store.ts'
+import { createHub } from '../events/hub.ts'
+import { createPublisher } from '../events/publisher.ts'
+import { createLogger } from '../logger.ts'
+import { profileFor } from '../model/profiles.ts'
+import { sampleProjectFiles } from '../model/scripted/sample-project.ts'
+import { DEFAULT_CRITERIA } from '../review/criteria.ts'
+import { createSandboxProvider } from '../sandbox/create.ts'
+import { fillSandbox } from '../sandbox/fill.ts'
+import type { SandboxProvider } from '../sandbox/types.ts'
+import { createWorkspaces } from '../sandbox/workspaces.ts'
+import type { CodingTaskInput } from '../shared/task.ts'
+import { createApp } from './app.ts'
+import { createAuth } from './auth.ts'
+import type { AppDeps, Workspaces } from './deps.ts'
+import { createDispatcher } from './dispatcher.ts'
+import { closeHttpServer, createHttpServer, listen } from './http-server.ts'
+import { createReadiness } from './readiness.ts'
+import { createSse } from './sse.ts'
+import { createTemporal } from './temporal.ts'
+
+/** Readers told to come back do so within this time, and requests have as long to finish. */
+const COME_BACK_SPREAD_MS = 3_000
+const CLOSE_TIMEOUT_MS = 5_000
+
+type Logger = ReturnType<typeof createLogger>
+
+async function main(): Promise<void> {
+  const config = loadConfig(process.env, { callsModel: false })
+  const log = createLogger({ level: config.log.level, name: 'server' })
+  const publisher = createPublisher({ redisUrl: config.redis.url, log })
+  const db = createDb({
+    url: config.database.url,
+    applicationName: 'keelson-server',
+    poolSize: config.database.poolSize,
+    onEvents: publisher.publishEvents,
+    onConnectionError: (error) => log.warn({ err: error }, 'a database connection was lost'),
+  })
+  const temporal = createTemporal(config.temporal)
+  const dispatcher = createDispatcher({ db, temporal, log, inputFor: (taskId) => inputFor(db, config, taskId) })
+  const hub = createHub({ redisUrl: config.redis.url, source: sourceOf(db), log, onOutboxHint: dispatcher.kick })
+  const sse = createSse({
+    maxStreams: config.server.maxStreams,
+    onClose: ({ reason, frames, bytes }, { projectId, taskId }) =>
+      log.debug({ reason, frames, bytes, projectId, taskId }, 'a stream ended'),
+  })
+  const provider = createSandboxProvider({
+    kind: config.sandbox.provider,
+    dir: join(config.home, 'sandboxes'),
+    logger: log,
+  })
+  let isDraining = false
+  const app = createApp({
+    ...{ db, hub, sse, dispatcher, log },
+    auth: createAuth(config.server),
+    workspaces: workspacesOf(db, provider, config),
+    workers: temporal.workers,
+    readiness: createReadiness({ db, hub, temporal, isDraining: () => isDraining }),
+    checkModel: (model) => void profileFor(model, { compat: config.model.isCompat }),
+    settings: settingsOf(config),
+  })
+  const server = createHttpServer(app)
+  const port = await listen(server, config.server)
+  log.info({ config, port }, 'listening')
+
+  const stop = async (): Promise<void> => {
+    isDraining = true
+    sse.endAll(COME_BACK_SPREAD_MS)
+    await closeHttpServer(server, CLOSE_TIMEOUT_MS)
+    await dispatcher.close()
+    hub.close()
+    await provider.close()
+    await temporal.close()
+    await publisher.close()
+    await db.close()
+  }
+  stopOnSignal(stop, log)
+}
+
+/** A second signal does not wait; a stop that hangs is ended. */
+function stopOnSignal(stop: () => Promise<void>, log: Logger): void {
+  let isStopping = false
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isStopping) process.exit(1)
+    isStopping = true
+    log.info({ signal }, 'stopping')
+    setTimeout(() => process.exit(1), 2 * CLOSE_TIMEOUT_MS).unref()
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'the stop failed')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+}
+
+function sourceOf(db: Db) {
+  return {
+    readEvents: (options: Parameters<typeof readEvents>[1]) => readEvents(db, options),
+    latestSeqs: (projectIds: readonly string[]) => latestSeqs(db, projectIds),
+  }
+}
+
+async function inputFor(db: Db, config: Config, taskId: string): Promise<CodingTaskInput> {
+  const task = await getTask(db, taskId)
+  const criteria = (await savedCriteria(db, task.projectId)) ?? DEFAULT_CRITERIA
+  return {
+    taskId,
+    projectId: task.projectId,
+    maxFixRounds: criteria.maxFixRounds,
+    reviewEnabled: criteria.enabled,
+    forceRegenerateContext: task.forceContext,
+    budgetWaitHours: config.budgets.waitHours,
+    continueAsNewAfterEvents: config.agent.continueAsNewAfterEvents,
+  }
+}
+
+function workspacesOf(db: Db, provider: SandboxProvider, config: Config): Workspaces {
+  return createWorkspaces({
+    provider,
+    store: createWorkspaceStore(db),
+    fill: async (projectId, sandbox) => {
+      const { source } = await getProject(db, projectId)
+      await fillSandbox(sandbox, source, { sampleFiles: sampleProjectFiles, projectRoots: config.server.projectRoots })
+    },
+  })
+}
+
+function settingsOf(config: Config): AppDeps['settings'] {
+  const { maxUsd, maxTurns, maxMinutes } = config.budgets
+  return {
+    allowedHosts: [config.server.host, ...config.server.allowedHosts],
+    isLoopback: isLoopback(config.server.host),
+    projectRoots: config.server.projectRoots,
+    sandboxProvider: config.sandbox.provider,
+    model: { kind: config.model.kind, name: config.model.name },
+    defaultBudget: { maxUsd, maxTurns, maxMinutes },
+    defaultCriteria: DEFAULT_CRITERIA,
+    temporalWebUrl: config.server.temporalWebUrl,
+  }
+}
+
+main().catch((error: unknown) => {
+  const text = error instanceof ConfigError ? error.message : (error instanceof Error && error.stack) || String(error)
+  process.stderr.write(`${text}\n`)
+  process.exit(1)
+})

@@ -1,0 +1,67 @@
+/** From rows to the contract's JSON: the one place that knows both. Absent means: not known. */
+
+import type { Checkpoint } from '../db/checkpoints.ts'
+import type { StoredContext } from '../db/contexts.ts'
+import type { Conversation, Message } from '../db/conversations.ts'
+import type { Page, Project } from '../db/projects.ts'
+import type { Task } from '../db/tasks.ts'
+import { workflowIdFor } from '../shared/task.ts'
+
+export type Workers = 'polling' | 'none'
+
+export function presentProject(project: Project) {
+  const { id, name, source, sandboxProvider, activeTaskId, createdAt } = project
+  // What was posted as files may be a megabyte; the files themselves have a route of their own.
+  const shown = source.kind === 'files' ? { kind: source.kind, files: Object.keys(source.files).length } : source
+  return { id, name, source: shown, sandboxProvider, activeTaskId, createdAt: createdAt.toISOString() }
+}
+
+export function presentConversation(conversation: Conversation) {
+  const { id, projectId, title, activeTaskId, createdAt, updatedAt } = conversation
+  return { id, projectId, title, activeTaskId, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() }
+}
+
+export function presentMessage(message: Message) {
+  const { id, conversationId, taskId, role, text, status, createdAt, parts, turn } = message
+  const base = { id, conversationId, taskId, role, text, status, createdAt: createdAt.toISOString(), parts }
+  return turn === null ? base : { ...base, turn }
+}
+
+export function presentTask(task: Task, workers: Workers) {
+  return {
+    id: task.id,
+    projectId: task.projectId,
+    conversationId: task.conversationId,
+    workflowId: workflowIdFor(task.id),
+    status: task.status,
+    phase: task.phase,
+    turn: task.turn,
+    round: task.round,
+    model: task.model,
+    ...(task.outcome === null ? {} : { outcome: task.outcome }),
+    ...(task.reason === null ? {} : { reason: task.reason }),
+    review: task.review,
+    usage: task.usage,
+    costUsd: task.costUsd,
+    diffStat: task.diffStat,
+    budget: { maxUsd: task.maxUsd, maxTurns: task.maxTurns, maxMinutes: task.maxMinutes },
+    workers,
+    createdAt: task.createdAt.toISOString(),
+    startedAt: task.startedAt?.toISOString() ?? null,
+    finishedAt: task.finishedAt?.toISOString() ?? null,
+  }
+}
+
+export function presentCheckpoint(checkpoint: Checkpoint) {
+  const { id, taskId, turn, treeHash, label, stat, createdAt } = checkpoint
+  return { id, taskId, turn, treeHash, label, stat, createdAt: createdAt.toISOString() }
+}
+
+export function presentContext(context: StoredContext) {
+  const { markdown, hash, tokens, sources, generatedAt } = context
+  return { markdown, hash, generatedAt: generatedAt.toISOString(), tokens, sources }
+}
+
+export function presentPage<Item, Shown>(page: Page<Item>, present: (item: Item) => Shown) {
+  return { items: page.items.map(present), nextAfter: page.nextAfter }
+}

@@ -1,0 +1,66 @@
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import { createConversation, getConversation, listConversations, listMessages } from '../../db/conversations.ts'
+import { getProject } from '../../db/projects.ts'
+import type { AppDeps } from '../deps.ts'
+import { presentConversation, presentMessage, presentPage } from '../present.ts'
+import { addRoute } from '../route.ts'
+import {
+  ConversationListSchema,
+  ConversationParams,
+  ConversationSchema,
+  CreateConversationBody,
+  MessageListSchema,
+  PageQuery,
+  ProjectParams,
+} from '../schemas.ts'
+
+export function addConversationRoutes(app: OpenAPIHono, deps: AppDeps): void {
+  const { db } = deps
+  const ofProject = { path: '/api/workspace/{projectId}/conversations', tag: 'conversations', params: ProjectParams }
+
+  addRoute(
+    app,
+    {
+      ...ofProject,
+      method: 'get',
+      summary: 'List the conversations, oldest first',
+      query: PageQuery,
+      responses: { 200: { description: 'A page of conversations', schema: ConversationListSchema } },
+    },
+    async ({ c, params, query }) => {
+      await getProject(db, params.projectId)
+      return c.json(presentPage(await listConversations(db, params.projectId, query), presentConversation))
+    },
+  )
+  addRoute(
+    app,
+    {
+      ...ofProject,
+      method: 'post',
+      summary: 'Begin a conversation',
+      body: CreateConversationBody,
+      responses: { 201: { description: 'The conversation', schema: ConversationSchema } },
+    },
+    async ({ c, params, body }) => {
+      await getProject(db, params.projectId)
+      const conversation = await createConversation(db, params.projectId, body.title ?? 'New conversation')
+      return c.json(presentConversation(conversation), 201)
+    },
+  )
+  addRoute(
+    app,
+    {
+      method: 'get',
+      path: '/api/conversations/{conversationId}/messages',
+      summary: 'List the messages with their parts, oldest first',
+      tag: 'conversations',
+      params: ConversationParams,
+      query: PageQuery,
+      responses: { 200: { description: 'A page of messages', schema: MessageListSchema } },
+    },
+    async ({ c, params, query }) => {
+      const { id } = await getConversation(db, params.conversationId)
+      return c.json(presentPage(await listMessages(db, id, query), presentMessage))
+    },
+  )
+}

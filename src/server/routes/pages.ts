@@ -1,0 +1,68 @@
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { AppDeps } from '../deps.ts'
+import { escapeHtml, htmlPage } from '../html-page.ts'
+import { addRoute } from '../route.ts'
+import { SessionBody } from '../schemas.ts'
+
+/** The link's token stands in the fragment, which browsers send to nobody; the script takes it out of the address. */
+const SIGN_IN = `
+const state = document.getElementById('state')
+const setupToken = new URLSearchParams(location.hash.slice(1)).get('setup')
+const show = (text) => { state.textContent = text }
+const check = async () => {
+  const answer = await fetch('/api/projects?limit=1')
+  show(answer.ok ? 'This browser is signed in.' : 'This browser is not signed in: open the link that the start printed.')
+}
+const run = async () => {
+  if (setupToken === null) return await check()
+  history.replaceState(null, '', location.pathname)
+  const headers = { 'content-type': 'application/json' }
+  const answer = await fetch('/api/session', { method: 'POST', headers, body: JSON.stringify({ setupToken }) })
+  if (!answer.ok) return show((await answer.json()).error.message)
+  await check()
+}
+run().catch(() => show('The server does not answer.'))
+`
+
+const EXAMPLE = `TOKEN=$(node -p "require('./.keelson/state.json').apiToken")
+URL=$(node -p "require('./.keelson/state.json').url")
+curl -s -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
+  -d '{"name":"sample","source":{"kind":"sample"}}' $URL/api/projects
+curl -N -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
+  -d '{"message":"Fix the failing test"}' $URL/api/workspace/PROJECT_ID/claude/chat`
+
+/** The first page and the exchange of the setup token for the page's cookie. */
+export function addPageRoutes(app: OpenAPIHono, deps: AppDeps): void {
+  const { model, temporalWebUrl } = deps.settings
+  const modelNote =
+    model.kind === 'scripted'
+      ? '<p><strong>A scripted model answers.</strong> It plays a fixed demonstration; set <code>ANTHROPIC_API_KEY</code> to work with Claude.</p>'
+      : `<p>Model: <code>${escapeHtml(model.name)}</code>.</p>`
+  const webLink =
+    temporalWebUrl === undefined ? '' : `<li><a href="${escapeHtml(temporalWebUrl)}">Temporal's Web UI</a></li>`
+  const body = `<h1>Keelson</h1>
+<p>A server that runs a coding agent: send a message, follow the work as a stream, get reviewed code.</p>
+<p id="state" role="status">Looking …</p>${modelNote}
+<ul><li><a href="/docs">The API</a> (<a href="/openapi.json">openapi.json</a>)</li>${webLink}</ul>
+<p>In the terminal: <code>npm run chat -- "Fix the failing test"</code>, or with curl:</p>
+<pre>${escapeHtml(EXAMPLE)}</pre>`
+
+  app.get('/', (c) => htmlPage(c, { title: 'Keelson', body, script: SIGN_IN }))
+  app.get('/favicon.ico', (c) => c.body(null, 204))
+  addRoute(
+    app,
+    {
+      method: 'post',
+      path: '/api/session',
+      summary: "Exchange the one-time setup token for the page's cookie",
+      tag: 'session',
+      isPublic: true,
+      body: SessionBody,
+      responses: { 204: { description: 'Signed in' } },
+    },
+    ({ c, body: { setupToken } }) => {
+      deps.auth.exchange(c, setupToken)
+      return c.body(null, 204)
+    },
+  )
+}

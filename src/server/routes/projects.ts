@@ -1,0 +1,129 @@
+import { realpath } from 'node:fs/promises'
+import { sep } from 'node:path'
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import { latestSeq } from '../../db/events.ts'
+import { requestCancel } from '../../db/lifecycle.ts'
+import { createProject, deleteProject, getProject, listProjects, renameProject } from '../../db/projects.ts'
+import { AppError } from '../../shared/errors.ts'
+import type { AppDeps } from '../deps.ts'
+import { presentPage, presentProject } from '../present.ts'
+import { addRoute } from '../route.ts'
+import {
+  CreateProjectBody,
+  PageQuery,
+  PatchProjectBody,
+  ProjectListSchema,
+  ProjectParams,
+  ProjectSchema,
+} from '../schemas.ts'
+
+export function addProjectRoutes(app: OpenAPIHono, deps: AppDeps): void {
+  const { db, settings } = deps
+  const one = { method: 'get', path: '/api/projects/{projectId}', tag: 'projects', params: ProjectParams } as const
+
+  addRoute(
+    app,
+    {
+      method: 'post',
+      path: '/api/projects',
+      summary: 'Make a project',
+      tag: 'projects',
+      body: CreateProjectBody,
+      responses: { 201: { description: 'The project', schema: ProjectSchema } },
+    },
+    async ({ c, body }) => {
+      const source =
+        body.source.kind === 'path'
+          ? { ...body.source, path: await confined(body.source.path, settings.projectRoots) }
+          : body.source
+      const project = await createProject(db, { name: body.name, source, sandboxProvider: settings.sandboxProvider })
+      return c.json(presentProject(project), 201)
+    },
+  )
+  addRoute(
+    app,
+    {
+      method: 'get',
+      path: '/api/projects',
+      summary: 'List the projects, oldest first',
+      tag: 'projects',
+      query: PageQuery,
+      responses: { 200: { description: 'A page of projects', schema: ProjectListSchema } },
+    },
+    async ({ c, query }) => c.json(presentPage(await listProjects(db, query), presentProject)),
+  )
+  addRoute(
+    app,
+    { ...one, summary: 'Read a project', responses: { 200: { description: 'The project', schema: ProjectSchema } } },
+    async ({ c, params }) => {
+      const seq = await latestSeq(db, params.projectId)
+      const project = await getProject(db, params.projectId)
+      return c.json({ ...presentProject(project), latestSeq: seq })
+    },
+  )
+  addRoute(
+    app,
+    {
+      ...one,
+      method: 'patch',
+      summary: 'Rename a project',
+      body: PatchProjectBody,
+      responses: { 200: { description: 'The project', schema: ProjectSchema } },
+    },
+    async ({ c, params, body }) => {
+      const unchanged = body.name === undefined
+      const project = unchanged
+        ? await getProject(db, params.projectId)
+        : await renameProject(db, params.projectId, body.name ?? '')
+      return c.json(presentProject(project))
+    },
+  )
+  addRoute(
+    app,
+    {
+      ...one,
+      method: 'delete',
+      summary: 'Delete a project: its task is stopped, its sandbox destroyed',
+      responses: { 204: { description: 'Deleted' } },
+    },
+    async ({ c, params }) => {
+      const project = await getProject(db, params.projectId)
+      if (project.activeTaskId !== null) await cancelQuietly(deps, project.activeTaskId)
+      await deleteProject(db, project.id)
+      deps.dispatcher.kick()
+      return c.body(null, 204)
+    },
+  )
+}
+
+async function cancelQuietly(deps: AppDeps, taskId: string): Promise<void> {
+  try {
+    await requestCancel(deps.db, taskId, { by: 'user', reason: 'Its project was deleted.' })
+  } catch (error) {
+    // It ended by itself in between, which is as good.
+    if (!(error instanceof AppError && error.code === 'task_over')) throw error
+  }
+}
+
+/** The real path of a directory below one of the roots, symlinks followed on both sides. */
+async function confined(path: string, roots: readonly string[]): Promise<string> {
+  const refusal = new AppError('bad_request', 'source.path: is not below a directory that projects may come from', {
+    details: { 'source.path': 'must lie below one of the directories in KEELSON_PROJECT_ROOTS' },
+  })
+  const real = await realpathOf(path)
+  if (real === undefined) throw refusal
+  for (const root of roots) {
+    const realRoot = await realpathOf(root)
+    if (realRoot !== undefined && real.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep)) return real
+  }
+  throw refusal
+}
+
+async function realpathOf(path: string): Promise<string | undefined> {
+  try {
+    return await realpath(path)
+  } catch {
+    // Missing or forbidden: the caller must not learn which.
+    return undefined
+  }
+}

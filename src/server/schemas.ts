@@ -1,0 +1,306 @@
+/**
+ * What HTTP takes and gives. The checks, the handlers' types and openapi.json all come from here. Objects that come in
+ * are strict: an unknown field is refused, since it is a misunderstanding that would otherwise go unnoticed.
+ */
+
+import { isAbsolute, posix } from 'node:path'
+import { z } from '@hono/zod-openapi'
+import { cleanText, wellFormedText } from './text.ts'
+
+export const ErrorSchema = z
+  .object({
+    error: z.object({
+      code: z.string(),
+      message: z.string(),
+      retryable: z.boolean().optional(),
+      details: z.record(z.string(), z.unknown()).optional(),
+    }),
+    requestId: z.string(),
+  })
+  .openapi('Error')
+
+const IdSchema = z.string().regex(/^[\w.:-]{1,128}$/)
+export const ProjectParams = z.object({ projectId: IdSchema })
+export const ConversationParams = z.object({ conversationId: IdSchema })
+export const TaskParams = z.object({ taskId: IdSchema })
+
+const emptyAsAbsent = (value: unknown): unknown => (value === '' ? undefined : value)
+const whole = (min: number, max: number) =>
+  z.preprocess(
+    emptyAsAbsent,
+    z
+      .string()
+      .regex(/^\d{1,12}$/, 'must be a whole number')
+      .transform(Number)
+      .pipe(z.number().min(min).max(max))
+      .optional(),
+  )
+
+export const PageQuery = z.object({
+  after: z.preprocess(emptyAsAbsent, IdSchema.optional()),
+  limit: whole(1, 200).transform((limit) => limit ?? 50),
+})
+
+export const EventsQuery = z.object({
+  after: z.string().optional().openapi({ description: 'The last seq you have; Last-Event-ID means the same' }),
+  topics: z.string().optional().openapi({ description: 'messages,status,file-changes,terminal; all when left out' }),
+})
+
+const RelativePath = z
+  .string()
+  .max(4_096)
+  .refine((path) => !path.includes('\0'), 'must not contain NUL characters')
+
+export const FilesQuery = z.object({
+  path: RelativePath.default(''),
+  depth: whole(1, 20).transform((depth) => depth ?? 1),
+})
+
+export const ContentQuery = z.object({
+  path: RelativePath.min(1),
+  offset: whole(0, Number.MAX_SAFE_INTEGER).transform((offset) => offset ?? 0),
+  length: whole(1, 1024 * 1024),
+})
+
+export const DiffQuery = z.object({
+  from: z.preprocess(emptyAsAbsent, IdSchema.optional()),
+  to: z.preprocess(emptyAsAbsent, IdSchema.optional()),
+})
+
+const BudgetSchema = z
+  .strictObject({
+    maxUsd: z.number().positive().max(100_000).optional(),
+    maxTurns: z.number().int().positive().max(100_000).optional(),
+    maxMinutes: z.number().positive().max(100_000).optional(),
+  })
+  .openapi('Budget')
+
+export const BudgetBody = BudgetSchema.refine(
+  (budget) => Object.keys(budget).length > 0,
+  'name at least one of maxUsd, maxTurns, maxMinutes',
+)
+
+export const MAX_MESSAGE_CHARACTERS = 100_000
+
+export const ChatBody = z
+  .strictObject({
+    message: cleanText(MAX_MESSAGE_CHARACTERS),
+    conversationId: IdSchema.optional(),
+    clientMessageId: cleanText(128).optional(),
+    delivery: z.enum(['steer', 'queue']).default('steer'),
+    model: cleanText(200).optional(),
+    forceRegenerateContext: z.boolean().default(false),
+    budget: BudgetSchema.default({}),
+  })
+  .openapi('ChatRequest')
+
+const FilePath = RelativePath.min(1).refine(
+  (path) => !isAbsolute(path) && posix.normalize(path) === path && !path.startsWith('..') && !path.endsWith('/'),
+  'must be a relative path inside the project, without . or .. parts',
+)
+
+/** Git runs with these as arguments: nothing that it could take for an option or for a local path. */
+const GitUrl = z.string().max(2_048).refine(isHttpsUrl, 'must be an https:// URL without credentials')
+
+const GitRef = z.string().regex(/^(?!-)(?!.*\.\.)[\w./@+-]{1,200}$/, 'must be a branch, tag or commit name')
+
+export const SourceSchema = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('sample'),
+      name: z
+        .string()
+        .regex(/^[a-z0-9-]{1,64}$/)
+        .optional(),
+    }),
+    z.strictObject({ kind: z.literal('empty') }),
+    z.strictObject({ kind: z.literal('files'), files: z.record(FilePath, wellFormedText(1024 * 1024)) }),
+    z.strictObject({ kind: z.literal('git'), url: GitUrl, ref: GitRef.optional() }),
+    z.strictObject({
+      kind: z.literal('path'),
+      path: RelativePath.min(1).refine(isAbsolute, 'must be an absolute path'),
+    }),
+  ])
+  .openapi('ProjectSource')
+
+export const CreateProjectBody = z.strictObject({ name: cleanText(200), source: SourceSchema }).openapi('NewProject')
+export const PatchProjectBody = z.strictObject({ name: cleanText(200).optional() })
+export const CreateConversationBody = z.strictObject({ title: cleanText(200).optional() })
+export const CancelBody = z.strictObject({ reason: cleanText(500).optional() })
+export const SessionBody = z.strictObject({ setupToken: z.string().min(1).max(200) })
+export const NoBody = z.strictObject({})
+
+const Time = z.iso.datetime()
+const Stat = z.object({ files: z.number(), added: z.number(), removed: z.number() }).openapi('DiffStat')
+const listOf = (item: z.ZodType) => z.object({ items: z.array(item), nextAfter: z.string().nullable() })
+
+export const ProjectSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    source: z.unknown(),
+    sandboxProvider: z.string(),
+    activeTaskId: z.string().nullable(),
+    createdAt: Time,
+    latestSeq: z.number().optional(),
+  })
+  .openapi('Project')
+export const ProjectListSchema = listOf(ProjectSchema)
+
+export const ConversationSchema = z
+  .object({
+    id: z.string(),
+    projectId: z.string(),
+    title: z.string(),
+    activeTaskId: z.string().nullable(),
+    createdAt: Time,
+    updatedAt: Time,
+  })
+  .openapi('Conversation')
+export const ConversationListSchema = listOf(ConversationSchema)
+
+const MessageSchema = z
+  .object({
+    id: z.string(),
+    conversationId: z.string(),
+    taskId: z.string().nullable(),
+    role: z.enum(['user', 'assistant', 'note']),
+    text: z.string(),
+    status: z.enum(['queued', 'claimed', 'streaming', 'completed', 'cancelled']),
+    createdAt: Time,
+    parts: z.array(z.object({ type: z.string() }).loose()),
+  })
+  .openapi('Message')
+export const MessageListSchema = listOf(MessageSchema)
+
+const ReviewStateSchema = z.object({ status: z.string(), round: z.number() }).loose().openapi('ReviewState')
+export const ReviewSchema = ReviewStateSchema.extend({ rounds: z.array(z.object({ round: z.number() }).loose()) })
+
+export const TaskSchema = z
+  .object({
+    id: z.string(),
+    projectId: z.string(),
+    conversationId: z.string(),
+    workflowId: z.string(),
+    status: z.enum(['accepted', 'running', 'cancelling', 'needs_budget', 'completed', 'failed', 'cancelled']),
+    phase: z.string(),
+    turn: z.number(),
+    round: z.number(),
+    model: z.string(),
+    outcome: z.string().optional(),
+    reason: z.object({ code: z.string(), message: z.string() }).optional(),
+    review: ReviewStateSchema,
+    usage: z.object({
+      inputTokens: z.number(),
+      outputTokens: z.number(),
+      cacheReadTokens: z.number(),
+      cacheWriteTokens: z.number(),
+    }),
+    costUsd: z.number().nullable(),
+    diffStat: Stat,
+    workers: z.enum(['polling', 'none']),
+    createdAt: Time,
+    startedAt: Time.nullable(),
+    finishedAt: Time.nullable(),
+  })
+  .openapi('Task')
+
+export const AcceptedSchema = z
+  .object({
+    taskId: z.string(),
+    messageId: z.string(),
+    conversationId: z.string(),
+    projectId: z.string(),
+    joined: z.boolean(),
+    cursor: z.number(),
+    eventsUrl: z.string(),
+  })
+  .openapi('Accepted')
+
+export const CheckpointListSchema = listOf(
+  z
+    .object({
+      id: z.string(),
+      taskId: z.string(),
+      turn: z.number(),
+      treeHash: z.string(),
+      label: z.string(),
+      stat: Stat,
+      createdAt: Time,
+    })
+    .openapi('Checkpoint'),
+)
+
+export const DiffSchema = z
+  .object({
+    from: z.string().nullable(),
+    to: z.string().nullable(),
+    stat: Stat,
+    files: z.array(
+      z.object({ path: z.string(), kind: z.string(), added: z.number(), removed: z.number(), binary: z.boolean() }),
+    ),
+    patch: z.string(),
+    truncated: z.boolean(),
+  })
+  .openapi('Diff')
+
+export const ContextSchema = z
+  .object({
+    markdown: z.string(),
+    hash: z.string(),
+    generatedAt: Time,
+    tokens: z.number(),
+    sources: z.array(z.string()),
+  })
+  .openapi('ProjectContext')
+
+export const CriteriaSchema = z
+  .object({
+    version: z.number(),
+    criteria: z.array(z.object({ id: z.string(), text: z.string(), severity: z.string(), enabled: z.boolean() })),
+    checks: z.array(z.object({ name: z.string(), command: z.string() })),
+    maxFixRounds: z.number(),
+    enabled: z.boolean(),
+  })
+  .openapi('ReviewCriteria')
+
+export const TreeSchema = z
+  .object({
+    path: z.string(),
+    entries: z.array(z.object({ name: z.string(), path: z.string(), kind: z.string(), sizeBytes: z.number() })),
+    truncated: z.boolean(),
+  })
+  .openapi('FileTree')
+
+export const ContentSchema = z
+  .object({
+    path: z.string(),
+    sizeBytes: z.number(),
+    encoding: z.enum(['utf-8', 'base64']),
+    content: z.string(),
+    binary: z.boolean(),
+    truncated: z.boolean(),
+  })
+  .openapi('FileContent')
+
+export const EnvelopeSchema = z
+  .object({
+    v: z.literal(1),
+    type: z.string(),
+    seq: z.number().optional(),
+    projectId: z.string(),
+    conversationId: z.string().optional(),
+    taskId: z.string().optional(),
+    turn: z.number().optional(),
+    at: z.number(),
+  })
+  .loose()
+  .openapi('StreamEvent', { description: 'The JSON in the data field of each frame; the frame is named by its topic' })
+
+export const HealthSchema = z.object({ status: z.string(), parts: z.record(z.string(), z.string()).optional() })
+
+function isHttpsUrl(text: string): boolean {
+  if (!/^https:\/\/[^\s\p{Cc}]+$/u.test(text) || !URL.canParse(text)) return false
+  const url = new URL(text)
+  return url.protocol === 'https:' && url.username === '' && url.password === '' && url.hostname !== ''
+}

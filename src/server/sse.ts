@@ -1,0 +1,82 @@
+import type { ServerResponse } from 'node:http'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { Context } from 'hono'
+import { viewerFrame } from '../events/frame.ts'
+import { AppError } from '../shared/errors.ts'
+import { SSE_LIMITS, SseConnection, type SseLimits, type SseStats } from './sse-connection.ts'
+import { rawTransport, webTransport } from './sse-transport.ts'
+
+const SSE_HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+}
+
+export interface SseStream {
+  readonly connection: SseConnection
+  /** What the route returns. */
+  readonly response: Response
+}
+
+export interface OpenSse {
+  readonly projectId: string
+  readonly taskId?: string
+  readonly headers?: Readonly<Record<string, string>>
+  latestSeq(): number
+}
+
+/** All SSE streams of this process; the only place that opens one. */
+export interface Sse {
+  /** Opens a stream: what is sent before the route returns leaves together with the headers. Throws `rate_limited`. */
+  open(c: Context, options: OpenSse): SseStream
+  /** Ends every stream, telling each reader to come back after a random part of `spreadMs`, so that they do not all come at once. */
+  endAll(spreadMs: number): void
+  readonly openCount: number
+}
+
+export function createSse(options: {
+  maxStreams: number
+  limits?: SseLimits
+  onClose(stats: SseStats, connection: SseConnection): void
+}): Sse {
+  const connections = new Set<SseConnection>()
+  const limits = options.limits ?? SSE_LIMITS
+
+  const open = (c: Context, opened: OpenSse): SseStream => {
+    if (connections.size >= options.maxStreams) {
+      throw new AppError('rate_limited', 'Too many streams are open.', { retryAfterMs: 5_000 })
+    }
+    const headers = { ...headersOf(c), ...SSE_HEADERS, ...opened.headers }
+    const outgoing = (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing
+    const web = outgoing === undefined ? webTransport() : undefined
+    const transport = web?.transport ?? rawTransport(outgoing as ServerResponse, headers)
+    const { projectId, taskId, latestSeq } = opened
+    const connection = new SseConnection({ transport, limits, projectId, taskId, latestSeq })
+    connections.add(connection)
+    connection.onClose((stats) => {
+      connections.delete(connection)
+      options.onClose(stats, connection)
+    })
+    return { connection, response: web ? new Response(web.body, { headers }) : RESPONSE_ALREADY_SENT }
+  }
+
+  return {
+    open,
+    endAll: (spreadMs) => {
+      for (const connection of connections) {
+        const reconnectAfterMs = Math.round(Math.random() * spreadMs)
+        const payload = { degraded: true, reconnectAfterMs }
+        connection.send(viewerFrame('stream.degraded', connection.projectId, payload, { retryMs: reconnectAfterMs }))
+        connection.end('shutdown')
+      }
+    },
+    get openCount() {
+      return connections.size
+    },
+  }
+}
+
+/** Headers that middleware has set so far; the raw path bypasses the Response that would carry them. */
+function headersOf(c: Context): Record<string, string> {
+  return Object.fromEntries(c.res.headers)
+}

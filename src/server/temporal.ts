@@ -1,0 +1,149 @@
+import { Client, Connection, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client'
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common'
+import type { Config } from '../config.ts'
+import {
+  type CancelTaskSignal,
+  type CodingTaskInput,
+  type RefreshContextInput,
+  type RegenerateContextSignal,
+  refreshWorkflowIdFor,
+  TASK_QUEUE,
+  workflowIdFor,
+} from '../shared/task.ts'
+import type { codingTask, refreshProjectContext } from '../workflows/index.ts'
+import { cancelTask, regenerateProjectContext, wake } from '../workflows/messages.ts'
+
+const CALL_TIMEOUT_MS = 2_000
+const LOOK_TIMEOUT_MS = 1_000
+/** How long an answer about workers is good for, and how long after its last poll a worker counts as there. */
+const WORKERS_FRESH_MS = 3_000
+const POLLER_FRESH_MS = 75_000
+
+const PROJECT = defineSearchAttributeKey('KeelsonProject', SearchAttributeType.KEYWORD)
+
+/** What became of a signal: `gone` when its workflow has ended or never was. */
+export type Signalled = 'told' | 'gone'
+
+/** What the server says to Temporal. Every call ends within two seconds; failures are thrown, to be tried again. */
+export interface TaskStarter {
+  /** Idempotent by the task's workflow id. */
+  startTask(input: CodingTaskInput): Promise<void>
+  startRefresh(input: RefreshContextInput): Promise<void>
+  wakeTask(taskId: string): Promise<Signalled>
+  cancelTask(taskId: string, signal: CancelTaskSignal): Promise<Signalled>
+  regenerateContext(taskId: string, signal: RegenerateContextSignal): Promise<Signalled>
+}
+
+export interface Temporal extends TaskStarter {
+  /** Whether a worker asks for tasks. `none` also while Temporal is away. */
+  workers(): Promise<'polling' | 'none'>
+  isReachable(): Promise<boolean>
+  close(): Promise<void>
+}
+
+/** Connects at the first call, and again by itself after a loss, within two seconds of Temporal's return. */
+export function createTemporal(config: Config['temporal']): Temporal {
+  const { address, tls, apiKey, metadata } = config.connectionOptions
+  const connection = Connection.lazy({
+    address: address ?? config.address,
+    connectTimeout: CALL_TIMEOUT_MS,
+    ...(tls === undefined || tls === null ? {} : { tls }),
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(metadata === undefined ? {} : { metadata: metadata as Record<string, string> }),
+    channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 1_500 },
+  })
+  const client = new Client({ connection, namespace: config.namespace })
+  const soon = <T>(work: () => Promise<T>): Promise<T> => connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, work)
+  let known: { at: number; workers: Promise<'polling' | 'none'> } | undefined
+
+  const look = async (): Promise<'polling' | 'none'> => {
+    try {
+      const answer = await connection.withDeadline(Date.now() + LOOK_TIMEOUT_MS, () =>
+        connection.workflowService.describeTaskQueue({
+          namespace: config.namespace,
+          taskQueue: { name: TASK_QUEUE },
+          taskQueueType: 1,
+        }),
+      )
+      const isThere = answer.pollers.some((poller) => {
+        const last = Number(poller.lastAccessTime?.seconds ?? 0) * 1_000
+        return Date.now() - last < POLLER_FRESH_MS
+      })
+      return isThere ? 'polling' : 'none'
+    } catch {
+      // Not reachable: nothing can be working on a task either; readiness names the cause.
+      return 'none'
+    }
+  }
+
+  return {
+    startTask: async (input) => {
+      await startOnce(() =>
+        soon(() =>
+          client.workflow.start<typeof codingTask>('codingTask', {
+            workflowId: workflowIdFor(input.taskId),
+            workflowIdReusePolicy: 'REJECT_DUPLICATE',
+            taskQueue: TASK_QUEUE,
+            args: [input],
+            typedSearchAttributes: [{ key: PROJECT, value: input.projectId }],
+            staticSummary: `Coding task of project ${input.projectId}`,
+          }),
+        ),
+      )
+    },
+    startRefresh: async (input) => {
+      await startOnce(() =>
+        soon(() =>
+          client.workflow.start<typeof refreshProjectContext>('refreshProjectContext', {
+            workflowId: refreshWorkflowIdFor(input.projectId),
+            taskQueue: TASK_QUEUE,
+            args: [input],
+            typedSearchAttributes: [{ key: PROJECT, value: input.projectId }],
+            staticSummary: `Context of project ${input.projectId}`,
+          }),
+        ),
+      )
+    },
+    wakeTask: (taskId) => signalled(() => soon(() => handleOf(client, taskId).signal(wake))),
+    cancelTask: (taskId, signal) => signalled(() => soon(() => handleOf(client, taskId).signal(cancelTask, signal))),
+    regenerateContext: (taskId, signal) =>
+      signalled(() => soon(() => handleOf(client, taskId).signal(regenerateProjectContext, signal))),
+    workers: () => {
+      if (known === undefined || Date.now() - known.at > WORKERS_FRESH_MS) known = { at: Date.now(), workers: look() }
+      return known.workers
+    },
+    isReachable: async () => {
+      try {
+        await connection.withDeadline(Date.now() + LOOK_TIMEOUT_MS, () =>
+          connection.workflowService.describeNamespace({ namespace: config.namespace }),
+        )
+        return true
+      } catch {
+        return false
+      }
+    },
+    close: () => connection.close(),
+  }
+}
+
+function handleOf(client: Client, taskId: string) {
+  return client.workflow.getHandle(workflowIdFor(taskId))
+}
+
+async function startOnce(start: () => Promise<unknown>): Promise<void> {
+  try {
+    await start()
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+  }
+}
+
+async function signalled(signal: () => Promise<void>): Promise<Signalled> {
+  try {
+    await signal()
+    return 'told'
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return 'gone'
+    throw error
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Named instants at which a test may have the process die: between two steps that must not come apart. Armed by
+ * `armCrashPoint` from the process's own entry point only; otherwise a comparison with null and nothing more.
+ */
+
+export const CRASH_POINTS = [
+  'accept.after_commit',
+  'outbox.before_start',
+  'outbox.started.before_done',
+  'lease.acquired',
+  'sandbox.made.before_record',
+  'sandbox.filled.before_record',
+  'turn.begun',
+  'model.streaming',
+  'reply.before_store',
+  'reply.stored',
+  'tool.started.before_effect',
+  'tool.effect.before_record',
+  'tools.recorded',
+  'checkpoint.before_record',
+  'checks.before_record',
+  'verdict.before_record',
+  'finish.before_commit',
+  'finish.committed',
+] as const
+
+export type CrashPoint = (typeof CRASH_POINTS)[number]
+
+let armed: { readonly point: CrashPoint; left: number; readonly die: () => void } | null = null
+
+/** Has `die` called the n-th time that `point` is reached. `spec` is `name` or `name@n`; an unknown name throws. */
+export function armCrashPoint(spec: string, die: () => void): void {
+  const [name = '', count = '1'] = spec.split('@')
+  const point = CRASH_POINTS.find((candidate) => candidate === name)
+  if (!point) throw new Error(`there is no crash point ${name}`)
+  armed = { point, left: Number(count), die }
+}
+
+/** Marks an instant; dies there when armed. */
+export function hitCrashPoint(point: CrashPoint): void {
+  if (armed === null || armed.point !== point) return
+  armed.left -= 1
+  if (armed.left === 0) armed.die()
+}

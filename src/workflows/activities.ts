@@ -1,0 +1,78 @@
+/** What the workflows call: ids in, small facts out. Implemented in src/activities. */
+
+import type { ReviewState, RoundVerdict } from '../shared/review.ts'
+import type { DiffStat, Outcome, TaskReason, Usage } from '../shared/task.ts'
+
+export interface TaskRef {
+  readonly taskId: string
+  readonly projectId: string
+}
+
+export interface TurnsInput extends TaskRef {
+  readonly phase: 'working' | 'fixing'
+}
+
+/**
+ * How a slice ended. `continue`: a turn boundary after which more is to do; `idle`: the agent has nothing left to do;
+ * the others end the coder's work for a reason of its own.
+ */
+export interface TurnsResult {
+  readonly status: 'continue' | 'idle' | 'needs_budget' | 'stuck' | 'refused'
+  readonly turn: number
+  readonly usage: Usage
+}
+
+export interface ChangesResult {
+  readonly changed: boolean
+  readonly treeHash: string
+  readonly stat: DiffStat
+}
+
+export interface RoundInput extends TaskRef {
+  readonly round: number
+  readonly treeHash: string
+  readonly fixRounds: number
+  readonly maxFixRounds: number
+}
+
+export interface ChecksResult {
+  readonly failed: number
+  /** Set when failing checks ended the round: the state to show and whether a fix is owed. */
+  readonly review: ReviewState
+}
+
+export interface ReviewResult {
+  readonly verdict: RoundVerdict
+  readonly review: ReviewState
+  readonly usage: Usage
+}
+
+export type FinishInput = TaskRef &
+  (
+    | { readonly kind: 'completed'; readonly outcome: Outcome; readonly review: ReviewState }
+    | { readonly kind: 'failed'; readonly reason: TaskReason }
+    | { readonly kind: 'cancelled' }
+  )
+
+export interface Activities {
+  /** Makes or opens the project's sandbox, fills it from the project's source, takes the first checkpoint. */
+  prepareSandbox(input: TaskRef): Promise<void>
+  /** Makes the context anew when an input changed or `force`; tells a running task's model when it did. */
+  prepareProjectContext(input: TaskRef & { readonly force: boolean }): Promise<void>
+  /** Runs the coder's turns until the first boundary after the slice's time, or until it is idle. */
+  runTurns(input: TurnsInput): Promise<TurnsResult>
+  /** The task's changes so far; none to code means that there is nothing to review. */
+  captureChanges(input: TaskRef): Promise<ChangesResult>
+  /** Opens the round and runs the project's checks. */
+  runChecks(input: RoundInput): Promise<ChecksResult>
+  /** Has the reviewer judge the tree and derives the verdict. */
+  reviewChanges(input: RoundInput): Promise<ReviewResult>
+  /** Notes that the review is skipped and why. */
+  skipReview(input: TaskRef & { readonly reason: 'no_changes' | 'disabled' }): Promise<ReviewState>
+  /** Shows that the task waits for a person to raise its budget. */
+  awaitBudget(input: TaskRef): Promise<void>
+  /** Ends what still runs and closes the task; false when a message still waits, so that the agent must go on. */
+  finishTask(input: FinishInput): Promise<boolean>
+  /** Makes the context of a project that has no running task. */
+  refreshContext(input: { readonly projectId: string }): Promise<void>
+}

@@ -1,0 +1,252 @@
+/**
+ * One task, top to bottom: sandbox, context, turns, checks, review, at most `maxFixRounds` fixes, finish. Deterministic
+ * and small: ids in, ids out; everything that touches the world is an activity.
+ */
+
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common'
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  ContinueAsNew,
+  condition,
+  continueAsNew,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow'
+import type { CodingTaskInput, Outcome, Phase, TaskReason } from '../shared/task.ts'
+import type { TurnsResult } from './activities.ts'
+import { cancelTask, regenerateProjectContext, reviewState, taskState, wake } from './messages.ts'
+import {
+  awaitBudget,
+  captureChanges,
+  finishTask,
+  prepareProjectContext,
+  prepareSandbox,
+  reviewChanges,
+  runChecks,
+  runTurns,
+  skipReview,
+} from './proxies.ts'
+import { initialState, toCarried, toDetails, toTaskState, type WorkflowState } from './state.ts'
+
+const PHASE = defineSearchAttributeKey('KeelsonPhase', SearchAttributeType.KEYWORD)
+const VERDICT = defineSearchAttributeKey('KeelsonVerdict', SearchAttributeType.KEYWORD)
+
+export async function codingTask(input: CodingTaskInput): Promise<void> {
+  const task: Task = {
+    input,
+    ref: { taskId: input.taskId, projectId: input.projectId },
+    state: initialState(input, workflowInfo().startTime.getTime()),
+    scope: new CancellationScope(),
+    contextScope: undefined,
+  }
+  listen(task)
+  try {
+    await task.scope.run(() => work(task))
+  } catch (error) {
+    if (error instanceof ContinueAsNew) throw error
+    await CancellationScope.nonCancellable(() => finishEarly(task, error))
+  }
+  enter(task, 'done')
+}
+
+interface Task {
+  readonly input: CodingTaskInput
+  readonly ref: { readonly taskId: string; readonly projectId: string }
+  readonly state: WorkflowState
+  /** Everything that `cancelTask` and native cancellation end. */
+  readonly scope: CancellationScope
+  /** A context generation under way, which a further request restarts. */
+  contextScope: CancellationScope | undefined
+}
+
+function listen(task: Task): void {
+  const { state } = task
+  setHandler(wake, () => {
+    state.wakes += 1
+  })
+  setHandler(cancelTask, () => task.scope.cancel())
+  setHandler(regenerateProjectContext, () => {
+    state.regenerateRequested = true
+    task.contextScope?.cancel()
+  })
+  setHandler(taskState, () => toTaskState(state))
+  setHandler(reviewState, () => state.review)
+}
+
+async function work(task: Task): Promise<void> {
+  if (!task.input.carried) {
+    enter(task, 'preparing')
+    await prepareSandbox.executeWithOptions({ summary: 'Prepare the sandbox' }, [task.ref])
+    await prepareContext(task, task.input.forceRegenerateContext)
+  }
+  for (;;) {
+    const outcome = await workOnce(task)
+    enter(task, 'finishing')
+    const completed = { ...task.ref, kind: 'completed', outcome, review: task.state.review } as const
+    const summary = `Finish: ${outcome}`
+    const closed = await CancellationScope.nonCancellable(() => finishTask.executeWithOptions({ summary }, [completed]))
+    if (closed) return
+    // A message came in while the task was ending: the same task goes on with it, with fix rounds of its own.
+    task.state.fixRounds = 0
+  }
+}
+
+/** Works until the agent is idle and its changes are judged. */
+async function workOnce(task: Task): Promise<Outcome> {
+  const early = await runUntilIdle(task, 'working')
+  return early ?? (await reviewUntilSettled(task))
+}
+
+/** Runs slices until the agent is idle; an outcome when its work ended for another reason. */
+async function runUntilIdle(task: Task, phase: 'working' | 'fixing'): Promise<Outcome | null> {
+  for (;;) {
+    if (task.state.regenerateRequested) await prepareContext(task, true)
+    enter(task, phase)
+    task.state.wakes = 0
+    const result = await runSlice(task, phase)
+    switch (result.status) {
+      case 'continue':
+        await continueAsNewWhenLong(task)
+        break
+      case 'idle':
+        return null
+      case 'needs_budget':
+        if (!(await waitForBudget(task))) return 'budget_reached'
+        break
+      case 'stuck':
+      case 'refused':
+        return result.status
+    }
+  }
+}
+
+async function runSlice(task: Task, phase: 'working' | 'fixing'): Promise<TurnsResult> {
+  const summary = `Turns from ${task.state.turn + 1}${phase === 'fixing' ? `, fix round ${task.state.fixRounds}` : ''}`
+  const result = await runTurns.executeWithOptions({ summary }, [{ ...task.ref, phase }])
+  task.state.turn = result.turn
+  task.state.usage = result.usage
+  return result
+}
+
+async function waitForBudget(task: Task): Promise<boolean> {
+  await awaitBudget.executeWithOptions({ summary: 'Wait for a larger budget' }, [task.ref])
+  const seen = task.state.wakes
+  return await condition(() => task.state.wakes > seen, `${task.input.budgetWaitHours}h`)
+}
+
+async function reviewUntilSettled(task: Task): Promise<Outcome> {
+  const { state, input } = task
+  for (;;) {
+    const changes = await captureChanges.executeWithOptions({ summary: 'Capture the changes' }, [task.ref])
+    if (!changes.changed) return await skip(task, 'no_changes')
+    if (!input.reviewEnabled) return await skip(task, 'disabled')
+    const settled = settledOutcome(state)
+    if (settled && state.review.treeHash === changes.treeHash) return settled
+    state.round += 1
+    const outcome = await judge(task, changes.treeHash)
+    if (outcome) return outcome
+    state.fixRounds += 1
+    const early = await runUntilIdle(task, 'fixing')
+    if (early) return early
+  }
+}
+
+async function skip(task: Task, reason: 'no_changes' | 'disabled'): Promise<Outcome> {
+  task.state.review = await skipReview.executeWithOptions({ summary: `Skip the review: ${reason}` }, [
+    { ...task.ref, reason },
+  ])
+  return reason === 'no_changes' ? 'no_changes' : 'unreviewed'
+}
+
+/** One round on one tree. Null: something is to be mended and there is a fix round left. */
+async function judge(task: Task, treeHash: string): Promise<Outcome | null> {
+  const { state, input } = task
+  const round = {
+    ...task.ref,
+    round: state.round,
+    treeHash,
+    fixRounds: state.fixRounds,
+    maxFixRounds: input.maxFixRounds,
+  }
+  enter(task, 'checking')
+  const checks = await runChecks.executeWithOptions({ summary: `Round ${state.round}: run the checks` }, [round])
+  state.review = checks.review
+  if (checks.failed === 0) {
+    enter(task, 'reviewing')
+    const result = await reviewChanges.executeWithOptions({ summary: `Round ${state.round}: review the changes` }, [
+      round,
+    ])
+    state.review = result.review
+    state.usage = result.usage
+    upsertSearchAttributes([{ key: VERDICT, value: result.verdict }])
+  } else {
+    upsertSearchAttributes([{ key: VERDICT, value: 'checks_failed' }])
+  }
+  return settledOutcome(state)
+}
+
+function settledOutcome(state: WorkflowState): Outcome | null {
+  switch (state.review.status) {
+    case 'approved':
+    case 'approved_with_notes':
+    case 'issues_remaining':
+    case 'inconclusive':
+      return state.review.status
+    default:
+      return null
+  }
+}
+
+/** Makes the context; a request that comes meanwhile restarts it, since its inputs may have changed. */
+async function prepareContext(task: Task, force: boolean): Promise<void> {
+  enter(task, 'context')
+  for (let forced = force; ; forced = true) {
+    task.state.regenerateRequested = false
+    const scope = new CancellationScope()
+    task.contextScope = scope
+    try {
+      const summary = forced ? 'Make the project context anew' : 'Prepare the project context'
+      await scope.run(() => prepareProjectContext.executeWithOptions({ summary }, [{ ...task.ref, force: forced }]))
+      if (!task.state.regenerateRequested) return
+    } catch (error) {
+      const restarted = isCancellation(error) && task.state.regenerateRequested && !task.scope.consideredCancelled
+      if (!restarted) throw error
+    } finally {
+      task.contextScope = undefined
+    }
+  }
+}
+
+async function continueAsNewWhenLong(task: Task): Promise<void> {
+  if (workflowInfo().historyLength < task.input.continueAsNewAfterEvents) return
+  await continueAsNew<typeof codingTask>({ ...task.input, carried: toCarried(task.state) })
+}
+
+function enter(task: Task, phase: Phase): void {
+  if (task.state.phase !== phase) upsertSearchAttributes([{ key: PHASE, value: phase }])
+  task.state.phase = phase
+  setCurrentDetails(toDetails(task.state))
+}
+
+async function finishEarly(task: Task, error: unknown): Promise<void> {
+  enter(task, 'finishing')
+  if (isCancellation(error)) {
+    await finishTask.executeWithOptions({ summary: 'Finish: cancelled' }, [{ ...task.ref, kind: 'cancelled' }])
+    return
+  }
+  const reason = reasonOf(error)
+  const summary = `Finish: failed, ${reason.code}`
+  await finishTask.executeWithOptions({ summary }, [{ ...task.ref, kind: 'failed', reason }])
+}
+
+/** The code and sentence that the failing activity gave; Temporal's own failures (time-outs) get one of ours. */
+function reasonOf(error: unknown): TaskReason {
+  const cause = error instanceof ActivityFailure ? error.cause : error
+  if (cause instanceof ApplicationFailure) return { code: cause.type ?? 'internal', message: cause.message }
+  return { code: 'internal', message: 'The task failed because of an internal error; the server log has the details.' }
+}

@@ -1,0 +1,3 @@
+/** What the workflow bundle exports: the workflow types by name. */
+export { codingTask } from './coding-task.ts'
+export { refreshProjectContext } from './refresh-project-context.ts'

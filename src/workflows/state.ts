@@ -1,0 +1,71 @@
+/** What one run of `codingTask` knows: enough for its queries and for continue-as-new, never any text. */
+
+import type { ReviewState } from '../shared/review.ts'
+import {
+  type CarriedState,
+  type CodingTaskInput,
+  NO_USAGE,
+  type Phase,
+  type TaskState,
+  type Usage,
+} from '../shared/task.ts'
+
+export interface WorkflowState {
+  phase: Phase
+  turn: number
+  round: number
+  fixRounds: number
+  startedAt: number
+  usage: Usage
+  review: ReviewState
+  /** Wakes since the last slice began: each stands for a message or a raised budget. */
+  wakes: number
+  regenerateRequested: boolean
+}
+
+export function initialState(input: CodingTaskInput, now: number): WorkflowState {
+  const review: ReviewState = {
+    status: 'not_started',
+    round: 0,
+    fixRounds: 0,
+    maxFixRounds: input.maxFixRounds,
+    findings: { open: 0, resolved: 0 },
+    history: [],
+  }
+  const fresh: CarriedState = {
+    phase: 'preparing',
+    turn: 0,
+    round: 0,
+    fixRounds: 0,
+    startedAt: now,
+    usage: NO_USAGE,
+    review,
+    regenerateRequested: false,
+  }
+  return { ...(input.carried ?? fresh), wakes: 0 }
+}
+
+export function toTaskState(state: WorkflowState): TaskState {
+  return {
+    phase: state.phase,
+    turn: state.turn,
+    round: state.round,
+    startedAt: state.startedAt,
+    usage: state.usage,
+    pendingMessages: state.wakes,
+  }
+}
+
+/** What the next run needs to go on; wakes need not go along, since their messages wait in Postgres. */
+export function toCarried(state: WorkflowState): CarriedState {
+  const { wakes: _, ...carried } = state
+  return carried
+}
+
+/** A short Markdown status for Temporal's Web UI. */
+export function toDetails(state: WorkflowState): string {
+  const review =
+    state.review.status === 'not_started' ? '' : `\n- review: **${state.review.status}**, round ${state.review.round}`
+  const tokens = state.usage.inputTokens + state.usage.cacheReadTokens + state.usage.cacheWriteTokens
+  return `- phase: **${state.phase}**\n- turn: ${state.turn}${review}\n- tokens: ${tokens} in, ${state.usage.outputTokens} out`
+}

@@ -1,0 +1,200 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pino from 'pino'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import {
+  CONTEXT_FILE,
+  collectProjectContext,
+  contextInputHash,
+  writeContextFile,
+} from '../../../src/context/project-context.ts'
+import { changedLines } from '../../../src/review/diff-lines.ts'
+import { detectProjectChecks, runChecks } from '../../../src/review/run-checks.ts'
+import { createSandboxProvider } from '../../../src/sandbox/create.ts'
+import type { Sandbox, SandboxProvider } from '../../../src/sandbox/types.ts'
+import type { CheckResult } from '../../../src/shared/review.ts'
+
+let dir: string
+let provider: SandboxProvider
+let sandbox: Sandbox
+let projects = 0
+const { signal } = new AbortController()
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'keelson-checks-'))
+  provider = createSandboxProvider({ kind: 'local-bwrap', dir, logger: pino({ level: 'silent' }), runnerIdleMs: 2_000 })
+})
+
+beforeEach(async () => {
+  const ref = await provider.ensure({ projectId: `prj_checks${++projects}`, generation: 1 })
+  sandbox = await provider.open(ref)
+  return async () => await provider.destroy(ref)
+})
+
+afterAll(async () => {
+  await provider.close()
+  await rm(dir, { recursive: true, force: true })
+})
+
+const put = async (files: Record<string, string>) =>
+  await sandbox.write(Object.entries(files).map(([path, data]) => ({ path, data })))
+
+describe('runChecks', () => {
+  const round = { taskId: 'tsk_1', round: 1, signal }
+
+  test('runs each in order and reports how it went', async () => {
+    const seen: CheckResult[] = []
+    const checks = [
+      { name: 'test', command: 'echo ok' },
+      { name: 'lint', command: 'echo bad; exit 2' },
+      { name: 'gone', command: 'no-such-program' },
+    ]
+    const results = await runChecks(sandbox, checks, { ...round, onResult: (result) => void seen.push(result) })
+    const durationMs = expect.any(Number)
+    expect(results).toEqual([
+      { ...checks[0], status: 'passed', exitCode: 0, durationMs, output: 'ok' },
+      { ...checks[1], status: 'failed', exitCode: 2, durationMs, output: 'bad' },
+      { ...checks[2], status: 'failed', exitCode: 127, durationMs, output: expect.stringContaining('not found') },
+    ])
+    expect(seen).toEqual(results)
+  })
+
+  test('the same round again attaches, another round runs anew', async () => {
+    const checks = [{ name: 'test', command: 'echo run >> log; wc -l < log' }]
+    const first = await runChecks(sandbox, checks, round)
+    const again = await runChecks(sandbox, checks, round)
+    const next = await runChecks(sandbox, checks, { ...round, round: 2 })
+    expect(again).toEqual(first)
+    expect([first[0]?.output, next[0]?.output]).toEqual(['1', '2'])
+  })
+
+  test('output is head and tail within 8,000 characters', async () => {
+    const [result] = await runChecks(sandbox, [{ name: 'test', command: 'seq 1 100000; exit 1' }], round)
+    expect(result?.output.length).toBeLessThanOrEqual(8_000)
+    expect(result?.output).toMatch(/^1\n2\n[\s\S]*bytes left out here[\s\S]*\n100000$/)
+  })
+
+  test('the time is bounded for all of them together', async () => {
+    const checks = [
+      { name: 'slow', command: 'sleep 60' },
+      { name: 'next', command: 'echo ran >> log' },
+    ]
+    const results = await runChecks(sandbox, checks, { ...round, totalTimeoutMs: 300 })
+    expect(results.map(({ name, status }) => [name, status])).toEqual([
+      ['slow', 'timed_out'],
+      ['next', 'timed_out'],
+    ])
+    expect(await sandbox.stat('log')).toBeNull()
+  })
+
+  test('a cancellation ends the check and is passed on', async () => {
+    const cancel = new AbortController()
+    const reason = new Error('CANCELLED')
+    const running = runChecks(sandbox, [{ name: 'slow', command: 'echo begun; sleep 60' }], {
+      ...round,
+      signal: cancel.signal,
+      onOutput: () => cancel.abort(reason),
+    })
+    await expect(running).rejects.toBe(reason)
+    expect(await sandbox.execs('tsk_1')).toMatchObject([{ execId: 'check-tsk_1-1-0', status: 'killed' }])
+  })
+})
+
+test('detected checks are those whose programs the sandbox has', async () => {
+  await put({
+    'package.json': JSON.stringify({ type: 'module', scripts: { test: 'node --test' } }),
+    'a.test.js': "import test from 'node:test'\ntest('adds', () => {})\n",
+    'pyproject.toml': '[tool.ruff-that-nobody-has]\n[tool.mypy]\n',
+  })
+  const checks = await detectProjectChecks(sandbox, { taskId: 'tsk_1', execId: 'probe-1', signal })
+  expect(checks).toEqual([{ name: 'test', command: 'npm test' }])
+  expect(await runChecks(sandbox, checks, { taskId: 'tsk_1', round: 1, signal })).toMatchObject([{ status: 'passed' }])
+})
+
+describe('the project context', () => {
+  const files = {
+    'package.json': JSON.stringify({ name: 'stats', scripts: { test: 'node --test' } }),
+    'AGENTS.md': 'Use tabs.\n',
+    'src/a/b/c/deep.js': '',
+    'src.js': '',
+    'node_modules/p/index.js': '',
+  }
+
+  test('is collected from the files, without what is installed or too deep', async () => {
+    await put(files)
+    const context = await collectProjectContext(sandbox)
+    expect(context).toMatchObject({
+      sources: ['AGENTS.md', 'package.json'],
+      hash: expect.stringMatching(/^[0-9a-f]{64}$/),
+    })
+    expect(context.markdown).toContain('\nsrc/\n  a/\n    b/\nsrc.js\n')
+    for (const absent of ['index.js', 'deep.js', 'node_modules']) expect(context.markdown).not.toContain(absent)
+    expect(context.tokens).toBeLessThan(1_500)
+  })
+
+  test('its hash follows its inputs and nothing else', async () => {
+    await put(files)
+    const { hash, markdown } = await collectProjectContext(sandbox)
+    await writeContextFile(sandbox, { markdown })
+    await put({ 'src/a/b/c/deeper.js': 'changed', 'node_modules/q/x.js': '' })
+    expect(await contextInputHash(sandbox)).toBe(hash)
+    expect(Buffer.from((await sandbox.read(CONTEXT_FILE)).data).toString()).toBe(markdown)
+    await put({ 'AGENTS.md': 'Use spaces.\n' })
+    expect(await contextInputHash(sandbox)).not.toBe(hash)
+  })
+
+  test('writing it changes no checkpoint', async () => {
+    await put(files)
+    const before = await sandbox.checkpoint()
+    await writeContextFile(sandbox, { markdown: 'x' })
+    expect(await sandbox.checkpoint()).toBe(before)
+  })
+
+  test('an empty workspace has one too', async () => {
+    expect(await collectProjectContext(sandbox)).toMatchObject({
+      sources: [],
+      markdown: expect.stringContaining('The project is empty.'),
+    })
+  })
+
+  test('a link to the outside in place of an input is left out', async () => {
+    await sandbox.start({
+      execId: 'link',
+      taskId: 'tsk_1',
+      argv: { sh: 'ln -s /etc/passwd AGENTS.md; ln -s / root' },
+      timeoutMs: 5_000,
+    })
+    await expect.poll(async () => (await sandbox.stat('root'))?.kind).toBe('symlink')
+    expect((await collectProjectContext(sandbox)).markdown).not.toContain('root:')
+  })
+})
+
+test('the sandbox’s own diff is read line for line', async () => {
+  await put({ 'mod.txt': 'a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n', 'gone.txt': 'x\n', 'naïve "name".txt': 'a\n' })
+  await sandbox.write([{ path: 'logo.bin', data: Uint8Array.of(0, 1, 2) }])
+  const before = await sandbox.checkpoint()
+  await put({
+    'mod.txt': 'a\nB\nc\nd\ne\nf\ng\nh\nj\n',
+    'new file.txt': '--- a/x\n+++ b/x\n',
+    'naïve "name".txt': 'b\n',
+  })
+  await sandbox.write([{ path: 'logo.bin', data: Uint8Array.of(0, 1, 3) }])
+  await sandbox.remove('gone.txt')
+  const { patch } = await sandbox.diff(before, await sandbox.checkpoint(), { maxBytes: 100_000 })
+  expect([...changedLines(patch).values()].sort((a, b) => (a.path < b.path ? -1 : 1))).toEqual([
+    { path: 'gone.txt', kind: 'delete', binary: false, ranges: [] },
+    { path: 'logo.bin', kind: 'modify', binary: true, ranges: [] },
+    {
+      path: 'mod.txt',
+      kind: 'modify',
+      binary: false,
+      ranges: [
+        { first: 1, last: 2 },
+        { first: 8, last: 9 },
+      ],
+    },
+    { path: 'naïve "name".txt', kind: 'modify', binary: false, ranges: [{ first: 1, last: 1 }] },
+    { path: 'new file.txt', kind: 'create', binary: false, ranges: [{ first: 1, last: 2 }] },
+  ])
+})

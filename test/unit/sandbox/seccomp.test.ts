@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest'
+import { seccompProgram } from '../../../src/sandbox/local-bwrap/seccomp.ts'
+
+const ALLOW = 0x7fff0000
+const EPERM = 0x00050001
+const ARCH = { x64: 0xc000003e, arm64: 0xc00000b7 } as const
+
+/** Runs the program as the kernel would, on `struct seccomp_data`. */
+function judge(arch: 'x64' | 'arm64', call: { nr: number; arch?: number; args?: number[] }): number {
+  const program = seccompProgram(arch) as Buffer
+  const data = Buffer.alloc(64)
+  data.writeUInt32LE(call.nr, 0)
+  data.writeUInt32LE(call.arch ?? ARCH[arch], 4)
+  call.args?.forEach((value, index) => data.writeUInt32LE(value >>> 0, 16 + index * 8))
+  let loaded = 0
+  for (let at = 0; at < program.length; at += 8) {
+    const [code, yes, no] = [program.readUInt16LE(at), program.readUInt8(at + 2), program.readUInt8(at + 3)]
+    const k = program.readUInt32LE(at + 4)
+    if (code === 0x20) loaded = data.readUInt32LE(k)
+    else if (code === 0x15) at += 8 * (loaded === k ? yes : no)
+    else if (code === 0x35) at += 8 * (loaded >= k ? yes : no)
+    else if (code === 0x06) return k
+    else throw new Error(`unknown instruction ${code}`)
+  }
+  throw new Error('ran off the end')
+}
+
+describe.each([
+  { arch: 'x64', read: 0, ptrace: 101, uring: 425, bpf: 321, ioctl: 16, socket: 41 },
+  { arch: 'arm64', read: 63, ptrace: 117, uring: 425, bpf: 280, ioctl: 29, socket: 198 },
+] as const)('the system call filter of $arch', ({ arch, read, ptrace, uring, bpf, ioctl, socket }) => {
+  test('lets ordinary calls through and refuses the listed ones', () => {
+    expect([read, ptrace, uring, bpf].map((nr) => judge(arch, { nr }))).toEqual([ALLOW, EPERM, EPERM, EPERM])
+  })
+
+  test('refuses calls of another architecture', () => {
+    expect(judge(arch, { nr: read, arch: 0x40000003 })).toBe(EPERM)
+  })
+
+  test('refuses terminal injection by its argument', () => {
+    const requests = [0x5401, 0x5412, 0x541c]
+    expect(requests.map((request) => judge(arch, { nr: ioctl, args: [0, request] }))).toEqual([ALLOW, EPERM, EPERM])
+  })
+
+  test('knows socket families by name only: unix, inet, inet6, netlink', () => {
+    const open = Array.from({ length: 50 }, (_, family) => family).filter(
+      (family) => judge(arch, { nr: socket, args: [family] }) === ALLOW,
+    )
+    expect(open).toEqual([1, 2, 10, 16])
+  })
+})
+
+test('the x32 numbers of x86 are refused', () => {
+  expect(judge('x64', { nr: 0x40000000 })).toBe(EPERM)
+})
+
+test('an unknown architecture has no program', () => {
+  expect(seccompProgram('riscv64')).toBeNull()
+})

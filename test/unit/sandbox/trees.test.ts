@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest'
+import { decodeTree, encodeTree, objectHash, type TreeEntry } from '../../../src/sandbox/local-bwrap/objects.ts'
+import { judge } from '../../../src/sandbox/local-bwrap/probe.ts'
+import { createLineSplitter } from '../../../src/sandbox/local-bwrap/protocol.ts'
+import { parseChanges } from '../../../src/sandbox/local-bwrap/shadow-git.ts'
+import { isIgnoredDirectory } from '../../../src/sandbox/local-bwrap/snapshot.ts'
+
+describe('git objects', () => {
+  test('have the hashes that git gives them', () => {
+    expect([objectHash('blob', Buffer.from('hello\n')), objectHash('tree', encodeTree([]))]).toEqual([
+      'ce013625030ba8dba906f756967f9e9ca394464a',
+      '4b825dc642cb6eb9a060e54bf8d69288fbee4904',
+    ])
+  })
+
+  test('a tree survives encoding, sorted as git sorts: directories as if they ended in a slash', () => {
+    const hash = 'ce013625030ba8dba906f756967f9e9ca394464a'
+    const entries: TreeEntry[] = [
+      { mode: '100644', name: 'a.b', hash },
+      { mode: '40000', name: 'a', hash },
+      { mode: '120000', name: 'a-b', hash },
+      { mode: '100755', name: 'a0', hash },
+    ]
+    expect(decodeTree(encodeTree(entries)).map((entry) => entry.name)).toEqual(['a-b', 'a.b', 'a', 'a0'])
+  })
+})
+
+test('a list of changes is read with odd names, binaries and deletions', () => {
+  const zero = '0'.repeat(40)
+  const raw = [`:000000 100644 ${zero} ${zero} A`, 'new\tname', `:100644 000000 ${zero} ${zero} D`, 'gone']
+  expect(parseChanges([...raw, '-\t-\tnew\tname', '0\t12\tgone', ''].join('\0'))).toEqual([
+    { path: 'new\tname', kind: 'create', added: 0, removed: 0, binary: true },
+    { path: 'gone', kind: 'delete', added: 0, removed: 12, binary: false },
+  ])
+})
+
+test('build output is ignored only beside a manifest, dependencies always', () => {
+  const beside = new Set(['package.json'])
+  expect([
+    isIgnoredDirectory('node_modules', new Set()),
+    isIgnoredDirectory('dist', new Set(['a.js'])),
+    isIgnoredDirectory('dist', beside),
+    isIgnoredDirectory('src', beside),
+  ]).toEqual([true, false, true, false])
+})
+
+test('a sandbox counts as one only when everything it says about itself is right', () => {
+  const facts = [
+    'uid 1000',
+    'CapEff:\t0000000000000000',
+    'CapBnd:\t0000000000000000',
+    'Seccomp:\t2',
+    'interfaces 0',
+    'nested no',
+  ]
+  const without = (line: string, instead: string) =>
+    judge(facts.map((fact) => (fact === line ? instead : fact)).join('\n'))
+  expect([
+    judge(facts.join('\n')).ok,
+    without('uid 1000', 'uid 0').ok,
+    without('CapEff:\t0000000000000000', 'CapEff:\t0000000000000001').ok,
+    without('Seccomp:\t2', 'Seccomp:\t0').ok,
+    without('interfaces 0', 'interfaces 1').ok,
+    without('nested no', 'nested yes').ok,
+    judge([...facts, 'missing node'].join('\n')).ok,
+    judge('').ok,
+  ]).toEqual([true, false, false, false, false, false, false, false])
+})
+
+test('lines are whole however the bytes are cut', () => {
+  const lines: string[] = []
+  const split = createLineSplitter((line) => lines.push(line))
+  for (const byte of Buffer.from('eins\nzwö\n\nrest')) split(Buffer.from([byte]))
+  split(Buffer.from(' of it\nnext\n'))
+  expect(lines).toEqual(['eins', 'zwö', '', 'rest of it', 'next'])
+})
