@@ -16,11 +16,11 @@ async function loadEngine() {
   const require = createRequire(import.meta.url)
   const glue = await import(pathToFileURL(require.resolve('@prisma/schema-engine-wasm/schema_engine_bg')).href)
   const wasmPath = require.resolve('@prisma/schema-engine-wasm/schema_engine_bg').replace(/\.js$/, '.wasm')
-  const module = await WebAssembly.compile(await readFile(wasmPath))
-  const instance = await WebAssembly.instantiate(module, { './schema_engine_bg.js': glue })
+  // Looked up by name because the compiler knows WebAssembly only together with the browser's types.
+  const { instantiate } = Reflect.get(globalThis, 'WebAssembly')
+  const { instance } = await instantiate(await readFile(wasmPath), { './schema_engine_bg.js': glue })
   glue.__wbg_set_wasm(instance.exports)
-  const start = /** @type {() => void} */ (instance.exports['__wbindgen_start'])
-  start()
+  instance.exports.__wbindgen_start()
   return glue
 }
 

@@ -76,11 +76,10 @@ const EnvSchema = z.object({
   KEELSON_CRASH_POINT: optionalText,
 })
 
-/** For tests that kill a process on purpose; not a setting, so not in `.env.example`. */
-const TestEnvSchema = z.object({ KEELSON_CRASH_POINT: optionalText })
-
-/** Names of all variables that the program reads besides Temporal's own; a test compares them with `.env.example`. */
-export const ENV_NAMES: readonly string[] = Object.keys(EnvSchema.shape)
+/** Names of all settings that the program reads besides Temporal's own; a test compares them with `.env.example`. */
+export const ENV_NAMES: readonly string[] = Object.keys(EnvSchema.shape).filter(
+  (name) => name !== 'KEELSON_CRASH_POINT',
+)
 
 export interface Config {
   /** Absolute directory in which the programs keep what they must find again. */
@@ -129,8 +128,6 @@ export interface Config {
   /** For tests: the named instant at which the process kills itself, see shared/crash-points.ts. */
   readonly crashPoint?: string
   readonly retention: { readonly eventDays: number; readonly execHours: number }
-  /** Where the process is to kill itself, see shared/crash-points.ts. */
-  readonly test: { readonly crashPoint?: string }
   /** The same groups with every secret replaced, for logs. */
   toJSON(): Record<string, unknown>
 }
@@ -162,9 +159,7 @@ export function loadConfig(
   const temporal = readTemporal(present as Record<string, string>, faults)
   if (parsed.success) faults.push(...faultsBetween(parsed.data, options.callsModel ?? true))
   if (!parsed.success || temporal === undefined || faults.length > 0) throw new ConfigError(faults)
-  const { KEELSON_CRASH_POINT: crashPoint } = TestEnvSchema.parse(present)
-  const test = crashPoint === undefined ? {} : { crashPoint }
-  return withHiddenSecrets({ ...group(parsed.data, temporal), test })
+  return withHiddenSecrets(group(parsed.data, temporal))
 }
 
 /** The database's address alone, for the program that migrates it. Throws {@link ConfigError}. */
@@ -233,7 +228,7 @@ function readTemporal(env: Record<string, string>, faults: string[]): Config['te
   }
 }
 
-function group(env: Env, temporal: Config['temporal']): Omit<Groups, 'test'> {
+function group(env: Env, temporal: Config['temporal']): Groups {
   return {
     home: env.KEELSON_HOME,
     log: { level: env.LOG_LEVEL },

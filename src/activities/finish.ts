@@ -89,7 +89,7 @@ async function commandFinished(
   call: JournalToolCall,
   killed: readonly ExecState[],
 ): Promise<NewEvent> {
-  const execId = execIdFor(call.toolUseId)
+  const execId = execIdFor(lease.taskId, call.toolUseId)
   const state =
     killed.find((exec) => exec.execId === execId) ??
     (await sandbox.execs(lease.taskId)).find((exec) => exec.execId === execId)

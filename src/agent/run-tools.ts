@@ -96,7 +96,8 @@ function contextOf(lane: Lane, call: JournalToolCall, tool: Tool, known: Readonl
     knownPaths: known,
     begun: call.effect,
     async begin(effect) {
-      if (!tool.readOnly && call.status === 'requested') await lane.journal.startTool(call, effect)
+      // Also when an earlier attempt announced it: the journal refuses an attempt that has lost its lease.
+      if (!tool.readOnly) await lane.journal.startTool(call, effect)
       hitCrashPoint('tool.started.before_effect')
     },
     onOutput(offset, data) {

@@ -122,10 +122,10 @@ class Call {
   }
 
   #take(event: Parameters<ReplyAssembler['add']>[0]): void {
-    const delta = this.#assembler.add(event)
-    if (delta === null) return
-    this.#firstTokenMs ??= performance.now() - this.#startedAt
-    this.#options.onDelta(delta)
+    for (const delta of this.#assembler.add(event)) {
+      this.#firstTokenMs ??= performance.now() - this.#startedAt
+      this.#options.onDelta(delta)
+    }
   }
 
   #reply(requestId: string | null): ModelReply {

@@ -17,6 +17,8 @@ interface OpenBlock {
   text: string
   signature: string
   closed: boolean
+  /** Where it will stand in the reply's content; null until that is known. */
+  place: number | null
 }
 
 /** What a whole reply holds, before price and clock are added. */
@@ -45,34 +47,38 @@ export class ReplyAssembler {
   #stopDetail: string | null = null
   #started = false
   #stopped = false
+  #placed = 0
 
   /** Takes one event and returns what a viewer should see of it. Unknown events and deltas are passed over. */
-  add(event: RawMessageStreamEvent): ModelDelta | null {
+  add(event: RawMessageStreamEvent): readonly ModelDelta[] {
     switch (event.type) {
       case 'message_start':
         this.#started = true
         this.#model = event.message.model
         this.#count(event.message.usage)
-        return null
-      case 'content_block_start':
-        return this.#open(event.index, event.content_block)
+        return []
+      case 'content_block_start': {
+        const block = openBlock(event.content_block)
+        this.#blocks[event.index] = block
+        return this.#show(block)
+      }
       case 'content_block_delta':
         return this.#append(event.index, event.delta)
       case 'content_block_stop': {
         const block = this.#blocks[event.index]
         if (block) block.closed = true
-        return null
+        return []
       }
       case 'message_delta':
         this.#stop = event.delta.stop_reason
         this.#stopDetail = stopDetailOf(event.delta)
         this.#count(event.usage)
-        return null
+        return []
       case 'message_stop':
         this.#stopped = true
-        return null
+        return []
       default:
-        return null
+        return []
     }
   }
 
@@ -106,39 +112,40 @@ export class ReplyAssembler {
     }
   }
 
-  #open(index: number, start: StartedBlock): ModelDelta | null {
-    const block = openBlock(start)
-    this.#blocks[index] = block
-    switch (block.kind) {
-      case 'tool_use':
-        return { type: 'block_start', index, block: 'tool_use', toolUseId: block.id, toolName: block.name }
-      case 'text':
-      case 'thinking':
-        return { type: 'block_start', index, block: block.kind }
+  #append(index: number, delta: StreamedDelta): readonly ModelDelta[] {
+    const block = this.#blocks[index]
+    if (!block) return []
+    switch (delta.type) {
+      case 'text_delta':
+        return this.#grow(block, delta.text)
+      case 'thinking_delta':
+        return this.#grow(block, delta.thinking)
+      case 'input_json_delta':
+        return this.#grow(block, delta.partial_json)
+      case 'signature_delta':
+        block.signature += delta.signature
+        return []
       default:
-        return null
+        return []
     }
   }
 
-  #append(index: number, delta: StreamedDelta): ModelDelta | null {
-    const block = this.#blocks[index]
-    if (!block) return null
-    switch (delta.type) {
-      case 'text_delta':
-        block.text += delta.text
-        return { type: 'text', index, delta: delta.text }
-      case 'thinking_delta':
-        block.text += delta.thinking
-        return { type: 'thinking', index, delta: delta.thinking }
-      case 'input_json_delta':
-        block.text += delta.partial_json
-        return delta.partial_json === '' ? null : { type: 'tool_input', index, delta: delta.partial_json }
-      case 'signature_delta':
-        block.signature += delta.signature
-        return null
-      default:
-        return null
-    }
+  #grow(block: OpenBlock, piece: string): readonly ModelDelta[] {
+    block.text += piece
+    return block.place === null ? this.#show(block) : piecesOf(block, block.place, piece)
+  }
+
+  /**
+   * Gives a block its place and shows what it holds so far. Text of nothing but blanks gets none, because it will not
+   * stand in the content, and the places of deltas and of content must be the same.
+   */
+  #show(block: OpenBlock): readonly ModelDelta[] {
+    if (block.kind === 'other' || (block.kind === 'text' && block.text.trim() === '')) return []
+    const index = this.#placed++
+    block.place = index
+    if (block.kind === 'redacted_thinking') return []
+    const named = block.kind === 'tool_use' ? { toolUseId: block.id, toolName: block.name } : {}
+    return [{ type: 'block_start', index, block: block.kind, ...named }, ...piecesOf(block, index, block.text)]
   }
 
   #count(usage: StreamedUsage): void {
@@ -148,13 +155,13 @@ export class ReplyAssembler {
     this.#usage.cacheWriteTokens = usage.cache_creation_input_tokens ?? this.#usage.cacheWriteTokens
   }
 
-  /** Text of nothing but blanks is left out: the service refuses it when it is sent back. */
+  /** The service refuses texts of nothing but blanks when they are sent back, and thinking that was cut. */
   #content(whole: boolean): AssistantBlock[] {
     const content: AssistantBlock[] = []
     for (const block of this.#blocks) {
       if (!block) continue
       if (block.kind === 'text' && block.text.trim() !== '') content.push({ type: 'text', text: block.text })
-      if (block.kind === 'thinking' && block.signature !== '') {
+      if (block.kind === 'thinking' && (whole || block.signature !== '')) {
         content.push({ type: 'thinking', thinking: block.text, signature: block.signature })
       }
       if (block.kind === 'redacted_thinking') content.push({ type: 'redacted_thinking', data: block.text })
@@ -191,6 +198,7 @@ function openBlock(start: StartedBlock): OpenBlock {
     text: '',
     signature: '',
     closed: false,
+    place: null,
   }
   switch (start.type) {
     case 'text':
@@ -204,6 +212,11 @@ function openBlock(start: StartedBlock): OpenBlock {
     default:
       return block
   }
+}
+
+function piecesOf(block: OpenBlock, index: number, delta: string): ModelDelta[] {
+  if (delta === '' || block.kind === 'other' || block.kind === 'redacted_thinking') return []
+  return [{ type: block.kind === 'tool_use' ? 'tool_input' : block.kind, index, delta }]
 }
 
 function inputOf(block: OpenBlock): unknown {

@@ -97,7 +97,7 @@ export interface ModelReply {
   readonly durationMs: number
 }
 
-/** What arrives while a reply streams. `index` is the content block's. */
+/** What arrives while a reply streams. `index` is the block's place in the content of the reply that comes whole. */
 export type ModelDelta =
   | {
       readonly type: 'block_start'

@@ -1,6 +1,7 @@
 import type { Db } from '../db/client.ts'
 import { deferOutbox, finishOutbox, type OutboxEntry, pruneOutbox, takeOutbox } from '../db/outbox.ts'
 import type { Log } from '../logger.ts'
+import { hitCrashPoint } from '../shared/crash-points.ts'
 import type { CodingTaskInput } from '../shared/task.ts'
 import type { Signalled, TaskStarter } from './temporal.ts'
 
@@ -81,7 +82,9 @@ async function send(deps: DispatcherDeps, entry: OutboxEntry): Promise<void> {
   const { db, log } = deps
   const fields = { outboxId: entry.id, kind: entry.kind, taskId: entry.taskId, attempts: entry.attempts }
   try {
+    hitCrashPoint('outbox.before_start')
     if ((await deliver(deps, entry)) === 'gone') log.info(fields, 'its workflow has ended')
+    hitCrashPoint('outbox.started.before_done')
     await finishOutbox(db, entry.id)
   } catch (error) {
     log.warn({ ...fields, err: error }, 'Temporal could not be told, trying again')

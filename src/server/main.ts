@@ -18,6 +18,7 @@ import { createSandboxProvider } from '../sandbox/create.ts'
 import { fillSandbox } from '../sandbox/fill.ts'
 import type { SandboxProvider } from '../sandbox/types.ts'
 import { createWorkspaces } from '../sandbox/workspaces.ts'
+import { armCrashPoint } from '../shared/crash-points.ts'
 import type { CodingTaskInput } from '../shared/task.ts'
 import { createApp } from './app.ts'
 import { createAuth } from './auth.ts'
@@ -37,6 +38,7 @@ type Logger = ReturnType<typeof createLogger>
 async function main(): Promise<void> {
   const config = loadConfig(process.env, { callsModel: false })
   const log = createLogger({ level: config.log.level, name: 'server' })
+  if (config.crashPoint !== undefined) armCrashPoint(config.crashPoint, () => process.kill(process.pid, 'SIGKILL'))
   const publisher = createPublisher({ redisUrl: config.redis.url, log })
   const db = createDb({
     url: config.database.url,

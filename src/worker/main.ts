@@ -61,7 +61,10 @@ const model = createAnthropicModel({
   ...(config.model.baseUrl === undefined ? {} : { baseUrl: config.model.baseUrl }),
 })
 
-Runtime.install({ logger: toTemporalLogger(log), telemetryOptions: { logging: { forward: {}, filter: { core: 'WARN', other: 'WARN' } } } })
+Runtime.install({
+  logger: toTemporalLogger(log),
+  telemetryOptions: { logging: { forward: {}, filter: { core: 'WARN', other: 'WARN' } } },
+})
 const connection = await connectWithPatience(() => NativeConnection.connect(config.temporal.connectionOptions), log)
 const activities = createActivities({
   db,
@@ -90,7 +93,8 @@ const worker = await Worker.create({
   shutdownGraceTime: '500ms',
   shutdownForceTime: '8s',
 })
-log.info({ taskQueue: TASK_QUEUE, namespace: config.temporal.namespace, model: config.model.name }, 'worker ready')
+// Whoever started this process waits for this line, so it does not depend on the log level.
+process.stdout.write(`${JSON.stringify({ level: 'info', name: 'worker', pid: process.pid, msg: 'worker ready' })}\n`)
 
 try {
   await worker.run()

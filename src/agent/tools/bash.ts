@@ -45,7 +45,7 @@ export const bash = defineTool<BashInput>({
     const ended = await runExec(
       sandbox,
       {
-        execId: execIdFor(context.toolUseId),
+        execId: execIdFor(context.taskId, context.toolUseId),
         taskId: context.taskId,
         argv: { sh: input.command },
         env: QUIET_ENV,

@@ -75,10 +75,14 @@ export function killsOnAbort(reason: unknown): boolean {
   return reason instanceof Error && (reason.message === 'CANCELLED' || reason.name === 'AbortError')
 }
 
-/** The tool-use id itself where the sandbox accepts it as an exec id, else a digest of it (other servers name freely). */
-export function execIdFor(toolUseId: string): string {
-  if (/^[A-Za-z0-9_.-]{1,128}$/.test(toolUseId)) return toolUseId
-  return `call-${createHash('sha256').update(toolUseId).digest('hex')}`
+/**
+ * The exec id of a tool call: its task's id and its own, since only Anthropic's ids are unique beyond a task. A digest
+ * where that is not what the sandbox accepts as an exec id.
+ */
+export function execIdFor(taskId: string, toolUseId: string): string {
+  const plain = `${taskId}.${toolUseId}`
+  if (/^[A-Za-z0-9_.-]{1,128}$/.test(plain)) return plain
+  return `call-${createHash('sha256').update(plain).digest('hex')}`
 }
 
 /** Environment in which programs neither ask, page, colour nor watch. */

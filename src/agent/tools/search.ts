@@ -13,16 +13,7 @@ export type SearchResult =
   | { readonly ok: false; readonly message: string }
 
 /** Never searched unless they are named: what tools generate or install. `.git` is never searched at all. */
-export const SKIPPED_DIRECTORIES = [
-  'node_modules',
-  '.venv',
-  'venv',
-  '__pycache__',
-  'dist',
-  'build',
-  'target',
-  'coverage',
-]
+const SKIPPED_DIRECTORIES = ['node_modules', '.venv', 'venv', '__pycache__', 'dist', 'build', 'target', 'coverage']
 
 /**
  * Runs ripgrep inside the sandbox and returns its output lines, at most 256 KB of them. It honours .gitignore, looks at
@@ -33,7 +24,7 @@ export async function search(args: readonly string[], cwd: string, context: Tool
   const { state, ...output } = await runExec(
     sandbox,
     {
-      execId: execIdFor(context.toolUseId),
+      execId: execIdFor(context.taskId, context.toolUseId),
       taskId: context.taskId,
       argv: [
         'rg',

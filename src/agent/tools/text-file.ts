@@ -4,7 +4,7 @@ import { refusal } from './define-tool.ts'
 import type { ToolResult } from './tool.ts'
 
 /** Files above this are not taken into memory by a file tool. */
-export const MAX_FILE_BYTES = 10 * 1024 * 1024
+const MAX_FILE_BYTES = 10 * 1024 * 1024
 const BINARY_PROBE_BYTES = 8_192
 
 export interface TextFile {

@@ -4,7 +4,7 @@ import { countLineChanges } from './line-changes.ts'
 import { linesOf } from './numbered-lines.ts'
 import { findPlaceholder } from './placeholder.ts'
 import { conflictResult, repeatState, replaceFile } from './replace-file.ts'
-import { type OpenedFile, openTextFile } from './text-file.ts'
+import { type OpenedFile, openTextFile, sha256 } from './text-file.ts'
 import type { ToolContext, ToolResult } from './tool.ts'
 import { toWorkspacePath } from './workspace-path.ts'
 
@@ -48,7 +48,7 @@ async function writeOver(path: string, opened: Writable, content: string, contex
   if (repeat !== 'done') {
     const placeholder = findPlaceholder(before ?? '', content)
     if (placeholder !== null) return refusal(placeholder)
-    if (before === content && repeat === 'first')
+    if (current === sha256(content) && repeat === 'first')
       return { content: `${path} has this content already.`, isError: false }
     await replaceFile(context, { path, current, content })
   }

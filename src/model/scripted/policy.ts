@@ -105,8 +105,10 @@ function resultsOf(request: WireRequest): ReadonlyMap<string, WireBlock> {
   return results
 }
 
-/** What the harness wraps in tags or brackets is for the model's information, not a request. */
-const NOTICE = /^\s*(<|\[|Notice:|Note:)/
+/** What the harness says to the model on its own account: notices and nudges, not requests. */
+const NOTICE = /^\s*(Notice:|Your (last )?reply (was cut off|had no text)|You have made the same tool call)/
+/** After tool results a text in tags or brackets is the harness's as well. */
+const ASIDE = /^\s*[<[]/
 /** Context and memory that stand in the same text as the request. */
 const TAGGED = /<([a-z][\w-]*)\b[^>]*>[\s\S]*?<\/\1>/g
 
@@ -117,7 +119,7 @@ function textsOf(blocks: readonly WireBlock[], messageIndex: number): SeenText[]
   for (const block of blocks) {
     if (block.type !== 'text' || block.text === undefined) continue
     const text = block.text.replace(TAGGED, '').trim()
-    if (steering && NOTICE.test(block.text)) continue
+    if (NOTICE.test(block.text) || (steering && ASIDE.test(block.text))) continue
     texts.push({ text, raw: block.text, messageIndex, steering })
   }
   return texts

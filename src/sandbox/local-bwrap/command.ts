@@ -208,7 +208,7 @@ export class RunningCommand {
   }
 
   private wake(): void {
-    for (const waiter of [...this.waiters]) waiter()
+    for (const waiter of this.waiters) waiter()
   }
 
   private async finish(

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { tmpdir, userInfo } from 'node:os'
+import { lstatSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 
@@ -64,5 +65,20 @@ export function runnerSocketPath(dir: string): string {
   const direct = path.join(dir, 'runner.sock')
   if (Buffer.byteLength(direct) <= MAX_SOCKET_PATH_BYTES) return direct
   const hash = createHash('sha256').update(dir).digest('hex').slice(0, 24)
-  return path.join(tmpdir(), `keelson-${userInfo().uid}-${hash}`, 'runner.sock')
+  return path.join(tmpdir(), `keelson-${process.getuid?.() ?? 0}-${hash}`, 'runner.sock')
+}
+
+/**
+ * Refuses a socket directory that somebody else could have put there or can write to: in a shared /tmp its name can be
+ * guessed. A missing one is fine. Throws `sandbox_unavailable`.
+ */
+export function checkSocketDirectory(socketPath: string): void {
+  const stat = lstatSync(path.dirname(socketPath), { throwIfNoEntry: false })
+  if (stat === undefined) return
+  const isOurs = stat.isDirectory() && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0
+  if (isOurs) return
+  throw new AppError(
+    'sandbox_unavailable',
+    `${path.dirname(socketPath)} must belong to this user and be writable by no other`,
+  )
 }

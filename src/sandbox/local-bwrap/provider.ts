@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { AppError } from '../../shared/errors.ts'
 import type { ProbeReport, SandboxKind, SandboxProvider, SandboxRef, SandboxSummary } from '../types.ts'
 import { isMissing, NEW_PREFIX, readState, writeWhole } from './job-files.ts'
@@ -32,6 +34,7 @@ export interface SandboxLogger {
 }
 
 const KILL_WAIT_MS = 15_000
+const CHMOD_TIMEOUT_MS = 60_000
 
 /**
  * Sandboxes as directories of this host. `unsafe-host` is the same without bubblewrap: commands then run with the
@@ -89,7 +92,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       } catch (error) {
         if (!isMissing(error)) throw error
       }
-      for (const name of readdirSync(trash)) await rm(path.join(trash, name), { recursive: true, force: true })
+      for (const name of readdirSync(trash)) await removeTree(path.join(trash, name))
     },
     async prune(olderThanMs) {
       let removed = 0
@@ -99,6 +102,18 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
     async close() {
       client.close()
     },
+  }
+}
+
+/** Removes a tree that no command can reach any more, also when a command took away its owner's rights to it. */
+async function removeTree(tree: string): Promise<void> {
+  try {
+    await rm(tree, { recursive: true, force: true })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EACCES')) throw error
+    const env = { PATH: '/usr/local/bin:/usr/bin:/bin' }
+    await promisify(execFile)('chmod', ['-R', 'u+rwX', '--', tree], { env, timeout: CHMOD_TIMEOUT_MS })
+    await rm(tree, { recursive: true, force: true })
   }
 }
 

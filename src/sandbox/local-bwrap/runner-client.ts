@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { AppError } from '../../shared/errors.ts'
 import type { ExecState } from '../types.ts'
-import { runnerSocketPath } from './layout.ts'
+import { checkSocketDirectory, runnerSocketPath } from './layout.ts'
 import { createLineSplitter, type Numbered, type RunnerReply, type RunnerRequest } from './protocol.ts'
 import type { RunnerArgs } from './runner.ts'
 
@@ -47,6 +47,7 @@ export function createRunnerClient(args: RunnerArgs): RunnerClient {
   let isClosed = false
 
   const open = (mayStart: boolean): Promise<Connection | null> => {
+    checkSocketDirectory(socketPath)
     const attempt = mayStart ? connectOrStart(socketPath, args) : connectTo(socketPath)
     const opened = attempt.then((socket) => {
       if (socket === null) {
@@ -84,6 +85,7 @@ export function createRunnerClient(args: RunnerArgs): RunnerClient {
         reject: (error) => settle(() => reject(error)),
       })
       options.signal?.addEventListener('abort', onAbort)
+      if (to.socket.destroyed) return settle(() => reject(new Disconnected('the command runner went away')))
       to.socket.write(`${JSON.stringify({ id, ...request })}\n`)
       if (options.signal?.aborted) onAbort()
     })
@@ -138,7 +140,7 @@ function attach(socket: Socket, onGone: () => void): Connection {
   socket.on('error', () => undefined) // 'close' follows and tells all that wait
   socket.on('close', () => {
     onGone()
-    for (const waiting of [...pending.values()]) waiting.reject(new Disconnected('the command runner went away'))
+    for (const waiting of pending.values()) waiting.reject(new Disconnected('the command runner went away'))
   })
   // A worker may end while a connection is open; whoever waits for an answer holds a timer of its own.
   socket.unref()

@@ -12,7 +12,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
 import { type CommandTable, createCommandTable, type RunnerOptions } from './command-table.ts'
-import { runnerSocketPath, sandboxPaths } from './layout.ts'
+import { checkSocketDirectory, runnerSocketPath, sandboxPaths } from './layout.ts'
 import { serveClient } from './runner-connection.ts'
 import { lockName, sweepJobs } from './runner-state.ts'
 
@@ -58,6 +58,8 @@ async function serve(table: CommandTable): Promise<void> {
     // Whoever asks now is told to ask the next runner.
     for (const client of clients) client.destroy()
     rmSync(socketPath, { force: true })
+    // The private directory of a socket whose own place would be too long; the lock is still ours.
+    if (path.dirname(socketPath) !== args.dir) rmSync(path.dirname(socketPath), { recursive: true, force: true })
     await table.killAll(null, null)
     table.close()
     process.exit(0)
@@ -77,6 +79,7 @@ async function serve(table: CommandTable): Promise<void> {
     socket.on('close', () => clients.delete(socket))
   })
   mkdirSync(path.dirname(socketPath), { recursive: true, mode: 0o700 })
+  checkSocketDirectory(socketPath)
   rmSync(socketPath, { force: true })
   process.umask(0o077)
   if (!(await listen(server, socketPath))) throw new Error(`cannot listen on ${socketPath}`)

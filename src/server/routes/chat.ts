@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 import { type AcceptedMessage, acceptMessage } from '../../db/accept-message.ts'
 import { savedCriteria } from '../../db/criteria.ts'
 import { eventFrame } from '../../events/frame.ts'
+import { hitCrashPoint } from '../../shared/crash-points.ts'
 import type { AppDeps } from '../deps.ts'
 import { follow } from '../follow.ts'
 import { addRoute } from '../route.ts'
@@ -43,6 +44,7 @@ export function addChatRoute(app: OpenAPIHono, deps: AppDeps): void {
         defaultBudget: deps.settings.defaultBudget,
         maxFixRounds: criteria.maxFixRounds,
       })
+      hitCrashPoint('accept.after_commit')
       deps.dispatcher.kick()
       return wantsJson(c) ? answerJson(c, accepted) : answerStream(c, deps, accepted)
     },

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
-import { aSandbox, codeOf, type ProviderUnderTest, run, textOf } from './harness.ts'
+import { aSandbox, codeOf, type ProviderUnderTest, run } from './harness.ts'
 
 /** What every provider promises about checkpoints. */
 export function checkpointContract(underTest: () => ProviderUnderTest): void {

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { identify, isAlive } from '../../../src/sandbox/local-bwrap/identity.ts'
 import { readPid } from '../../../src/sandbox/local-bwrap/job-files.ts'
+import { runnerSocketPath } from '../../../src/sandbox/local-bwrap/layout.ts'
 import {
   anExecId,
   aSandbox,
@@ -140,6 +141,25 @@ describe.skipIf(!report.ok)(`crashes (${report.detail})`, { timeout: 60_000 }, (
     await sandbox.killAll()
     await shared.close()
     expect([recent, old, left]).toEqual([0, 1, [running.execId]])
+  })
+
+  test('a destroyed sandbox leaves nothing on the disk, even what a command had locked away', async () => {
+    const { ref, sandbox } = await aSandbox(provider)
+    await run(sandbox, 'mkdir -p locked/inner; touch locked/inner/f; chmod 000 locked/inner locked')
+    await provider.destroy(ref)
+    expect([existsSync(path.join(host.dir, 'projects', ref.id)), readdirSync(path.join(host.dir, 'trash'))]).toEqual([
+      false,
+      [],
+    ])
+  })
+
+  test('a base directory with a path too long for a socket works, and only its owner can reach the runner', async () => {
+    const deep = path.resolve(host.dir, 'directory/'.repeat(15))
+    const { sandbox } = await aSandbox(host.provider({ dir: deep }))
+    const { output } = await run(sandbox, 'echo deep')
+    const socket = runnerSocketPath(deep)
+    const modes = [socket, path.dirname(socket)].map((file) => statSync(file).mode & 0o777)
+    expect([output, modes]).toEqual(['deep\n', [0o600, 0o700]])
   })
 
   test('the directory of a closed host is gone', async () => {

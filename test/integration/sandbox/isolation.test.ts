@@ -92,8 +92,14 @@ for family in (1, 2, 40, 38):
     except OSError as error: print(family, error.errno)"`,
     )
     expect(output.trim().split('\n')).toEqual([
-      ...['CapEff:0000000000000000', 'CapBnd:0000000000000000', 'NoNewPrivs:1', 'Seccomp:2'],
-      ...['1 open', '2 open', '40 1', '38 1'],
+      'CapEff:0000000000000000',
+      'CapBnd:0000000000000000',
+      'NoNewPrivs:1',
+      'Seccomp:2',
+      '1 open',
+      '2 open',
+      '40 1',
+      '38 1',
     ])
   })
 

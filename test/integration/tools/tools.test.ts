@@ -124,7 +124,7 @@ describe('bash', () => {
       onOutput: () => shutdown.abort(reason),
     })
     await expect(first).rejects.toBe(reason)
-    expect(await sandbox.execs('tsk_1')).toMatchObject([{ execId: 'toolu_shutdown', status: 'running' }])
+    expect(await sandbox.execs('tsk_1')).toMatchObject([{ execId: 'tsk_1.toolu_shutdown', status: 'running' }])
     await put('go', '')
     const second = await call('bash', input, { toolUseId: 'toolu_shutdown' })
     expect(second.result.content).toBe('exit code: 0\nbegun\nend')
@@ -143,7 +143,7 @@ describe('bash', () => {
       },
     )
     await expect(running).rejects.toBe(reason)
-    expect(await sandbox.execs('tsk_1')).toMatchObject([{ execId: 'toolu_cancel', status: 'killed' }])
+    expect(await sandbox.execs('tsk_1')).toMatchObject([{ execId: 'tsk_1.toolu_cancel', status: 'killed' }])
   })
 
   test('a call that is cancelled already starts nothing', async () => {

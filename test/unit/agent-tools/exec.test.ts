@@ -20,7 +20,7 @@ test('only a person’s cancellation ends a running command', () => {
 })
 
 test('a tool-use id is its exec id unless the sandbox would refuse it', () => {
-  expect(execIdFor('toolu_01A-b.c')).toBe('toolu_01A-b.c')
-  for (const odd of ['call:1', '../x', '', 'x'.repeat(129)]) expect(execIdFor(odd)).toMatch(/^call-[0-9a-f]{64}$/)
-  expect(execIdFor('call:1')).not.toBe(execIdFor('call:2'))
+  expect(execIdFor('tsk_1', 'toolu_01A-b.c')).toBe('tsk_1.toolu_01A-b.c')
+  for (const odd of ['call:1', '../x', 'x'.repeat(129)]) expect(execIdFor('tsk_1', odd)).toMatch(/^call-[0-9a-f]{64}$/)
+  expect(execIdFor('tsk_1', 'call:1')).not.toBe(execIdFor('tsk_2', 'call:1'))
 })

@@ -82,9 +82,42 @@ describe('a reply', () => {
     },
   )
 
-  test('leaves out texts of nothing but blanks and thinking without a signature', () => {
-    const thinking = [open(1, { type: 'thinking', thinking: 'half', signature: '' }), close(1)]
-    expect(assemble(...text(0, ' \n'), ...thinking, end('end_turn'), last).content).toEqual([])
+  test('leaves out thinking that was cut', () => {
+    const thinking = [open(0, { type: 'thinking', thinking: 'half', signature: '' }), close(0)]
+    const { content, truncated } = assemble(...thinking, end('max_tokens'), last)
+    expect({ content, truncated }).toEqual({ content: [], truncated: 'thinking' })
+  })
+
+  test('leaves out texts of nothing but blanks, and its deltas count the places of what is left', () => {
+    const assembler = new ReplyAssembler()
+    const spread = [
+      open(1, { type: 'text', text: '' }),
+      ...['\n', 'Hi', ' there'].map((piece) => delta(1, { type: 'text_delta', text: piece })),
+    ]
+    const events = [start, ...text(0, ' \n'), ...spread, ...tool(2, ['{}']), end('tool_use'), last]
+    const deltas = events.flatMap((event) => assembler.add(event))
+    expect({ content: assembler.finish().content, deltas }).toEqual({
+      content: [
+        { type: 'text', text: '\nHi there' },
+        { type: 'tool_use', id: 't2', name: 'bash', input: {} },
+      ],
+      deltas: [
+        { type: 'block_start', index: 0, block: 'text' },
+        { type: 'text', index: 0, delta: '\nHi' },
+        { type: 'text', index: 0, delta: ' there' },
+        { type: 'block_start', index: 1, block: 'tool_use', toolUseId: 't2', toolName: 'bash' },
+        { type: 'tool_input', index: 1, delta: '{}' },
+      ],
+    })
+  })
+
+  test('whose text stands in the start of its block streams it like any other', () => {
+    const assembler = new ReplyAssembler()
+    const deltas = [start, open(0, { type: 'text', text: 'Hi' })].flatMap((event) => assembler.add(event))
+    expect(deltas).toEqual([
+      { type: 'block_start', index: 0, block: 'text' },
+      { type: 'text', index: 0, delta: 'Hi' },
+    ])
   })
 
   test('is judged by its content where the stop reason contradicts it', () => {

@@ -24,10 +24,7 @@ describe('paths of the workspace', () => {
       '/workspace',
       '..x',
     ]
-    expect(given.map((each) => relativePath(each, '/workspace'))).toEqual([
-      ...Array(5).fill('a/b'),
-      ...['', '', '', '..x'],
-    ])
+    expect(given.map((each) => relativePath(each, '/workspace'))).toEqual([...Array(5).fill('a/b'), '', '', '', '..x'])
   })
 
   test('never lead out, whatever is given', () => {

@@ -38,12 +38,23 @@ describe('viewOf', () => {
     const seen = view([
       user(text('<context>facts about tests to fix</context>\n\nrun ls')),
       calls('t1', 'bash', { command: 'ls' }),
-      user(result('t1', 'a'), text('[80 % of the budget is used]'), text('run pwd')),
+      user(
+        result('t1', 'a'),
+        text('[80 % of the budget is used]'),
+        text('Notice: 8 of 10 turns are used.'),
+        text('run pwd'),
+      ),
     ])
     expect(seen.texts.map(({ text: words, steering }) => ({ words, steering }))).toEqual([
       { words: 'run ls', steering: false },
       { words: 'run pwd', steering: true },
     ])
+  })
+
+  test('takes a nudge of the harness for no request', () => {
+    const nudge = 'Your reply was cut off because it was too long. Continue where it stopped.'
+    const messages = [user(text('run ls')), { role: 'assistant' as const, content: 'I will' }, user(text(nudge))]
+    expect(toolsIn(demoPolicy(view(messages)))).toEqual([{ command: 'ls' }])
   })
 
   test('joins calls with their results', () => {

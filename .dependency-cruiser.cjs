@@ -1,0 +1,35 @@
+// Who may import whom. `import type` leaves no trace here (tsPreCompilationDeps: false), so these are the arrows of what
+// runs; docs/architecture.md draws them.
+
+/** @param {string} name @param {string} from @param {string} to what it must not reach @param {string} comment */
+const never = (name, from, to, comment) => ({ name, severity: 'error', comment, from: { path: from }, to: { path: to } })
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    never('shared-is-a-leaf', '^src/shared/', '^src/(?!shared/)', 'shared imports nothing of ours'),
+    never('db-below', '^src/db/', '^src/(?!db/|shared/|events/topics|config)', 'db knows shared and the topics'),
+    never('events-below', '^src/events/', '^src/(?!events/|shared/)', 'events know shared'),
+    never('sandbox-below', '^src/sandbox/', '^src/(?!sandbox/|shared/)', 'sandbox knows shared'),
+    never('model-below', '^src/model/', '^src/(?!model/|shared/)', 'model knows shared'),
+    never('agent-in-the-middle', '^src/agent/', '^src/(activities|server|worker|workflows|web|cli|config)', 'agent is called, it does not call up'),
+    never('only-mains-read-config', '^src/(?!.*main\\.ts|config|cli/|db/migrate|server/temporal)', '^src/config\\.ts', 'the rest receives values'),
+    never('nothing-imports-test', '^src/', '^test/', 'tests import the program, not the other way round'),
+    never('web-is-apart', '^src/web/', '^src/(?!web/|shared/|events/topics)', 'the page knows the contract only'),
+    {
+      name: 'workflows-are-pure',
+      severity: 'error',
+      comment: 'nothing that a workflow reaches, through any chain, may do I/O or be large',
+      from: { path: '^src/workflows/' },
+      to: { path: '^(src/(db|server|activities|agent|model|sandbox|events)/|node_modules/(zod|pg|redis|hono))', reachable: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(src/db/generated|dist)' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: false,
+    enhancedResolveOptions: { extensions: ['.ts', '.tsx', '.mjs', '.js'] },
+  },
+}

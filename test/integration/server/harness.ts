@@ -1,0 +1,214 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { createDb, type Db } from '../../../src/db/client.ts'
+import { latestSeqs, readEvents } from '../../../src/db/events.ts'
+import { migrate } from '../../../src/db/migrate.ts'
+import { createProject } from '../../../src/db/projects.ts'
+import { createHub, type Hub } from '../../../src/events/hub.ts'
+import { createPublisher, type Publisher } from '../../../src/events/publisher.ts'
+import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
+import { createApp } from '../../../src/server/app.ts'
+import { createAuth } from '../../../src/server/auth.ts'
+import type { AppDeps } from '../../../src/server/deps.ts'
+import { closeHttpServer, createHttpServer, listen } from '../../../src/server/http-server.ts'
+import { createSse, type Sse } from '../../../src/server/sse.ts'
+import { SSE_LIMITS, type SseLimits, type SseStats } from '../../../src/server/sse-connection.ts'
+import { AppError } from '../../../src/shared/errors.ts'
+
+export const TOKEN = 'token-of-the-tests-0123456789'
+export const SETUP = 'setup-of-the-tests-0123456789'
+export const MODELS = ['claude-haiku-4-5', 'claude-haiku-5-5']
+
+export const silent = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** A database of its own, migrated, in the server that the test run started. */
+export async function aDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+  const base = process.env['KEELSON_TEST_DATABASE_URL']
+  if (base === undefined) throw new Error('KEELSON_TEST_DATABASE_URL is not set: run the tests with npm test')
+  const name = `t_${randomBytes(6).toString('hex')}`
+  await onServer(base, `CREATE DATABASE ${name}`)
+  const url = new URL(base)
+  url.pathname = `/${name}`
+  await migrate(url.href)
+  return { url: url.href, drop: () => onServer(base, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) }
+}
+
+async function onServer(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
+
+export interface OwnRedis {
+  readonly url: string
+  readonly pid: number
+  start(): Promise<void>
+  /** kill -9, as a crash. */
+  kill(): Promise<void>
+  close(): Promise<void>
+}
+
+/** A Redis that a test may stop, freeze and flush. Keeps nothing over a restart. */
+export async function anOwnRedis(): Promise<OwnRedis> {
+  const dir = await mkdtemp(join(tmpdir(), 'keelson-redis-'))
+  const port = await freePort()
+  let child: ChildProcess | undefined
+  const start = async (): Promise<void> => {
+    const binary = process.env['KEELSON_TEST_REDIS_BINARY'] ?? 'redis-server'
+    const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', dir]
+    child = spawn(binary, options, { stdio: 'ignore' })
+    await until(() => accepts(port), 'redis answers')
+  }
+  const kill = async (): Promise<void> => {
+    const running = child
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return
+    const ended = new Promise((resolve) => running.once('exit', resolve))
+    running.kill('SIGKILL')
+    await ended
+  }
+  await start()
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    get pid() {
+      return child?.pid ?? 0
+    },
+    start,
+    kill,
+    close: async () => {
+      await kill()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server: Server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+/** Waits for a condition, never for a time. */
+export async function until<T>(
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
+  what: string,
+  timeoutMs = 15_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    const value = await condition()
+    if (value !== undefined && value !== false) return value
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+export interface TestServer {
+  readonly url: string
+  readonly port: number
+  readonly db: Db
+  readonly hub: Hub
+  readonly sse: Sse
+  readonly publisher: Publisher
+  readonly app: ReturnType<typeof createApp>
+  readonly closed: SseStats[]
+  readonly kicks: () => number
+  aProject(): Promise<string>
+  close(): Promise<void>
+}
+
+/** The server with real Postgres and Redis; only Temporal is left out, so tasks stay as they were accepted. */
+export async function aServer(options: {
+  databaseUrl: string
+  redisUrl: string
+  limits?: Partial<SseLimits>
+  deps?: Partial<AppDeps>
+  settings?: Partial<AppDeps['settings']>
+}): Promise<TestServer> {
+  const publisher = createPublisher({ redisUrl: options.redisUrl, log: silent })
+  const db = createDb({
+    url: options.databaseUrl,
+    applicationName: 'keelson-test',
+    poolSize: 10,
+    onEvents: publisher.publishEvents,
+    onConnectionError: () => undefined,
+  })
+  const hub = createHub({
+    redisUrl: options.redisUrl,
+    source: { readEvents: (asked) => readEvents(db, asked), latestSeqs: (ids) => latestSeqs(db, ids) },
+    log: silent,
+  })
+  const closed: SseStats[] = []
+  const sse = createSse({
+    maxStreams: 20_000,
+    limits: { ...SSE_LIMITS, ...options.limits },
+    onClose: (stats) => closed.push(stats),
+  })
+  let kicks = 0
+  const app = createApp({
+    ...{ db, hub, sse, log: silent },
+    auth: createAuth({ apiToken: TOKEN, setupToken: SETUP }),
+    dispatcher: { kick: () => kicks++ },
+    workspaces: {
+      open: () => Promise.reject(new AppError('sandbox_unavailable', 'No sandbox in this test.')),
+    },
+    workers: () => Promise.resolve('none'),
+    readiness: () => Promise.resolve({ isReady: true, parts: {} }),
+    checkModel: (model) => {
+      if (MODELS.includes(model)) return
+      throw new AppError('bad_request', `Known models: ${MODELS.join(', ')}.`, { details: { model: 'unknown model' } })
+    },
+    ...options.deps,
+    settings: {
+      allowedHosts: [],
+      isLoopback: true,
+      projectRoots: [],
+      sandboxProvider: 'local-bwrap',
+      model: { kind: 'scripted', name: 'claude-haiku-4-5' },
+      defaultBudget: { maxUsd: 5, maxTurns: 200, maxMinutes: 120 },
+      defaultCriteria: DEFAULT_CRITERIA,
+      ...options.settings,
+    },
+  })
+  const server = createHttpServer(app)
+  const port = await listen(server, { host: '127.0.0.1', port: 0 })
+  return {
+    ...{ port, db, hub, sse, publisher, app, closed },
+    url: `http://127.0.0.1:${port}`,
+    kicks: () => kicks,
+    aProject: async () => {
+      const input = { name: 'test', source: { kind: 'empty' } as const, sandboxProvider: 'local-bwrap' }
+      return (await createProject(db, input)).id
+    },
+    close: async () => {
+      sse.endAll(0)
+      await closeHttpServer(server, 1_000)
+      hub.close()
+      await publisher.close()
+      await db.close()
+    },
+  }
+}
