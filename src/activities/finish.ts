@@ -2,12 +2,14 @@ import { INTERRUPTED } from '../agent/history.ts'
 import { execIdFor } from '../agent/tools/exec.ts'
 import { finishTools, type JournalToolCall, outputPartId, unfinishedCalls } from '../db/journal.ts'
 import { acquireLease, closeTask, type TaskEnding } from '../db/lifecycle.ts'
+import type { Task } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
 import type { NewEvent } from '../events/topics.ts'
 import type { ExecState, Sandbox } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Activities, FinishInput } from '../workflows/activities.ts'
+import { takeCheckpoint } from './checkpoints.ts'
 import type { ActivityDeps } from './deps.ts'
 import { runActivity } from './run-activity.ts'
 
@@ -19,8 +21,14 @@ export function createFinishActivities(deps: ActivityDeps): Pick<Activities, 'fi
     finishTask: runActivity(async (input, { activity, attempt }) => {
       const { taskId, projectId } = input
       try {
-        const { lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase: 'finishing' })
-        const killed = input.kind === 'completed' ? [] : await stopEverything(deps, lease)
+        const { task, lease } = await acquireLease(deps.db, {
+          taskId,
+          projectId,
+          activity,
+          attempt,
+          phase: 'finishing',
+        })
+        const killed = input.kind === 'completed' ? [] : await stopEverything(deps, task, lease)
         hitCrashPoint('finish.before_commit')
         const closed = await closeTask(deps.db, lease, endingOf(input, killed))
         hitCrashPoint('finish.committed')
@@ -49,9 +57,9 @@ function endingOf(input: FinishInput, killed: readonly Killed[]): TaskEnding {
 }
 
 /** Ends every process of the task and gives each call that was open its result. Safe to repeat. */
-async function stopEverything(deps: ActivityDeps, lease: Lease): Promise<Killed[]> {
+async function stopEverything(deps: ActivityDeps, task: Task, lease: Lease): Promise<Killed[]> {
   const open = await unfinishedCalls(deps.db, lease.taskId)
-  const sandbox = await openIfThere(deps, lease.projectId)
+  const sandbox = await deps.workspaces.openExisting(lease.projectId)
   const states = sandbox === null ? [] : await sandbox.killAll(lease.taskId)
   const commands = open.filter((call) => call.effect?.kind === 'command')
   const events = new Map<string, NewEvent>()
@@ -67,20 +75,14 @@ async function stopEverything(deps: ActivityDeps, lease: Lease): Promise<Killed[
       })
     await finishTools(deps.db, lease, lane, finished)
   }
+  if (sandbox !== null && task.startTree !== null) {
+    const at = { task, lease, sandbox, turn: task.turn, label: 'task stopped', toolPaths: new Set<string>() }
+    await takeCheckpoint(deps, at)
+  }
   return commands.map((call) => ({
     toolUseId: call.toolUseId,
     command: call.effect?.kind === 'command' ? call.effect.command : '',
   }))
-}
-
-/** A sandbox that was never made, or is gone, has nothing that runs. */
-async function openIfThere(deps: ActivityDeps, projectId: string): Promise<Sandbox | null> {
-  try {
-    return await deps.workspaces.open(projectId)
-  } catch (error) {
-    if (error instanceof AppError && !error.retryable) return null
-    throw error
-  }
 }
 
 async function commandFinished(

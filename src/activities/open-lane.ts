@@ -14,6 +14,7 @@ import {
   type JournalTurn,
   type Lane as LaneName,
   readTurns,
+  recordSpent,
   startTool,
   storeReply,
   warnBudget,
@@ -124,6 +125,7 @@ function bindJournal({ db }: ActivityDeps, lease: Lease, lane: LaneName): Journa
     storeReply: (store) => storeReply(db, lease, store),
     startTool: (call, effect) => startTool(db, lease, call, effect),
     finishTools: (finished) => finishTools(db, lease, lane, finished),
+    recordSpent: (spent) => recordSpent(db, lease, spent),
     interruptTurn: (turn, parts) => interruptTurn(db, lease, turn, parts),
     warnBudget: (marks) => warnBudget(db, lease, marks),
   }

@@ -3,7 +3,14 @@
 import type { BeginTurn, FinishedCall, JournalToolCall, JournalTurn, StoreReply } from '../db/journal.ts'
 import type { MessagePart } from '../events/topics.ts'
 import type { Effect } from '../shared/effect.ts'
+import type { Usage } from '../shared/task.ts'
 import type { BudgetMark } from './budget.ts'
+
+/** What a model call cost that never became a reply. */
+export interface Spent {
+  readonly usage: Usage
+  readonly costUsd: number | null
+}
 
 export interface Journal {
   /** Null: nothing waits to be said to the model. */
@@ -13,6 +20,7 @@ export interface Journal {
   storeReply(store: StoreReply): Promise<void>
   startTool(call: JournalToolCall, effect: Effect): Promise<void>
   finishTools(finished: readonly FinishedCall[]): Promise<void>
+  recordSpent(spent: Spent): Promise<void>
   interruptTurn(turn: JournalTurn, parts: readonly MessagePart[]): Promise<void>
   /** Tells people and, at its next turn, the model that a budget is nearly used; once per kind and task. */
   warnBudget(marks: readonly (BudgetMark & { readonly note: string })[]): Promise<void>

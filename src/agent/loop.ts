@@ -7,8 +7,10 @@ import type { JournalTurn } from '../db/journal.ts'
 import type { ModelReply } from '../model/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
+import type { Usage } from '../shared/task.ts'
 import { budgetNote, judgeBudget } from './budget.ts'
 import { buildHistory, toolResultsOf, validateHistory } from './history.ts'
+import type { Spent } from './journal.ts'
 import type { Lane } from './lane.ts'
 import { partIdOf, partsOf, ReplyStream } from './reply-stream.ts'
 import { runTools } from './run-tools.ts'
@@ -17,8 +19,8 @@ import { toolDefinitions } from './tools/registry.ts'
 
 export type LaneStatus = 'continue' | 'idle' | 'answered' | 'needs_budget' | 'stuck' | 'refused'
 
-const CONTINUE_NOTE = 'Your reply was cut off because it was too long. Continue where it stopped.'
-const SUMMARY_NOTE = 'Your last reply had no text. End with two to five plain sentences on what you did.'
+const CONTINUE_NOTE = 'Notice: your reply was cut off because it was too long. Continue where it stopped.'
+const SUMMARY_NOTE = 'Notice: your last reply had no text. End with two to five plain sentences on what you did.'
 const MAX_NUDGES = 2
 const MAX_DOUBLINGS = 2
 
@@ -138,11 +140,20 @@ async function streamReply(lane: Lane, turn: JournalTurn, maxTokens: number): Pr
       },
     )
   } catch (error) {
+    const spent = spentOn(error)
+    if (spent) await lane.journal.recordSpent(spent)
     if (isShown && lane.signal.aborted && lane.endsTask(lane.signal.reason)) {
       await lane.journal.interruptTurn(turn, stream.partialParts())
     }
     throw error
   }
+}
+
+/** What a call that broke off after it had begun to stream was charged for, if the model said so. */
+function spentOn(error: unknown): Spent | null {
+  if (!(error instanceof AppError) || typeof error.details?.['usage'] !== 'object') return null
+  const costUsd = error.details['costUsd']
+  return { usage: error.details['usage'] as Usage, costUsd: typeof costUsd === 'number' ? costUsd : null }
 }
 
 async function storeReply(lane: Lane, turn: JournalTurn, reply: ModelReply): Promise<JournalTurn> {

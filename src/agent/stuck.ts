@@ -5,7 +5,7 @@ const NUDGE_AFTER = 3
 const STOP_AFTER = 5
 
 export const STUCK_NOTE =
-  'You have made the same tool call with the same result several times. Do something different, or end with what you know.'
+  'Notice: you have made the same tool call with the same result several times. Do something different, or end with what you know.'
 
 /**
  * Whether the newest turns repeat one another: the same calls, the same inputs, the same results. Three in a row earn a

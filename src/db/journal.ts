@@ -377,10 +377,11 @@ async function updateTurn(tx: Tx, lease: Lease, store: StoreReply): Promise<void
 }
 
 async function insertCalls(tx: Tx, lease: Lease, store: StoreReply): Promise<void> {
-  await tx.query(
+  const inserted = await tx.query(
     `INSERT INTO tool_calls (task_id, tool_use_id, turn, ordinal, lane, name, input, status)
      SELECT $1, call.id, $2, call.ordinal, $3, call.name, call.input, 'requested'
-     FROM unnest($4::text[], $5::text[], $6::text[]) WITH ORDINALITY AS call (id, name, input, ordinal)`,
+     FROM unnest($4::text[], $5::text[], $6::text[]) WITH ORDINALITY AS call (id, name, input, ordinal)
+     ON CONFLICT DO NOTHING RETURNING tool_use_id`,
     [
       lease.taskId,
       store.turn,
@@ -390,6 +391,13 @@ async function insertCalls(tx: Tx, lease: Lease, store: StoreReply): Promise<voi
       store.calls.map((call) => JSON.stringify(call.input)),
     ],
   )
+  // Anthropic's ids are unique; a server that only speaks the same protocol may count from one in every reply.
+  if (inserted.length < store.calls.length) {
+    throw new AppError(
+      'model_rejected',
+      'The model server used one tool_use id twice in a task, which cannot be kept apart.',
+    )
+  }
 }
 
 function emitReply(tx: Tx, lease: Lease, store: StoreReply): void {
@@ -540,6 +548,24 @@ async function figuresWhenDone(tx: Tx, lease: Lease, turn: number): Promise<Turn
     firstTokenMs: row.first_token_ms,
     durationMs: row.duration_ms ?? 0,
   }
+}
+
+/** Counts what a model call cost that broke off before its reply was whole. */
+export async function recordSpent(
+  db: Db,
+  lease: Lease,
+  spent: { usage: Usage; costUsd: number | null },
+): Promise<void> {
+  const { usage, costUsd } = spent
+  await withLease(db, lease, async (tx) => {
+    await tx.query(
+      `UPDATE tasks SET input_tokens = input_tokens + $2, output_tokens = output_tokens + $3,
+         cache_read_tokens = cache_read_tokens + $4, cache_write_tokens = cache_write_tokens + $5,
+         cost_usd = cost_usd + coalesce($6, 0), unpriced_calls = unpriced_calls + (CASE WHEN $6::float IS NULL THEN 1 ELSE 0 END)
+       WHERE id = $1`,
+      [lease.taskId, usage.inputTokens, usage.outputTokens, usage.cacheReadTokens, usage.cacheWriteTokens, costUsd],
+    )
+  })
 }
 
 /** Marks a turn whose reply was cut off by a cancellation: what had arrived is kept for people, not for the model. */

@@ -155,6 +155,11 @@ async function close(tx: Tx, task: Task, ending: TaskEnding): Promise<void> {
       JSON.stringify(review),
     ],
   )
+  // A reply whose stream nobody finished: its worker died before the task was ended.
+  await tx.query(
+    `UPDATE messages SET status = 'cancelled' WHERE task_id = $1 AND role = 'assistant' AND status = 'streaming'`,
+    [task.id],
+  )
   const successor = ending.kind === 'completed' ? null : await releaseMessages(tx, task, ending)
   tx.emit(await finalMessage(tx, task, ending), endEvent(task, ending, review, reason))
   if (successor) await emitSuccessor(tx, task, successor)

@@ -28,6 +28,8 @@ export interface Workspaces {
    * call from several processes at once.
    */
   open(projectId: string): Promise<Sandbox>
+  /** The same, but null when the project has none (yet, or any more): nothing is made. */
+  openExisting(projectId: string): Promise<Sandbox | null>
   /** Ends the project's processes and removes its files. Safe to repeat. */
   destroy(ref: SandboxRef): Promise<void>
 }
@@ -56,6 +58,16 @@ export function createWorkspaces(options: {
       const row = await store.touch(projectId)
       if (row.ref && row.filled) return await provider.open(row.ref)
       return await store.locked(projectId, () => make(projectId))
+    },
+    async openExisting(projectId) {
+      const row = await store.touch(projectId)
+      if (!row.ref) return null
+      try {
+        return await provider.open(row.ref)
+      } catch (error) {
+        if (error instanceof AppError && error.code === 'sandbox_gone') return null
+        throw error
+      }
     },
     destroy: (ref) => provider.destroy(ref),
   }

@@ -1,7 +1,8 @@
 import { isIP } from 'node:net'
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
+import { requestIdOf } from './on-error.ts'
 
 const FIXED_HEADERS = {
   'x-content-type-options': 'nosniff',
@@ -18,6 +19,14 @@ export function identify(): MiddlewareHandler {
     for (const [name, value] of Object.entries(FIXED_HEADERS)) c.header(name, value)
     await next()
   }
+}
+
+/**
+ * What {@link identify} gives every answer, for the one that is written past Hono. Reading `c.res` instead would make
+ * Hono merge it with the route's Response into a new one, and the mark "already sent" would be lost.
+ */
+export function commonHeaders(c: Context): Record<string, string> {
+  return { ...FIXED_HEADERS, 'x-request-id': requestIdOf(c) }
 }
 
 /**

@@ -3,6 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from 'hono'
 import { viewerFrame } from '../events/frame.ts'
 import { AppError } from '../shared/errors.ts'
+import { commonHeaders } from './guards.ts'
 import { SSE_LIMITS, SseConnection, type SseLimits, type SseStats } from './sse-connection.ts'
 import { rawTransport, webTransport } from './sse-transport.ts'
 
@@ -46,7 +47,7 @@ export function createSse(options: {
     if (connections.size >= options.maxStreams) {
       throw new AppError('rate_limited', 'Too many streams are open.', { retryAfterMs: 5_000 })
     }
-    const headers = { ...headersOf(c), ...SSE_HEADERS, ...opened.headers }
+    const headers = { ...commonHeaders(c), ...SSE_HEADERS, ...opened.headers }
     const outgoing = (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing
     const web = outgoing === undefined ? webTransport() : undefined
     const transport = web?.transport ?? rawTransport(outgoing as ServerResponse, headers)
@@ -74,9 +75,4 @@ export function createSse(options: {
       return connections.size
     },
   }
-}
-
-/** Headers that middleware has set so far; the raw path bypasses the Response that would carry them. */
-function headersOf(c: Context): Record<string, string> {
-  return Object.fromEntries(c.res.headers)
 }

@@ -19,6 +19,7 @@ import { TASK_QUEUE } from '../shared/task.ts'
 import { bundleWorkflows } from './bundle.ts'
 import { connectWithPatience } from './connect.ts'
 import { sliceMsFor } from './slice.ts'
+import { startSweep } from './sweep.ts'
 
 const config = loadConfig(process.env)
 const log = createLogger({ level: config.log.level, name: 'worker' })
@@ -96,9 +97,18 @@ const worker = await Worker.create({
 // Whoever started this process waits for this line, so it does not depend on the log level.
 process.stdout.write(`${JSON.stringify({ level: 'info', name: 'worker', pid: process.pid, msg: 'worker ready' })}\n`)
 
+const sweep = startSweep({
+  db,
+  provider,
+  log,
+  everyMs: config.sandbox.sweepSeconds * 1_000,
+  eventDays: config.retention.eventDays,
+})
+
 try {
   await worker.run()
 } finally {
+  await sweep.close()
   await connection.close()
   await provider.close()
   await publisher.close()

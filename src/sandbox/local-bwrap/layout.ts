@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { lstatSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 
@@ -60,12 +59,15 @@ export function jobDir(paths: SandboxPaths, execId: string): string {
 /** Longest path a unix socket's address holds is 107 bytes; some systems take fewer. */
 const MAX_SOCKET_PATH_BYTES = 100
 
+/** Fixed and not TMPDIR, on which workers and runner need not agree. */
+const SHORT_DIR = '/tmp'
+
 /** The runner's socket: in the base directory, or hash-named in a private directory of the user when that is too long. */
 export function runnerSocketPath(dir: string): string {
   const direct = path.join(dir, 'runner.sock')
   if (Buffer.byteLength(direct) <= MAX_SOCKET_PATH_BYTES) return direct
   const hash = createHash('sha256').update(dir).digest('hex').slice(0, 24)
-  return path.join(tmpdir(), `keelson-${process.getuid?.() ?? 0}-${hash}`, 'runner.sock')
+  return path.join(SHORT_DIR, `keelson-${process.getuid?.() ?? 0}-${hash}`, 'runner.sock')
 }
 
 /**
