@@ -19,10 +19,9 @@ export default defineConfig({
     projects: [
       project('unit', 0, { testTimeout: 20_000 }),
       project('workflow', 1, { testTimeout: 60_000 }),
-      project('contract', 2, { testTimeout: 60_000 }),
-      project('integration', 3, { testTimeout: 60_000 }),
-      project('e2e', 4, { testTimeout: 180_000, alone: true }),
-      project('chaos', 5, { testTimeout: 600_000, alone: true }),
+      project('integration', 2, { testTimeout: 60_000 }),
+      project('e2e', 3, { testTimeout: 180_000, alone: true }),
+      project('chaos', 4, { testTimeout: 600_000, alone: true }),
     ],
   },
 })

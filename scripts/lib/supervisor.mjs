@@ -9,6 +9,7 @@ import { modelPart, postgresPart, redisPart, serverPart, temporalPart, workerPar
 import { startOf } from './process-identity.mjs'
 import { openLedger, stopOrphans } from './process-ledger.mjs'
 import { rotateLogs } from './rotate-logs.mjs'
+import { stopSandboxRunner } from './sandbox-runner.mjs'
 import { keptSecret, newSecret } from './secrets.mjs'
 import { chooseServerPort, serverUrl } from './server-port.mjs'
 import { StartError } from './start-error.mjs'
@@ -150,6 +151,7 @@ function createCrew({ home, log, signal: aborted }) {
       for (const group of STOP_GROUPS) {
         const results = await Promise.allSettled(group.flatMap((name) => parts.get(name)?.stop() ?? []))
         for (const result of results) if (result.status === 'rejected') log.warn(String(result.reason))
+        if (group.includes('worker')) await stopSandboxRunner(home)
       }
     },
   }

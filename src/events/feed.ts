@@ -1,5 +1,5 @@
 import { closesOf } from './closes.ts'
-import { deltaFrame, eventFrame, type Frame } from './frame.ts'
+import { deltaFrame, deltaFrames, eventFrame, type Frame } from './frame.ts'
 import { decodeLine, type LiveDelta, type LiveItem } from './live-wire.ts'
 import { OpenParts } from './open-parts.ts'
 import type { StoredEvent, Topic } from './topics.ts'
@@ -139,7 +139,7 @@ export class Feed {
   /** From now on `viewer` gets what comes; returns the open parts, which it lacks. Call in the tick of `recentAfter`. */
   attach(viewer: Viewer): Frame[] {
     this.viewers.add(viewer)
-    return this.#parts.snapshot().map(deltaFrame)
+    return this.#parts.snapshot().flatMap((deltas) => (deltas[0] === undefined ? [] : [deltaFrames(deltas, deltas[0])]))
   }
 
   async #readOn(): Promise<void> {

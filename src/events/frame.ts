@@ -25,9 +25,20 @@ export function eventFrame(event: StoredEvent): Frame {
   return { seq, topic, taskId, isTerminal: isTerminalType(type), bytes }
 }
 
-export function deltaFrame(delta: { topic: Topic; taskId: string; data: string }): Frame {
-  const { topic, taskId, data } = delta
-  return { seq: null, topic, taskId, isTerminal: false, bytes: Buffer.from(`event: ${topic}\ndata: ${data}\n\n`) }
+interface DeltaLike {
+  readonly topic: Topic
+  readonly taskId: string
+  readonly data: string
+}
+
+export function deltaFrame(delta: DeltaLike): Frame {
+  return deltaFrames([delta], delta)
+}
+
+/** The deltas of one part as one buffer, written at once. */
+export function deltaFrames(deltas: readonly DeltaLike[], { topic, taskId }: DeltaLike): Frame {
+  const bytes = Buffer.from(deltas.map(({ data }) => `event: ${topic}\ndata: ${data}\n\n`).join(''))
+  return { seq: null, topic, taskId, isTerminal: false, bytes }
 }
 
 /** A frame for viewers that no store knows. `id` is set for `stream.resync`: it is where the reader goes on. */

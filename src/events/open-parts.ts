@@ -3,6 +3,7 @@ import type { LiveDelta } from './live-wire.ts'
 
 /** Closed parts that are remembered, so that a late delta does not open them again. */
 const MAX_REMEMBERED = 2_000
+const MAX_PIECES = 1_500
 
 interface OpenPart {
   readonly lease: number
@@ -52,10 +53,14 @@ export class OpenParts {
     }
   }
 
-  /** Each open part as one delta from offset 0, for whoever joins now. Merges what it holds, so asking again is cheap. */
-  snapshot(): LiveDelta[] {
-    return [...this.#parts.values()].flatMap((part) => {
-      if (part.deltas.length > 1) part.deltas = [merge(part.deltas)]
+  /**
+   * Each open part's deltas from offset 0, for whoever joins now. They are the pieces that everybody got, not merged: a
+   * reader that comes back with half of a part drops those it has and goes on. Only a part of very many pieces is merged
+   * (such a reader then waits for the closing event), since each piece costs some 300 bytes.
+   */
+  snapshot(): LiveDelta[][] {
+    return [...this.#parts.values()].map((part) => {
+      if (part.deltas.length > MAX_PIECES) part.deltas = [merge(part.deltas)]
       return part.deltas
     })
   }

@@ -75,7 +75,7 @@ const activities = createActivities({
   workspaces,
   sandboxProvider: provider.kind,
   sliceMs: (running) => sliceMsFor(config.agent.turnSliceMs, running),
-  sweepOutbox: () => undefined,
+  sweepOutbox: publisher.hintOutbox,
 })
 const worker = await Worker.create({
   connection,
@@ -103,6 +103,7 @@ const sweep = startSweep({
   log,
   everyMs: config.sandbox.sweepSeconds * 1_000,
   eventDays: config.retention.eventDays,
+  execHours: config.retention.execHours,
 })
 
 try {

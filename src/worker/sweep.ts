@@ -12,6 +12,7 @@ export interface SweepDeps {
   readonly log: Log
   readonly everyMs: number
   readonly eventDays: number
+  readonly execHours: number
 }
 
 export interface Sweep {
@@ -40,7 +41,7 @@ export function startSweep(deps: SweepDeps): Sweep {
   }
 }
 
-async function sweepOnce({ db, provider, log, eventDays }: SweepDeps): Promise<void> {
+async function sweepOnce({ db, provider, log, eventDays, execHours }: SweepDeps): Promise<void> {
   for (const row of await orphanedSandboxes(db)) {
     if (row.ref && row.ref.kind !== provider.kind) continue
     if (row.ref) await provider.destroy(row.ref)
@@ -49,4 +50,6 @@ async function sweepOnce({ db, provider, log, eventDays }: SweepDeps): Promise<v
   }
   const pruned = await pruneEvents(db, eventDays)
   if (pruned > 0) log.info({ events: pruned }, 'old events were removed')
+  const commands = await provider.prune(execHours * 3_600_000)
+  if (commands > 0) log.info({ commands }, 'records of old commands were removed')
 }

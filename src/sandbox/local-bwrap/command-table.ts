@@ -52,7 +52,9 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
 
   const launchFor = (paths: SandboxPaths, spec: StartMessage): Launch => {
     if (options.bwrapPath === null) {
-      const [program = '', ...rest] = prlimitArgv(options.limits, hardLimits)
+      // Without a namespace of its own the kernel would count all processes of the user.
+      const limits = { ...options.limits, maxProcesses: hardLimits.processes }
+      const [program = '', ...rest] = prlimitArgv(limits, hardLimits)
       const cwd = spec.cwd === '' ? paths.workspace : `${paths.workspace}/${spec.cwd}`
       const nodeDir = path.dirname(options.nodePath)
       const env = { ...commandEnv(host, spec.env), HOME: '/tmp', PATH: `${nodeDir}:${host.path}` }

@@ -8,10 +8,11 @@
  * 3. It ends by itself when nothing runs and nobody is connected for `idleMs`, or when its base directory is gone.
  */
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
 import { type CommandTable, createCommandTable, type RunnerOptions } from './command-table.ts'
+import { identify } from './identity.ts'
 import { checkSocketDirectory, runnerSocketPath, sandboxPaths } from './layout.ts'
 import { serveClient } from './runner-connection.ts'
 import { lockName, sweepJobs } from './runner-state.ts'
@@ -84,6 +85,7 @@ async function serve(table: CommandTable): Promise<void> {
   process.umask(0o077)
   if (!(await listen(server, socketPath))) throw new Error(`cannot listen on ${socketPath}`)
   chmodSync(socketPath, 0o600)
+  writeIdentity()
 
   setInterval(
     () => {
@@ -95,6 +97,15 @@ async function serve(table: CommandTable): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end().catch(fail))
   // The terminal or the log of the worker that started it may go; that must not end anybody's command.
   process.on('SIGHUP', () => undefined)
+}
+
+/** Lets whoever stops a whole instance find this process: `runner.json`, {pid, start}. */
+function writeIdentity(): void {
+  const self = identify(process.pid)
+  if (self === null) return
+  const file = path.join(args.dir, 'runner.json')
+  writeFileSync(`${file}.new`, JSON.stringify({ pid: self.pid, start: `${self.bootId}/${self.startTicks}` }))
+  renameSync(`${file}.new`, file)
 }
 
 const lock = createServer((socket) => socket.destroy())

@@ -1,10 +1,15 @@
-/** The policy of the demonstration: the sample task where it is asked for, plain requests otherwise, in any mixture. */
+/**
+ * The policy of the demonstration: the sample task where it is asked for, plain requests otherwise, in any mixture. A
+ * message that holds a script (see list.ts) is played by it, which is how tests and benchmarks use a whole instance.
+ */
 
 import { callsSince, type Policy, type SeenText, type TurnView } from '../policy.ts'
+import { hasScript, listPolicy } from './list.ts'
 import { answerInOrder, approvePlainly, respond, understand } from './plain-language.ts'
 import { isFixRequest, isSampleRequest, isSampleReview, reviewSample, workOnSample } from './sample-project.ts'
 
 export const demoPolicy: Policy = (view) => {
+  if (hasScript(view.texts)) return listPolicy(view)
   if (view.lane === 'reviewer') return isSampleReview(view) ? reviewSample(view) : approvePlainly(view)
   return answerInOrder(view, (seen) => {
     const request = understand(seen.text)

@@ -53,6 +53,11 @@ export const listPolicy: Policy = (view) => {
   return view.lane === 'reviewer' ? playReview(found.script, view) : playTurn(found.script, turnsSince(view, found.at))
 }
 
+/** Whether one of the texts holds a script, readable or not. */
+export function hasScript(texts: readonly SeenText[]): boolean {
+  return findScript(texts) !== null
+}
+
 function playTurn(script: ListScript, played: number): PolicyReply {
   let before = 0
   for (const turn of script.turns) {

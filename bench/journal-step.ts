@@ -1,0 +1,79 @@
+import { acceptMessage } from '../src/db/accept-message.ts'
+import { createDb } from '../src/db/client.ts'
+import { beginTurn, finishTools, readLane, storeReply } from '../src/db/journal.ts'
+import { acquireLease } from '../src/db/lifecycle.ts'
+import { createProject } from '../src/db/projects.ts'
+import { newId } from '../src/shared/ids.ts'
+import { percentile } from './client.ts'
+
+const ROUNDS = 300
+
+/** How long storing a reply, and storing a tool's result, take one at a time on a real Postgres, in milliseconds. */
+export async function journalStepMs(databaseUrl: string): Promise<{ reply: number; result: number }> {
+  const db = createDb({
+    url: databaseUrl,
+    applicationName: 'keelson-bench',
+    poolSize: 2,
+    onEvents: () => {},
+    onConnectionError: () => {},
+  })
+  try {
+    const project = await createProject(db, { name: 'journal', source: { kind: 'empty' }, sandboxProvider: 'bench' })
+    const accepted = await acceptMessage(db, {
+      projectId: project.id,
+      text: 'bench',
+      delivery: 'steer',
+      model: 'claude-haiku-4-5',
+      forceRegenerateContext: false,
+      budget: {},
+      defaultBudget: {},
+      maxFixRounds: 2,
+    })
+    const attempt = {
+      taskId: accepted.taskId,
+      projectId: project.id,
+      activity: 'bench',
+      attempt: 1,
+      phase: 'working',
+    } as const
+    const { lease } = await acquireLease(db, attempt)
+    const replies: number[] = []
+    const results: number[] = []
+    for (let i = 0; i < ROUNDS; i++) {
+      const messageId = newId('msg')
+      const toolResults = i === 0 ? [] : [{ type: 'text' as const, text: 'go on' }]
+      const turn = await beginTurn(db, lease, { lane: 'coder', messageId, toolResults, notes: [], idle: true })
+      if (!turn) throw new Error('nothing to say')
+      const toolUseId = `toolu_${i}`
+      const input = { command: 'true' }
+      const before = performance.now()
+      await storeReply(db, lease, {
+        turn: turn.turn,
+        lane: 'coder',
+        messageId,
+        reply: {
+          content: [{ type: 'tool_use', id: toolUseId, name: 'bash', input }],
+          stopReason: 'tool_use',
+          stopDetail: null,
+          usage: { inputTokens: 1, outputTokens: 1, cacheReadTokens: 0, cacheWriteTokens: 0 },
+          costUsd: 0,
+          model: 'bench',
+          firstTokenMs: 0,
+          durationMs: 0,
+        },
+        parts: [],
+        calls: [{ toolUseId, partId: `${messageId}:0`, name: 'bash', input }],
+      })
+      const stored = performance.now()
+      const call = (await readLane(db, accepted.taskId, 'coder')).at(-1)?.toolCalls[0]
+      if (!call) throw new Error('no call')
+      const reread = performance.now()
+      await finishTools(db, lease, 'coder', [{ call, result: 'ok', isError: false, durationMs: 1, events: [] }])
+      results.push(performance.now() - reread)
+      replies.push(stored - before)
+    }
+    return { reply: percentile(replies, 0.5), result: percentile(results, 0.5) }
+  } finally {
+    await db.close()
+  }
+}

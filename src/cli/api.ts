@@ -1,0 +1,117 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+const CALL_TIMEOUT_MS = 15_000
+const HEADERS_TIMEOUT_MS = 15_000
+/** How long the server may be away before the client gives up: longer than a restart of everything takes. */
+export const PATIENCE_MS = 60_000
+
+/** The server cannot be asked, or refused; the message is for a person. */
+export class ApiError extends Error {
+  readonly status: number
+  readonly code: string
+
+  constructor(message: string, status: number, code: string, cause?: unknown) {
+    super(message, { cause })
+    this.status = status
+    this.code = code
+  }
+
+  /** Whether the same call may succeed a little later. */
+  get isPassing(): boolean {
+    return this.status === 0 || this.status === 429 || this.status === 503
+  }
+}
+
+interface State {
+  readonly url: string
+  readonly apiToken: string
+}
+
+export interface Api {
+  /** One JSON call. Throws {@link ApiError}. */
+  call<T>(method: string, path: string, body?: object): Promise<T>
+  /** The same, tried again while the server is away, at most a minute. Only for calls that may be repeated. */
+  insist<T>(method: string, path: string, body?: object): Promise<T>
+  /** Opens a stream. Throws {@link ApiError}. */
+  open(method: string, path: string, signal: AbortSignal, body?: object): Promise<Response>
+}
+
+/** Talks to the instance whose `state.json` lies in `home`; the file is read at each call, since a restart rewrites it. */
+export function createApi(home: string): Api {
+  const request = async (
+    method: string,
+    path: string,
+    init: { accept: string; signal: AbortSignal; body?: object },
+  ) => {
+    const state = await readState(home)
+    const { accept, signal, body } = init
+    const headers = {
+      accept,
+      authorization: `Bearer ${state.apiToken}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    }
+    let response: Response
+    try {
+      const content = body === undefined ? {} : { body: JSON.stringify(body) }
+      response = await fetch(new URL(path, state.url), { method, headers, signal, ...content })
+    } catch (error) {
+      throw new ApiError(`The server at ${state.url} does not answer.`, 0, 'unreachable', error)
+    }
+    if (!response.ok) throw await toApiError(response)
+    return response
+  }
+
+  const call = async <T>(method: string, path: string, body?: object): Promise<T> => {
+    const signal = AbortSignal.timeout(CALL_TIMEOUT_MS)
+    const response = await request(method, path, { accept: 'application/json', signal, ...(body && { body }) })
+    return (response.status === 204 ? undefined : await response.json()) as T
+  }
+
+  return {
+    call,
+    insist: (method, path, body) => insist(() => call(method, path, body)),
+    open: async (method, path, signal, body) => {
+      const late = new AbortController()
+      const timer = setTimeout(() => late.abort(), HEADERS_TIMEOUT_MS)
+      try {
+        const either = AbortSignal.any([signal, late.signal])
+        return await request(method, path, { accept: 'text/event-stream', signal: either, ...(body && { body }) })
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+  }
+}
+
+/** Tries again while `work` fails in passing, with growing pauses, at most `PATIENCE_MS` in all. */
+export async function insist<T>(work: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + PATIENCE_MS
+  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
+    try {
+      return await work()
+    } catch (error) {
+      const mayPass = error instanceof ApiError && error.isPassing
+      if (!mayPass || Date.now() + pauseMs > deadline) throw error
+      await delay(pauseMs)
+    }
+  }
+}
+
+async function readState(home: string): Promise<State> {
+  try {
+    return JSON.parse(await readFile(join(home, 'state.json'), 'utf8')) as State
+  } catch (error) {
+    throw new ApiError('Nothing runs here: start it with npm start.', -1, 'not_running', error)
+  }
+}
+
+async function toApiError(response: Response): Promise<ApiError> {
+  try {
+    const { error } = (await response.json()) as { error: { code: string; message: string } }
+    return new ApiError(error.message, response.status, error.code)
+  } catch (cause) {
+    return new ApiError(`The server answered with status ${response.status}.`, response.status, 'unknown', cause)
+  }
+}

@@ -1,0 +1,229 @@
+import { StringDecoder } from 'node:string_decoder'
+import type { StreamEvent } from '../events/topics.ts'
+import { clean, createCleaner } from './clean-text.ts'
+
+const COLORS = { dim: 2, bold: 1, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 } as const
+type Color = keyof typeof COLORS
+
+/** What is shown of a tool's result; the whole is in the page and the API. */
+const RESULT_LINES = 6
+const LINE_CHARACTERS = 160
+
+export interface Printer {
+  print(event: StreamEvent): void
+  /** A line of the client's own. */
+  note(text: string, color?: Color): void
+}
+
+/** A part whose text is written as it arrives. */
+interface Growing {
+  /** Units (text) or bytes (output) that were written. */
+  length: number
+  write(piece: string | Uint8Array): void
+}
+
+/**
+ * Writes a task's events for people: what the agent says as it says it, one line for each step. Everything that models,
+ * files or commands say is stripped of control sequences. Seeing an event or a delta twice prints it once.
+ */
+export function createPrinter(write: (text: string) => void, options: { color: boolean }): Printer {
+  const paint = (text: string, color?: Color): string =>
+    options.color && color !== undefined && text !== '' ? `\x1b[${COLORS[color]}m${text}\x1b[0m` : text
+  const growing = new Map<string, Growing>()
+  const shownMessages = new Set<string>()
+  let isLineOpen = false
+
+  const endLine = (): void => {
+    if (isLineOpen) write('\n')
+    isLineOpen = false
+  }
+  const line = (text: string, color?: Color): void => {
+    endLine()
+    write(`${paint(text, color)}\n`)
+  }
+  const stream = (text: string, color?: Color): void => {
+    if (text === '') return
+    write(paint(text, color))
+    isLineOpen = !text.endsWith('\n')
+  }
+
+  const grow = (key: string, color?: Color): Growing => {
+    const known = growing.get(key)
+    if (known !== undefined) return known
+    endLine()
+    const cleaner = createCleaner()
+    const decoder = new StringDecoder('utf8')
+    const made: Growing = {
+      length: 0,
+      write: (piece) => {
+        made.length += piece.length
+        stream(cleaner(typeof piece === 'string' ? piece : decoder.write(Buffer.from(piece))), color)
+      },
+    }
+    growing.set(key, made)
+    return made
+  }
+
+  /** Writes what lies beyond what was written; a hole waits for the closing event. */
+  const extend = (key: string, offset: number, piece: string | Uint8Array, color?: Color): void => {
+    const part = grow(key, color)
+    const known = part.length - offset
+    if (known < 0 || known >= piece.length) return
+    part.write(piece.slice(known))
+  }
+
+  const closeMessage = (event: Extract<StreamEvent, { type: 'message.completed' }>): void => {
+    if (event.role === 'user') return
+    if (!shownMessages.has(event.messageId)) {
+      for (const part of event.parts) {
+        if (part.type === 'text') extend(part.partId, 0, part.text, event.role === 'note' ? 'yellow' : undefined)
+      }
+    }
+    shownMessages.add(event.messageId)
+    endLine()
+    if (event.interrupted) line('  (interrupted)', 'dim')
+  }
+
+  const print = (event: StreamEvent): void => {
+    switch (event.type) {
+      case 'text.delta':
+        return extend(event.partId, event.offset, event.delta)
+      case 'output':
+        return extend(event.partId, event.offset, Buffer.from(event.data, 'base64'), 'dim')
+      case 'message.completed':
+        return closeMessage(event)
+      case 'command.finished': {
+        const part = growing.get(event.partId)
+        if ((part?.length ?? 0) < event.bytes && !event.truncated) {
+          extend(event.partId, 0, Buffer.from(event.output, 'base64'), 'dim')
+        }
+        const how = event.status === 'exited' ? `exit ${event.exitCode ?? '?'}` : event.status.replaceAll('_', ' ')
+        return line(`  ${how} · ${duration(event.durationMs)}`, event.exitCode === 0 ? 'green' : 'red')
+      }
+      case 'turn.reset':
+        growing.clear()
+        return line('  (the answer broke off; the model is asked again)', 'yellow')
+      default: {
+        const text = describe(event)
+        if (text !== null) line(text.text, text.color)
+      }
+    }
+  }
+  return { print, note: line }
+}
+
+interface Described {
+  readonly text: string
+  readonly color?: Color
+}
+
+/** One line for an event that stands for itself; null for what needs none. */
+function describe(event: StreamEvent): Described | null {
+  switch (event.type) {
+    case 'task.accepted':
+      if (event.waitingFor !== undefined) return { text: 'Waiting for another task of this project …', color: 'yellow' }
+      return event.joined ? { text: 'Joined the running task.', color: 'dim' } : null
+    case 'task.resumed':
+      return { text: `  (${clean(event.activity)} goes on after an interruption)`, color: 'yellow' }
+    case 'task.cancel_requested':
+      return { text: 'Cancelling …', color: 'yellow' }
+    case 'sandbox.starting':
+      return { text: `◦ sandbox starting (${clean(event.provider)})`, color: 'dim' }
+    case 'sandbox.ready':
+      return { text: `◦ sandbox ${event.reused ? 'reused' : 'ready'} · ${duration(event.durationMs)}`, color: 'dim' }
+    case 'sandbox.lost':
+      return { text: `! sandbox lost: ${oneLine(event.detail)}`, color: 'red' }
+    case 'context.generated':
+      return { text: `◦ project read · ${count(event.tokens)} tokens of context`, color: 'dim' }
+    case 'context.reused':
+      return { text: `◦ project known · ${count(event.tokens)} tokens of context`, color: 'dim' }
+    case 'context.compacted':
+      return { text: `◦ history summarised · ${count(event.before)} → ${count(event.after)} tokens`, color: 'dim' }
+    case 'tool.requested':
+      return { text: `▸ ${clean(event.name)} ${summaryOf(event.input)}`, color: 'cyan' }
+    case 'tool.finished':
+      return event.isError || event.name !== 'bash' ? describeResult(event) : null
+    case 'file.changed':
+      return { text: `  ${event.kind} ${oneLine(event.path)} +${event.added} −${event.removed}`, color: 'green' }
+    case 'review.started':
+      return { text: `◦ review, round ${event.round}`, color: 'blue' }
+    case 'review.check': {
+      const { check } = event
+      const color = check.status === 'passed' ? 'green' : 'red'
+      return { text: `  check ${oneLine(check.name)}: ${check.status} · ${duration(check.durationMs)}`, color }
+    }
+    case 'review.finding': {
+      const { finding } = event
+      const at =
+        finding.file === undefined ? '' : ` ${finding.file}${finding.line === undefined ? '' : `:${finding.line}`}`
+      return { text: `  ${finding.severity}${oneLine(at)}: ${oneLine(finding.claim)}`, color: 'yellow' }
+    }
+    case 'review.verdict': {
+      const text = `◦ verdict: ${event.verdict.replaceAll('_', ' ')} · ${oneLine(event.summary)}`
+      return { text, color: event.verdict.startsWith('approved') ? 'green' : 'yellow' }
+    }
+    case 'review.skipped':
+      return { text: `◦ no review (${event.reason.replaceAll('_', ' ')})`, color: 'dim' }
+    case 'budget.warning':
+      return { text: `! ${event.used} of ${event.limit} ${event.kind} used`, color: 'yellow' }
+    case 'budget.reached':
+      return { text: `! the budget is used up: ${event.used} of ${event.limit} ${event.kind}`, color: 'red' }
+    case 'model.retrying':
+      return { text: `  (${oneLine(event.message)} Trying again in ${duration(event.delayMs)})`, color: 'yellow' }
+    case 'stream.degraded':
+      return { text: event.degraded ? '  (live text is away; steps still arrive)' : '  (live again)', color: 'dim' }
+    case 'task.completed':
+      return { text: `✔ completed: ${event.outcome.replaceAll('_', ' ')} · ${figures(event)}`, color: 'bold' }
+    case 'task.failed':
+      return { text: `✘ failed: ${oneLine(event.reason.message)} (${clean(event.reason.code)})`, color: 'red' }
+    case 'task.cancelled': {
+      const killed = event.killed.map(({ command }) => `\n  ended: ${oneLine(command)}`).join('')
+      return { text: `✘ cancelled; files changed so far are kept.${killed}`, color: 'yellow' }
+    }
+    default:
+      return null
+  }
+}
+
+function describeResult(event: { result: string; isError: boolean }): Described | null {
+  const lines = clean(event.result).trimEnd().split('\n')
+  if (!event.isError) return { text: `  ${count(lines.length)} lines`, color: 'dim' }
+  const shown = lines.slice(0, RESULT_LINES).map((text) => `  ${cut(text)}`)
+  return { text: [...shown, ...(lines.length > RESULT_LINES ? ['  …'] : [])].join('\n'), color: 'red' }
+}
+
+/** The one value of a tool's input that says most. */
+function summaryOf(input: unknown): string {
+  if (typeof input !== 'object' || input === null) return ''
+  const record = input as Record<string, unknown>
+  const key = ['command', 'file_path', 'pattern', 'path'].find((name) => typeof record[name] === 'string')
+  return oneLine(key === undefined ? JSON.stringify(input) : String(record[key]))
+}
+
+function figures(end: {
+  diffStat: { files: number; added: number; removed: number }
+  usage: { inputTokens: number; outputTokens: number; cacheReadTokens: number; cacheWriteTokens: number }
+  costUsd: number | null
+}): string {
+  const { diffStat, usage, costUsd } = end
+  const tokens = usage.inputTokens + usage.outputTokens + usage.cacheReadTokens + usage.cacheWriteTokens
+  const cost = costUsd === null ? '' : ` · $${costUsd.toFixed(4)}`
+  return `${diffStat.files} files +${diffStat.added} −${diffStat.removed} · ${count(tokens)} tokens${cost}`
+}
+
+function oneLine(text: string): string {
+  return cut(clean(text).replaceAll(/\s+/g, ' ').trim())
+}
+
+function cut(text: string): string {
+  const characters = [...text]
+  return characters.length <= LINE_CHARACTERS ? text : `${characters.slice(0, LINE_CHARACTERS - 1).join('')}…`
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
+function duration(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
+}

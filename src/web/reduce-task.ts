@@ -1,0 +1,179 @@
+import type { StreamEvent } from '../events/topics.ts'
+import { addUsage, NO_DIFF, NO_USAGE } from '../shared/task.ts'
+import { bytesOf } from './bytes.ts'
+import type { CommandView, RoundView, TaskView } from './state.ts'
+
+type Durable = Extract<StreamEvent, { seq: number }>
+
+export function newTask(id: string, event: { conversationId?: string; at: number }): TaskView {
+  return {
+    id,
+    conversationId: event.conversationId ?? null,
+    status: 'accepted',
+    phase: 'preparing',
+    turn: 0,
+    round: 0,
+    model: null,
+    waitingFor: null,
+    acceptedAt: event.at,
+    startedAt: null,
+    endedAt: null,
+    outcome: null,
+    reason: null,
+    sandbox: null,
+    context: null,
+    review: null,
+    reviewSkipped: null,
+    rounds: [],
+    commands: [],
+    files: [],
+    checkpoints: [],
+    diffStat: NO_DIFF,
+    usage: NO_USAGE,
+    costUsd: 0,
+    retrying: null,
+    budget: null,
+    killed: [],
+    reviewerTurns: [],
+  }
+}
+
+/** Folds one durable event into its task; an event that says nothing about tasks returns the task itself. */
+export function reduceTask(task: TaskView, event: Durable): TaskView {
+  switch (event.type) {
+    case 'task.accepted':
+      return event.joined ? task : { ...task, waitingFor: event.waitingFor ?? null }
+    case 'task.started':
+      return { ...task, status: 'running', model: event.model, startedAt: event.at, waitingFor: null }
+    case 'task.resumed':
+      return { ...task, status: task.status === 'needs_budget' ? 'running' : task.status }
+    case 'task.cancel_requested':
+      return { ...task, status: 'cancelling' }
+    case 'task.completed':
+    case 'task.failed':
+    case 'task.cancelled':
+      return endTask(task, event)
+    case 'sandbox.starting':
+      return { ...task, phase: 'preparing', sandbox: { provider: event.provider, state: 'starting' } }
+    case 'sandbox.ready':
+      return { ...task, sandbox: { provider: event.provider, state: 'ready' } }
+    case 'sandbox.lost':
+      return { ...task, sandbox: { provider: event.provider, state: 'lost' } }
+    case 'sandbox.closed':
+      return { ...task, sandbox: { provider: event.provider, state: 'closed' } }
+    case 'context.generated':
+    case 'context.reused': {
+      const phase = task.turn === 0 ? 'context' : task.phase
+      return { ...task, phase, context: { hash: event.hash, tokens: event.tokens } }
+    }
+    case 'turn.started':
+      return startTurn(task, event.turn ?? task.turn, event.role)
+    case 'turn.reset':
+      return { ...task, retrying: null }
+    case 'turn.finished': {
+      const costUsd = task.costUsd === null || event.costUsd === null ? null : task.costUsd + event.costUsd
+      return { ...task, retrying: null, usage: addUsage(task.usage, event.usage), costUsd }
+    }
+    case 'model.retrying':
+      return { ...task, retrying: { message: event.message, attempt: event.attempt, delayMs: event.delayMs } }
+    case 'budget.warning':
+      return { ...task, budget: { kind: event.kind, used: event.used, limit: event.limit } }
+    case 'budget.reached':
+      return { ...task, status: 'needs_budget', budget: { kind: event.kind, used: event.used, limit: event.limit } }
+    case 'command.started':
+      return { ...task, commands: [...task.commands.filter((known) => known.partId !== event.partId), started(event)] }
+    case 'command.finished':
+      return { ...task, commands: finishCommand(task.commands, event) }
+    case 'file.changed': {
+      const { path, kind, added, removed, source } = event
+      const others = task.files.filter((file) => file.path !== path)
+      return { ...task, files: [...others, { path, kind, added, removed, source }] }
+    }
+    case 'diff.updated':
+      return { ...task, diffStat: event.stat }
+    case 'checkpoint.created': {
+      const { checkpointId: id, label, stat } = event
+      return { ...task, diffStat: stat, checkpoints: [...task.checkpoints, { id, label, stat }] }
+    }
+    default:
+      return reduceReview(task, event)
+  }
+}
+
+function reduceReview(task: TaskView, event: Durable): TaskView {
+  switch (event.type) {
+    case 'review.started': {
+      const round: RoundView = {
+        ...{ round: event.round, treeHash: event.treeHash },
+        ...{ checks: [], findings: [], verdict: null, summary: null },
+      }
+      const others = task.rounds.filter((known) => known.round !== event.round)
+      return { ...task, phase: 'checking', round: event.round, rounds: [...others, round] }
+    }
+    case 'review.check':
+      return changeRound(task, event.round, (round) => ({ ...round, checks: [...round.checks, event.check] }))
+    case 'review.finding':
+      return changeRound(task, event.round, (round) => ({ ...round, findings: [...round.findings, event.finding] }))
+    case 'review.verdict': {
+      const { verdict, summary, review } = event
+      return { ...changeRound(task, event.round, (round) => ({ ...round, verdict, summary })), review }
+    }
+    case 'review.skipped':
+      return { ...task, reviewSkipped: event.reason }
+    default:
+      return task
+  }
+}
+
+function changeRound(task: TaskView, number: number, change: (round: RoundView) => RoundView): TaskView {
+  return { ...task, rounds: task.rounds.map((round) => (round.round === number ? change(round) : round)) }
+}
+
+function startTurn(task: TaskView, turn: number, role: 'coder' | 'reviewer'): TaskView {
+  const isReviewer = role === 'reviewer'
+  return {
+    ...task,
+    turn,
+    status: task.status === 'accepted' || task.status === 'needs_budget' ? 'running' : task.status,
+    phase: isReviewer ? 'reviewing' : task.round > 0 ? 'fixing' : 'working',
+    reviewerTurns: isReviewer ? [...task.reviewerTurns, turn] : task.reviewerTurns,
+  }
+}
+
+function endTask(task: TaskView, event: Extract<Durable, { type: `task.${string}`; usage: unknown }>): TaskView {
+  const status = event.type.slice('task.'.length) as 'completed' | 'failed' | 'cancelled'
+  return {
+    ...task,
+    ...{ status, phase: 'done', endedAt: event.at, retrying: null, waitingFor: null },
+    outcome: event.outcome ?? null,
+    reason: event.reason ?? null,
+    review: event.review,
+    usage: event.usage,
+    costUsd: event.costUsd,
+    diffStat: event.diffStat,
+    killed: event.type === 'task.cancelled' ? event.killed : [],
+  }
+}
+
+function started(event: Extract<Durable, { type: 'command.started' }>): CommandView {
+  const { toolUseId, partId, command, cwd } = event
+  return {
+    ...{ toolUseId, partId, command, cwd, status: 'running', exitCode: null, durationMs: null },
+    ...{ chunks: [], length: 0, tail: null, bytes: 0, truncated: false },
+  }
+}
+
+function finishCommand(
+  commands: readonly CommandView[],
+  event: Extract<Durable, { type: 'command.finished' }>,
+): readonly CommandView[] {
+  const { status, exitCode, durationMs, bytes, truncated, tail } = event
+  const output = bytesOf(event.output)
+  const end = {
+    ...{ status, exitCode, durationMs, bytes, truncated },
+    chunks: [output],
+    length: output.length,
+    tail: tail === undefined ? null : bytesOf(tail),
+  }
+  return commands.map((command) => (command.partId === event.partId ? { ...command, ...end } : command))
+}

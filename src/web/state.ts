@@ -1,0 +1,132 @@
+import type { CheckResult, Finding, ReviewState, RoundVerdict } from '../shared/review.ts'
+import type { DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../shared/task.ts'
+
+/**
+ * What a reader knows of a project from its stream alone. Plain data, never changed in place: what did not change keeps
+ * its identity, so that a page redraws only what did. A part with `isOpen` still grows; its closing event replaces it.
+ */
+export interface ViewState {
+  /** Every durable event up to here is folded in. */
+  readonly lastSeq: number
+  /** In the order of their first durable event; those that only stream so far come last. */
+  readonly messages: readonly MessageView[]
+  readonly tasks: Readonly<Record<string, TaskView>>
+  /** The server cannot reach the live path: text arrives in whole messages. */
+  readonly isDegraded: boolean
+  /** A delta was missed or the cursor was lost: fetch again, or wait for the closing events. */
+  readonly needsRefetch: boolean
+  /** Parts that are closed, so that a late delta does not open them again; bounded. */
+  readonly closedParts: readonly string[]
+}
+
+export interface TextPart {
+  readonly type: 'text' | 'thinking'
+  readonly partId: string
+  readonly text: string
+  readonly isOpen: boolean
+}
+
+export interface ToolPart {
+  readonly type: 'tool'
+  readonly toolUseId: string
+  readonly name: string | null
+  /** The input as far as it streamed, while it is open; then null. */
+  readonly inputText: string | null
+  readonly input: unknown
+  readonly status: 'streaming' | 'requested' | 'started' | 'finished'
+  readonly result: string | null
+  readonly isError: boolean
+  readonly durationMs: number | null
+  readonly isOpen: boolean
+  readonly partId: string
+}
+
+export type PartView = TextPart | ToolPart
+
+export interface MessageView {
+  readonly id: string
+  readonly conversationId: string | null
+  readonly taskId: string | null
+  readonly turn: number
+  readonly role: 'user' | 'assistant' | 'note'
+  /** Who speaks in an assistant message. */
+  readonly author: 'coder' | 'reviewer'
+  readonly status: 'queued' | 'claimed' | 'streaming' | 'completed' | 'cancelled'
+  readonly clientMessageId: string | null
+  readonly parts: readonly PartView[]
+  /** The task's last word. */
+  readonly isFinal: boolean
+  /** Seq of its first durable event; null while it only streams. */
+  readonly order: number | null
+}
+
+export interface CommandView {
+  readonly toolUseId: string
+  readonly partId: string
+  readonly command: string
+  readonly cwd: string
+  readonly status: 'running' | 'exited' | 'timed_out' | 'idle_timed_out' | 'killed' | 'oom' | 'lost'
+  readonly exitCode: number | null
+  readonly durationMs: number | null
+  /** Output in pieces; `length` counts all their bytes. */
+  readonly chunks: readonly Uint8Array[]
+  readonly length: number
+  /** The end of an output too long to be held whole. */
+  readonly tail: Uint8Array | null
+  readonly bytes: number
+  readonly truncated: boolean
+}
+
+export interface FileView {
+  readonly path: string
+  readonly kind: 'create' | 'modify' | 'delete'
+  readonly added: number
+  readonly removed: number
+  readonly source: 'tool' | 'shell' | 'restore'
+}
+
+export interface RoundView {
+  readonly round: number
+  readonly treeHash: string
+  readonly checks: readonly CheckResult[]
+  readonly findings: readonly Finding[]
+  readonly verdict: RoundVerdict | null
+  readonly summary: string | null
+}
+
+export interface TaskView {
+  readonly id: string
+  readonly conversationId: string | null
+  readonly status: TaskStatus
+  readonly phase: Phase
+  readonly turn: number
+  readonly round: number
+  readonly model: string | null
+  readonly waitingFor: string | null
+  readonly acceptedAt: number
+  readonly startedAt: number | null
+  readonly endedAt: number | null
+  readonly outcome: Outcome | null
+  readonly reason: TaskReason | null
+  readonly sandbox: { readonly provider: string; readonly state: 'starting' | 'ready' | 'lost' | 'closed' } | null
+  readonly context: { readonly hash: string; readonly tokens: number } | null
+  readonly review: ReviewState | null
+  readonly reviewSkipped: 'no_changes' | 'disabled' | null
+  readonly rounds: readonly RoundView[]
+  readonly commands: readonly CommandView[]
+  readonly files: readonly FileView[]
+  readonly checkpoints: readonly { readonly id: string; readonly label: string; readonly stat: DiffStat }[]
+  readonly diffStat: DiffStat
+  readonly usage: Usage
+  readonly costUsd: number | null
+  /** The model call that is being waited for again, until its turn goes on. */
+  readonly retrying: { readonly message: string; readonly attempt: number; readonly delayMs: number } | null
+  readonly budget: { readonly kind: string; readonly used: number; readonly limit: number } | null
+  readonly killed: readonly { readonly toolUseId: string; readonly command: string }[]
+  /** Which turns were the reviewer's. */
+  readonly reviewerTurns: readonly number[]
+}
+
+export function initialState(lastSeq = 0): ViewState {
+  return { lastSeq, messages: [], tasks: {}, isDegraded: false, needsRefetch: false, closedParts: [] }
+}
