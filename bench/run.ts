@@ -22,14 +22,17 @@ const target: Target = { url: env('KEELSON_URL'), apiToken: env('KEELSON_API_TOK
 const samples = quick ? 5 : 20
 const rows: { what: string; measured: string; target: string }[] = []
 
-const FILES = { 'notes.txt': 'one\ntwo\nthree\n', 'README.md': '# Bench\n' }
+/** Nine different files, since a model that reads one file nine times over is stopped as stuck. */
+const FILES = Object.fromEntries(
+  Array.from({ length: 9 }, (_, i) => [`notes-${i + 1}.txt`, `line ${i + 1}\n`.repeat(40)]),
+)
 
 function script(turns: readonly object[]): string {
   return `script: ${JSON.stringify({ turns })}`
 }
 
-const read = { tools: [{ name: 'read', input: { file_path: 'notes.txt' } }], repeat: 9 }
-const bash = { tools: [{ name: 'bash', input: { command: 'true' } }], repeat: 9 }
+const read = { tools: [{ name: 'read', input: { file_path: 'notes-{{n}}.txt' } }], repeat: 9 }
+const bash = { tools: [{ name: 'bash', input: { command: 'echo {{n}}' } }], repeat: 9 }
 const END = { text: 'Done.' }
 const FILE_TASK = script([read, END])
 const BASH_TASK = script([bash, END])

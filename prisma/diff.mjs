@@ -6,7 +6,8 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { PrismaPg } from '@prisma/adapter-pg'
-import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils'
+import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from '@prisma/driver-adapter-utils'
+import pg from 'pg'
 
 const schemaUrl = new URL('./schema.prisma', import.meta.url)
 
@@ -24,6 +25,41 @@ async function loadEngine() {
   return glue
 }
 
+const CHAR_OID = 18
+const TEXT_OID = 25
+
+/**
+ * An adapter over `pool` that knows the type "char": the engine reads such columns of the catalogue, and the adapter
+ * refuses them. They pass the adapter as text and get their type back afterwards.
+ *
+ * @param {pg.Pool} pool
+ */
+function createAdapterFactory(pool) {
+  /** @type {WeakMap<object, number[]>} */
+  const charColumns = new WeakMap()
+  const query = pool.query.bind(pool)
+  Reflect.set(pool, 'query', async (/** @type {pg.QueryArrayConfig} */ config) => {
+    const result = await query(config)
+    const columns = result.fields.flatMap((field, index) => (field.dataTypeID === CHAR_OID ? [index] : []))
+    for (const field of result.fields) if (field.dataTypeID === CHAR_OID) field.dataTypeID = TEXT_OID
+    charColumns.set(result.rows, columns)
+    return result
+  })
+  const factory = new PrismaPg(pool)
+  const connect = factory.connect.bind(factory)
+  factory.connect = async () => {
+    const adapter = await connect()
+    const queryRaw = adapter.queryRaw.bind(adapter)
+    adapter.queryRaw = async (asked) => {
+      const result = await queryRaw(asked)
+      for (const index of charColumns.get(result.rows) ?? []) result.columnTypes[index] = ColumnTypeEnum.Character
+      return result
+    }
+    return adapter
+  }
+  return bindMigrationAwareSqlAdapterFactory(factory)
+}
+
 /**
  * SQL that turns `from` into the schema; an empty script when there is nothing to do.
  *
@@ -33,7 +69,10 @@ async function loadEngine() {
  */
 export async function diffSchema(databaseUrl, from) {
   const { SchemaEngine } = await loadEngine()
-  const adapter = bindMigrationAwareSqlAdapterFactory(new PrismaPg({ connectionString: databaseUrl }))
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 })
+  // A lost connection fails the query under way, which says so.
+  pool.on('error', () => undefined)
+  const adapter = createAdapterFactory(pool)
   const content = await readFile(schemaUrl, 'utf8')
   const files = [{ path: 'schema.prisma', content }]
   const engine = await SchemaEngine.new({ datamodels: [['schema.prisma', content]] }, () => {}, adapter)
@@ -48,6 +87,7 @@ export async function diffSchema(databaseUrl, from) {
     return result.stdout ?? ''
   } finally {
     engine.free()
+    await pool.end()
   }
 }
 

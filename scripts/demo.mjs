@@ -27,7 +27,7 @@ await runScript(async (signal) => {
     stack === undefined ? `Using the instance that runs at ${running?.url}` : `Keelson runs at ${stack.state().url}`,
   )
   try {
-    const args = words.length === 0 ? ['--project', 'sample', SAMPLE_REQUEST] : words
+    const args = words.length === 0 ? ['--sample', '--expect', 'approved', SAMPLE_REQUEST] : words
     const code = await runChat({ home, settings, args, signal })
     if (keep && stack !== undefined && !signal.aborted) {
       process.stdout.write(welcome(stack, home))

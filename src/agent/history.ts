@@ -49,17 +49,16 @@ export function buildHistory(turns: readonly JournalTurn[]): HistoryMessage[] {
 
 /**
  * The nearest valid history: neighbours of one role are joined, empty messages dropped, unanswered calls answered as
- * interrupted, second answers to one call and answers to none removed, results put before text. Twice is the same as
- * once, and a valid history comes back equal.
+ * interrupted, second answers to one call and answers to none removed, results put before text, replies before the first
+ * words of the user dropped. Twice is the same as once, and a valid history comes back equal.
  */
 export function repairHistory(messages: readonly HistoryMessage[]): HistoryMessage[] {
   const joined = joinNeighbours(messages.filter((message) => message.content.length > 0))
-  const fromUser = joined[0]?.role === 'assistant' ? joined.slice(1) : joined
   const repaired: HistoryMessage[] = []
-  for (const message of fromUser) {
+  for (const message of joined) {
     const before = repaired.at(-1)
     if (message.role === 'assistant') {
-      repaired.push(message)
+      if (before) repaired.push(message)
       continue
     }
     const uses = before?.role === 'assistant' ? toolUsesOf(before.content) : []
@@ -89,13 +88,10 @@ function joinNeighbours(messages: readonly HistoryMessage[]): HistoryMessage[] {
 }
 
 function answerAll(uses: readonly ToolUseBlock[], content: readonly UserBlock[]): UserBlock[] {
-  const answers = new Map<string, ToolResultBlock>()
-  for (const block of content) {
-    // A late real result can follow one that was made up for an interruption: the first one stands.
-    if (block.type === 'tool_result' && !answers.has(block.tool_use_id)) answers.set(block.tool_use_id, block)
-  }
-  const results = uses.map((use) => answers.get(use.id) ?? interrupted(use.id))
-  return [...results, ...content.filter((block) => block.type === 'text')]
+  const owed = new Set(uses.map((use) => use.id))
+  // A late real result can follow one that was made up for an interruption: the first one stands.
+  const answers = content.filter((block) => block.type === 'tool_result' && owed.delete(block.tool_use_id))
+  return [...answers, ...[...owed].map(interrupted), ...content.filter((block) => block.type === 'text')]
 }
 
 /** The first rule that a history breaks, or null. The scripted server refuses what this refuses. */

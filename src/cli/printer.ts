@@ -154,9 +154,9 @@ function describe(event: StreamEvent): Described | null {
     }
     case 'review.finding': {
       const { finding } = event
-      const at =
-        finding.file === undefined ? '' : ` ${finding.file}${finding.line === undefined ? '' : `:${finding.line}`}`
-      return { text: `  ${finding.severity}${oneLine(at)}: ${oneLine(finding.claim)}`, color: 'yellow' }
+      const line = finding.line === undefined ? '' : `:${finding.line}`
+      const at = finding.file === undefined ? '' : ` ${oneLine(finding.file)}${line}`
+      return { text: `  ${finding.severity}${at}: ${oneLine(finding.claim)}`, color: 'yellow' }
     }
     case 'review.verdict': {
       const text = `◦ verdict: ${event.verdict.replaceAll('_', ' ')} · ${oneLine(event.summary)}`

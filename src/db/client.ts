@@ -77,12 +77,19 @@ const AWAY_MESSAGES =
  */
 export function toDbError(error: unknown): unknown {
   if (error instanceof AppError || !(error instanceof Error)) return error
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  if (AWAY_SQLSTATES.test(code) || AWAY_CODES.has(code) || AWAY_MESSAGES.test(error.message)) {
+  const isAway = codesOf(error).some((code) => AWAY_SQLSTATES.test(code) || AWAY_CODES.has(code))
+  if (isAway || AWAY_MESSAGES.test(error.message)) {
     return new AppError('store_unavailable', 'The database cannot be reached right now.', {
       cause: error,
       retryAfterMs: 2_000,
     })
   }
   return error
+}
+
+/** Its own code, and the one that Postgres gave when Prisma has wrapped it under a code that says only "database error". */
+function codesOf(error: Error): string[] {
+  const { code, meta } = error as { code?: unknown; meta?: { driverAdapterError?: { cause?: unknown } } }
+  const { originalCode } = (meta?.driverAdapterError?.cause ?? {}) as { originalCode?: unknown }
+  return [code, originalCode].filter((one) => typeof one === 'string')
 }

@@ -233,7 +233,7 @@ async function insertTurn(
     `WITH message AS (
        INSERT INTO messages (id, project_id, conversation_id, task_id, role, text, status, turn)
        SELECT $4, $6, $7, $1, 'assistant', '', 'streaming', $2 WHERE $3 = 'coder')
-     INSERT INTO turns (task_id, turn, lane, message_id, user_content, attempts) VALUES ($1, $2, $3, $4, $5, 0)`,
+     INSERT INTO turns (task_id, turn, lane, message_id, user_content, attempts) VALUES ($1, $2, $3, $4, $5, 1)`,
     [
       lease.taskId,
       turn,
@@ -253,7 +253,7 @@ async function insertTurn(
     userContent,
     reply: null,
     stopReason: null,
-    attempts: 0,
+    attempts: 1,
     usage: { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 },
     costUsd: null,
     toolCalls: [],
@@ -294,7 +294,7 @@ function emitTurnBegun(tx: Tx, at: TurnScope, begin: BeginTurn, messages: readon
   })
 }
 
-/** Counts a model call that is about to be made; from the second on, readers are told to drop what the first streamed. */
+/** Counts a model call that is made again (a turn's first came with the turn) and has readers drop what the last streamed. */
 export async function beginModelCall(db: Db, lease: Lease, turn: number): Promise<number> {
   return await withLease(db, lease, async (tx) => {
     const [row] = await tx.query<{ attempts: number }>(
@@ -302,14 +302,12 @@ export async function beginModelCall(db: Db, lease: Lease, turn: number): Promis
       [lease.taskId, turn],
     )
     if (!row) throw new AppError('journal_conflict', 'This turn has a reply already.')
-    if (row.attempts > 1) {
-      tx.emit({
-        type: 'turn.reset',
-        key: `turn.reset:${lease.taskId}:${turn}:${row.attempts}`,
-        scope: scopeOf(lease, turn),
-        payload: { attempt: row.attempts },
-      })
-    }
+    tx.emit({
+      type: 'turn.reset',
+      key: `turn.reset:${lease.taskId}:${turn}:${row.attempts}`,
+      scope: scopeOf(lease, turn),
+      payload: { attempt: row.attempts },
+    })
     return row.attempts
   })
 }

@@ -188,8 +188,8 @@ export class Feed {
       return
     }
     const found = this.#parts.apply(delta)
-    if (found === 'applied') this.broadcast(deltaFrame(delta))
-    else if (found === 'missing') this.#reloadSoon()
+    if (found === 'missing') this.#reloadSoon()
+    else if (found !== 'seen') this.broadcast(deltaFrame(found))
   }
 
   #reloadSoon(): void {
@@ -211,7 +211,8 @@ export class Feed {
     await this.#catchingUp
     for (const line of lines) {
       const item = decodeLine(line)
-      if (item?.kind === 'delta' && this.#parts.apply(item) === 'applied') this.broadcast(deltaFrame(item))
+      const found = item?.kind === 'delta' ? this.#parts.apply(item) : 'seen'
+      if (typeof found === 'object') this.broadcast(deltaFrame(found))
     }
   }
 }

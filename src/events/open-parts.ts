@@ -15,7 +15,7 @@ interface OpenPart {
 
 /**
  * The parts of one project that no durable event has closed yet, folded from deltas. Pure. One rule everywhere: a delta
- * applies when its offset equals the length; lower: seen already; higher: something is missing.
+ * applies from the length on; all of it below: seen already; beginning beyond: something is missing.
  */
 export class OpenParts {
   readonly #parts = new Map<string, OpenPart>()
@@ -25,22 +25,25 @@ export class OpenParts {
     return this.#parts.size
   }
 
-  apply(delta: LiveDelta): 'applied' | 'seen' | 'missing' {
+  /** The delta as it joined on, cut to what was new; else why it did not. */
+  apply(delta: LiveDelta): LiveDelta | 'seen' | 'missing' {
     const key = partKey(delta.taskId, delta.partId)
     if (this.#closed.has(key)) return 'seen'
     const part = this.#parts.get(key)
     if (part !== undefined && delta.lease < part.lease) return 'seen'
     const length = part?.length ?? 0
-    if (delta.offset < length) return 'seen'
     if (delta.offset > length) return 'missing'
+    if (delta.offset + delta.units <= length) return 'seen'
+    // A piece that Redis had lost comes again joined with what followed it.
+    const fresh = delta.offset === length ? delta : cutBefore(delta, length)
     if (part === undefined) {
-      const { lease, taskId, turn } = delta
-      this.#parts.set(key, { lease, taskId, turn, length: delta.units, deltas: [delta] })
+      const { lease, taskId, turn } = fresh
+      this.#parts.set(key, { lease, taskId, turn, length: fresh.units, deltas: [fresh] })
     } else {
-      part.length += delta.units
-      part.deltas.push(delta)
+      part.length += fresh.units
+      part.deltas.push(fresh)
     }
-    return 'applied'
+    return fresh
   }
 
   close(close: Close): void {
@@ -77,10 +80,25 @@ export class OpenParts {
   }
 }
 
+interface DeltaPayload {
+  readonly data?: string
+  readonly delta?: string
+}
+
+function cutBefore(delta: LiveDelta, offset: number): LiveDelta {
+  const skip = offset - delta.offset
+  const payload = JSON.parse(delta.data) as DeltaPayload
+  const content =
+    delta.type === 'output'
+      ? { data: Buffer.from(payload.data ?? '', 'base64').subarray(skip).toString('base64') }
+      : { delta: (payload.delta ?? '').slice(skip) }
+  return { ...delta, offset, units: delta.units - skip, data: JSON.stringify({ ...payload, offset, ...content }) }
+}
+
 function merge(deltas: readonly LiveDelta[]): LiveDelta {
   const first = deltas[0]
   if (first === undefined) throw new Error('an open part has no delta')
-  const payloads = deltas.map((delta) => JSON.parse(delta.data) as { data?: string; delta?: string })
+  const payloads = deltas.map((delta) => JSON.parse(delta.data) as DeltaPayload)
   const content =
     first.type === 'output'
       ? { data: Buffer.concat(payloads.map(({ data }) => Buffer.from(data ?? '', 'base64'))).toString('base64') }

@@ -28,11 +28,11 @@ export type CrashPoint = (typeof CRASH_POINTS)[number]
 
 let armed: { readonly point: CrashPoint; left: number; readonly die: () => void } | null = null
 
-/** Has `die` called the n-th time that `point` is reached. `spec` is `name` or `name@n`; an unknown name throws. */
+/** Has `die` called the n-th time that `point` is reached. `spec` is `name` or `name@n`; any other throws. */
 export function armCrashPoint(spec: string, die: () => void): void {
   const [name = '', count = '1'] = spec.split('@')
   const point = CRASH_POINTS.find((candidate) => candidate === name)
-  if (!point) throw new Error(`there is no crash point ${name}`)
+  if (!point || !/^[1-9]\d*$/.test(count)) throw new Error(`there is no crash point ${spec}`)
   armed = { point, left: Number(count), die }
 }
 

@@ -24,7 +24,7 @@ test('a worker killed in the middle of a command repeats neither it nor a stored
   const message = scriptOf([logged('one', 0), logged('two', 3), logged('three', 0), { text: 'All three ran.' }])
   const stream = await api.chatStream(projectId, { message })
   const started = await stream.next('command.started', (event) => event.command.includes('begin-two'))
-  await waitFor('the second command', async () => (await logOf(projectId)).includes('begin-two'))
+  await waitFor(async () => (await logOf(projectId)).includes('begin-two'), 'the second command runs')
   const killedAt = Date.now()
   await stack.killAndAwait('worker')
   const resumed = await stream.next('task.resumed')
@@ -111,32 +111,32 @@ test('an instance that is stopped in the middle of a task finds its data again a
   const before = await api.ended(ended.taskId)
   const projectId = await api.newProject()
   const { taskId } = await api.chat(projectId, {
-    message: scriptOf([logged('one', 0), logged('two', 2), logged('three', 0), { text: 'All three ran.' }]),
+    message: scriptOf([logged('one', 0), logged('two', 30), logged('three', 0), { text: 'All three ran.' }]),
   })
-  await waitFor('the second command', async () => {
-    const [row] = await stack.query<{ turn: number }>('SELECT turn FROM tool_calls WHERE task_id = $1 AND turn = 2', [
-      taskId,
-    ])
-    return row && (await logOf(projectId)).includes('begin-two')
-  })
+  const stream = await api.taskStream(taskId)
+  await stream.next('command.started', (event) => event.command.includes('begin-two'))
+  await waitFor(async () => (await logOf(projectId)).includes('begin-two'), 'the second command runs')
   const { apiToken } = stack.state()
   await stack.halt()
   await stack.start()
 
   const task = await api.ended(taskId)
-  const stream = await api.taskStream(taskId)
-  await stream.untilTerminal()
-  await stream.ended
-  expect(streamFaults(stream.frames, { hasDeltas: false })).toEqual([])
+  const late = await api.taskStream(taskId)
+  await late.untilTerminal()
+  await late.ended
+  expect(streamFaults(late.frames, { hasDeltas: false })).toEqual([])
   expect({
     token: stack.state().apiToken,
     earlier: await api.task(ended.taskId),
     log: await logOf(projectId),
     outcome: task.outcome,
+    commands: late.events.flatMap((event) => (event.type === 'command.finished' ? [event.status] : [])),
   }).toEqual({
     token: apiToken,
     earlier: before,
-    log: LINES.flatMap((name) => [`begin-${name}`, `end-${name}`]),
+    // Stopping ends what runs; the model is told so, and no command is run a second time.
+    log: ['begin-one', 'end-one', 'begin-two', 'begin-three', 'end-three'],
     outcome: 'approved',
+    commands: ['exited', 'killed', 'exited'],
   })
 })

@@ -163,11 +163,11 @@ export class ApiClient {
   /** The task once it has ended. */
   async ended(taskId: string, timeoutMs = 90_000): Promise<ApiTask> {
     return await waitFor(
-      `the end of ${taskId}`,
       async () => {
         const task = await this.task(taskId)
         return ['completed', 'failed', 'cancelled'].includes(task.status) && task
       },
+      `${taskId} ends`,
       timeoutMs,
     )
   }

@@ -52,12 +52,12 @@ export class EventStream {
         return event.type === type && matches(event as Extract<StreamEvent, { type: T }>)
       })
     return await waitFor(
-      type,
       () => {
         const found = find()
         if (found === undefined && this.isEnded) throw new Error(`the stream ended without ${type}: ${this.summary()}`)
         return found
       },
+      `${type} comes`,
       timeoutMs,
     )
   }
@@ -65,12 +65,12 @@ export class EventStream {
   /** All events, once the task has ended. Throws when the stream breaks before. */
   async untilTerminal(timeoutMs = 90_000): Promise<StreamEvent[]> {
     await waitFor(
-      'the terminal event',
       () => {
         if (this.events.some((event) => isTerminalType(event.type))) return true
         if (this.isEnded) throw new Error(`the stream ended early: ${this.summary()}`, { cause: this.failure })
         return false
       },
+      'the terminal event comes',
       timeoutMs,
     )
     return this.events

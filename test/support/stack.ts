@@ -6,13 +6,18 @@ import { Client, Connection } from '@temporalio/client'
 import pg from 'pg'
 import { BUILT_ENTRIES } from '../../scripts/lib/entries.mjs'
 import { SILENT } from '../../scripts/lib/log.mjs'
+import { freePort } from '../../scripts/lib/ports.mjs'
 import { isPartAlive, type PartName, type State } from '../../scripts/lib/state.mjs'
 import { type Stack, startStack } from '../../scripts/lib/supervisor.mjs'
 import { ApiClient } from './api.ts'
 import { ModelAdmin } from './model-admin.ts'
 import { waitFor } from './wait-for.ts'
 
-const SCRIPTED_MODEL = ['--import', 'tsx', fileURLToPath(new URL('./scripted-model.ts', import.meta.url))]
+const SCRIPTED_MODEL = [
+  '--import',
+  import.meta.resolve('tsx'),
+  fileURLToPath(new URL('./scripted-model.ts', import.meta.url)),
+]
 const RESTART_MS = 60_000
 
 export interface StackSettings {
@@ -28,6 +33,7 @@ export class TestStack {
   readonly api = new ApiClient(() => this.state())
   readonly model = new ModelAdmin(() => this.state().model.baseUrl)
   readonly #options: StackSettings
+  #port: number | undefined
   #stack: Stack | undefined
   #pool: pg.Pool | undefined
   #temporal: { connection: Connection; client: Client } | undefined
@@ -45,9 +51,11 @@ export class TestStack {
     const redis = process.env['KEELSON_TEST_REDIS_BINARY'] ?? 'redis-server'
     const temporal = process.env['KEELSON_TEST_TEMPORAL_BINARY'] ?? 'temporal'
     const { settings = {}, deliveredModel = false } = this.#options
+    // The product's own choice begins at 3000 for every instance, so that two that start at once could meet there.
+    this.#port ??= await freePort()
     this.#stack = await startStack({
       home: this.home,
-      settings: { PATH: process.env['PATH'], ...settings },
+      settings: { PATH: process.env['PATH'], PORT: String(this.#port), ...settings },
       binaries: { redis, temporal },
       log: SILENT,
       entries: deliveredModel ? BUILT_ENTRIES : { ...BUILT_ENTRIES, model: SCRIPTED_MODEL },
@@ -75,7 +83,7 @@ export class TestStack {
   async kill(part: PartName): Promise<void> {
     const before = this.state()
     process.kill(before.processes[part] ?? 0, 'SIGKILL')
-    await waitFor(`the end of ${part}`, () => !isPartAlive(before, part))
+    await waitFor(() => !isPartAlive(before, part), `${part} is gone`)
   }
 
   /** kill -9; resolves when the supervisor has started it again. */
@@ -83,8 +91,8 @@ export class TestStack {
     const before = this.state().processes[part]
     await this.kill(part)
     await waitFor(
-      `the restart of ${part}`,
       () => this.state().processes[part] !== before && isPartAlive(this.state(), part),
+      `${part} runs again`,
       RESTART_MS,
     )
   }

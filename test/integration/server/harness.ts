@@ -1,14 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { createDb, type Db } from '../../../src/db/client.ts'
 import { latestSeqs, readEvents } from '../../../src/db/events.ts'
-import { migrate } from '../../../src/db/migrate.ts'
 import { createProject } from '../../../src/db/projects.ts'
 import { createHub, type Hub } from '../../../src/events/hub.ts'
 import { createPublisher, type Publisher } from '../../../src/events/publisher.ts'
@@ -21,33 +18,13 @@ import { createSse, type Sse } from '../../../src/server/sse.ts'
 import { SSE_LIMITS, type SseLimits, type SseStats } from '../../../src/server/sse-connection.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 
+export { aDatabase } from '../../support/database.ts'
+
 export const TOKEN = 'token-of-the-tests-0123456789'
 export const SETUP = 'setup-of-the-tests-0123456789'
 export const MODELS = ['claude-haiku-4-5', 'claude-haiku-5-5']
 
 export const silent = { debug() {}, info() {}, warn() {}, error() {} }
-
-/** A database of its own, migrated, in the server that the test run started. */
-export async function aDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
-  const base = process.env['KEELSON_TEST_DATABASE_URL']
-  if (base === undefined) throw new Error('KEELSON_TEST_DATABASE_URL is not set: run the tests with npm test')
-  const name = `t_${randomBytes(6).toString('hex')}`
-  await onServer(base, `CREATE DATABASE ${name}`)
-  const url = new URL(base)
-  url.pathname = `/${name}`
-  await migrate(url.href)
-  return { url: url.href, drop: () => onServer(base, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) }
-}
-
-async function onServer(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(sql)
-  } finally {
-    await client.end()
-  }
-}
 
 export interface OwnRedis {
   readonly url: string

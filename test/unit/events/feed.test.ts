@@ -196,7 +196,7 @@ describe('a feed', () => {
           for (const [partId, whole] of written) expect(reader.texts.get(partId)).toBe(whole)
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 2_000 },
     )
   })
 

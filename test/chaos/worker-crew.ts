@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface OwnProcess {
+  readonly name: string
+  readonly pid: number | undefined
+  readonly logFile: string
+  /** How the runs so far ended: `SIGKILL`, `exit 0`. */
+  readonly endings: readonly string[]
+  /** Ends it for good, politely first. */
+  stop(): Promise<void>
+}
+
+const GRACE_MS = 15_000
+
+/**
+ * A process of the product beside those that the supervisor keeps: started again at once when it ends, without the
+ * supervisor's growing delay. `firstEnv` is added to the first run only, so that a crash point strikes once.
+ */
+export function keepProcess(options: {
+  name: string
+  args: readonly string[]
+  env: NodeJS.ProcessEnv
+  firstEnv?: NodeJS.ProcessEnv
+  home: string
+}): OwnProcess {
+  const logFile = join(options.home, 'logs', `${options.name}.log`)
+  const endings: string[] = []
+  let isStopping = false
+  let child: ChildProcess
+  let runs = 0
+
+  const start = (): void => {
+    const log = openSync(logFile, 'a', 0o600)
+    const env = { ...options.env, ...(runs++ === 0 ? options.firstEnv : {}) }
+    child = spawn(process.execPath, options.args, { cwd: options.home, env, detached: true, stdio: ['ignore', log, log] })
+    closeSync(log)
+    child.once('error', (error) => endings.push(error.message))
+    child.once('exit', (code, signal) => {
+      endings.push(signal ?? `exit ${code}`)
+      if (!isStopping) start()
+    })
+  }
+  start()
+
+  return {
+    name: options.name,
+    logFile,
+    endings,
+    get pid() {
+      return child.exitCode === null && child.signalCode === null ? child.pid : undefined
+    },
+    async stop() {
+      isStopping = true
+      const giveUpAt = Date.now() + GRACE_MS
+      child.kill('SIGCONT')
+      child.kill('SIGTERM')
+      while (child.exitCode === null && child.signalCode === null) {
+        if (Date.now() > giveUpAt) child.kill('SIGKILL')
+        await sleep(25)
+      }
+    },
+  }
+}
+
+/** Waits until the newest run of a worker says that it polls. */
+export async function untilWorkerReady(worker: OwnProcess, timeoutMs: number): Promise<void> {
+  const giveUpAt = Date.now() + timeoutMs
+  while (!readFileSync(worker.logFile, 'utf8').includes(`"pid":${worker.pid},"msg":"worker ready"`)) {
+    if (Date.now() > giveUpAt) throw new Error(`${worker.name} was not ready within ${timeoutMs} ms`)
+    await sleep(25)
+  }
+}

@@ -1,0 +1,62 @@
+/** Projects, messages and tasks as the server and a worker make them, with what a test does not care about filled in. */
+
+import { type AcceptedMessage, type AcceptMessage, acceptMessage } from '../../src/db/accept-message.ts'
+import type { Db } from '../../src/db/client.ts'
+import { acquireLease } from '../../src/db/lifecycle.ts'
+import { createProject, type ProjectSource } from '../../src/db/projects.ts'
+import type { Task } from '../../src/db/tasks.ts'
+import type { Lease } from '../../src/db/transaction.ts'
+import type { StoredEvent } from '../../src/events/topics.ts'
+import type { Phase } from '../../src/shared/task.ts'
+
+export async function aProject(db: Db, source: ProjectSource = { kind: 'empty' }): Promise<string> {
+  return (await createProject(db, { name: 'test', source, sandboxProvider: 'local-bwrap' })).id
+}
+
+export function aMessage(overrides: Partial<AcceptMessage> & { readonly projectId: string }): AcceptMessage {
+  return {
+    text: 'Please do it',
+    delivery: 'steer',
+    model: 'claude-haiku-4-5',
+    forceRegenerateContext: false,
+    budget: {},
+    defaultBudget: {},
+    maxFixRounds: 2,
+    ...overrides,
+  }
+}
+
+export async function post(
+  db: Db,
+  overrides: Partial<AcceptMessage> & { readonly projectId: string },
+): Promise<AcceptedMessage> {
+  return await acceptMessage(db, aMessage(overrides))
+}
+
+/** Takes a task over as the first attempt of an activity does. */
+export async function lease(
+  db: Db,
+  ids: { readonly taskId: string; readonly projectId: string },
+  overrides: { readonly phase?: Phase; readonly attempt?: number } = {},
+): Promise<{ task: Task; lease: Lease }> {
+  const { taskId, projectId } = ids
+  return await acquireLease(db, { taskId, projectId, activity: 'runTurns', attempt: 1, phase: 'working', ...overrides })
+}
+
+export interface RunningTask extends AcceptedMessage {
+  readonly lease: Lease
+}
+
+/** A project with one task that a worker has taken over. */
+export async function aRunningTask(db: Db, overrides: Partial<AcceptMessage> = {}): Promise<RunningTask> {
+  const projectId = overrides.projectId ?? (await aProject(db))
+  const accepted = await post(db, { ...overrides, projectId })
+  return { ...accepted, lease: (await lease(db, accepted)).lease }
+}
+
+export type Frame = Readonly<Record<string, unknown>> & { readonly type: string; readonly seq: number }
+
+/** The frames of stored events, as a reader parses them. */
+export function framesOf(events: readonly StoredEvent[]): Frame[] {
+  return events.map((event) => JSON.parse(event.data) as Frame)
+}
