@@ -11,6 +11,9 @@ import pg from 'pg'
 
 const schemaUrl = new URL('./schema.prisma', import.meta.url)
 
+/** @type {Promise<typeof import('@prisma/schema-engine-wasm')> | undefined} */
+let engineModule
+
 /** @returns {Promise<typeof import('@prisma/schema-engine-wasm')>} */
 async function loadEngine() {
   // Node 20 cannot import .wasm files, so the module is instantiated by hand, as the package's entry would do it.
@@ -68,7 +71,9 @@ function createAdapterFactory(pool) {
  * @returns {Promise<string>}
  */
 export async function diffSchema(databaseUrl, from) {
-  const { SchemaEngine } = await loadEngine()
+  // A second instance would share the module's views of the first one's memory.
+  engineModule ??= loadEngine()
+  const { SchemaEngine } = await engineModule
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 })
   // A lost connection fails the query under way, which says so.
   pool.on('error', () => undefined)

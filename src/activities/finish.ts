@@ -52,7 +52,7 @@ function endingOf(input: FinishInput, killed: readonly Killed[]): TaskEnding {
     case 'failed':
       return { kind: 'failed', reason: input.reason }
     case 'cancelled':
-      return { kind: 'cancelled', killed }
+      return { ...input, kind: 'cancelled', killed }
   }
 }
 

@@ -160,11 +160,14 @@ async function reviewRound(
 ): Promise<Awaited<ReturnType<Activities['reviewChanges']>>> {
   const at = await openRoundOf(deps, input, run, 'reviewing')
   const own = at.rounds.find((round) => round.round === input.round)
-  if (own?.finishedAt && own.verdict) return { verdict: own.verdict, review: at.task.review, usage: at.task.usage }
+  if (own?.finishedAt && own.verdict) {
+    const { review, turn, usage } = at.task
+    return { verdict: own.verdict, review, turn, usage }
+  }
   const { submission, disputes } = await askReviewer(at, own?.checks ?? [])
   const review = await endRound(at, own?.checks ?? [], submission, disputes)
-  const { usage } = await getTask(deps.db, input.taskId)
-  return { verdict: review.verdict ?? 'inconclusive', review, usage }
+  const { turn, usage } = await getTask(deps.db, input.taskId)
+  return { verdict: review.verdict ?? 'inconclusive', review, turn, usage }
 }
 
 function earlierFindings(at: Round): Finding[] {

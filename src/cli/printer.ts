@@ -185,9 +185,9 @@ function describe(event: StreamEvent): Described | null {
   }
 }
 
-function describeResult(event: { result: string; isError: boolean }): Described | null {
+function describeResult(event: { name: string; result: string; isError: boolean }): Described | null {
   const lines = clean(event.result).trimEnd().split('\n')
-  if (!event.isError) return { text: `  ${count(lines.length)} lines`, color: 'dim' }
+  if (!event.isError) return { text: `  ${clean(event.name)}: ${count(lines.length)} lines`, color: 'dim' }
   const shown = lines.slice(0, RESULT_LINES).map((text) => `  ${cut(text)}`)
   return { text: [...shown, ...(lines.length > RESULT_LINES ? ['  …'] : [])].join('\n'), color: 'red' }
 }

@@ -177,12 +177,12 @@ async function createTask(tx: Tx, input: AcceptMessage, ids: Ids): Promise<Accep
   return { projectId: input.projectId, ...ids, joined: false, duplicate: false, cursor: firstSeq(events) - 1, events }
 }
 
-/** The task that must end before a new one of this project may run: the youngest that is not over. */
-async function findPredecessor(tx: Tx): Promise<string | null> {
+/** The task that must end before a new one of this project may run: the youngest that is not over; `except` is the new one. */
+export async function findPredecessor(tx: Tx, except: string | null = null): Promise<string | null> {
   const [task] = await tx.query<{ id: string }>(
     `SELECT id FROM tasks WHERE project_id = $1 AND status IN ('accepted', 'running', 'needs_budget', 'cancelling')
-     ORDER BY position DESC LIMIT 1`,
-    [tx.project.id],
+       AND ($2::text IS NULL OR id <> $2) ORDER BY position DESC LIMIT 1`,
+    [tx.project.id, except],
   )
   return task?.id ?? null
 }

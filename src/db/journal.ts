@@ -171,8 +171,9 @@ export interface BeginTurn {
  */
 export async function beginTurn(db: Db, lease: Lease, begin: BeginTurn): Promise<JournalTurn | null> {
   return await withLease(db, lease, async (tx) => {
-    const messages = begin.lane === 'coder' ? await unclaimedMessages(tx, lease.taskId, begin.idle) : []
-    const notices = await unclaimedNotices(tx, lease.taskId, begin.lane)
+    const waiting = await unclaimed(tx, lease.taskId, begin)
+    const messages = waiting.filter((entry) => entry.kind === 'message')
+    const notices = waiting.filter((entry) => entry.kind === 'notice')
     const texts = [...messages, ...notices].map((entry) => entry.text)
     // Notes alone are no reason to go on, unless the loop has results or messages to go with them or asks to continue.
     const userContent: UserBlock[] = [
@@ -185,22 +186,20 @@ export async function beginTurn(db: Db, lease: Lease, begin: BeginTurn): Promise
 }
 
 interface Waiting {
+  kind: 'message' | 'notice'
   id: string
   text: string
 }
 
-async function unclaimedMessages(tx: Tx, taskId: string, idle: boolean): Promise<Waiting[]> {
+/** What waits to be said in a lane: the user's messages for the coder, then the harness's notices, each in order. */
+async function unclaimed(tx: Tx, taskId: string, begin: BeginTurn): Promise<Waiting[]> {
   return await tx.query<Waiting>(
-    `SELECT id, text FROM messages WHERE task_id = $1 AND role = 'user' AND status = 'queued'
-       AND ($2 OR delivery = 'steer') ORDER BY position`,
-    [taskId, idle],
-  )
-}
-
-async function unclaimedNotices(tx: Tx, taskId: string, lane: Lane): Promise<Waiting[]> {
-  return await tx.query<Waiting>(
-    'SELECT id, text FROM notices WHERE task_id = $1 AND lane = $2 AND claimed_turn IS NULL ORDER BY position',
-    [taskId, lane],
+    `SELECT 'message' AS kind, id, text, position FROM messages
+     WHERE task_id = $1 AND role = 'user' AND status = 'queued' AND ($2 OR delivery = 'steer') AND $3 = 'coder'
+     UNION ALL
+     SELECT 'notice', id, text, position FROM notices WHERE task_id = $1 AND lane = $3 AND claimed_turn IS NULL
+     ORDER BY kind, position`,
+    [taskId, begin.idle, begin.lane],
   )
 }
 
@@ -559,7 +558,7 @@ export async function recordSpent(
     await tx.query(
       `UPDATE tasks SET input_tokens = input_tokens + $2, output_tokens = output_tokens + $3,
          cache_read_tokens = cache_read_tokens + $4, cache_write_tokens = cache_write_tokens + $5,
-         cost_usd = cost_usd + coalesce($6, 0), unpriced_calls = unpriced_calls + (CASE WHEN $6::float IS NULL THEN 1 ELSE 0 END)
+         cost_usd = cost_usd + coalesce($6::float, 0), unpriced_calls = unpriced_calls + (CASE WHEN $6::float IS NULL THEN 1 ELSE 0 END)
        WHERE id = $1`,
       [lease.taskId, usage.inputTokens, usage.outputTokens, usage.cacheReadTokens, usage.cacheWriteTokens, costUsd],
     )

@@ -5,7 +5,7 @@ import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 import type { ReviewState } from '../shared/review.ts'
 import { isOver, type Outcome, type Phase, type TaskReason, workflowIdFor } from '../shared/task.ts'
-import { activateTask, addToOutbox } from './accept-message.ts'
+import { activateTask, addToOutbox, findPredecessor, noReview } from './accept-message.ts'
 import type { Db } from './client.ts'
 import { type Task, type TaskRow, toTask } from './tasks.ts'
 import { inProject, type Lease, type Tx, withLease } from './transaction.ts'
@@ -86,14 +86,14 @@ export async function requestCancel(
     const [row] = await tx.query<TaskRow>('SELECT * FROM tasks WHERE id = $1', [taskId])
     if (!row || isOver(row.status)) throw new AppError('task_over', 'This task has ended already.')
     if (row.cancel_requested_at) return { status: 'requested', projectId } as const
-    await tx.query(
+    const [asked = row] = await tx.query<TaskRow>(
       `UPDATE tasks SET cancel_requested_at = now(), cancel_reason = $2,
-         status = CASE WHEN status = 'accepted' THEN status ELSE 'cancelling' END WHERE id = $1`,
+         status = CASE WHEN status = 'accepted' THEN status ELSE 'cancelling' END WHERE id = $1 RETURNING *`,
       [taskId, request.reason ?? null],
     )
     tx.emit(cancelRequestedEvent(row, request))
     if (tx.project.activeTaskId !== taskId) {
-      await close(tx, toTask(row), { kind: 'cancelled', killed: [] })
+      await close(tx, toTask(asked), { kind: 'cancelled', killed: [] })
       return { status: 'closed', projectId } as const
     }
     await addToOutbox(tx, { kind: 'cancel', projectId, taskId, payload: request })
@@ -113,11 +113,24 @@ function cancelRequestedEvent(row: TaskRow, request: { by: string; reason?: stri
 export type TaskEnding =
   | { readonly kind: 'completed'; readonly outcome: Outcome; readonly review: ReviewState }
   | { readonly kind: 'failed'; readonly reason: TaskReason }
-  | { readonly kind: 'cancelled'; readonly killed: readonly { toolUseId: string; command: string }[] }
+  | {
+      readonly kind: 'cancelled'
+      readonly killed: readonly { toolUseId: string; command: string }[]
+      /** What a signal said that did not come through the server; whoever asked there first is kept. */
+      readonly by?: string
+      readonly reason?: string
+    }
+
+/** Outcomes after which the agent would not take another message: going on with it would end the same way at once. */
+const TAKES_NO_MORE: ReadonlySet<Outcome> = new Set(['stuck', 'refused', 'budget_reached'])
+
+function takesMore(ending: TaskEnding): boolean {
+  return ending.kind === 'completed' && !TAKES_NO_MORE.has(ending.outcome)
+}
 
 /**
- * Closes a task, unless it would be `completed` while a message still waits to be claimed: then nothing changes and the
- * answer is false, so that the agent goes on. Posting a message takes the same lock, so each message either makes this
+ * Closes a task, unless its agent could go on with a message that still waits to be claimed: then nothing changes and the
+ * answer is false. A task that ends for another reason leaves its unclaimed messages to a successor. Posting a message takes the same lock, so each message either makes this
  * answer false or starts the next task. Safe to repeat: a closed task answers true.
  */
 export async function closeTask(db: Db, lease: Lease, ending: TaskEnding): Promise<boolean> {
@@ -125,10 +138,29 @@ export async function closeTask(db: Db, lease: Lease, ending: TaskEnding): Promi
     const [row] = await tx.query<TaskRow>('SELECT * FROM tasks WHERE id = $1', [lease.taskId])
     if (!row) throw new AppError('not_found', 'There is no such task.')
     if (isOver(row.status)) return true
-    if (ending.kind === 'completed' && (await countUnclaimed(tx, lease.taskId)) > 0) return false
-    await close(tx, toTask(row), ending)
+    if (takesMore(ending) && (await countUnclaimed(tx, lease.taskId)) > 0) return false
+    const asked = ending.kind === 'cancelled' ? await noteCancel(tx, row, ending) : row
+    await close(tx, toTask(asked), ending)
     return true
   })
+}
+
+/** A cancellation that was told to the workflow itself is noted as if it had been asked for here. */
+async function noteCancel(tx: Tx, row: TaskRow, ending: { by?: string; reason?: string }): Promise<TaskRow> {
+  if (row.cancel_requested_at) return row
+  const reason = storable(ending.reason)
+  const [asked] = await tx.query<TaskRow>(
+    'UPDATE tasks SET cancel_requested_at = now(), cancel_reason = $2 WHERE id = $1 RETURNING *',
+    [row.id, reason ?? null],
+  )
+  const by = storable(ending.by) ?? 'temporal'
+  tx.emit(cancelRequestedEvent(row, { by, reason }))
+  return asked ?? row
+}
+
+/** What came with a signal may hold what Postgres refuses: NUL and halves of surrogate pairs. */
+function storable(text: string | undefined): string | undefined {
+  return text?.replaceAll(/[\0\p{Surrogate}]/gu, '\u{FFFD}')
 }
 
 /** How many of a task's messages no turn has claimed. */
@@ -160,7 +192,7 @@ async function close(tx: Tx, task: Task, ending: TaskEnding): Promise<void> {
     `UPDATE messages SET status = 'cancelled' WHERE task_id = $1 AND role = 'assistant' AND status = 'streaming'`,
     [task.id],
   )
-  const successor = ending.kind === 'completed' ? null : await releaseMessages(tx, task, ending)
+  const successor = takesMore(ending) ? null : await releaseMessages(tx, task, ending)
   tx.emit(await finalMessage(tx, task, ending), endEvent(task, ending, review, reason))
   if (successor) await emitSuccessor(tx, task, successor)
   await activateNext(tx, task.id)
@@ -174,7 +206,7 @@ function reasonOf(task: Task, ending: TaskEnding): TaskReason | null {
 
 /**
  * Messages that no turn has claimed when a task ends early: cancelled with it when a person stopped the task (they were
- * posted before the stop), handed to a task of their own when it failed.
+ * posted before the stop), handed to a task of their own otherwise.
  */
 async function releaseMessages(tx: Tx, task: Task, ending: TaskEnding): Promise<string | null> {
   if (ending.kind === 'cancelled') {
@@ -184,7 +216,7 @@ async function releaseMessages(tx: Tx, task: Task, ending: TaskEnding): Promise<
     )
     return null
   }
-  // The message whose task failed before its first turn is answered by that failure.
+  // The message whose task ended before its first turn is answered by that end.
   await tx.query(
     `UPDATE messages SET status = 'completed' WHERE id =
        (SELECT id FROM messages WHERE task_id = $1 AND role = 'user' ORDER BY position LIMIT 1) AND status = 'queued'`,
@@ -195,11 +227,7 @@ async function releaseMessages(tx: Tx, task: Task, ending: TaskEnding): Promise<
   await tx.query(
     `INSERT INTO tasks (id, project_id, conversation_id, status, model, max_usd, max_turns, max_minutes, review)
      SELECT $2, project_id, conversation_id, 'accepted', model, max_usd, max_turns, max_minutes, $3 FROM tasks WHERE id = $1`,
-    [
-      task.id,
-      successor,
-      JSON.stringify({ ...task.review, status: 'not_started', round: 0, fixRounds: 0, history: [] }),
-    ],
+    [task.id, successor, JSON.stringify(noReview(task.review.maxFixRounds))],
   )
   await tx.query(`UPDATE messages SET task_id = $2 WHERE task_id = $1 AND role = 'user' AND status = 'queued'`, [
     task.id,
@@ -214,11 +242,12 @@ async function emitSuccessor(tx: Tx, task: Task, successor: string): Promise<voi
     [successor],
   )
   if (!first) return
+  const waitingFor = await findPredecessor(tx, successor)
   tx.emit({
     type: 'task.accepted',
     key: `task.accepted:${successor}`,
     scope: { projectId: task.projectId, conversationId: task.conversationId, taskId: successor },
-    payload: { messageId: first.id, joined: false },
+    payload: { messageId: first.id, joined: false, ...(waitingFor ? { waitingFor } : {}) },
   })
 }
 

@@ -14,8 +14,9 @@ export interface OutboxEntry {
 
 /**
  * Takes up to `limit` entries that are due, oldest first, and hides them from other takers for `holdMs`; whoever dies
- * holding one leaves it to the next sweep. An entry is due only when no older one of its task is left, so that a start
- * always comes before a signal.
+ * holding one leaves it to the next sweep. A signal is due only when its task's start and every older signal of the task
+ * are done. The start is told by its kind, not by its time: a transaction's time is that of its beginning, and the one
+ * that joined a task may have begun before the one that made it.
  */
 export async function takeOutbox(
   db: Db,
@@ -26,8 +27,9 @@ export async function takeOutbox(
     WHERE id IN (
       SELECT o.id FROM outbox o
       WHERE o.done_at IS NULL AND o.next_at <= now() AND ($3::text IS NULL OR o.task_id = $3)
-        AND NOT EXISTS (SELECT 1 FROM outbox older WHERE older.task_id = o.task_id AND older.done_at IS NULL
-                        AND older.created_at < o.created_at)
+        AND (o.kind = 'start' OR NOT EXISTS (
+          SELECT 1 FROM outbox before WHERE before.task_id = o.task_id AND before.done_at IS NULL
+            AND (before.kind = 'start' OR before.created_at < o.created_at)))
       ORDER BY o.created_at LIMIT $1 FOR UPDATE SKIP LOCKED)
     RETURNING id, kind, project_id AS "projectId", task_id AS "taskId", payload, attempts`
   try {

@@ -4,7 +4,7 @@
  * are stored in the transaction that makes them true; (3) they are published only after its commit.
  */
 
-import type pg from 'pg'
+import pg from 'pg'
 import { type NewEvent, type StoredEvent, topicOf } from '../events/topics.ts'
 import { AppError } from '../shared/errors.ts'
 import { type Db, toDbError } from './client.ts'
@@ -38,11 +38,21 @@ interface ProjectRow {
   active_task_id: string | null
   context_hash: string | null
   sandbox_provider: string
+  /** null when no task was asked for. */
+  lease: number | null
 }
 
-const LOCK_PROJECT = `
-  SELECT id, active_task_id, context_hash, sandbox_provider FROM projects
-  WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE`
+/** Begins and locks in one round trip, which only the simple protocol allows: hence literals instead of parameters. */
+function beginText(projectId: string, taskId: string | null): string {
+  const project = pg.escapeLiteral(projectId)
+  const columns = 'p.id, p.active_task_id, p.context_hash, p.sandbox_provider'
+  // The task is locked too, since a row that is only joined would be read as it was before the wait for the lock.
+  return taskId === null
+    ? `BEGIN; SELECT ${columns}, NULL::int AS lease FROM projects p
+       WHERE p.id = ${project} AND p.deleted_at IS NULL FOR NO KEY UPDATE`
+    : `BEGIN; SELECT ${columns}, t.lease FROM projects p JOIN tasks t ON t.id = ${pg.escapeLiteral(taskId)}
+       WHERE p.id = ${project} AND p.deleted_at IS NULL AND t.project_id = p.id FOR NO KEY UPDATE OF p, t`
+}
 
 const APPEND_EVENTS = 'SELECT seq, topic, type, task_id AS "taskId", data FROM append_events($1, $2)'
 
@@ -51,6 +61,14 @@ const APPEND_EVENTS = 'SELECT seq, topic, type, task_id AS "taskId", data FROM a
  * when Postgres is away; whatever `work` throws rolls everything back.
  */
 export async function inProject<T>(db: Db, projectId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return await runTransaction(db, { projectId, lease: null }, work)
+}
+
+async function runTransaction<T>(
+  db: Db,
+  at: { projectId: string; lease: Lease | null },
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
   const stored: StoredEvent[] = []
   let client: pg.PoolClient
   try {
@@ -65,12 +83,14 @@ export async function inProject<T>(db: Db, projectId: string, work: (tx: Tx) => 
   }
   client.on('error', onError)
   try {
-    await client.query('BEGIN')
-    const result = await runLocked(client, projectId, stored, work)
+    const project = await beginLocked(client, at)
+    const tx = createTx(client, project, stored)
+    const result = await work(tx)
+    await tx.flush()
     await client.query('COMMIT')
     client.removeListener('error', onError)
     client.release()
-    if (stored.length > 0) db.onEvents(projectId, stored)
+    if (stored.length > 0) db.onEvents(at.projectId, stored)
     return result
   } catch (error) {
     await rollBack(client, onError, lost)
@@ -78,25 +98,31 @@ export async function inProject<T>(db: Db, projectId: string, work: (tx: Tx) => 
   }
 }
 
-async function runLocked<T>(
+async function beginLocked(
   client: pg.PoolClient,
-  projectId: string,
-  stored: StoredEvent[],
-  work: (tx: Tx) => Promise<T>,
-): Promise<T> {
-  const locked = await client.query<ProjectRow>({ name: 'lock_project', text: LOCK_PROJECT, values: [projectId] })
-  const row = locked.rows[0]
+  { projectId, lease }: { projectId: string; lease: Lease | null },
+): Promise<LockedProject> {
+  // Several statements in one text come back as several results, which the types do not say.
+  const results: unknown = await client.query(beginText(projectId, lease?.taskId ?? null))
+  const row = (results as pg.QueryResult<ProjectRow>[])[1]?.rows[0]
   if (!row) throw new AppError('not_found', 'There is no such project.')
+  if (lease && row.lease !== lease.lease) {
+    throw new AppError('lease_lost', 'Another attempt has taken over this task.')
+  }
+  return {
+    id: row.id,
+    activeTaskId: row.active_task_id,
+    contextHash: row.context_hash,
+    sandboxProvider: row.sandbox_provider,
+  }
+}
+
+function createTx(client: pg.PoolClient, project: LockedProject, stored: StoredEvent[]): Tx {
   let pending: NewEvent[] = []
-  const tx: Tx = {
-    project: {
-      id: row.id,
-      activeTaskId: row.active_task_id,
-      contextHash: row.context_hash,
-      sandboxProvider: row.sandbox_provider,
-    },
+  return {
+    project,
     async query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]> {
-      const result = await client.query<Row>({ text, values: [...values] })
+      const result = await client.query<Row>({ name: statementName(text), text, values: values.map(withoutNul) })
       return result.rows
     },
     emit(...events) {
@@ -104,16 +130,29 @@ async function runLocked<T>(
     },
     async flush() {
       if (pending.length === 0) return []
-      const values = [projectId, JSON.stringify(pending.map(toRow))]
+      const values = [project.id, JSON.stringify(pending.map(toRow))]
       pending = []
       const appended = await client.query<StoredEvent>({ name: 'append_events', text: APPEND_EVENTS, values })
       stored.push(...appended.rows)
       return appended.rows
     },
   }
-  const result = await work(tx)
-  await tx.flush()
-  return result
+}
+
+/** Postgres has no NUL in texts; models and programs do write it. JSON texts hold it as an escape and keep it. */
+function withoutNul(value: unknown): unknown {
+  return typeof value === 'string' ? value.replaceAll('\0', '\u{FFFD}') : value
+}
+
+const statementNames = new Map<string, string>()
+
+/** One name for each text, so that every connection prepares it once. All texts are literals in src/db. */
+function statementName(text: string): string {
+  const known = statementNames.get(text)
+  if (known !== undefined) return known
+  const name = `tx_${statementNames.size}`
+  statementNames.set(text, name)
+  return name
 }
 
 async function rollBack(
@@ -138,11 +177,7 @@ async function rollBack(
  * ends the attempt that is no longer wanted.
  */
 export async function withLease<T>(db: Db, lease: Lease, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return await inProject(db, lease.projectId, async (tx) => {
-    const [task] = await tx.query<{ lease: number }>('SELECT lease FROM tasks WHERE id = $1', [lease.taskId])
-    if (task?.lease !== lease.lease) throw new AppError('lease_lost', 'Another attempt has taken over this task.')
-    return await work(tx)
-  })
+  return await runTransaction(db, { projectId: lease.projectId, lease }, work)
 }
 
 interface EventRow {

@@ -1,52 +1,26 @@
-import { isTerminalType, type StoredEvent } from './topics.ts'
+import { type Close, type ClosingFields, closedBy, isTerminalType, type StoredEvent } from './topics.ts'
 
-/** What a durable event ends: one open part, all parts of a turn, or all parts of a task. */
-export type Close =
-  | { readonly kind: 'part'; readonly taskId: string; readonly partId: string }
-  | { readonly kind: 'turn'; readonly taskId: string; readonly turn: number }
-  | { readonly kind: 'task'; readonly taskId: string }
+const NEEDS_PAYLOAD = new Set([
+  'message.completed',
+  'tool.requested',
+  'command.finished',
+  'turn.reset',
+  'turn.finished',
+])
 
-/**
- * The open parts that `event` closes. Publisher and hub both ask here, so they cannot disagree. Parses the payload only
- * of the few types that close something; an unreadable payload closes nothing.
- */
+/** {@link closedBy} for an event as it is stored: parses the payload only of the few types that close something. */
 export function closesOf(event: Pick<StoredEvent, 'type' | 'taskId' | 'data'>): Close[] {
   const { type, taskId, data } = event
   if (taskId === null) return []
-  if (isTerminalType(type)) return [{ kind: 'task', taskId }]
-  switch (type) {
-    case 'message.completed':
-      return (payloadOf<{ parts?: readonly PartHolder[] }>(data).parts ?? []).flatMap((part) => asPart(taskId, part))
-    case 'tool.requested':
-    case 'command.finished':
-      return asPart(taskId, payloadOf<PartHolder>(data))
-    case 'turn.reset':
-    case 'turn.finished': {
-      const { turn } = payloadOf<{ turn?: unknown }>(data)
-      return typeof turn === 'number' ? [{ kind: 'turn', taskId, turn }] : []
-    }
-    default:
-      return []
-  }
+  if (isTerminalType(type)) return closedBy({ type, taskId })
+  return NEEDS_PAYLOAD.has(type) ? closedBy({ ...payloadOf(data), type, taskId }) : []
 }
 
-interface PartHolder {
-  partId?: unknown
-}
-
-function asPart(taskId: string, holder: PartHolder): Close[] {
-  return typeof holder.partId === 'string' ? [{ kind: 'part', taskId, partId: holder.partId }] : []
-}
-
-/** A part's name within its project: tool-use ids, and so part ids, need only be unique within a task. */
-export function partKey(taskId: string, partId: string): string {
-  return `${taskId}/${partId}`
-}
-
-function payloadOf<T extends object>(data: string): Partial<T> {
+/** An unreadable payload closes nothing. */
+function payloadOf(data: string): Partial<ClosingFields> {
   try {
     const value: unknown = JSON.parse(data)
-    return typeof value === 'object' && value !== null ? (value as Partial<T>) : {}
+    return typeof value === 'object' && value !== null ? value : {}
   } catch {
     return {}
   }

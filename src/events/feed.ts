@@ -105,6 +105,8 @@ export class Feed {
   /** Reads from Postgres until nothing is missing. Never rejects; when Postgres is away it is tried again shortly. */
   catchUp(): Promise<void> {
     this.#behind = true
+    // Reading before the start knows where to begin would put the same events into the ring twice.
+    if (!this.#isStarted) return Promise.resolve()
     this.#catchingUp ??= this.#readOn().finally(() => {
       this.#catchingUp = undefined
       const held = this.#held

@@ -256,7 +256,7 @@ export function createHub(options: {
     close: () => {
       isClosed = true
       clearTimeout(lookTimer)
-      for (const projectId of [...feeds.keys()]) drop(projectId)
+      for (const projectId of feeds.keys()) drop(projectId)
       redis.destroy()
     },
   }

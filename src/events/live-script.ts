@@ -1,5 +1,5 @@
 import { type CommandParser, defineScript } from 'redis'
-import { partKey } from './closes.ts'
+import { partKey } from './topics.ts'
 
 /**
  * What Redis holds for a project, and the two scripts that touch it. All keys carry the project in braces, so they lie
@@ -58,7 +58,7 @@ end
 local function drop_where(matches)
   local all = redis.call('HGETALL', index)
   for i = 1, #all, 2 do
-    local _, task, turn = string.match(all[i + 1], '^(%d+) (%S+) (%d+)$')
+    local task, turn = string.match(all[i + 1], '^%d+ %d+ (%S+) (%d+)$')
     if matches(task, turn) then drop(all[i]) end
   end
 end
@@ -86,7 +86,10 @@ while i <= #ARGV do
     local lease, offset, units = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]), tonumber(ARGV[i + 6])
     local known = tonumber(redis.call('HGET', leases, task) or '0')
     local entry = redis.call('HGET', index, partId)
-    local length = entry and tonumber(string.match(entry, '^%d+')) or 0
+    local length, owner = string.match(entry or '0 0 ', '^(%d+) (%d+) ')
+    length, owner = tonumber(length), tonumber(owner)
+    -- A newer attempt that begins a part again: what an older one left of it is void.
+    if offset == 0 and lease > owner then length = 0 end
     if lease < known then
       answers[#answers + 1] = ${FENCED}
     elseif offset ~= length then
@@ -97,7 +100,7 @@ while i <= #ARGV do
       if length == 0 then redis.call('DEL', list) end
       redis.call('RPUSH', list, ARGV[i + 7])
       redis.call('EXPIRE', list, ttl)
-      redis.call('HSET', index, partId, (length + units) .. ' ' .. task .. ' ' .. turn)
+      redis.call('HSET', index, partId, (length + units) .. ' ' .. lease .. ' ' .. task .. ' ' .. turn)
       live[#live + 1] = ARGV[i + 7]
       answers[#answers + 1] = ${APPLIED}
     end

@@ -1,5 +1,5 @@
-import { type Close, partKey } from './closes.ts'
 import type { LiveDelta } from './live-wire.ts'
+import { type Close, partKey } from './topics.ts'
 
 /** Closed parts that are remembered, so that a late delta does not open them again. */
 const MAX_REMEMBERED = 2_000
@@ -29,8 +29,10 @@ export class OpenParts {
   apply(delta: LiveDelta): LiveDelta | 'seen' | 'missing' {
     const key = partKey(delta.taskId, delta.partId)
     if (this.#closed.has(key)) return 'seen'
-    const part = this.#parts.get(key)
-    if (part !== undefined && delta.lease < part.lease) return 'seen'
+    const known = this.#parts.get(key)
+    if (known !== undefined && delta.lease < known.lease) return 'seen'
+    // A newer attempt that begins a part again: what an older one left of it is void.
+    const part = known !== undefined && delta.offset === 0 && delta.lease > known.lease ? undefined : known
     const length = part?.length ?? 0
     if (delta.offset > length) return 'missing'
     if (delta.offset + delta.units <= length) return 'seen'
@@ -51,7 +53,9 @@ export class OpenParts {
     else {
       for (const [key, part] of this.#parts) {
         const isMeant = part.taskId === close.taskId && (close.kind === 'task' || part.turn === close.turn)
-        if (isMeant) this.#remove(key)
+        if (!isMeant) continue
+        if (close.kind === 'turn' && close.streamsAgain) this.#parts.delete(key)
+        else this.#remove(key)
       }
     }
   }
@@ -90,7 +94,11 @@ function cutBefore(delta: LiveDelta, offset: number): LiveDelta {
   const payload = JSON.parse(delta.data) as DeltaPayload
   const content =
     delta.type === 'output'
-      ? { data: Buffer.from(payload.data ?? '', 'base64').subarray(skip).toString('base64') }
+      ? {
+          data: Buffer.from(payload.data ?? '', 'base64')
+            .subarray(skip)
+            .toString('base64'),
+        }
       : { delta: (payload.delta ?? '').slice(skip) }
   return { ...delta, offset, units: delta.units - skip, data: JSON.stringify({ ...payload, offset, ...content }) }
 }

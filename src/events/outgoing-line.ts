@@ -1,8 +1,8 @@
-import { type Close, closesOf, partKey } from './closes.ts'
+import { closesOf } from './closes.ts'
 import { APPLIED, FENCED, type LiveOp } from './live-script.ts'
 import { encodeEvent } from './live-wire.ts'
 import { OutgoingPart } from './outgoing-part.ts'
-import type { NewDelta, StoredEvent } from './topics.ts'
+import { type Close, type NewDelta, partKey, type StoredEvent } from './topics.ts'
 
 /** Parts that one project may have open here; the oldest gives way, since a part whose end nobody told must not stay. */
 const MAX_OPEN_PARTS = 64

@@ -1,8 +1,7 @@
-import { partKey } from './closes.ts'
 import { encodeUnstored } from './envelope.ts'
 import type { LiveOp } from './live-script.ts'
 import { encodeDelta } from './live-wire.ts'
-import { type NewDelta, topicOf } from './topics.ts'
+import { type NewDelta, partKey, topicOf } from './topics.ts'
 
 /** What a viewer sees live of one command; the closing event has head and tail. */
 export const MAX_LIVE_OUTPUT_BYTES = 256 * 1024
@@ -78,7 +77,12 @@ export class OutgoingPart {
   opOf(from: number, to: number): LiveOp {
     const { partId, taskId, turn, lease } = this
     const line = encodeDelta({
-      ...{ partId, taskId, turn, lease, offset: from, units: to - from },
+      partId,
+      taskId,
+      turn,
+      lease,
+      offset: from,
+      units: to - from,
       type: this.#first.type,
       topic: topicOf(this.#first.type),
       data: this.#dataOf(from, to),

@@ -212,3 +212,49 @@ export type StreamEvent =
   | { [T in DurableType]: Envelope & { readonly type: T; readonly seq: number } & DurablePayloads[T] }[DurableType]
   | { [T in DeltaType]: Envelope & { readonly type: T } & DeltaPayloads[T] }[DeltaType]
   | { [T in ViewerType]: Envelope & { readonly type: T } & ViewerPayloads[T] }[ViewerType]
+
+/** What a durable event ends: one open part, all parts of a turn, or all parts of a task. */
+export type Close =
+  | { readonly kind: 'part'; readonly taskId: string; readonly partId: string }
+  /** `streamsAgain`: the turn is asked for again, and its parts begin anew under the same ids. */
+  | { readonly kind: 'turn'; readonly taskId: string; readonly turn: number; readonly streamsAgain: boolean }
+  | { readonly kind: 'task'; readonly taskId: string }
+
+/** What of a frame decides which parts it closes. */
+export interface ClosingFields {
+  readonly type: string
+  readonly taskId?: string | undefined
+  readonly turn?: unknown
+  readonly partId?: unknown
+  readonly parts?: readonly { readonly partId?: unknown }[] | undefined
+}
+
+/**
+ * The open parts that a durable event closes. Publisher, hub and page all ask here, so they cannot disagree. A turn's end
+ * closes what its events did not name: a reviewer's text has no `message.completed`.
+ */
+export function closedBy({ type, taskId, turn, partId, parts }: ClosingFields): Close[] {
+  if (taskId === undefined) return []
+  if (isTerminalType(type)) return [{ kind: 'task', taskId }]
+  switch (type) {
+    case 'message.completed':
+      return (parts ?? []).flatMap((part) => closePart(taskId, part.partId))
+    case 'tool.requested':
+    case 'command.finished':
+      return closePart(taskId, partId)
+    case 'turn.reset':
+    case 'turn.finished':
+      return typeof turn === 'number' ? [{ kind: 'turn', taskId, turn, streamsAgain: type === 'turn.reset' }] : []
+    default:
+      return []
+  }
+}
+
+function closePart(taskId: string, partId: unknown): Close[] {
+  return typeof partId === 'string' ? [{ kind: 'part', taskId, partId }] : []
+}
+
+/** A part's name within its project: tool-use ids, and so part ids, need only be unique within a task. */
+export function partKey(taskId: string, partId: string): string {
+  return `${taskId}/${partId}`
+}

@@ -3,6 +3,7 @@
  * another process made meanwhile. Postgres is the authority on which sandbox a project has.
  */
 
+import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Sandbox, SandboxProvider, SandboxRef } from './types.ts'
 
@@ -47,7 +48,9 @@ export function createWorkspaces(options: {
     const existing = row.ref === null ? {} : { existing: row.ref }
     const ref = await provider.ensure({ projectId, generation: row.generation, ...existing })
     const sandbox = await provider.open(ref)
+    hitCrashPoint('sandbox.made.before_record')
     if (!row.filled) await options.fill(projectId, sandbox)
+    hitCrashPoint('sandbox.filled.before_record')
     if (!(await store.save(ref, true)))
       throw new AppError('sandbox_busy', 'The project’s sandbox was replaced meanwhile.')
     return sandbox

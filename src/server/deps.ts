@@ -14,11 +14,10 @@ export interface Workspaces {
   open(projectId: string): Promise<Sandbox>
 }
 
-export type PartState = 'up' | 'down'
-
 export interface Readiness {
   readonly isReady: boolean
-  readonly parts: Readonly<Record<string, PartState | string>>
+  /** `up` or `down` by part. */
+  readonly parts: Readonly<Record<string, string>>
 }
 
 /** What the routes need; `main.ts` builds it, tests build their own. */

@@ -62,11 +62,20 @@ async function main(): Promise<void> {
   })
   let isDraining = false
   const app = createApp({
-    ...{ db, hub, sse, dispatcher, log },
+    db,
+    hub,
+    sse,
+    dispatcher,
+    log,
     auth: createAuth(config.server),
     workspaces: workspacesOf(db, provider, config),
     workers: temporal.workers,
-    readiness: createReadiness({ db, hub, temporal, isDraining: () => isDraining }),
+    readiness: createReadiness({
+      db,
+      hub,
+      temporal,
+      isDraining: () => isDraining,
+    }),
     checkModel: (model) => void profileFor(model, { compat: config.model.isCompat }),
     settings: settingsOf(config),
   })

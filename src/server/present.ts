@@ -4,6 +4,7 @@ import type { Checkpoint } from '../db/checkpoints.ts'
 import type { StoredContext } from '../db/contexts.ts'
 import type { Conversation, Message } from '../db/conversations.ts'
 import type { Page, Project } from '../db/projects.ts'
+import type { ReviewRound } from '../db/reviews.ts'
 import type { Task } from '../db/tasks.ts'
 import { workflowIdFor } from '../shared/task.ts'
 
@@ -55,6 +56,12 @@ export function presentTask(task: Task, workers: Workers) {
 export function presentCheckpoint(checkpoint: Checkpoint) {
   const { id, taskId, turn, treeHash, label, stat, createdAt } = checkpoint
   return { id, taskId, turn, treeHash, label, stat, createdAt: createdAt.toISOString() }
+}
+
+export function presentRound(round: ReviewRound) {
+  const { round: number, treeHash, checks, verdict, summary, findings, createdAt, finishedAt } = round
+  const times = { createdAt: createdAt.toISOString(), finishedAt: finishedAt?.toISOString() ?? null }
+  return { round: number, treeHash, checks: checks ?? [], verdict, summary, findings, ...times }
 }
 
 export function presentContext(context: StoredContext) {

@@ -56,8 +56,13 @@ export function streamingMessage(
     conversationId: event.conversationId ?? null,
     taskId: event.taskId ?? null,
     turn: event.turn ?? 0,
-    ...{ role: 'assistant', author, status: 'streaming', clientMessageId: null },
-    ...{ parts: [], isFinal: false, order: null },
+    role: 'assistant',
+    author,
+    status: 'streaming',
+    clientMessageId: null,
+    parts: [],
+    isFinal: false,
+    order: null,
   }
 }
 
@@ -123,8 +128,17 @@ function pick(part: { partId: string; type: 'text' | 'thinking'; text: string })
 function requested(known: MessageView, event: Extract<Durable, { type: 'tool.requested' }>): MessageView {
   const { toolUseId, partId, name, input } = event
   const tool: ToolPart = {
-    ...{ type: 'tool', toolUseId, partId, name, input, inputText: null, status: 'requested' },
-    ...{ result: null, isError: false, durationMs: null, isOpen: false },
+    type: 'tool',
+    toolUseId,
+    partId,
+    name,
+    input,
+    inputText: null,
+    status: 'requested',
+    result: null,
+    isError: false,
+    durationMs: null,
+    isOpen: false,
   }
   const others = known.parts.filter((part) => !(part.type === 'tool' && part.toolUseId === toolUseId))
   const at = others.findIndex((part) => part.isOpen)

@@ -104,8 +104,12 @@ function reduceReview(task: TaskView, event: Durable): TaskView {
   switch (event.type) {
     case 'review.started': {
       const round: RoundView = {
-        ...{ round: event.round, treeHash: event.treeHash },
-        ...{ checks: [], findings: [], verdict: null, summary: null },
+        round: event.round,
+        treeHash: event.treeHash,
+        checks: [],
+        findings: [],
+        verdict: null,
+        summary: null,
       }
       const others = task.rounds.filter((known) => known.round !== event.round)
       return { ...task, phase: 'checking', round: event.round, rounds: [...others, round] }
@@ -144,7 +148,11 @@ function endTask(task: TaskView, event: Extract<Durable, { type: `task.${string}
   const status = event.type.slice('task.'.length) as 'completed' | 'failed' | 'cancelled'
   return {
     ...task,
-    ...{ status, phase: 'done', endedAt: event.at, retrying: null, waitingFor: null },
+    status,
+    phase: 'done',
+    endedAt: event.at,
+    retrying: null,
+    waitingFor: null,
     outcome: event.outcome ?? null,
     reason: event.reason ?? null,
     review: event.review,
@@ -158,8 +166,18 @@ function endTask(task: TaskView, event: Extract<Durable, { type: `task.${string}
 function started(event: Extract<Durable, { type: 'command.started' }>): CommandView {
   const { toolUseId, partId, command, cwd } = event
   return {
-    ...{ toolUseId, partId, command, cwd, status: 'running', exitCode: null, durationMs: null },
-    ...{ chunks: [], length: 0, tail: null, bytes: 0, truncated: false },
+    toolUseId,
+    partId,
+    command,
+    cwd,
+    status: 'running',
+    exitCode: null,
+    durationMs: null,
+    chunks: [],
+    length: 0,
+    tail: null,
+    bytes: 0,
+    truncated: false,
   }
 }
 
@@ -170,7 +188,11 @@ function finishCommand(
   const { status, exitCode, durationMs, bytes, truncated, tail } = event
   const output = bytesOf(event.output)
   const end = {
-    ...{ status, exitCode, durationMs, bytes, truncated },
+    status,
+    exitCode,
+    durationMs,
+    bytes,
+    truncated,
     chunks: [output],
     length: output.length,
     tail: tail === undefined ? null : bytesOf(tail),

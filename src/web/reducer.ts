@@ -1,5 +1,4 @@
-import { closesOf } from '../events/closes.ts'
-import type { StreamEvent } from '../events/topics.ts'
+import { closedBy, partKey, type StreamEvent } from '../events/topics.ts'
 import { bytesOf } from './bytes.ts'
 import { change, reduceMessages, streamingMessage } from './reduce-messages.ts'
 import { newTask, reduceTask } from './reduce-task.ts'
@@ -48,18 +47,20 @@ function applyDurable(state: ViewState, event: Durable): ViewState {
 function rememberClosed(state: ViewState, event: Durable): readonly string[] {
   const { taskId } = event
   if (taskId === undefined) return state.closedParts
-  const closes = closesOf({ type: event.type, taskId, data: needsParsing(event) ? JSON.stringify(event) : '{}' })
+  const closes = closedBy(event)
   if (closes.length === 0) return state.closedParts
-  const closed = closes.flatMap((close) =>
-    close.kind === 'part' ? [close.partId] : openPartsOf(state, taskId, close.kind === 'turn' ? close.turn : undefined),
-  )
+  const closed = closes.flatMap((close) => {
+    if (close.kind === 'part') return [close.partId]
+    if (close.kind === 'task') return openPartsOf(state, taskId)
+    return close.streamsAgain ? [] : openPartsOf(state, taskId, close.turn)
+  })
   if (closed.length === 0) return state.closedParts
-  const keys = closed.map((partId) => `${taskId}/${partId}`)
+  const keys = closed.map((partId) => partKey(taskId, partId))
   return [...state.closedParts, ...keys].slice(-MAX_CLOSED_PARTS)
 }
 
 function applyDelta(state: ViewState, event: Delta): ViewState {
-  if (state.closedParts.includes(`${event.taskId}/${event.partId}`)) return state
+  if (state.closedParts.includes(partKey(event.taskId ?? '', event.partId))) return state
   if (event.type === 'output') return applyOutput(state, event)
   const isReviewer = state.tasks[event.taskId ?? '']?.reviewerTurns.includes(event.turn ?? 0) ?? false
   const known = state.messages.findLast((message) => message.id === event.messageId)
@@ -91,8 +92,17 @@ function openText(event: { type: 'text.delta' | 'thinking.delta'; partId: string
 function openTool(event: { toolUseId: string; partId: string }, inputText: string): ToolPart {
   const { toolUseId, partId } = event
   return {
-    ...{ type: 'tool', toolUseId, partId, inputText, name: null, input: null, status: 'streaming' },
-    ...{ result: null, isError: false, durationMs: null, isOpen: true },
+    type: 'tool',
+    toolUseId,
+    partId,
+    inputText,
+    name: null,
+    input: null,
+    status: 'streaming',
+    result: null,
+    isError: false,
+    durationMs: null,
+    isOpen: true,
   }
 }
 
@@ -109,11 +119,7 @@ function applyOutput(state: ViewState, event: Extract<Delta, { type: 'output' }>
   return { ...state, tasks: { ...state.tasks, [task.id]: { ...task, commands } } }
 }
 
-function needsParsing(event: Durable): boolean {
-  return 'parts' in event || 'partId' in event || event.type === 'turn.reset' || event.type === 'turn.finished'
-}
-
-function openPartsOf(state: ViewState, taskId: string, turn: number | undefined): string[] {
+function openPartsOf(state: ViewState, taskId: string, turn?: number): string[] {
   return state.messages
     .filter((message) => message.taskId === taskId && (turn === undefined || message.turn === turn))
     .flatMap((message) => message.parts.filter((part) => part.isOpen).map((part) => part.partId))

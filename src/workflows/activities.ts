@@ -44,6 +44,7 @@ export interface ChecksResult {
 export interface ReviewResult {
   readonly verdict: RoundVerdict
   readonly review: ReviewState
+  readonly turn: number
   readonly usage: Usage
 }
 
@@ -51,7 +52,8 @@ export type FinishInput = TaskRef &
   (
     | { readonly kind: 'completed'; readonly outcome: Outcome; readonly review: ReviewState }
     | { readonly kind: 'failed'; readonly reason: TaskReason }
-    | { readonly kind: 'cancelled' }
+    /** Who ended it and why, when it was told to the workflow itself rather than to the server. */
+    | { readonly kind: 'cancelled'; readonly by?: string; readonly reason?: string }
   )
 
 export interface Activities {

@@ -17,7 +17,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow'
-import type { CodingTaskInput, Outcome, Phase, TaskReason } from '../shared/task.ts'
+import type { CancelTaskSignal, CodingTaskInput, Outcome, Phase, TaskReason } from '../shared/task.ts'
 import type { TurnsResult } from './activities.ts'
 import { cancelTask, regenerateProjectContext, reviewState, taskState, wake } from './messages.ts'
 import {
@@ -36,6 +36,8 @@ import { initialState, toCarried, toDetails, toTaskState, type WorkflowState } f
 const PHASE = defineSearchAttributeKey('KeelsonPhase', SearchAttributeType.KEYWORD)
 const VERDICT = defineSearchAttributeKey('KeelsonVerdict', SearchAttributeType.KEYWORD)
 
+const MAX_CANCEL_TEXT = 500
+
 export async function codingTask(input: CodingTaskInput): Promise<void> {
   const task: Task = {
     input,
@@ -43,6 +45,7 @@ export async function codingTask(input: CodingTaskInput): Promise<void> {
     state: initialState(input, workflowInfo().startTime.getTime()),
     scope: new CancellationScope(),
     contextScope: undefined,
+    cancel: undefined,
   }
   listen(task)
   try {
@@ -62,6 +65,7 @@ interface Task {
   readonly scope: CancellationScope
   /** A context generation under way, which a further request restarts. */
   contextScope: CancellationScope | undefined
+  cancel: CancelTaskSignal | undefined
 }
 
 function listen(task: Task): void {
@@ -69,7 +73,10 @@ function listen(task: Task): void {
   setHandler(wake, () => {
     state.wakes += 1
   })
-  setHandler(cancelTask, () => task.scope.cancel())
+  setHandler(cancelTask, (request) => {
+    task.cancel ??= request
+    task.scope.cancel()
+  })
   setHandler(regenerateProjectContext, () => {
     state.regenerateRequested = true
     task.contextScope?.cancel()
@@ -182,6 +189,7 @@ async function judge(task: Task, treeHash: string): Promise<Outcome | null> {
       round,
     ])
     state.review = result.review
+    state.turn = result.turn
     state.usage = result.usage
     upsertSearchAttributes([{ key: VERDICT, value: result.verdict }])
   } else {
@@ -236,12 +244,22 @@ function enter(task: Task, phase: Phase): void {
 async function finishEarly(task: Task, error: unknown): Promise<void> {
   enter(task, 'finishing')
   if (isCancellation(error)) {
-    await finishTask.executeWithOptions({ summary: 'Finish: cancelled' }, [{ ...task.ref, kind: 'cancelled' }])
+    const cancelled = { ...task.ref, ...cancelOf(task.cancel), kind: 'cancelled' } as const
+    await finishTask.executeWithOptions({ summary: 'Finish: cancelled' }, [cancelled])
     return
   }
   const reason = reasonOf(error)
   const summary = `Finish: failed, ${reason.code}`
   await finishTask.executeWithOptions({ summary }, [{ ...task.ref, kind: 'failed', reason }])
+}
+
+/** What a signal said, cut to what belongs in a history; it may come from anywhere, so its shape is not relied on. */
+function cancelOf(request: Partial<CancelTaskSignal> | undefined): { by?: string; reason?: string } {
+  const { by, reason } = request ?? {}
+  return {
+    ...(typeof by === 'string' && by !== '' ? { by: by.slice(0, MAX_CANCEL_TEXT) } : {}),
+    ...(typeof reason === 'string' && reason !== '' ? { reason: reason.slice(0, MAX_CANCEL_TEXT) } : {}),
+  }
 }
 
 /** The code and sentence that the failing activity gave; Temporal's own failures (time-outs) get one of ours. */

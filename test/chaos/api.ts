@@ -40,8 +40,9 @@ export interface Api {
   cancel(taskId: string): Promise<boolean>
 }
 
-export function createApi(baseUrl: string, token: string): Api {
-  const once = async (method: string, path: string, body: unknown): Promise<unknown> => {
+/** `servers`: one address, or several that are tried in turn. */
+export function createApi(servers: string | readonly string[], token: string): Api {
+  const once = async (baseUrl: string, method: string, path: string, body: unknown): Promise<unknown> => {
     const response = await fetch(`${baseUrl}${path}`, {
       method,
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'application/json' },
@@ -54,9 +55,10 @@ export function createApi(baseUrl: string, token: string): Api {
   }
   const patiently = async <T>(method: string, path: string, body: unknown): Promise<T> => {
     const giveUpAt = Date.now() + PATIENCE_MS
-    for (;;) {
+    const addresses = typeof servers === 'string' ? [servers] : servers
+    for (let tries = 0; ; tries++) {
       try {
-        return (await once(method, path, body)) as T
+        return (await once(addresses[tries % addresses.length] ?? '', method, path, body)) as T
       } catch (error) {
         const isPassing = !(error instanceof Refused) || error.status === 503 || error.status === 429
         if (!isPassing || Date.now() > giveUpAt) throw error

@@ -88,6 +88,7 @@ export async function judge(evidence: Evidence): Promise<Verdict> {
     ...model.violations,
     ...(await judgeLeftovers(evidence)),
     ...judgeLogs(stack),
+    ...judgeEndings(evidence),
   ]
   return {
     violations,
@@ -315,6 +316,25 @@ function judgeLogs(stack: ChaosStack): string[] {
   return stack.logs().flatMap(({ name, text }) =>
     text.split('\n').flatMap((line) => (BAD_LINES.test(line) ? [`log of ${name}: ${line.slice(0, 400)}`] : [])),
   )
+}
+
+/** Server and workers end only when they are struck, and then as the signal says. */
+function judgeEndings({ stack, struck }: Evidence): string[] {
+  const supervised = stack.supervisorLines.flatMap((line) => {
+    const found = /^(worker|server) ended \((?:signal )?([^)]+)\)/.exec(line)
+    return found ? [{ part: found[1] ?? '', ending: found[2] ?? '' }] : []
+  })
+  const own = stack.ownWorkers.flatMap(({ endings }) => endings.map((ending) => ({ part: 'worker', ending })))
+  const all = [...supervised, ...own]
+  const wrong = all.filter(({ ending }) => !['SIGKILL', 'SIGTERM', 'exit code 0'].includes(ending))
+  return [
+    ...wrong.map(({ part, ending }) => `a ${part} ended by itself: ${ending}`),
+    ...['worker', 'server'].flatMap((part) => {
+      const ended = all.filter((one) => one.part === part).length
+      const hits = struck.filter(({ fault }) => fault.kind === 'signal' && fault.target === part).length
+      return ended <= hits ? [] : [`the ${part} ended ${ended} times and was struck ${hits} times`]
+    }),
+  ]
 }
 
 function groupBy<T>(list: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

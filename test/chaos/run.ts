@@ -10,6 +10,7 @@ import { type Binaries, type ChaosStack, startChaosStack } from './stack.ts'
 import { createTracker, type Tracker } from './tracker.ts'
 import { createLedger, type Ledger, playUser } from './user.ts'
 import { Viewer } from './viewer.ts'
+import { waitFor } from './wait.ts'
 
 export interface ChaosOptions {
   readonly seed: number
@@ -90,25 +91,46 @@ async function openScene(options: ChaosOptions, stack: ChaosStack): Promise<Scen
   return scene
 }
 
-/** One that stays, one that comes and goes, one that comes late. */
+/** One that stays, one that comes and goes, one that comes and goes seldom. */
 function addProjectViewers(scene: Scene, projectId: string): void {
-  const path = `/api/workspace/${projectId}/events`
+  const path = eventsOf(projectId)
   const leaves = [null, { min: 200, max: 5_000 }, { min: 2_000, max: 20_000 }]
-  for (const [index, leavesAfterMs] of leaves.entries()) addViewer(scene, path, `${projectId} ${index}`, leavesAfterMs)
+  for (const [index, leavesAfterMs] of leaves.entries()) {
+    addViewer(scene, { path, label: `${projectId} ${index}`, leavesAfterMs })
+  }
 }
 
-function addViewer(scene: Scene, path: string, label: string, leavesAfterMs: { min: number; max: number } | null): void {
-  const { stack, random, tracker } = scene
+/** Two that come when all is over: one reads everything, one from somewhere on. */
+function addLateViewers(scene: Scene, random: Random): void {
+  for (const projectId of scene.projectIds) {
+    const path = eventsOf(projectId)
+    const known = scene.viewers.find((viewer) => viewer.path === path)?.cursor ?? 0
+    for (const after of [0, random.whole(0, known)]) {
+      addViewer(scene, { path, label: `${projectId} from ${after}`, leavesAfterMs: null, after })
+    }
+  }
+}
+
+const eventsOf = (projectId: string): string => `/api/workspace/${projectId}/events`
+
+interface Look {
+  readonly path: string
+  readonly label: string
+  readonly leavesAfterMs: { readonly min: number; readonly max: number } | null
+  readonly after?: number
+}
+
+function addViewer({ stack, random, tracker, viewers }: Scene, look: Look): void {
   const viewer = new Viewer({
     baseUrl: stack.url,
     token: stack.token,
-    path,
-    after: 0,
-    random: random.fork(`viewer ${label}`),
-    leavesAfterMs,
+    path: look.path,
+    after: look.after ?? 0,
+    random: random.fork(`viewer ${look.label}`),
+    leavesAfterMs: look.leavesAfterMs,
     onEvent: (event) => tracker.note(event),
   })
-  scene.viewers.push(viewer)
+  viewers.push(viewer)
 }
 
 async function play(options: ChaosOptions, scene: Scene): Promise<Omit<ChaosReport, 'durationMs'>> {
@@ -124,7 +146,8 @@ async function play(options: ChaosOptions, scene: Scene): Promise<Omit<ChaosRepo
       name: `s${options.seed}-p${index}`,
       random: own,
       onTask(taskId) {
-        if (own.chance(0.3)) addViewer(scene, `/api/tasks/${taskId}/events`, taskId, { min: 100, max: 4_000 })
+        const path = `/api/tasks/${taskId}/events`
+        if (own.chance(0.3)) addViewer(scene, { path, label: taskId, leavesAfterMs: { min: 100, max: 4_000 } })
       },
       goesOn: (rounds) => !scene.isEnding && (isStriking || rounds < perProject),
     }).catch((error: unknown) => void failures.push(`user ${index}: ${String(error)}`))
@@ -141,7 +164,9 @@ async function play(options: ChaosOptions, scene: Scene): Promise<Omit<ChaosRepo
   ])
   const quietMs = Date.now() - quietFrom
   if (!finished) failures.push(`after ${options.quietMs} ms of quiet these have not ended: ${tracker.unfinished.join(' ')}`)
+  addLateViewers(scene, random.fork('late viewers'))
   await catchUp(scene)
+  const sizes = { before, after: sizesOf(stack) }
   const verdict = await judge({ ...scene, struck })
   return {
     seed: options.seed,
@@ -149,10 +174,10 @@ async function play(options: ChaosOptions, scene: Scene): Promise<Omit<ChaosRepo
     quietMs,
     counts: ledger.counts,
     figures: verdict.figures,
-    violations: [...failures, ...verdict.violations],
+    violations: [...failures, ...verdict.violations, ...judgeSizes(sizes)],
     recoveries: await recoveriesOf(stack, struck),
     viewers: viewerFigures(scene.viewers),
-    sizes: { before, after: sizesOf(stack) },
+    sizes,
   }
 }
 
@@ -182,21 +207,25 @@ async function catchUp({ stack, viewers }: Scene): Promise<void> {
   await waitFor(() => viewers.every(isThere), CATCH_UP_MS)
 }
 
-async function waitFor(isTrue: () => boolean, timeoutMs: number): Promise<boolean> {
-  const giveUpAt = Date.now() + timeoutMs
-  while (!isTrue()) {
-    if (Date.now() > giveUpAt) return false
-    await sleep(50)
-  }
-  return true
-}
-
 function sizesOf(stack: ChaosStack): Sizes {
   const of = (part: 'server' | 'worker'): Size | null => {
     const pid = stack.pidOf(part)
     return pid === undefined ? null : measure(pid)
   }
   return { server: of('server'), worker: of('worker') }
+}
+
+const RSS_GROWTH_MIB = 150
+const HANDLE_GROWTH = 60
+
+/** Memory and handles are back where they were after the first tasks; the allowance is for caches that fill. */
+function judgeSizes({ before, after }: ChaosReport['sizes']): string[] {
+  return (['server', 'worker'] as const).flatMap((part) => {
+    const [was, is] = [before[part], after[part]]
+    if (was === null || is === null) return [`the ${part} could not be measured`]
+    const isRight = is.rssMiB <= was.rssMiB + RSS_GROWTH_MIB && is.handles <= was.handles + HANDLE_GROWTH
+    return isRight ? [] : [`the ${part} grew from ${JSON.stringify(was)} to ${JSON.stringify(is)}`]
+  })
 }
 
 function viewerFigures(viewers: readonly Viewer[]): ChaosReport['viewers'] {

@@ -2,14 +2,17 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { BUILT_ENTRIES } from '../../scripts/lib/entries.mjs'
-import { workerEnv } from '../../scripts/lib/part-env.mjs'
+import { serverEnv, workerEnv } from '../../scripts/lib/part-env.mjs'
+import { freePort } from '../../scripts/lib/ports.mjs'
 import type { PartName } from '../../scripts/lib/state.mjs'
 import { type Stack, startStack } from '../../scripts/lib/supervisor.mjs'
-import { findCommands, findRunner } from './processes.ts'
-import { keepProcess, type OwnProcess, untilWorkerReady } from './worker-crew.ts'
+import { keepProcess, type OwnPart, untilReady } from './own-part.ts'
 import type { Target } from './plan.ts'
+import { findCommands, findRunner } from './processes.ts'
 
-const WORKER_START_MS = 60_000
+export type { OwnPart } from './own-part.ts'
+
+const START_MS = 60_000
 
 export interface Binaries {
   readonly redis: string
@@ -26,7 +29,8 @@ export interface ChaosStack {
   readonly modelUrl: string
   /** Lines of the supervisor's log. */
   readonly supervisorLines: readonly string[]
-  readonly ownWorkers: readonly OwnProcess[]
+  /** Beside those that the supervisor keeps; the servers are not struck. */
+  readonly ownWorkers: readonly OwnPart[]
   pidOf(part: PartName): number | undefined
   /** Processes that a fault of this kind could strike now. */
   pidsOf(target: Target): number[]
@@ -34,8 +38,10 @@ export interface ChaosStack {
   logs(): { name: string; text: string }[]
   /** One connection of its own for each call, so that a killed Postgres hurts one call alone. */
   query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row[]>
-  addWorker(name: string, firstEnv?: NodeJS.ProcessEnv): Promise<OwnProcess>
-  envOfWorker(): NodeJS.ProcessEnv
+  /** `firstEnv` is for its first run only. */
+  addWorker(name: string, firstEnv?: NodeJS.ProcessEnv): Promise<OwnPart>
+  /** One more server on a port of its own. */
+  addServer(name: string, firstEnv?: NodeJS.ProcessEnv): Promise<OwnPart & { readonly url: string }>
   stop(): Promise<void>
 }
 
@@ -80,10 +86,10 @@ function wrap(
   supervisorLines: readonly string[],
 ): ChaosStack {
   const state = stack.state()
-  const own: OwnProcess[] = []
+  const own: OwnPart[] = []
+  const servers: OwnPart[] = []
   const pidOf = (part: PartName): number | undefined => stack.state().processes[part]
-  const envOfWorker = (): NodeJS.ProcessEnv =>
-    workerEnv(settings, home, { ...state, host: '127.0.0.1', port: 0, setupToken: '' })
+  const addresses = { ...state, host: '127.0.0.1', setupToken: state.apiToken }
 
   const pidsOf = (target: Target): number[] => {
     switch (target) {
@@ -109,21 +115,29 @@ function wrap(
     ownWorkers: own,
     pidOf,
     pidsOf,
-    envOfWorker,
     logs: () =>
-      ['server', 'worker', ...own.map((worker) => worker.name)].map((name) => ({
+      ['server', 'worker', ...[...own, ...servers].map((part) => part.name)].map((name) => ({
         name,
         text: readFileSync(join(home, 'logs', `${name}.log`), 'utf8'),
       })),
     query: (sql, values) => queryOnce(state.databaseUrl, sql, values),
     async addWorker(name, firstEnv = {}) {
-      const worker = keepProcess({ name, args: BUILT_ENTRIES.worker, env: envOfWorker(), firstEnv, home })
+      const env = workerEnv(settings, home, { ...addresses, port: 0 })
+      const worker = keepProcess({ name, args: BUILT_ENTRIES.worker, env, firstEnv, home })
       own.push(worker)
-      await untilWorkerReady(worker, WORKER_START_MS)
+      await untilReady(worker, 'worker ready', START_MS)
       return worker
     },
+    async addServer(name, firstEnv = {}) {
+      const port = await freePort()
+      const env = serverEnv(settings, home, { ...addresses, port })
+      const server = keepProcess({ name, args: BUILT_ENTRIES.server, env, firstEnv, home })
+      servers.push(server)
+      await untilReady(server, 'listening', START_MS)
+      return Object.assign(server, { url: `http://127.0.0.1:${port}` })
+    },
     async stop() {
-      await Promise.all(own.map((worker) => worker.stop()))
+      await Promise.all([...own, ...servers].map((part) => part.stop()))
       await stack.stop()
     },
   }

@@ -37,12 +37,15 @@ const COURSE = [
   'task.completed',
 ]
 
-test('the sample task is approved after exactly one fix round, and every view of it says the same', async () => {
+test('the sample task is approved after exactly one fix round, and every view of it says the same', async ({
+  annotate,
+}) => {
   const { api } = stack
   const projectId = await api.newProject({ kind: 'sample' })
   const stream = await api.chatStream(projectId, { message: REQUEST })
   const events = await stream.untilTerminal()
   await stream.ended
+  await annotate(`task.accepted to task.completed: ${(events.at(-1)?.at ?? 0) - (events[0]?.at ?? 0)} ms`)
 
   const types = events.map((event) => event.type)
   expect(streamFaults(stream.frames)).toEqual([])

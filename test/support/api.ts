@@ -100,7 +100,7 @@ export class ApiClient {
   async send<T = unknown>(
     method: string,
     path: string,
-    body: BodyInit | undefined,
+    body: string | Uint8Array | undefined,
     headers: Record<string, string>,
   ): Promise<Answer<T>> {
     const { url, apiToken } = this.#address()

@@ -8,7 +8,7 @@ import { getTask } from '../../db/tasks.ts'
 import { AppError } from '../../shared/errors.ts'
 import { NO_DIFF } from '../../shared/task.ts'
 import type { AppDeps } from '../deps.ts'
-import { presentCheckpoint, presentTask } from '../present.ts'
+import { presentCheckpoint, presentRound, presentTask } from '../present.ts'
 import { addRoute } from '../route.ts'
 import {
   BudgetBody,
@@ -92,7 +92,7 @@ export function addTaskRoutes(app: OpenAPIHono, deps: AppDeps): void {
     },
     async ({ c, params }) => {
       const [found, rounds] = await Promise.all([getTask(db, params.taskId), listRounds(db, params.taskId)])
-      return c.json({ ...found.review, rounds: rounds.map(({ taskId: _, ...round }) => round) })
+      return c.json({ ...found.review, rounds: rounds.map(presentRound) })
     },
   )
   addRoute(

@@ -31,7 +31,9 @@ beforeEach(async () => {
   redis = await anOwnRedis()
   publisher = createPublisher({ redisUrl: redis.url, log: silent })
   db = createDb({
-    ...{ url: database.url, applicationName: 'live-path', poolSize: 4 },
+    url: database.url,
+    applicationName: 'live-path',
+    poolSize: 4,
     onEvents: publisher.publishEvents,
     onConnectionError: () => undefined,
   })
@@ -51,8 +53,21 @@ const scope = (turn = 1) => ({ projectId, conversationId: 'c', taskId: 't', turn
 let key = 0
 const started = (): NewEvent => ({ type: 'turn.started', key: `k${key++}`, scope: scope(), payload: { role: 'coder' } })
 const closing = (partId: string, text: string): NewEvent => ({
-  ...{ type: 'message.completed', key: `k${key++}`, scope: scope() },
-  payload: { messageId: 'm', role: 'assistant', complete: false, parts: [{ partId, type: 'text', text }] },
+  type: 'message.completed',
+  key: `k${key++}`,
+  scope: scope(),
+  payload: {
+    messageId: 'm',
+    role: 'assistant',
+    complete: false,
+    parts: [
+      {
+        partId,
+        type: 'text',
+        text,
+      },
+    ],
+  },
 })
 const append = (...events: NewEvent[]) => appendEvents(db, projectId, events)
 const say = (partId: string, offset: number, delta: string, lease = 1): void =>
@@ -123,6 +138,33 @@ describe('the live path', () => {
     await append(started())
     await until(() => viewer.seqs.length === 1, 'a later event arrives')
     expect(Object.fromEntries(viewer.texts)).toEqual({ old: 'from the old attempt', new: 'from the new attempt' })
+    await other.close()
+  })
+
+  test('a turn that is asked for again streams its parts anew under the same ids', async () => {
+    const viewer = await new Watcher().join(hub)
+    say('a', 0, 'an answer that broke of', 1)
+    await until(() => viewer.texts.has('a'), 'the first try is heard')
+    await append({ type: 'turn.reset', key: `k${key++}`, scope: scope(), payload: { attempt: 2 } })
+    say('a', 0, 'the answer', 1)
+    await until(() => viewer.seqs.length === 1, 'the reset arrives')
+    const elsewhere = newHub()
+    const late = new Watcher()
+    await until(async () => (await late.join(elsewhere, { after: 'latest' })).texts.has('a'), 'the second try is kept')
+    expect(late.texts.get('a')).toBe('the answer')
+    elsewhere.close()
+  })
+
+  test('a newer attempt begins a part again though the older one never said that it broke off', async () => {
+    say('a', 0, 'the old attempt', 1)
+    await publisher.flush(1_000)
+    const other = createPublisher({ redisUrl: redis.url, log: silent })
+    await until(() => other.status.redis === 'up', 'the other publisher is connected')
+    const delta = { messageId: 'm', partId: 'a', offset: 0, delta: 'the new one' }
+    other.publishDelta({ type: 'text.delta', scope: scope(), payload: delta }, 2)
+    await other.flush(1_000)
+    const viewer = await new Watcher().join(hub)
+    expect(viewer.texts.get('a')).toBe('the new one')
     await other.close()
   })
 

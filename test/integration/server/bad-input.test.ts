@@ -185,7 +185,8 @@ describe('bad input', () => {
     await mkdir(join(root, 'inside'))
     await symlink('/etc', join(root, 'outside'))
     const own = await aServer({
-      ...{ databaseUrl: database?.url ?? '', redisUrl: redis?.url ?? '' },
+      databaseUrl: database?.url ?? '',
+      redisUrl: redis?.url ?? '',
       settings: { projectRoots: [root] },
     })
     const from = async (name: string): Promise<number> => {
@@ -223,7 +224,11 @@ describe('bad input', () => {
 
   test('an empty budget is 400, and a cancel without a body is taken', async () => {
     const accepted = await send(chat(), {
-      ...{ method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json' } },
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+      },
       body: JSON.stringify({ message: 'x' }),
     })
     const path = `/api/tasks/${String(accepted.body['taskId'])}`
@@ -286,15 +291,21 @@ describe('who may ask', () => {
       await raw(own, `http://${own}`),
       await raw(`localhost:${server.port}`),
     ]).toEqual([
-      ...['forbidden_host', 'forbidden_host', 'forbidden_host'],
-      ...['forbidden_origin', 'forbidden_origin', 'method_not_allowed', 'method_not_allowed'],
+      'forbidden_host',
+      'forbidden_host',
+      'forbidden_host',
+      'forbidden_origin',
+      'forbidden_origin',
+      'method_not_allowed',
+      'method_not_allowed',
     ])
   })
 
   test('the setup token is exchanged once for a cookie that works', async () => {
     const exchange = () =>
       fetch(`${server.url}/api/session`, {
-        ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ setupToken: SETUP }),
       })
     const first = await exchange()
@@ -323,8 +334,12 @@ describe('who may ask', () => {
 describe('when a store is away', () => {
   test('calls answer 503 with Retry-After, and the process goes on', async () => {
     const own = await aServer({
-      ...{ databaseUrl: 'postgres://nobody@127.0.0.1:1/none', redisUrl: redis?.url ?? '' },
-      deps: { auth: createAuth({ apiToken: TOKEN }), log: silent },
+      databaseUrl: 'postgres://nobody@127.0.0.1:1/none',
+      redisUrl: redis?.url ?? '',
+      deps: {
+        auth: createAuth({ apiToken: TOKEN }),
+        log: silent,
+      },
     })
     const body = JSON.stringify({ message: 'x' })
     const headers = { 'content-type': 'application/json' }
@@ -344,7 +359,8 @@ describe('when a store is away', () => {
 
   test('an unknown defect says nothing about itself', async () => {
     const own = await aServer({
-      ...{ databaseUrl: database?.url ?? '', redisUrl: redis?.url ?? '' },
+      databaseUrl: database?.url ?? '',
+      redisUrl: redis?.url ?? '',
       deps: { workspaces: { open: () => Promise.reject(new Error('secret at /home/me/file.ts')) } },
     })
     const broken = await send(`/api/workspace/${projectId}/files`, {}, own)

@@ -18,7 +18,10 @@ import { createSse, type Sse } from '../../../src/server/sse.ts'
 import { SSE_LIMITS, type SseLimits, type SseStats } from '../../../src/server/sse-connection.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 
+import { waitFor } from '../../support/wait-for.ts'
+
 export { aDatabase } from '../../support/database.ts'
+export const until = waitFor
 
 export const TOKEN = 'token-of-the-tests-0123456789'
 export const SETUP = 'setup-of-the-tests-0123456789'
@@ -88,21 +91,6 @@ function accepts(port: number): Promise<boolean> {
   })
 }
 
-/** Waits for a condition, never for a time. */
-export async function until<T>(
-  condition: () => T | undefined | false | Promise<T | undefined | false>,
-  what: string,
-  timeoutMs = 15_000,
-): Promise<T> {
-  const deadline = Date.now() + timeoutMs
-  for (;;) {
-    const value = await condition()
-    if (value !== undefined && value !== false) return value
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
 export interface TestServer {
   readonly url: string
   readonly port: number
@@ -146,14 +134,22 @@ export async function aServer(options: {
   })
   let kicks = 0
   const app = createApp({
-    ...{ db, hub, sse, log: silent },
-    auth: createAuth({ apiToken: TOKEN, setupToken: SETUP }),
+    db,
+    hub,
+    sse,
+    log: silent,
+    auth: createAuth({
+      apiToken: TOKEN,
+      setupToken: SETUP,
+    }),
     dispatcher: { kick: () => kicks++ },
-    workspaces: {
-      open: () => Promise.reject(new AppError('sandbox_unavailable', 'No sandbox in this test.')),
-    },
+    workspaces: { open: () => Promise.reject(new AppError('sandbox_unavailable', 'No sandbox in this test.')) },
     workers: () => Promise.resolve('none'),
-    readiness: () => Promise.resolve({ isReady: true, parts: {} }),
+    readiness: () =>
+      Promise.resolve({
+        isReady: true,
+        parts: {},
+      }),
     checkModel: (model) => {
       if (MODELS.includes(model)) return
       throw new AppError('bad_request', `Known models: ${MODELS.join(', ')}.`, { details: { model: 'unknown model' } })
@@ -164,8 +160,15 @@ export async function aServer(options: {
       isLoopback: true,
       projectRoots: [],
       sandboxProvider: 'local-bwrap',
-      model: { kind: 'scripted', name: 'claude-haiku-4-5' },
-      defaultBudget: { maxUsd: 5, maxTurns: 200, maxMinutes: 120 },
+      model: {
+        kind: 'scripted',
+        name: 'claude-haiku-4-5',
+      },
+      defaultBudget: {
+        maxUsd: 5,
+        maxTurns: 200,
+        maxMinutes: 120,
+      },
       defaultCriteria: DEFAULT_CRITERIA,
       ...options.settings,
     },
@@ -173,16 +176,26 @@ export async function aServer(options: {
   const server = createHttpServer(app)
   const port = await listen(server, { host: '127.0.0.1', port: 0 })
   return {
-    ...{ port, db, hub, sse, publisher, app, closed },
+    port,
+    db,
+    hub,
+    sse,
+    publisher,
+    app,
+    closed,
     url: `http://127.0.0.1:${port}`,
     kicks: () => kicks,
     aProject: async () => {
-      const input = { name: 'test', source: { kind: 'empty' } as const, sandboxProvider: 'local-bwrap' }
+      const input = {
+        name: 'test',
+        source: { kind: 'empty' } as const,
+        sandboxProvider: 'local-bwrap',
+      }
       return (await createProject(db, input)).id
     },
     close: async () => {
       sse.endAll(0)
-      await closeHttpServer(server, 1_000)
+      await closeHttpServer(server, 1e3)
       hub.close()
       await publisher.close()
       await db.close()

@@ -43,9 +43,21 @@ class Stores {
 }
 
 const deltaOf = (partId: string, offset: number, delta: string): LiveDelta => ({
-  ...{ kind: 'delta', type: 'text.delta', topic: 'messages', taskId: 't', turn: 1, lease: 1, partId, offset },
+  kind: 'delta',
+  type: 'text.delta',
+  topic: 'messages',
+  taskId: 't',
+  turn: 1,
+  lease: 1,
+  partId,
+  offset,
   units: delta.length,
-  data: JSON.stringify({ type: 'text.delta', partId, offset, delta }),
+  data: JSON.stringify({
+    type: 'text.delta',
+    partId,
+    offset,
+    delta,
+  }),
 })
 
 /** One reader, folding as the contract says. Throws where the contract is broken. */

@@ -16,7 +16,10 @@ const output = (offset: number, bytes: Uint8Array): NewDelta => ({
   payload: { toolUseId: 'u', partId: 'o', offset, stream: 'stdout', data: Buffer.from(bytes).toString('base64') },
 })
 const closing = (seq: number): StoredEvent => ({
-  ...{ seq, topic: 'messages', type: 'message.completed', taskId: 't' },
+  seq,
+  topic: 'messages',
+  type: 'message.completed',
+  taskId: 't',
   data: JSON.stringify({ parts: [{ partId: 'a' }] }),
 })
 const summary = (line: OutgoingLine) => {

@@ -10,8 +10,17 @@ type Durable = Extract<StreamEvent, { seq: number }>
 type Delta = Extract<StreamEvent, { offset: number }>
 
 const review = {
-  ...{ status: 'approved', round: 1, fixRounds: 0, maxFixRounds: 2, verdict: 'approved', treeHash: 'h' },
-  ...{ findings: { open: 0, resolved: 0 }, history: [] },
+  status: 'approved',
+  round: 1,
+  fixRounds: 0,
+  maxFixRounds: 2,
+  verdict: 'approved',
+  treeHash: 'h',
+  findings: {
+    open: 0,
+    resolved: 0,
+  },
+  history: [],
 } as const
 const usage = { inputTokens: 10, outputTokens: 5, cacheReadTokens: 0, cacheWriteTokens: 0 }
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
@@ -64,8 +73,14 @@ function aTaskStream(): StreamEvent[] {
   add(
     'command.finished',
     {
-      ...{ toolUseId: 'u1', partId: 'u1:output', status: 'exited', exitCode: 1, durationMs: 20 },
-      ...{ truncated: false, bytes: 15, output: base64('not ok 1 - adds') },
+      toolUseId: 'u1',
+      partId: 'u1:output',
+      status: 'exited',
+      exitCode: 1,
+      durationMs: 20,
+      truncated: false,
+      bytes: 15,
+      output: base64('not ok 1 - adds'),
     },
     1,
   )
@@ -82,8 +97,16 @@ function aTaskStream(): StreamEvent[] {
   add(
     'message.completed',
     {
-      ...{ messageId: 'm4', role: 'assistant', complete: false },
-      parts: [{ partId: 'b1', type: 'text', text: 'Done: mended.' }],
+      messageId: 'm4',
+      role: 'assistant',
+      complete: false,
+      parts: [
+        {
+          partId: 'b1',
+          type: 'text',
+          text: 'Done: mended.',
+        },
+      ],
     },
     2,
   )
@@ -110,8 +133,18 @@ function aTaskStream(): StreamEvent[] {
   add(
     'message.completed',
     {
-      ...{ messageId: 'm4', role: 'assistant', complete: true, message: 'Done: mended.', timestamp: 1 },
-      parts: [{ partId: 'm4:final', type: 'text', text: 'Done: mended.' }],
+      messageId: 'm4',
+      role: 'assistant',
+      complete: true,
+      message: 'Done: mended.',
+      timestamp: 1,
+      parts: [
+        {
+          partId: 'm4:final',
+          type: 'text',
+          text: 'Done: mended.',
+        },
+      ],
     },
     2,
   )
@@ -121,7 +154,7 @@ function aTaskStream(): StreamEvent[] {
 }
 
 const fold = (events: readonly StreamEvent[], from: ViewState = initialState()): ViewState => events.reduce(apply, from)
-const shown = ({ closedParts: _, ...state }: ViewState) => state
+const shown = (state: ViewState): ViewState => ({ ...state, closedParts: [] })
 const isDurable = (event: StreamEvent): event is Durable => 'seq' in event
 
 /** What a reader gets that comes back with a cursor: the durable events after it and the parts open then, from offset 0. */
@@ -168,7 +201,11 @@ describe('the reducer', () => {
     const task = tasks['t']
     expect(
       messages.map(({ id, role, author, status, isFinal, parts }) => ({
-        ...{ id, role, author, status, isFinal },
+        id,
+        role,
+        author,
+        status,
+        isFinal,
         parts: parts.map((part) =>
           part.type === 'tool' ? `${part.name}:${part.status}` : `${part.type}:${part.text}`,
         ),
@@ -176,7 +213,11 @@ describe('the reducer', () => {
     ).toEqual([
       { id: 'm1', role: 'user', author: 'coder', status: 'completed', isFinal: false, parts: ['text:Mend it'] },
       {
-        ...{ id: 'm2', role: 'assistant', author: 'coder', status: 'completed', isFinal: false },
+        id: 'm2',
+        role: 'assistant',
+        author: 'coder',
+        status: 'completed',
+        isFinal: false,
         parts: ['thinking:Think first.', 'text:I run the tests.', 'bash:finished'],
       },
       { id: 'm3', role: 'user', author: 'coder', status: 'completed', isFinal: false, parts: ['text:and fast'] },
@@ -206,7 +247,10 @@ describe('the reducer', () => {
       outcome: task?.outcome,
       files: task?.files.map((file) => file.path),
     }).toEqual({
-      ...{ status: 'completed', phase: 'done', outcome: 'approved', files: ['a.js'] },
+      status: 'completed',
+      phase: 'done',
+      outcome: 'approved',
+      files: ['a.js'],
     })
   })
 

@@ -2,12 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from './wait.ts'
 
-export interface OwnProcess {
+export interface OwnPart {
   readonly name: string
   readonly pid: number | undefined
   readonly logFile: string
-  /** How the runs so far ended: `SIGKILL`, `exit 0`. */
+  /** How the runs so far ended: `SIGKILL`, `exit code 0`. */
   readonly endings: readonly string[]
   /** Ends it for good, politely first. */
   stop(): Promise<void>
@@ -25,7 +26,7 @@ export function keepProcess(options: {
   env: NodeJS.ProcessEnv
   firstEnv?: NodeJS.ProcessEnv
   home: string
-}): OwnProcess {
+}): OwnPart {
   const logFile = join(options.home, 'logs', `${options.name}.log`)
   const endings: string[] = []
   let isStopping = false
@@ -39,7 +40,7 @@ export function keepProcess(options: {
     closeSync(log)
     child.once('error', (error) => endings.push(error.message))
     child.once('exit', (code, signal) => {
-      endings.push(signal ?? `exit ${code}`)
+      endings.push(signal ?? `exit code ${code}`)
       if (!isStopping) start()
     })
   }
@@ -65,11 +66,11 @@ export function keepProcess(options: {
   }
 }
 
-/** Waits until the newest run of a worker says that it polls. */
-export async function untilWorkerReady(worker: OwnProcess, timeoutMs: number): Promise<void> {
-  const giveUpAt = Date.now() + timeoutMs
-  while (!readFileSync(worker.logFile, 'utf8').includes(`"pid":${worker.pid},"msg":"worker ready"`)) {
-    if (Date.now() > giveUpAt) throw new Error(`${worker.name} was not ready within ${timeoutMs} ms`)
-    await sleep(25)
-  }
+/** Waits until the newest run has written a line with `message`. */
+export async function untilReady(part: OwnPart, message: string, timeoutMs: number): Promise<void> {
+  const isReady = (): boolean =>
+    readFileSync(part.logFile, 'utf8')
+      .split('\n')
+      .some((line) => line.includes(`"pid":${part.pid},`) && line.includes(`"msg":"${message}"`))
+  await until(isReady, timeoutMs, `${part.name} is ready`)
 }

@@ -1,0 +1,137 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CRASH_POINTS } from '../../src/shared/crash-points.ts'
+import { createApi } from './api.ts'
+import type { Struck } from './faults.ts'
+import { judge } from './oracle.ts'
+import { createRandom } from './random.ts'
+import { type ChaosStack, type OwnPart, startChaosStack } from './stack.ts'
+import { createTracker } from './tracker.ts'
+import { createLedger } from './user.ts'
+import { Viewer } from './viewer.ts'
+import { until } from './wait.ts'
+import { BEGUN, ENDED, notesOf, type Work } from './work.ts'
+
+/** Says what the supervisor waits for and does nothing: the workers that count are the test's own. */
+const NO_WORKER = ['--eval', 'console.log("worker ready"); setInterval(() => undefined, 60_000)']
+const IN_SERVER = CRASH_POINTS.filter((point) => /^(accept|outbox)\./.test(point))
+const IN_WORKER = CRASH_POINTS.filter((point) => !IN_SERVER.includes(point))
+const TASK_LIMIT_MS = 60_000
+
+const ledger = createLedger()
+const tracker = createTracker()
+const viewers: Viewer[] = []
+const projectIds: string[] = []
+const struck: Struck[] = []
+let home: string
+let stack: ChaosStack
+
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), 'keelson-crash-'))
+  stack = await startChaosStack({
+    home,
+    binaries: {
+      redis: process.env['KEELSON_TEST_REDIS_BINARY'] ?? '',
+      temporal: process.env['KEELSON_TEST_TEMPORAL_BINARY'] ?? '',
+    },
+    workerArgs: NO_WORKER,
+    modelArgs: ['--tps', '2000'],
+  })
+})
+
+afterAll(async () => {
+  await Promise.all(viewers.map((viewer) => viewer.stop()))
+  await stack.stop()
+  rmSync(home, { recursive: true, force: true })
+})
+
+/** A file, a command and an edit, each of which shows how often it was done. */
+function smallWork(name: string): Work {
+  const word = (ordinal: number) => `${name}.1.${ordinal}`
+  const command = `echo ${word(1)} >> ${BEGUN}; sleep 0.2; echo ${word(1)} >> ${ENDED}`
+  const edit = { file_path: notesOf(name), old_string: 'END', new_string: `${word(2)}\nEND` }
+  const turns = [
+    { text: 'First a file.', tools: [{ name: 'write', input: { file_path: notesOf(name), content: `${name}\nEND\n` } }] },
+    {
+      text: 'Then a command and an edit.',
+      tools: [
+        { name: 'bash', input: { command } },
+        { name: 'edit', input: edit },
+      ],
+    },
+    { text: 'All of it is done.' },
+  ]
+  return { name, text: `Work ${name} script: ${JSON.stringify({ turns })}` }
+}
+
+/** Posts a small task to the given server, after a loss to the one that runs on, and waits for its end. */
+async function runTask(name: string, servers: readonly string[]): Promise<void> {
+  const projectId = await createApi(stack.url, stack.token).createProject(name)
+  projectIds.push(projectId)
+  const path = `/api/workspace/${projectId}/events`
+  const common = { baseUrl: stack.url, token: stack.token, random: createRandom(1), leavesAfterMs: null }
+  viewers.push(new Viewer({ ...common, path, after: 0, onEvent: (event) => tracker.note(event) }))
+  const work = smallWork(name)
+  const accepted = await createApi(servers, stack.token).chat(projectId, { message: work.text, clientMessageId: name })
+  ledger.posted.push({ projectId, work, accepted })
+  tracker.expect(accepted.taskId)
+  await until(() => tracker.isOver(accepted.taskId), TASK_LIMIT_MS, `task ${accepted.taskId} is over`)
+}
+
+function noteDeath(target: 'worker' | 'server'): void {
+  const at = Date.now()
+  struck.push({ at, endsAt: at, fault: { kind: 'signal', target, signal: 'SIGKILL' }, inFlight: 1 })
+}
+
+const nameOf = (point: string): string => point.replaceAll(/[._]/g, '-')
+
+describe('a process that dies between two steps', () => {
+  test.each(IN_WORKER)('worker, %s: the next one goes on', async (point) => {
+    const worker = await stack.addWorker(nameOf(point), { KEELSON_CRASH_POINT: point })
+    try {
+      await runTask(nameOf(point), [stack.url])
+      expect(worker.endings).toEqual(['SIGKILL'])
+      noteDeath('worker')
+    } finally {
+      await worker.stop()
+    }
+  })
+
+  describe('server', () => {
+    let worker: OwnPart
+
+    beforeAll(async () => {
+      worker = await stack.addWorker('worker-for-servers')
+    })
+
+    afterAll(() => worker.stop())
+
+    test.each(IN_SERVER)('%s: the message is answered once', async (point) => {
+      const server = await stack.addServer(nameOf(point), { KEELSON_CRASH_POINT: point })
+      try {
+        await runTask(nameOf(point), [server.url, stack.url])
+        expect(server.endings[0]).toBe('SIGKILL')
+        noteDeath('server')
+      } finally {
+        await server.stop()
+      }
+    })
+  })
+
+  test('has lost nothing and done nothing twice', async () => {
+    const rows = await stack.query<{ id: string; last_seq: number }>('SELECT id, last_seq FROM projects')
+    const last = new Map(rows.map((row) => [`/api/workspace/${row.id}/events`, row.last_seq]))
+    await until(() => viewers.every(({ path, cursor }) => cursor >= (last.get(path) ?? 0)), 10_000, 'viewers are there')
+    const { violations, figures } = await judge({ stack, ledger, projectIds, viewers, struck })
+    expect(violations).toEqual([])
+    expect(figures).toMatchObject({
+      messages: CRASH_POINTS.length,
+      tasks: { completed: CRASH_POINTS.length },
+      commands: CRASH_POINTS.length,
+      edits: 2 * CRASH_POINTS.length,
+      lostCommands: 0,
+    })
+  })
+})

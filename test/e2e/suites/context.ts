@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'vitest'
+import { blocksOf } from '../../../src/model/scripted/wire.ts'
+import { running, scriptOf } from '../../support/model-admin.ts'
+import type { TestStack } from '../../support/stack.ts'
+import { waitFor } from '../../support/wait-for.ts'
+
+export function contextSuite(stack: TestStack): void {
+  describe('the project context', () => {
+    interface Context {
+      readonly markdown: string
+      readonly hash: string
+      readonly generatedAt: string
+      readonly tokens: number
+      readonly sources: readonly string[]
+    }
+
+    const PROJECT = { kind: 'files', files: { 'AGENTS.md': 'Rule one.\n', 'README.md': '# Thing\n' } }
+    const contextOf = (projectId: string) => stack.api.get<Context>(`/api/workspace/${projectId}/context`)
+    const regenerate = (projectId: string) =>
+      stack.api.call('POST', `/api/workspace/${projectId}/context/regenerate`, undefined)
+
+    test('a running task that is asked to regenerate tells the model at its next turn and keeps its prefix', async () => {
+      const { api, model } = stack
+      const projectId = await api.newProject(PROJECT)
+      const stream = await api.chatStream(projectId, {
+        message: scriptOf([
+          running('echo "Rule two." >> AGENTS.md', { text: 'A new rule.' }),
+          running('sleep 2', { text: 'Slow.' }),
+          running('echo on', { text: 'On.' }),
+          { text: 'Done.' },
+        ]),
+      })
+      const { taskId = '' } = await stream.next('command.started', (event) => event.command === 'sleep 2')
+      const before = await contextOf(projectId)
+      const answers = [await regenerate(projectId), await regenerate(projectId)]
+      await stream.untilTerminal()
+      const after = await contextOf(projectId)
+      const bodies = await model.bodies(taskId)
+      const coder = bodies.filter((body) => body.tools?.every((tool) => tool.name !== 'submit_review'))
+      const generated = stream.events.flatMap((event) => (event.type === 'context.generated' ? [event.forced] : []))
+      const notices = coder.map(
+        (body) =>
+          blocksOf(body.messages.at(-1)?.content ?? '').filter((block) =>
+            block.text?.startsWith('Notice: the project context'),
+          ).length,
+      )
+      expect({
+        answers: answers.map(({ status, body }) => [status, body]),
+        changed: [
+          before.markdown.includes('Rule two.'),
+          after.markdown.includes('Rule two.'),
+          before.hash === after.hash,
+        ],
+        generated,
+        prefixes: new Set(coder.map((body) => JSON.stringify([body.system, body.tools]))).size,
+        notices,
+      }).toEqual({
+        answers: Array(2).fill([202, { status: 'regenerate_requested', taskId }]),
+        changed: [false, true, false],
+        generated: [false, true],
+        prefixes: 1,
+        notices: [0, 0, 1, 0],
+      })
+
+      // The next task has it in its prefix, without making it again.
+      const next = await api.chatStream(projectId, { message: scriptOf([{ text: 'Hello.' }]) })
+      await next.untilTerminal()
+      const [first] = await model.bodies(next.response.headers.get('x-keelson-task-id') ?? '')
+      expect({
+        reused: next.events.flatMap((event) => (event.type.startsWith('context.') ? [event.type] : [])),
+        prefix: JSON.stringify(first?.system).includes('Rule two.'),
+      }).toEqual({ reused: ['context.reused'], prefix: true })
+    })
+
+    test('an idle project has its context made alone, and a message may force it', async () => {
+      const { api } = stack
+      const projectId = await api.newProject(PROJECT)
+      const project = await api.projectStream(projectId, { after: 0 })
+      const none = await api.call('GET', `/api/workspace/${projectId}/context`)
+      const answer = await regenerate(projectId)
+      await project.next('context.generated', (event) => event.taskId === undefined)
+      const alone = await contextOf(projectId)
+      expect([none.status, answer.status, answer.body]).toEqual([
+        404,
+        202,
+        { status: 'regenerate_requested', taskId: null },
+      ])
+      expect(alone).toEqual({
+        markdown: expect.stringContaining('Rule one.'),
+        hash: expect.any(String),
+        generatedAt: expect.any(String),
+        tokens: expect.any(Number),
+        sources: expect.arrayContaining(['AGENTS.md', 'README.md']),
+      })
+
+      const kinds = async (forceRegenerateContext: boolean) => {
+        const stream = await api.chatStream(projectId, { message: scriptOf([{ text: 'Hi.' }]), forceRegenerateContext })
+        await stream.untilTerminal()
+        return stream.events.flatMap((event): (boolean | string)[] =>
+          event.type === 'context.generated' ? [event.forced] : event.type === 'context.reused' ? ['reused'] : [],
+        )
+      }
+      expect([await kinds(false), await kinds(true)]).toEqual([['reused'], [true]])
+      const file = await waitFor(
+        () =>
+          api.call<{ content: string }>(
+            'GET',
+            `/api/workspace/${projectId}/files/content?path=.claude/project-context.md`,
+          ),
+        'the file is read',
+      )
+      expect([file.status, file.body.content]).toEqual([200, (await contextOf(projectId)).markdown])
+      project.close()
+    })
+  })
+}

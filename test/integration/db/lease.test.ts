@@ -1,0 +1,197 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { recordCheckpoint } from '../../../src/db/checkpoints.ts'
+import { pinContext } from '../../../src/db/contexts.ts'
+import {
+  addNotice,
+  beginModelCall,
+  beginTurn,
+  finishTools,
+  interruptTurn,
+  type JournalTurn,
+  readLane,
+  recordSpent,
+  startTool,
+  storeReply,
+  warnBudget,
+} from '../../../src/db/journal.ts'
+import { appendWithLease, closeTask, requestCancel, setBudgetReached } from '../../../src/db/lifecycle.ts'
+import { finishRound, openRound, saveChecks, saveReviewState } from '../../../src/db/reviews.ts'
+import { getTask } from '../../../src/db/tasks.ts'
+import type { Lease } from '../../../src/db/transaction.ts'
+import { NO_DIFF, NO_USAGE } from '../../../src/shared/task.ts'
+import { aDb, type TestDb } from '../../support/database.ts'
+import { aStoredReply } from '../../support/replies.ts'
+import { aProject, aRunningTask, framesOf, lease, post, type RunningTask } from '../../support/tasks.ts'
+import { aCall } from '../../support/turns.ts'
+
+let db: TestDb
+let task: RunningTask
+let turn: JournalTurn
+beforeAll(async () => {
+  db = await aDb()
+})
+afterAll(() => db.close())
+
+const begin = { lane: 'coder', messageId: 'msg_x', toolResults: [], notes: [], idle: true } as const
+const bash = { type: 'tool_use', id: 'toolu_1', name: 'bash', input: { command: 'true' } } as const
+
+/** Every way in which an attempt writes for its task, by the name of the function. */
+const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
+  beginTurn: (held) => beginTurn(db, held, { ...begin, toolResults: [{ type: 'text', text: 'more' }] }),
+  beginModelCall: (held) => beginModelCall(db, held, turn.turn),
+  storeReply: (held) => storeReply(db, held, aStoredReply(turn, [bash])),
+  startTool: (held) => startTool(db, held, aCall({ status: 'requested' }), { kind: 'command', command: 'x', cwd: '/' }),
+  finishTools: (held) =>
+    finishTools(db, held, 'coder', [{ call: aCall(), result: 'x', isError: false, durationMs: 1, events: [] }]),
+  recordSpent: (held) => recordSpent(db, held, { usage: { ...NO_USAGE, inputTokens: 7 }, costUsd: 1 }),
+  interruptTurn: (held) => interruptTurn(db, held, turn, [{ partId: 'p', type: 'text', text: 'half' }]),
+  addNotice: (held) => addNotice(db, held, { id: 'req_1', lane: 'coder', key: 'k', text: 'x' }),
+  warnBudget: (held) => warnBudget(db, held, [{ kind: 'usd', used: 1, limit: 2, note: 'x' }]),
+  recordCheckpoint: (held) =>
+    recordCheckpoint(db, held, { id: 'ckp_1', turn: 1, treeHash: 'tree', label: 'x', stat: NO_DIFF }, []),
+  pinContext: (held) => pinContext(db, held, 'hash', []),
+  openRound: (held) => openRound(db, held, { round: 1, treeHash: 'tree' }, []),
+  saveChecks: async (held) => saveChecks(db, held, 1, { checks: [], review: await review('reviewing') }, []),
+  finishRound: async (held) =>
+    finishRound(
+      db,
+      held,
+      {
+        round: 1,
+        verdict: 'approved',
+        summary: 'x',
+        review: await review('approved'),
+        findings: [],
+        settled: [],
+        fixNotice: { id: 'req_2', text: 'x' },
+      },
+      [],
+    ),
+  saveReviewState: async (held) => saveReviewState(db, held, await review('skipped'), []),
+  appendWithLease: (held) =>
+    appendWithLease(db, held, [
+      { type: 'sandbox.starting', key: 'k', scope: { ...held }, payload: { provider: 'local-bwrap' } },
+    ]),
+  setBudgetReached: async (held) => setBudgetReached(db, await getTask(db, task.taskId), held),
+  closeTask: (held) => closeTask(db, held, { kind: 'cancelled', killed: [] }),
+}
+
+async function review(status: 'reviewing' | 'approved' | 'skipped') {
+  return { ...(await getTask(db, task.taskId)).review, status }
+}
+
+beforeEach(async () => {
+  task = await aRunningTask(db, { budget: { maxTurns: 1 } })
+  const begun = await beginTurn(db, task.lease, { ...begin, messageId: `msg_${task.taskId}` })
+  if (!begun) throw new Error('no turn')
+  turn = begun
+})
+
+const TABLES = [
+  'projects',
+  'conversations',
+  'messages',
+  'tasks',
+  'turns',
+  'tool_calls',
+  'notices',
+  'events',
+  'outbox',
+  'review_rounds',
+  'findings',
+  'checkpoints',
+]
+
+/** Everything that is stored for the project. */
+async function snapshot(): Promise<unknown> {
+  const rows = await Promise.all(
+    TABLES.map(async (table) => {
+      const { rows: found } = await db.pool.query<object>(
+        `SELECT * FROM ${table} t WHERE to_jsonb(t) ->> 'project_id' = $1 OR to_jsonb(t) ->> 'task_id' = $2
+           OR to_jsonb(t) ->> 'id' IN ($1, $2)`,
+        [task.projectId, task.taskId],
+      )
+      return found.map((row) => JSON.stringify(row)).sort()
+    }),
+  )
+  return rows
+}
+
+describe('an attempt whose lease was taken over', () => {
+  test.each(Object.keys(WRITES))('can do nothing any more: %s', async (name) => {
+    await lease(db, task, { attempt: 2 })
+    const before = await snapshot()
+    db.published.length = 0
+    await expect(WRITES[name]?.(task.lease)).rejects.toMatchObject({ code: 'lease_lost', retryable: false })
+    expect([await snapshot(), db.published]).toEqual([before, []])
+  })
+
+  test('the table above names every function of the database that takes a lease', async () => {
+    const directory = new URL('../../../src/db/', import.meta.url)
+    const names: string[] = []
+    for (const file of await readdir(directory)) {
+      if (!file.endsWith('.ts') || file === 'transaction.ts') continue
+      const source = await readFile(new URL(file, directory), 'utf8')
+      for (const found of source.matchAll(/export async function (\w+)\(\s*db: Db,([\s\S]*?)\): Promise/g)) {
+        if (found[2]?.includes('lease: Lease')) names.push(found[1] ?? '')
+      }
+    }
+    expect(names.sort()).toEqual(Object.keys(WRITES).sort())
+  })
+
+  test.each(Object.keys(WRITES))('the newest one is let through: %s', async (name) => {
+    const { lease: newest } = await lease(db, task, { attempt: 2 })
+    await expect(WRITES[name]?.(newest)).resolves.not.toThrow()
+  })
+})
+
+describe('acquireLease', () => {
+  test('raises the token each time, starts the task once and says when it is resumed', async () => {
+    const accepted = await post(db, { projectId: await aProject(db) })
+    db.published.length = 0
+    const leases = [await lease(db, accepted), await lease(db, accepted), await lease(db, accepted, { attempt: 2 })]
+    expect(leases.map((it) => it.lease.lease)).toEqual([1, 2, 3])
+    expect(framesOf(db.published).map(({ type, attempt }) => [type, attempt])).toEqual([
+      ['task.started', undefined],
+      ['task.resumed', 2],
+    ])
+    expect(await getTask(db, accepted.taskId)).toMatchObject({ status: 'running', phase: 'working' })
+  })
+
+  test('does not say resumed when the attempt before had said that it would try again', async () => {
+    const { projectId, conversationId, taskId } = task
+    await appendWithLease(db, task.lease, [
+      {
+        type: 'model.retrying',
+        key: 'retry',
+        scope: { projectId, conversationId, taskId },
+        payload: { code: 'model_overloaded', message: 'Busy.', attempt: 1, delayMs: 1_000 },
+      },
+    ])
+    db.published.length = 0
+    await lease(db, task, { attempt: 2 })
+    expect(db.published).toEqual([])
+  })
+
+  test('takes a task that waited for a budget up again, but leaves one that is being cancelled as it is', async () => {
+    await setBudgetReached(db, await getTask(db, task.taskId), task.lease)
+    expect((await getTask(db, task.taskId)).status).toBe('needs_budget')
+    await lease(db, task)
+    expect((await getTask(db, task.taskId)).status).toBe('running')
+    await requestCancel(db, task.taskId, { by: 'user' })
+    await lease(db, task, { phase: 'finishing' })
+    expect(await getTask(db, task.taskId)).toMatchObject({ status: 'cancelling', phase: 'finishing' })
+  })
+
+  test('is refused for good once the task is over', async () => {
+    await closeTask(db, task.lease, { kind: 'cancelled', killed: [] })
+    await expect(lease(db, task)).rejects.toMatchObject({ code: 'task_over', retryable: false })
+  })
+
+  test('of several attempts at once exactly one can still write', async () => {
+    const leases = await Promise.all(Array.from({ length: 8 }, () => lease(db, task)))
+    const written = await Promise.allSettled(leases.map((it) => beginModelCall(db, it.lease, turn.turn)))
+    expect(written.filter((it) => it.status === 'fulfilled')).toHaveLength(1)
+  })
+})

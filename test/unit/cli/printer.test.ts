@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest'
+import { parseOptions, UsageError } from '../../../src/cli/options.ts'
+import { createPrinter } from '../../../src/cli/printer.ts'
+import type { StreamEvent } from '../../../src/events/topics.ts'
+
+const envelope = { v: 1, projectId: 'p', taskId: 't', at: 1, seq: 1 } as const
+const printed = (...events: object[]): string => {
+  let text = ''
+  const printer = createPrinter(
+    (piece) => {
+      text += piece
+    },
+    { color: false },
+  )
+  for (const event of events) printer.print({ ...envelope, ...event } as StreamEvent)
+  return text
+}
+const delta = (offset: number, text: string) => ({
+  type: 'text.delta',
+  messageId: 'm',
+  partId: 'a',
+  offset,
+  delta: text,
+})
+const completed = (text: string, complete: boolean) => ({
+  type: 'message.completed',
+  messageId: 'm',
+  role: 'assistant',
+  complete,
+  parts: [
+    {
+      partId: complete ? 'm:final' : 'a',
+      type: 'text',
+      text,
+    },
+  ],
+})
+
+describe('the printer', () => {
+  test('writes each piece of text once, over repeats, holes and the closing event', () => {
+    const text = printed(
+      delta(0, 'Hel'),
+      delta(0, 'Hel'),
+      delta(3, 'lo'),
+      delta(9, 'lost'),
+      completed('Hello you', false),
+    )
+    expect(text).toBe('Hello you\n')
+  })
+
+  test('does not repeat the final message, and shows it when nothing was seen before', () => {
+    expect(printed(completed('Done.', false), completed('Done.', true))).toBe('Done.\n')
+    expect(printed(completed('Done.', true))).toBe('Done.\n')
+  })
+
+  test('shows a command with what it printed live and the rest at its end', () => {
+    const base64 = (text: string): string => Buffer.from(text).toString('base64')
+    const ids = { toolUseId: 'u', partId: 'u:output' }
+    const text = printed(
+      { type: 'tool.requested', ...ids, name: 'bash', input: { command: 'node --test' }, messageId: 'm' },
+      { type: 'output', ...ids, offset: 0, stream: 'stdout', data: base64('one\n') },
+      {
+        type: 'command.finished',
+        ...ids,
+        status: 'exited',
+        exitCode: 1,
+        durationMs: 1500,
+        truncated: false,
+        bytes: 8,
+        output: base64('one\ntwo\n'),
+      },
+    )
+    expect(text).toBe('▸ bash node --test\none\ntwo\n  exit 1 · 1.5 s\n')
+  })
+
+  test('takes control sequences out of whatever others say', () => {
+    const text = printed(
+      delta(0, 'a\x1b[2'),
+      delta(4, 'Jb'),
+      {
+        type: 'tool.requested',
+        toolUseId: 'u',
+        partId: 'x',
+        name: 'bash\x1b[1m',
+        input: { command: 'ls\x1b]0;t\x07' },
+      },
+      { type: 'file.changed', path: 'a\x1b[31m.js', kind: 'modify', added: 1, removed: 0, source: 'tool' },
+    )
+    expect(text).toBe('ab\n▸ bash ls\n  modify a.js +1 −0\n')
+  })
+})
+
+describe('the arguments', () => {
+  test('give a message and options, and nonsense is refused', () => {
+    expect(parseOptions(['--json', 'Mend', 'it', '--model', 'claude-haiku-5-5'])).toEqual({
+      message: 'Mend it',
+      freshSample: false,
+      newConversation: false,
+      expectApproved: false,
+      json: true,
+      model: 'claude-haiku-5-5',
+    })
+    expect(parseOptions(['--help'])).toBeNull()
+    for (const words of [[], ['--what', 'x'], ['x', '--expect', 'luck'], ['x', '--sample', '--project', 'y']]) {
+      expect(() => parseOptions(words)).toThrow(UsageError)
+    }
+  })
+})

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest'
+import { ConfigError, ENV_NAMES, isLoopback, loadChatConfig, loadConfig } from '../../../src/config.ts'
+
+const minimal = {
+  KEELSON_HOME: '/var/lib/keelson',
+  DATABASE_URL: 'postgres://me:pw-secret@localhost/keelson',
+  REDIS_URL: 'redis://:redis-secret@localhost:6379',
+  ANTHROPIC_API_KEY: 'sk-secret',
+}
+
+function faultsOf(env: Record<string, string | undefined>): readonly string[] {
+  try {
+    loadConfig(env)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults
+    throw error
+  }
+  return []
+}
+
+describe('loadConfig', () => {
+  test('fills in every default and groups what belongs together', () => {
+    const { toJSON: _, ...config } = loadConfig(minimal)
+    expect(config).toEqual({
+      home: '/var/lib/keelson',
+      log: { level: 'info' },
+      server: { host: '127.0.0.1', port: 3000, allowedHosts: [], projectRoots: [], maxStreams: 12_000 },
+      temporal: { address: 'localhost:7233', namespace: 'default', connectionOptions: {} },
+      database: { url: minimal.DATABASE_URL, poolSize: 10 },
+      redis: { url: minimal.REDIS_URL },
+      model: { kind: 'anthropic', name: 'claude-haiku-4-5', isCompat: false, apiKey: 'sk-secret' },
+      sandbox: { provider: 'local-bwrap', sweepSeconds: 300 },
+      agent: { turnSliceMs: 2_000, maxTasks: 50, continueAsNewAfterEvents: 2_000 },
+      budgets: { maxUsd: 5, maxTurns: 200, maxMinutes: 120, waitHours: 168 },
+      retention: { eventDays: 30, execHours: 24 },
+    })
+  })
+
+  test('reports all faults at once, and no value, which may be a secret', () => {
+    const faults = faultsOf({ KEELSON_HOME: 'here', PORT: '99999', REDIS_URL: 'http://secret', BUDGET_MAX_USD: 'much' })
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual([
+      'KEELSON_HOME',
+      'PORT',
+      'DATABASE_URL',
+      'REDIS_URL',
+      'BUDGET_MAX_USD',
+    ])
+    expect(faults.join('\n')).not.toMatch(/99999|secret|much/)
+  })
+
+  test('refuses to listen beyond loopback without a token', () => {
+    expect(faultsOf({ ...minimal, HOST: '0.0.0.0' })).toHaveLength(1)
+    expect(faultsOf({ ...minimal, HOST: '0.0.0.0', KEELSON_API_TOKEN: '0123456789abcdef' })).toEqual([])
+  })
+
+  test('an unsafe sandbox needs to be asked for twice', () => {
+    expect(faultsOf({ ...minimal, SANDBOX_PROVIDER: 'unsafe-host' })).toHaveLength(1)
+    expect(faultsOf({ ...minimal, SANDBOX_PROVIDER: 'unsafe-host', KEELSON_UNSAFE_HOST: '1' })).toEqual([])
+  })
+
+  test('without a key the model is the scripted one, whose address must be known to whoever calls it', () => {
+    const env = { ...minimal, ANTHROPIC_API_KEY: '' }
+    expect(faultsOf(env)).toHaveLength(1)
+    expect(loadConfig(env, { callsModel: false }).model).toEqual({
+      kind: 'scripted',
+      name: 'claude-haiku-4-5',
+      isCompat: false,
+    })
+  })
+
+  test('another server than Anthropic’s is a compat one', () => {
+    const kindAt = (url: string): boolean => loadConfig({ ...minimal, ANTHROPIC_BASE_URL: url }).model.isCompat
+    expect([kindAt('https://api.anthropic.com'), kindAt('http://localhost:8080')]).toEqual([false, true])
+  })
+
+  test('shows no secret when it is logged', () => {
+    const token = 'token-secret-0123456789'
+    const config = loadConfig({ ...minimal, KEELSON_API_TOKEN: token, TEMPORAL_API_KEY: 'temporal-secret' })
+    expect(JSON.stringify(config)).not.toContain('secret')
+    expect(Object.isFrozen(config.server)).toBe(true)
+  })
+
+  test('takes Temporal’s own variables', () => {
+    const config = loadConfig({ ...minimal, TEMPORAL_ADDRESS: 'temporal.example:7233', TEMPORAL_NAMESPACE: 'work' })
+    expect([config.temporal.address, config.temporal.namespace]).toEqual(['temporal.example:7233', 'work'])
+  })
+
+  test('names its variables for the example file', () => {
+    expect(ENV_NAMES).toContain('KEELSON_PROJECT_ROOTS')
+    expect(ENV_NAMES).not.toContain('KEELSON_CRASH_POINT')
+  })
+})
+
+test.each([
+  ['127.0.0.1', true],
+  ['127.8.8.8', true],
+  ['localhost', true],
+  ['::1', true],
+  ['0.0.0.0', false],
+  ['::', false],
+  ['192.168.1.5', false],
+  ['example.com', false],
+])('%s is loopback: %s', (host, expected) => {
+  expect(isLoopback(host)).toBe(expected)
+})
+
+test('the terminal’s client finds the home directory and heeds NO_COLOR', () => {
+  expect(loadChatConfig({ KEELSON_HOME: '/k', NO_COLOR: '1' })).toEqual({ home: '/k', noColor: true })
+})
