@@ -66,7 +66,7 @@ function toFailure(error: unknown, run: ActivityRun): ApplicationFailure {
       nonRetryable: run.attempt >= MAX_INTERNAL_ATTEMPTS,
     })
   }
-  const retryable = ERRORS[error.code].retryable && run.attempt < MAX_ATTEMPTS
+  const retryable = mayRetry(error) && run.attempt < MAX_ATTEMPTS
   log[retryable ? 'warn' : 'error']('an activity failed', {
     activity: run.activity,
     attempt: run.attempt,
@@ -80,4 +80,12 @@ function toFailure(error: unknown, run: ActivityRun): ApplicationFailure {
     nonRetryable: !retryable,
     ...(retryable && error.retryAfterMs !== undefined ? { nextRetryDelay: error.retryAfterMs } : {}),
   })
+}
+
+/**
+ * A lost lease too: an older attempt that slept can wake up after the newest has begun and take the lease from it. Only
+ * Temporal knows which attempt counts; it ignores what the older one answers and tries the newest again.
+ */
+function mayRetry(error: AppError): boolean {
+  return error.code === 'lease_lost' || ERRORS[error.code].retryable
 }

@@ -21,6 +21,7 @@ export function createSandboxActivities(deps: ActivityDeps): Pick<Activities, 'p
       hitCrashPoint('lease.acquired')
       if (task.startTree !== null) return
       const startedAt = performance.now()
+      const reused = (await deps.workspaces.openExisting(projectId)) !== null
       const sandbox = await deps.workspaces.open(projectId)
       const treeHash = await sandbox.checkpoint()
       hitCrashPoint('checkpoint.before_record')
@@ -31,7 +32,7 @@ export function createSandboxActivities(deps: ActivityDeps): Pick<Activities, 'p
           type: 'sandbox.ready',
           key: `sandbox.ready:${taskId}`,
           scope,
-          payload: { provider, durationMs: Math.round(performance.now() - startedAt), reused: false },
+          payload: { provider, durationMs: Math.round(performance.now() - startedAt), reused },
         },
         {
           type: 'checkpoint.created',

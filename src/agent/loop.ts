@@ -90,12 +90,13 @@ function nudgeAfter(turns: readonly JournalTurn[]): string | null {
 async function askModel(lane: Lane, turn: JournalTurn, origin: 'new' | 'resumed'): Promise<JournalTurn> {
   let maxTokens = lane.profile.defaultMaxTokens
   for (let doublings = 0; ; doublings++) {
-    if (origin === 'resumed' || doublings > 0) await lane.journal.beginModelCall(turn.turn)
-    const reply = await streamReply(lane, turn, maxTokens)
+    const isRepeat = origin === 'resumed' || doublings > 0
+    const attempt = isRepeat ? await lane.journal.beginModelCall(turn.turn) : turn.attempts
+    const reply = await streamReply(lane, turn, { attempt, maxTokens })
     if (reply.stopReason === 'model_context_window_exceeded') {
       throw new AppError('model_context_exceeded', 'The conversation no longer fits into the model’s context window.')
     }
-    if (!isCutInsideBlock(reply)) return await storeReply(lane, turn, reply)
+    if (!isCutInsideBlock(reply)) return await storeReply(lane, turn, attempt, reply)
     if (doublings === MAX_DOUBLINGS || maxTokens >= lane.profile.maxOutputTokens) {
       throw new AppError(
         'model_output_exceeded',
@@ -114,12 +115,20 @@ function isCutInsideBlock(reply: ModelReply): boolean {
   )
 }
 
-async function streamReply(lane: Lane, turn: JournalTurn, maxTokens: number): Promise<ModelReply> {
+async function streamReply(
+  lane: Lane,
+  turn: JournalTurn,
+  { attempt, maxTokens }: { attempt: number; maxTokens: number },
+): Promise<ModelReply> {
   const messages = buildHistory([...lane.earlier, ...lane.turns])
   const problem = validateHistory(messages)
   if (problem) throw new AppError('internal', `The history of this task is not valid: ${problem}.`)
   const isShown = lane.name === 'coder'
-  const stream = new ReplyStream(turn.messageId, { ...lane.scope, turn: turn.turn }, isShown ? lane.publish : () => {})
+  const stream = new ReplyStream(
+    { messageId: turn.messageId, attempt },
+    { ...lane.scope, turn: turn.turn },
+    isShown ? lane.publish : () => {},
+  )
   try {
     return await lane.model.stream(
       {
@@ -156,12 +165,19 @@ function spentOn(error: unknown): Spent | null {
   return { usage: error.details['usage'] as Usage, costUsd: typeof costUsd === 'number' ? costUsd : null }
 }
 
-async function storeReply(lane: Lane, turn: JournalTurn, reply: ModelReply): Promise<JournalTurn> {
+async function storeReply(lane: Lane, turn: JournalTurn, attempt: number, reply: ModelReply): Promise<JournalTurn> {
   // What was said before a refusal is discarded: it may not be shown to the model again.
   const content = reply.stopReason === 'refusal' ? [] : reply.content
   const calls = content.flatMap((block, index) =>
     block.type === 'tool_use'
-      ? [{ toolUseId: block.id, partId: partIdOf(turn.messageId, index), name: block.name, input: block.input }]
+      ? [
+          {
+            toolUseId: block.id,
+            partId: partIdOf({ messageId: turn.messageId, attempt }, index),
+            name: block.name,
+            input: block.input,
+          },
+        ]
       : [],
   )
   hitCrashPoint('reply.before_store')
@@ -170,7 +186,7 @@ async function storeReply(lane: Lane, turn: JournalTurn, reply: ModelReply): Pro
     lane: lane.name,
     messageId: turn.messageId,
     reply: { ...reply, content },
-    parts: partsOf(turn.messageId, content),
+    parts: partsOf({ messageId: turn.messageId, attempt }, content),
     calls,
   })
   hitCrashPoint('reply.stored')

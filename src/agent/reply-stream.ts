@@ -7,9 +7,15 @@ interface OpenPart {
   text: string
 }
 
+/** Which model call of a turn a reply came from, counted from 1: a repeated call shows its text in parts of its own. */
+export interface ReplyOrigin {
+  readonly messageId: string
+  readonly attempt: number
+}
+
 /** The part that shows a content block in the stream. */
-export function partIdOf(messageId: string, index: number): string {
-  return `${messageId}:${index}`
+export function partIdOf({ messageId, attempt }: ReplyOrigin, index: number): string {
+  return attempt === 1 ? `${messageId}:${index}` : `${messageId}:${attempt}:${index}`
 }
 
 /**
@@ -17,13 +23,13 @@ export function partIdOf(messageId: string, index: number): string {
  * far, for the case that it is cut off.
  */
 export class ReplyStream {
-  readonly #messageId: string
+  readonly #origin: ReplyOrigin
   readonly #scope: EventScope
   readonly #publish: (delta: NewDelta) => void
   readonly #parts = new Map<number, OpenPart>()
 
-  constructor(messageId: string, scope: EventScope, publish: (delta: NewDelta) => void) {
-    this.#messageId = messageId
+  constructor(origin: ReplyOrigin, scope: EventScope, publish: (delta: NewDelta) => void) {
+    this.#origin = origin
     this.#scope = scope
     this.#publish = publish
   }
@@ -42,8 +48,8 @@ export class ReplyStream {
 
   #toDelta(part: OpenPart, delta: Exclude<ModelDelta, { type: 'block_start' }>, offset: number): NewDelta {
     const at = {
-      messageId: this.#messageId,
-      partId: partIdOf(this.#messageId, delta.index),
+      messageId: this.#origin.messageId,
+      partId: partIdOf(this.#origin, delta.index),
       offset,
       delta: delta.delta,
     }
@@ -62,17 +68,17 @@ export class ReplyStream {
     return [...this.#parts.entries()].flatMap(([index, part]) =>
       part.kind === 'tool_use' || part.text === ''
         ? []
-        : [{ partId: partIdOf(this.#messageId, index), type: part.kind, text: part.text }],
+        : [{ partId: partIdOf(this.#origin, index), type: part.kind, text: part.text }],
     )
   }
 }
 
 /** The text and thinking parts of a whole reply, under the part ids that its deltas had. */
-export function partsOf(messageId: string, blocks: readonly AssistantBlock[]): MessagePart[] {
+export function partsOf(origin: ReplyOrigin, blocks: readonly AssistantBlock[]): MessagePart[] {
   return blocks.flatMap((block, index): MessagePart[] => {
-    if (block.type === 'text') return [{ partId: partIdOf(messageId, index), type: 'text', text: block.text }]
+    if (block.type === 'text') return [{ partId: partIdOf(origin, index), type: 'text', text: block.text }]
     if (block.type === 'thinking' && block.thinking !== '') {
-      return [{ partId: partIdOf(messageId, index), type: 'thinking', text: block.thinking }]
+      return [{ partId: partIdOf(origin, index), type: 'thinking', text: block.thinking }]
     }
     return []
   })

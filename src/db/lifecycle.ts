@@ -8,7 +8,7 @@ import { isOver, type Outcome, type Phase, type TaskReason, workflowIdFor } from
 import { activateTask, addToOutbox, findPredecessor, noReview } from './accept-message.ts'
 import type { Db } from './client.ts'
 import { type Task, type TaskRow, toTask } from './tasks.ts'
-import { inProject, type Lease, type Tx, withLease } from './transaction.ts'
+import { inProject, inTask, type Lease, type Tx, withLease } from './transaction.ts'
 
 export interface Attempt {
   readonly taskId: string
@@ -29,7 +29,7 @@ export async function acquireLease(
   attempt: Attempt,
   events: (scope: Lease) => readonly NewEvent[] = () => [],
 ): Promise<{ task: Task; lease: Lease }> {
-  return await inProject(db, attempt.projectId, async (tx) => {
+  return await inTask(db, attempt, async (tx) => {
     const [row] = await tx.query<TaskRow>(
       `UPDATE tasks SET lease = lease + 1, phase = $2, started_at = coalesce(started_at, now()),
          status = CASE WHEN status IN ('accepted', 'needs_budget') THEN 'running' ELSE status END
@@ -161,6 +161,19 @@ async function noteCancel(tx: Tx, row: TaskRow, ending: { by?: string; reason?: 
 /** What came with a signal may hold what Postgres refuses: NUL and halves of surrogate pairs. */
 function storable(text: string | undefined): string | undefined {
   return text?.replaceAll(/[\0\p{Surrogate}]/gu, '\u{FFFD}')
+}
+
+/**
+ * Closes a task that nothing works on any more as failed. False when it has ended, or moved since `seen` was read: then
+ * nothing changes. Safe to repeat.
+ */
+export async function abandonTask(db: Db, seen: Task, reason: TaskReason): Promise<boolean> {
+  return await inTask(db, { projectId: seen.projectId, taskId: seen.id }, async (tx) => {
+    const [row] = await tx.query<TaskRow>('SELECT * FROM tasks WHERE id = $1', [seen.id])
+    if (!row || isOver(row.status) || row.lease !== seen.lease) return false
+    await close(tx, toTask(row), { kind: 'failed', reason })
+    return true
+  })
 }
 
 /** How many of a task's messages no turn has claimed. */
@@ -359,28 +372,6 @@ export async function setBudgetReached(db: Db, task: Task, lease: Lease): Promis
         payload: { kind, used, limit },
       })
     }
-  })
-}
-
-/** Raises a task's limits and wakes it. Throws `not_found`, and `task_over` once it has ended. */
-export async function raiseBudget(
-  db: Db,
-  taskId: string,
-  budget: { maxUsd?: number | undefined; maxTurns?: number | undefined; maxMinutes?: number | undefined },
-): Promise<Task> {
-  const { rows } = await db.pool.query<{ project_id: string }>('SELECT project_id FROM tasks WHERE id = $1', [taskId])
-  const projectId = rows[0]?.project_id
-  if (projectId === undefined) throw new AppError('not_found', 'There is no such task.')
-  return await inProject(db, projectId, async (tx) => {
-    const [row] = await tx.query<TaskRow>(
-      `UPDATE tasks SET max_usd = coalesce($2, max_usd), max_turns = coalesce($3, max_turns),
-         max_minutes = coalesce($4, max_minutes), budget_warned = ''
-       WHERE id = $1 AND status NOT IN ('completed', 'failed', 'cancelled') RETURNING *`,
-      [taskId, budget.maxUsd ?? null, budget.maxTurns ?? null, budget.maxMinutes ?? null],
-    )
-    if (!row) throw new AppError('task_over', 'This task has ended already.')
-    await addToOutbox(tx, { kind: 'wake', projectId, taskId })
-    return toTask(row)
   })
 }
 

@@ -124,27 +124,30 @@ export async function getTask(db: Db, taskId: string): Promise<Task> {
   }
 }
 
-/** Whether somebody asked for this task's end; cheap enough to ask at every turn. */
-export async function isCancelRequested(db: Db, taskId: string): Promise<boolean> {
-  const text = 'SELECT cancel_requested_at IS NOT NULL AS requested FROM tasks WHERE id = $1'
+/** A project's tasks that are not over, youngest first. */
+export async function unfinishedTasks(db: Db, projectId: string): Promise<Task[]> {
+  const text = `
+    SELECT * FROM tasks WHERE project_id = $1 AND status NOT IN ('completed', 'failed', 'cancelled') ORDER BY position DESC`
   try {
-    const { rows } = await db.pool.query<{ requested: boolean }>({
-      name: 'is_cancel_requested',
-      text,
-      values: [taskId],
-    })
-    return rows[0]?.requested ?? false
+    const { rows } = await db.pool.query<TaskRow>(text, [projectId])
+    return rows.map(toTask)
   } catch (error) {
     throw toDbError(error)
   }
 }
 
-/** The tasks that are not over, oldest first, for the watchdog. */
-export async function unfinishedTasks(db: Db, limit: number): Promise<Task[]> {
+/**
+ * Tasks that should have a running workflow: each is its project's active one, is not over, and Temporal was told of it
+ * at least `seconds` ago. At most `limit`, oldest first.
+ */
+export async function tasksThatShouldRun(db: Db, options: { seconds: number; limit: number }): Promise<Task[]> {
   const text = `
-    SELECT t.* FROM tasks t WHERE t.status NOT IN ('completed', 'failed', 'cancelled') ORDER BY t.position LIMIT $1`
+    SELECT t.* FROM tasks t JOIN projects p ON p.active_task_id = t.id
+    WHERE t.status NOT IN ('completed', 'failed', 'cancelled') AND t.created_at < now() - $1 * interval '1 second'
+      AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.task_id = t.id AND o.kind = 'start' AND o.done_at IS NULL)
+    ORDER BY t.position LIMIT $2`
   try {
-    const { rows } = await db.pool.query<TaskRow>(text, [limit])
+    const { rows } = await db.pool.query<TaskRow>(text, [options.seconds, options.limit])
     return rows.map(toTask)
   } catch (error) {
     throw toDbError(error)

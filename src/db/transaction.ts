@@ -44,6 +44,7 @@ interface ProjectRow {
 
 /** Begins and locks in one round trip, which only the simple protocol allows: hence literals instead of parameters. */
 function beginText(projectId: string, taskId: string | null): string {
+  // A deleted project is gone for people, but its running task must still be able to end.
   const project = pg.escapeLiteral(projectId)
   const columns = 'p.id, p.active_task_id, p.context_hash, p.sandbox_provider'
   // The task is locked too, since a row that is only joined would be read as it was before the wait for the lock.
@@ -51,7 +52,7 @@ function beginText(projectId: string, taskId: string | null): string {
     ? `BEGIN; SELECT ${columns}, NULL::int AS lease FROM projects p
        WHERE p.id = ${project} AND p.deleted_at IS NULL FOR NO KEY UPDATE`
     : `BEGIN; SELECT ${columns}, t.lease FROM projects p JOIN tasks t ON t.id = ${pg.escapeLiteral(taskId)}
-       WHERE p.id = ${project} AND p.deleted_at IS NULL AND t.project_id = p.id FOR NO KEY UPDATE OF p, t`
+       WHERE p.id = ${project} AND t.project_id = p.id FOR NO KEY UPDATE OF p, t`
 }
 
 const APPEND_EVENTS = 'SELECT seq, topic, type, task_id AS "taskId", data FROM append_events($1, $2)'
@@ -61,14 +62,26 @@ const APPEND_EVENTS = 'SELECT seq, topic, type, task_id AS "taskId", data FROM a
  * when Postgres is away; whatever `work` throws rolls everything back.
  */
 export async function inProject<T>(db: Db, projectId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return await runTransaction(db, { projectId, lease: null }, work)
+  return await runTransaction(db, { projectId, taskId: null, lease: null }, work)
 }
 
-async function runTransaction<T>(
+/** Like {@link inProject} for one of its tasks, also when the project was deleted meanwhile. */
+export async function inTask<T>(
   db: Db,
-  at: { projectId: string; lease: Lease | null },
+  at: { projectId: string; taskId: string },
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
+  return await runTransaction(db, { ...at, lease: null }, work)
+}
+
+interface At {
+  readonly projectId: string
+  readonly taskId: string | null
+  /** Demanded as the task's newest. */
+  readonly lease: number | null
+}
+
+async function runTransaction<T>(db: Db, at: At, work: (tx: Tx) => Promise<T>): Promise<T> {
   const stored: StoredEvent[] = []
   let client: pg.PoolClient
   try {
@@ -98,15 +111,12 @@ async function runTransaction<T>(
   }
 }
 
-async function beginLocked(
-  client: pg.PoolClient,
-  { projectId, lease }: { projectId: string; lease: Lease | null },
-): Promise<LockedProject> {
+async function beginLocked(client: pg.PoolClient, { projectId, taskId, lease }: At): Promise<LockedProject> {
   // Several statements in one text come back as several results, which the types do not say.
-  const results: unknown = await client.query(beginText(projectId, lease?.taskId ?? null))
+  const results: unknown = await client.query(beginText(projectId, taskId))
   const row = (results as pg.QueryResult<ProjectRow>[])[1]?.rows[0]
   if (!row) throw new AppError('not_found', 'There is no such project.')
-  if (lease && row.lease !== lease.lease) {
+  if (lease !== null && row.lease !== lease) {
     throw new AppError('lease_lost', 'Another attempt has taken over this task.')
   }
   return {
@@ -177,7 +187,7 @@ async function rollBack(
  * ends the attempt that is no longer wanted.
  */
 export async function withLease<T>(db: Db, lease: Lease, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return await runTransaction(db, { projectId: lease.projectId, lease }, work)
+  return await runTransaction(db, lease, work)
 }
 
 interface EventRow {

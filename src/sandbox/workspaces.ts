@@ -63,12 +63,11 @@ export function createWorkspaces(options: {
       return await store.locked(projectId, () => make(projectId))
     },
     async openExisting(projectId) {
-      const row = await store.touch(projectId)
-      if (!row.ref) return null
       try {
-        return await provider.open(row.ref)
+        const { ref } = await store.touch(projectId)
+        return ref && (await provider.open(ref))
       } catch (error) {
-        if (error instanceof AppError && error.code === 'sandbox_gone') return null
+        if (error instanceof AppError && (error.code === 'sandbox_gone' || error.code === 'not_found')) return null
         throw error
       }
     },

@@ -2,6 +2,7 @@ import type { Db } from '../db/client.ts'
 import { deferOutbox, finishOutbox, type OutboxEntry, pruneOutbox, takeOutbox } from '../db/outbox.ts'
 import type { Log } from '../logger.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
+import { AppError } from '../shared/errors.ts'
 import type { CodingTaskInput } from '../shared/task.ts'
 import type { Signalled, TaskStarter } from './temporal.ts'
 
@@ -107,8 +108,7 @@ async function deliver(deps: DispatcherDeps, entry: OutboxEntry): Promise<Signal
   }
   switch (kind) {
     case 'start':
-      await temporal.startTask(await deps.inputFor(taskId))
-      return 'told'
+      return await startTask(deps, taskId)
     case 'wake':
       return await temporal.wakeTask(taskId)
     case 'cancel': {
@@ -117,5 +117,16 @@ async function deliver(deps: DispatcherDeps, entry: OutboxEntry): Promise<Signal
     }
     case 'regenerate':
       return await temporal.regenerateContext(taskId, { by })
+  }
+}
+
+async function startTask({ temporal, inputFor }: DispatcherDeps, taskId: string): Promise<Signalled> {
+  try {
+    await temporal.startTask(await inputFor(taskId))
+    return 'told'
+  } catch (error) {
+    // Its project was deleted before Temporal could be told; the watchdog closes the task.
+    if (error instanceof AppError && error.code === 'not_found') return 'gone'
+    throw error
   }
 }

@@ -28,6 +28,7 @@ import { closeHttpServer, createHttpServer, listen } from './http-server.ts'
 import { createReadiness } from './readiness.ts'
 import { createSse } from './sse.ts'
 import { createTemporal } from './temporal.ts'
+import { startWatchdog } from './watchdog.ts'
 
 /** Readers told to come back do so within this time, and requests have as long to finish. */
 const COME_BACK_SPREAD_MS = 3_000
@@ -50,6 +51,7 @@ async function main(): Promise<void> {
   const temporal = createTemporal(config.temporal)
   const dispatcher = createDispatcher({ db, temporal, log, inputFor: (taskId) => inputFor(db, config, taskId) })
   const hub = createHub({ redisUrl: config.redis.url, source: sourceOf(db), log, onOutboxHint: dispatcher.kick })
+  const stopWatchdog = startWatchdog({ db, temporal, log, onClosed: dispatcher.kick })
   const sse = createSse({
     maxStreams: config.server.maxStreams,
     onClose: ({ reason, frames, bytes }, { projectId, taskId }) =>
@@ -81,10 +83,11 @@ async function main(): Promise<void> {
   })
   const server = createHttpServer(app)
   const port = await listen(server, config.server)
-  log.info({ config, port }, 'listening')
+  log.info({ config: config.toJSON(), port }, 'listening')
 
   const stop = async (): Promise<void> => {
     isDraining = true
+    stopWatchdog()
     sse.endAll(COME_BACK_SPREAD_MS)
     await closeHttpServer(server, CLOSE_TIMEOUT_MS)
     await dispatcher.close()

@@ -38,6 +38,8 @@ export interface Temporal extends TaskStarter {
   /** Whether a worker asks for tasks. `none` also while Temporal is away. */
   workers(): Promise<'polling' | 'none'>
   isReachable(): Promise<boolean>
+  /** Whether a task's workflow has ended, or never was. Throws while Temporal is away. */
+  isWorkflowOver(taskId: string): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -120,6 +122,15 @@ export function createTemporal(config: Config['temporal']): Temporal {
         return true
       } catch {
         return false
+      }
+    },
+    isWorkflowOver: async (taskId) => {
+      try {
+        const { status } = await soon(() => handleOf(client, taskId).describe())
+        return status.name !== 'RUNNING'
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return true
+        throw error
       }
     },
     close: () => connection.close(),

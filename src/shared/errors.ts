@@ -86,8 +86,3 @@ export class AppError extends Error {
     return ERRORS[this.code].retryable
   }
 }
-
-/** True for a string that is one of our codes, e.g. the `type` of an ApplicationFailure that came back from Temporal. */
-export function isErrorCode(value: unknown): value is ErrorCode {
-  return typeof value === 'string' && Object.hasOwn(ERRORS, value)
-}

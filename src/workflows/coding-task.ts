@@ -222,7 +222,8 @@ async function prepareContext(task: Task, force: boolean): Promise<void> {
       await scope.run(() => prepareProjectContext.executeWithOptions({ summary }, [{ ...task.ref, force: forced }]))
       if (!task.state.regenerateRequested) return
     } catch (error) {
-      const restarted = isCancellation(error) && task.state.regenerateRequested && !task.scope.consideredCancelled
+      // As in finishEarly, the error may be the time-out of a worker that died meanwhile.
+      const restarted = scope.consideredCancelled && task.state.regenerateRequested && !task.scope.consideredCancelled
       if (!restarted) throw error
     } finally {
       task.contextScope = undefined
@@ -243,7 +244,8 @@ function enter(task: Task, phase: Phase): void {
 
 async function finishEarly(task: Task, error: unknown): Promise<void> {
   enter(task, 'finishing')
-  if (isCancellation(error)) {
+  // An activity whose worker died while it was to be cancelled fails with a time-out instead of a cancellation.
+  if (isCancellation(error) || task.scope.consideredCancelled) {
     const cancelled = { ...task.ref, ...cancelOf(task.cancel), kind: 'cancelled' } as const
     await finishTask.executeWithOptions({ summary: 'Finish: cancelled' }, [cancelled])
     return

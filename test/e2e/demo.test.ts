@@ -8,6 +8,7 @@ import type { ReviewState } from '../../src/shared/review.ts'
 import { workflowIdFor } from '../../src/shared/task.ts'
 import { TestStack } from '../support/stack.ts'
 import { streamFaults } from '../support/stream-faults.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const REQUEST = 'The tests fail. Find out why, mend it, and make sure that the tests pass.'
 const CLIENT = fileURLToPath(new URL('../../dist/cli/chat.js', import.meta.url))
@@ -52,9 +53,20 @@ test('the sample task is approved after exactly one fix round, and every view of
   expect(types.filter((type) => topicOf(type) === 'status')).toEqual(COURSE)
   expect(types).toEqual(
     expect.arrayContaining([
-      ...['message.created', 'message.claimed', 'text.delta', 'tool.input_delta', 'tool.requested', 'tool.started'],
-      ...['tool.finished', 'message.completed', 'command.started', 'output', 'command.finished'],
-      ...['file.changed', 'diff.updated', 'checkpoint.created'],
+      'message.created',
+      'message.claimed',
+      'text.delta',
+      'tool.input_delta',
+      'tool.requested',
+      'tool.started',
+      'tool.finished',
+      'message.completed',
+      'command.started',
+      'output',
+      'command.finished',
+      'file.changed',
+      'diff.updated',
+      'checkpoint.created',
     ]),
   )
 
@@ -63,11 +75,21 @@ test('the sample task is approved after exactly one fix round, and every view of
   if (end?.type !== 'task.completed') throw new Error(`the last event is ${end?.type}`)
   const task = await api.task(taskId)
   expect(task).toMatchObject({
-    ...{ status: 'completed', phase: 'done', outcome: 'approved', round: 2 },
-    ...{ review: end.review, usage: end.usage, costUsd: end.costUsd, diffStat: end.diffStat },
+    status: 'completed',
+    phase: 'done',
+    outcome: 'approved',
+    round: 2,
+    review: end.review,
+    usage: end.usage,
+    costUsd: end.costUsd,
+    diffStat: end.diffStat,
   })
   expect(end.review).toMatchObject({
-    ...{ status: 'approved', round: 2, fixRounds: 1, verdict: 'approved', findings: { open: 0, resolved: 1 } },
+    status: 'approved',
+    round: 2,
+    fixRounds: 1,
+    verdict: 'approved',
+    findings: { open: 0, resolved: 1 },
     history: [
       { round: 1, verdict: 'issues_found', checksFailed: 0, findingsOpen: 1, findingsResolved: 0 },
       { round: 2, verdict: 'approved', checksFailed: 0, findingsOpen: 0, findingsResolved: 1 },
@@ -120,13 +142,36 @@ test('the sample task is approved after exactly one fix round, and every view of
   const final = events.at(-2)
   const messages = await api.messages(task.conversationId)
   expect(messages.at(-1)).toMatchObject({
-    ...{ role: 'assistant', status: 'completed' },
+    role: 'assistant',
+    status: 'completed',
     text: final?.type === 'message.completed' && final.message,
   })
   const diff = await api.get<{ stat: object; files: { path: string }[]; patch: string }>(`/api/tasks/${taskId}/diff`)
   expect({ stat: diff.stat, files: diff.files.map((file) => file.path) }).toEqual({
     stat: end.diffStat,
     files: ['src/split-bill.js', 'test/split-bill.test.js'],
+  })
+})
+
+test("the terminal's client cancels at Ctrl-C, shows the confirmation and ends with 130", async () => {
+  const client = spawn(process.execPath, [CLIENT, '--sample', '--json', 'run sleep 98764'], {
+    env: { PATH: process.env['PATH'], KEELSON_HOME: stack.home },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let out = ''
+  client.stdout.setEncoding('utf8').on('data', (piece: string) => {
+    out += piece
+  })
+  await waitFor(() => out.includes('"command.started"'), 'the command runs')
+  client.kill('SIGINT')
+  const [code] = (await once(client, 'close')) as [number]
+  const last = JSON.parse(out.trim().split('\n').at(-1) ?? '') as object
+  expect({ code, last }).toEqual({
+    code: 130,
+    last: expect.objectContaining({
+      type: 'task.cancelled',
+      killed: [expect.objectContaining({ command: 'sleep 98764' })],
+    }),
   })
 })
 

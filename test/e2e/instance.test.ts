@@ -3,6 +3,7 @@
 import { afterAll, beforeAll } from 'vitest'
 import { TestStack } from '../support/stack.ts'
 import { badInputSuite } from './suites/bad-input.ts'
+import { budgetSuite } from './suites/budget.ts'
 import { cancelSuite } from './suites/cancel.ts'
 import { contextSuite } from './suites/context.ts'
 import { crashSuite } from './suites/crash.ts'
@@ -18,6 +19,7 @@ afterAll(() => stack.stop())
 // First what wants a quiet instance, last what kills and stops its parts; Temporal's histories are then those of all.
 badInputSuite(stack)
 messagesSuite(stack)
+budgetSuite(stack)
 cancelSuite(stack)
 contextSuite(stack)
 streamSuite(stack)

@@ -62,6 +62,16 @@ export class EventStream {
     )
   }
 
+  /** The text delta with which all text that streamed so far holds `words`, come or to come. */
+  async untilText(words: string): Promise<Extract<StreamEvent, { type: 'text.delta' }>> {
+    let text = ''
+    return await this.next('text.delta', (event) => {
+      // Asked from the first event on at each look, so the text begins anew with it.
+      text = event.offset === 0 ? event.delta : text + event.delta
+      return text.includes(words)
+    })
+  }
+
   /** All events, once the task has ended. Throws when the stream breaks before. */
   async untilTerminal(timeoutMs = 90_000): Promise<StreamEvent[]> {
     await waitFor(

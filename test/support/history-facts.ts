@@ -1,6 +1,6 @@
-import { temporal } from '@temporalio/proto'
+import type { WorkflowHandle } from '@temporalio/client'
 
-export type History = temporal.api.history.v1.IHistory
+export type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>
 
 interface Payload {
   readonly data: Uint8Array

@@ -4,6 +4,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import { latestSeq } from '../../db/events.ts'
 import { requestCancel } from '../../db/lifecycle.ts'
 import { createProject, deleteProject, getProject, listProjects, renameProject } from '../../db/projects.ts'
+import { unfinishedTasks } from '../../db/tasks.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentPage, presentProject } from '../present.ts'
@@ -88,7 +89,8 @@ export function addProjectRoutes(app: OpenAPIHono, deps: AppDeps): void {
     },
     async ({ c, params }) => {
       const project = await getProject(db, params.projectId)
-      if (project.activeTaskId !== null) await cancelQuietly(deps, project.activeTaskId)
+      // Youngest first: those that wait are closed at once, so that none of them starts when the running one ends.
+      for (const task of await unfinishedTasks(db, project.id)) await cancelQuietly(deps, task.id)
       await deleteProject(db, project.id)
       deps.dispatcher.kick()
       return c.body(null, 204)

@@ -79,7 +79,7 @@ export function cancelSuite(stack: TestStack): void {
       await model.pace({ tokensPerSecond: 100 })
       try {
         const stream = await api.chatStream(projectId, { message: scriptOf([{ text }]) })
-        const { taskId, conversationId } = await stream.next('text.delta', (event) => event.delta.includes('word20'))
+        const { taskId, conversationId } = await stream.untilText('word20 ')
         await api.post(`/api/tasks/${taskId}/cancel`)
         const events = await stream.untilTerminal()
         await stream.ended
@@ -106,6 +106,29 @@ export function cancelSuite(stack: TestStack): void {
       }
     })
 
+    test('a cancel takes the messages with it that came before, and one that comes after starts the next task', async () => {
+      const { api } = stack
+      const projectId = await api.newProject()
+      const stream = await api.chatStream(projectId, { message: scriptOf([running('sleep 98763')]) })
+      const { taskId = '', conversationId = '' } = await stream.next('command.started')
+      const before = await api.chat(projectId, { message: 'Not any more.' })
+      await api.post(`/api/tasks/${taskId}/cancel`)
+      const after = await api.chat(projectId, { message: 'What can you do?' })
+      await stream.untilTerminal()
+      const next = await api.ended(after.taskId)
+      const messages = await api.messages(conversationId)
+      const statusOf = (id: string) => messages.find((message) => message.id === id)?.status
+      expect({
+        before: [before.taskId === taskId, statusOf(before.messageId)],
+        after: [after.joined, after.taskId === taskId, statusOf(after.messageId)],
+        ended: [(await api.task(taskId)).status, next.status],
+      }).toEqual({
+        before: [true, 'cancelled'],
+        after: [false, false, 'claimed'],
+        ended: ['cancelled', 'completed'],
+      })
+    })
+
     test('a task that waits for its turn is cancelled at once and never starts', async () => {
       const { api } = stack
       const projectId = await api.newProject()
@@ -117,8 +140,12 @@ export function cancelSuite(stack: TestStack): void {
       expect([answer.status, stored.map((event) => event.type)]).toEqual([
         202,
         [
-          ...['task.accepted', 'message.created', 'message.queued', 'task.cancel_requested'],
-          ...['message.completed', 'task.cancelled'],
+          'task.accepted',
+          'message.created',
+          'message.queued',
+          'task.cancel_requested',
+          'message.completed',
+          'task.cancelled',
         ],
       ])
       expect((await api.ended(first.taskId)).outcome).toBe('no_changes')

@@ -62,7 +62,7 @@ export function crashSuite(stack: TestStack): void {
       await model.pace({ tokensPerSecond: 200 })
       try {
         const stream = await api.chatStream(projectId, { message: scriptOf([logged('one', 0), { text: long }]) })
-        const delta = await stream.next('text.delta', (event) => event.delta.includes('word20'))
+        const delta = await stream.untilText('word20 ')
         await stack.killAndAwait('worker')
         const events = await stream.untilTerminal()
         await stream.ended
@@ -120,6 +120,7 @@ export function crashSuite(stack: TestStack): void {
       await waitFor(async () => (await logOf(projectId)).includes('begin-two'), 'the second command runs')
       const { apiToken } = stack.state()
       await stack.halt()
+      await stack.start()
 
       const task = await api.ended(taskId)
       const late = await api.taskStream(taskId)

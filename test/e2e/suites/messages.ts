@@ -32,7 +32,12 @@ export function messagesSuite(stack: TestStack): void {
       expect(streamFaults(stream.frames)).toEqual([])
       expect([queued, steering].map((accepted) => ({ ...accepted, cursor: 0, messageId: '' }))).toEqual(
         Array(2).fill({
-          ...{ taskId, messageId: '', conversationId, projectId, joined: true, cursor: 0 },
+          taskId,
+          messageId: '',
+          conversationId,
+          projectId,
+          joined: true,
+          cursor: 0,
           eventsUrl: expect.stringContaining(`/api/tasks/${taskId}/events`),
         }),
       )
@@ -40,13 +45,13 @@ export function messagesSuite(stack: TestStack): void {
       const claimed = stream.events.flatMap((event) => (event.type === 'message.claimed' ? [event] : []))
       expect({
         steered: bodies[1],
-        then: bodies[2],
+        following: bodies[2],
         idle: bodies[3],
         claimedInTurn: claimed.map(({ messageId, turn }) => [messageId, turn]).slice(1),
         turns: bodies.length,
       }).toEqual({
         steered: ['tool_result', 'steering words'],
-        then: ['tool_result'],
+        following: ['tool_result'],
         idle: ['queued words'],
         claimedInTurn: [
           [steering.messageId, 2],
@@ -111,6 +116,9 @@ export function messagesSuite(stack: TestStack): void {
       await api.ended(first.taskId)
       const second = await api.chat(projectId, { message: 'What did you do before?' })
       await api.ended(second.taskId)
+      const reused = async ({ taskId }: { taskId: string }) =>
+        (await api.storedEvents(taskId)).flatMap((event) => (event.type === 'sandbox.ready' ? [event.reused] : []))
+      expect([await reused(first), await reused(second)]).toEqual([[false], [true]])
 
       const [earlier] = (await model.bodies(first.taskId)).slice(-1)
       const [later] = await model.bodies(second.taskId)
@@ -122,13 +130,42 @@ export function messagesSuite(stack: TestStack): void {
       const plain = (body: WireRequest | undefined) =>
         (body?.messages ?? []).map(({ role, content }) => ({
           role,
-          content: blocksOf(content).map(({ cache_control: _, ...block }) => block),
+          content: blocksOf(content).map(({ cache_control: _mark, ...block }) => block),
         }))
       expect(plain(later)).toEqual([
         ...plain(earlier),
         { role: 'assistant', content: [{ type: 'text', text: 'My first answer.' }] },
         { role: 'user', content: [{ type: 'text', text: 'What did you do before?' }] },
       ])
+    })
+
+    test('a message posted at any moment, also while its task ends, is claimed once and answered', async () => {
+      const { api } = stack
+      const projectId = await api.newProject()
+      const conversationId = await api.newConversation(projectId)
+      const posted: { messageId: string; taskId: string }[] = []
+      for (let n = 0; n < 40; n++) {
+        const delivery = n % 3 === 0 ? 'queue' : 'steer'
+        posted.push(await api.chat(projectId, { conversationId, message: `What can you do? (${n})`, delivery }))
+        // Spreads the posts over all moments of a task's short life.
+        await new Promise((resolve) => setTimeout(resolve, (n * 37) % 150))
+      }
+      const taskIds = [...new Set(posted.map(({ taskId }) => taskId))]
+      for (const taskId of taskIds) await api.ended(taskId)
+      const stored = await Promise.all(taskIds.map((taskId) => api.storedEvents(taskId)))
+      const claimed = stored.flat().flatMap((event) => (event.type === 'message.claimed' ? [event.messageId] : []))
+      expect({
+        claimed,
+        severalTasks: taskIds.length > 1,
+        ends: stored.map((events) => events.at(-1)?.type),
+        unanswered: (await api.messages(conversationId)).filter(({ status }) => status === 'queued').length,
+      }).toEqual({
+        claimed: expect.arrayContaining(posted.map(({ messageId }) => messageId)),
+        severalTasks: true,
+        ends: taskIds.map(() => 'task.completed'),
+        unanswered: 0,
+      })
+      expect(claimed).toHaveLength(posted.length)
     })
 
     test('one clientMessageId posted fifty times at once is one message of one task', async () => {
@@ -154,7 +191,11 @@ export function messagesSuite(stack: TestStack): void {
         messages: await count('messages', "AND role = 'user'"),
         other,
       }).toEqual({
-        ...{ statuses: [202], ids: 1, again: taskId, tasks: 1, messages: 1 },
+        statuses: [202],
+        ids: 1,
+        again: taskId,
+        tasks: 1,
+        messages: 1,
         other: expect.objectContaining({
           status: 409,
           body: { error: expect.objectContaining({ code: 'idempotency_mismatch' }), requestId: expect.any(String) },

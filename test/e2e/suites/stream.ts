@@ -100,7 +100,7 @@ export function streamSuite(stack: TestStack): void {
       await model.pace({ tokensPerSecond: 150 })
       try {
         const first = await api.chatStream(projectId, { message: scriptOf([{ text }]) })
-        const delta = await first.next('text.delta', (event) => event.delta.includes('wörd30'))
+        const delta = await first.untilText('wörd30🦉')
         const late = await api.taskStream(delta.taskId ?? '')
         const live = await api.projectStream(projectId)
         await Promise.all([first.untilTerminal(), late.untilTerminal(), live.untilTerminal()])

@@ -45,7 +45,13 @@ export function temporalSuite(stack: TestStack): void {
     async function queryByCli<T>(workflowId: string, type: string): Promise<T> {
       // The shorthand prints an empty list as null.
       const answer = await temporal<{ queryResult: { payloads: { data: string }[] } }>(
-        ...['workflow', 'query', '--workflow-id', workflowId, '--type', type, '--no-json-shorthand-payloads'],
+        'workflow',
+        'query',
+        '--workflow-id',
+        workflowId,
+        '--type',
+        type,
+        '--no-json-shorthand-payloads',
       )
       return decode(answer.queryResult.payloads[0] ?? {}) as T
     }
@@ -65,7 +71,10 @@ export function temporalSuite(stack: TestStack): void {
       const state = await queryByCli<TaskState>(workflowId, 'taskState')
       const review = await queryByCli<ReviewState>(workflowId, 'reviewState')
       const details = await temporal<{ workflowExecutionInfo: { historyLength: string } }>(
-        ...['workflow', 'describe', '--workflow-id', workflowId],
+        'workflow',
+        'describe',
+        '--workflow-id',
+        workflowId,
       )
       const fields = found?.searchAttributes.indexedFields ?? {}
       expect({
@@ -86,18 +95,20 @@ export function temporalSuite(stack: TestStack): void {
         project: projectId,
         phase: 'working',
         state: {
-          ...{
-            phase: 'working',
-            turn: expect.any(Number),
-            round: 0,
-            startedAt: expect.any(Number),
-            pendingMessages: 0,
-          },
+          phase: 'working',
+          turn: expect.any(Number),
+          round: 0,
+          startedAt: expect.any(Number),
+          pendingMessages: 0,
           usage: { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 },
         },
         review: {
-          ...{ status: 'not_started', round: 0, fixRounds: 0, maxFixRounds: 2 },
-          ...{ findings: { open: 0, resolved: 0 }, history: [] },
+          status: 'not_started',
+          round: 0,
+          fixRounds: 0,
+          maxFixRounds: 2,
+          findings: { open: 0, resolved: 0 },
+          history: [],
         },
         described: true,
       })
@@ -107,7 +118,8 @@ export function temporalSuite(stack: TestStack): void {
       const events = await stream.untilTerminal()
       expect(events.at(-1)).toMatchObject({ type: 'task.cancelled', killed: [{ command: 'echo a line; sleep 120' }] })
       expect(events.find((event) => event.type === 'task.cancel_requested')).toMatchObject({
-        ...{ by: 'operator', reason: 'From the command line.' },
+        by: 'operator',
+        reason: 'From the command line.',
       })
       expect(await api.task(taskId)).toMatchObject({
         status: 'cancelled',

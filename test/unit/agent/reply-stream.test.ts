@@ -8,7 +8,10 @@ const scope = { projectId: 'prj_1', conversationId: 'cnv_1', taskId: 'tsk_1', tu
 
 function aStream(): { stream: ReplyStream; published: NewDelta[] } {
   const published: NewDelta[] = []
-  return { stream: new ReplyStream('msg_1', scope, (delta) => published.push(delta)), published }
+  return {
+    stream: new ReplyStream({ messageId: 'msg_1', attempt: 1 }, scope, (delta) => published.push(delta)),
+    published,
+  }
 }
 
 const start = (index: number, block: 'text' | 'thinking' | 'tool_use', toolUseId?: string): ModelDelta => ({
@@ -85,14 +88,14 @@ describe('ReplyStream', () => {
 })
 
 test('the parts of a whole reply have the ids of its deltas', () => {
-  const parts = partsOf('msg_1', [
+  const parts = partsOf({ messageId: 'msg_1', attempt: 1 }, [
     { type: 'thinking', thinking: '', signature: 's' },
     { type: 'text', text: 'Hello' },
     { type: 'tool_use', id: 'toolu_1', name: 'bash', input: {} },
     { type: 'thinking', thinking: 'hm', signature: 's' },
   ])
   expect(parts).toEqual([
-    { partId: partIdOf('msg_1', 1), type: 'text', text: 'Hello' },
-    { partId: partIdOf('msg_1', 3), type: 'thinking', text: 'hm' },
+    { partId: partIdOf({ messageId: 'msg_1', attempt: 1 }, 1), type: 'text', text: 'Hello' },
+    { partId: partIdOf({ messageId: 'msg_1', attempt: 1 }, 3), type: 'thinking', text: 'hm' },
   ])
 })

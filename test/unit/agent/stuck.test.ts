@@ -43,7 +43,9 @@ describe('judgeProgress', () => {
 
   test('the calls of one reply are judged together, in their order', () => {
     const pair = [aCall({ toolUseId: 'a' }), aCall({ toolUseId: 'b', name: 'read' })]
-    const turns = [pair, pair, pair.toReversed(), pair, pair].map((toolCalls, index) => aTurn({ turn: index + 1, toolCalls }))
+    const turns = [pair, pair, pair.toReversed(), pair, pair].map((toolCalls, index) =>
+      aTurn({ turn: index + 1, toolCalls }),
+    )
     expect(judgeProgress(turns)).toBe('fine')
   })
 })

@@ -35,7 +35,13 @@ test.each([
   ['all its connections are taken', '53300'],
 ])('a query is refused as something to try again while Postgres says that %s', async (_, sqlState) => {
   const url = await aPostgresThatRefuses(sqlState)
-  db = createDb({ url, applicationName: 'test', poolSize: 1, onEvents: () => undefined, onConnectionError: () => undefined })
+  db = createDb({
+    url,
+    applicationName: 'test',
+    poolSize: 1,
+    onEvents: () => undefined,
+    onConnectionError: () => undefined,
+  })
   const away = { name: 'AppError', code: 'store_unavailable', retryable: true }
   await expect(getProject(db, 'prj_1')).rejects.toMatchObject(away)
   await expect(latestSeqs(db, ['prj_1'])).rejects.toMatchObject(away)

@@ -1,8 +1,23 @@
 import { expect, test } from 'vitest'
-import { addUsage, isOver, NO_USAGE, refreshWorkflowIdFor, type TaskStatus, workflowIdFor } from '../../../src/shared/task.ts'
+import {
+  addUsage,
+  isOver,
+  NO_USAGE,
+  refreshWorkflowIdFor,
+  type TaskStatus,
+  workflowIdFor,
+} from '../../../src/shared/task.ts'
 
 test('a task is over once it is completed, failed or cancelled', () => {
-  const statuses: TaskStatus[] = ['accepted', 'running', 'cancelling', 'needs_budget', 'completed', 'failed', 'cancelled']
+  const statuses: TaskStatus[] = [
+    'accepted',
+    'running',
+    'cancelling',
+    'needs_budget',
+    'completed',
+    'failed',
+    'cancelled',
+  ]
   expect(statuses.filter(isOver)).toEqual(['completed', 'failed', 'cancelled'])
 })
 
