@@ -96,7 +96,9 @@ export function serverPart(context, args, env, url) {
     name: 'server',
     async start(signal) {
       const child = await startNode(context, 'server', args, env)
-      await waitUntilReady(child, () => answersOk(`${url}/healthz`), { timeoutMs: SERVER_TIMEOUT_MS, signal })
+      // Its own word comes first: another instance's server may have taken the port a moment earlier, and would answer.
+      const isReady = async () => readLog(child).includes('server ready') && (await answersOk(`${url}/healthz`))
+      await waitUntilReady(child, isReady, { timeoutMs: SERVER_TIMEOUT_MS, signal })
       return child
     },
   }

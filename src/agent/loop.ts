@@ -93,10 +93,12 @@ async function askModel(lane: Lane, turn: JournalTurn, origin: 'new' | 'resumed'
     const isRepeat = origin === 'resumed' || doublings > 0
     const attempt = isRepeat ? await lane.journal.beginModelCall(turn.turn) : turn.attempts
     const reply = await streamReply(lane, turn, { attempt, maxTokens })
-    if (reply.stopReason === 'model_context_window_exceeded') {
+    const isFull = reply.stopReason === 'model_context_window_exceeded'
+    if (!isFull && !isCutInsideBlock(reply)) return await storeReply(lane, turn, attempt, reply)
+    await lane.journal.recordSpent({ usage: reply.usage, costUsd: reply.costUsd })
+    if (isFull) {
       throw new AppError('model_context_exceeded', 'The conversation no longer fits into the model’s context window.')
     }
-    if (!isCutInsideBlock(reply)) return await storeReply(lane, turn, attempt, reply)
     if (doublings === MAX_DOUBLINGS || maxTokens >= lane.profile.maxOutputTokens) {
       throw new AppError(
         'model_output_exceeded',
@@ -110,9 +112,7 @@ async function askModel(lane: Lane, turn: JournalTurn, origin: 'new' | 'resumed'
 /** Out of room with nothing usable said: half a tool call (which must never run), or thinking alone. */
 function isCutInsideBlock(reply: ModelReply): boolean {
   if (reply.stopReason !== 'max_tokens') return false
-  return (
-    reply.content.some((block) => block.type === 'tool_use') || !reply.content.some((block) => block.type === 'text')
-  )
+  return reply.truncated === 'tool_use' || !reply.content.some((block) => block.type === 'text')
 }
 
 async function streamReply(

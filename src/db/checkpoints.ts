@@ -1,5 +1,4 @@
 import type { NewEvent } from '../events/topics.ts'
-import { AppError } from '../shared/errors.ts'
 import type { DiffStat } from '../shared/task.ts'
 import { type Db, toDbError } from './client.ts'
 import { type Lease, type Tx, withLease } from './transaction.ts'
@@ -50,17 +49,6 @@ export async function listCheckpoints(db: Db, taskId: string): Promise<Checkpoin
       [taskId],
     )
     return rows.map(toCheckpoint)
-  } catch (error) {
-    throw toDbError(error)
-  }
-}
-
-/** Throws `not_found`. */
-export async function getCheckpoint(db: Db, checkpointId: string): Promise<Checkpoint> {
-  try {
-    const { rows } = await db.pool.query<CheckpointRow>('SELECT * FROM checkpoints WHERE id = $1', [checkpointId])
-    if (!rows[0]) throw new AppError('not_found', 'There is no such checkpoint.')
-    return toCheckpoint(rows[0])
   } catch (error) {
     throw toDbError(error)
   }

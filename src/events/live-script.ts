@@ -80,6 +80,7 @@ while i <= #ARGV do
     local task = ARGV[i + 1]
     drop_where(function(a) return a == task end)
     redis.call('HDEL', leases, task)
+    redis.call('SET', index .. ':over:' .. task, '', 'EX', ttl)
     i = i + 2
   else
     local partId, task, turn = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
@@ -90,12 +91,18 @@ while i <= #ARGV do
     length, owner = tonumber(length), tonumber(owner)
     -- A newer attempt that begins a part again: what an older one left of it is void.
     if offset == 0 and lease > owner then length = 0 end
-    if lease < known then
+    -- A worker that slept through its task's end says nothing more.
+    local isOver = known == 0 and redis.call('EXISTS', index .. ':over:' .. task) == 1
+    if lease < known or isOver then
       answers[#answers + 1] = ${FENCED}
     elseif offset ~= length then
       answers[#answers + 1] = length
     else
-      if lease > known then redis.call('HSET', leases, task, lease) end
+      if lease > known then
+        redis.call('HSET', leases, task, lease)
+        -- A project runs one task at a time: what another left open, its worker died before it could close it.
+        drop_where(function(a) return a ~= task end)
+      end
       local list = index .. ':' .. partId
       if length == 0 then redis.call('DEL', list) end
       redis.call('RPUSH', list, ARGV[i + 7])

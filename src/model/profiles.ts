@@ -42,8 +42,6 @@ export interface ModelProfile {
   readonly tokenFactor: number
 }
 
-export const DEFAULT_MODEL = 'claude-haiku-4-5'
-
 /** A write to the cache costs a quarter more than fresh input, for every model. */
 const CACHE_WRITE_FACTOR = 1.25
 

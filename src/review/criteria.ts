@@ -36,8 +36,6 @@ export const CriteriaUpdateSchema = z.strictObject({
 /** The same with the version that the store gives; parses what `review_criteria.body` holds. */
 export const CriteriaSchema: z.ZodType<Criteria> = CriteriaUpdateSchema.extend({ version: z.number().int().min(0) })
 
-export type CriteriaUpdate = z.infer<typeof CriteriaUpdateSchema>
-
 function unique<Key extends string>(key: Key) {
   return (items: readonly Readonly<Record<Key, string>>[], context: z.RefinementCtx): void => {
     const seen = new Set<string>()

@@ -58,6 +58,8 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       .catch((error: unknown) => log.warn({ err: error }, 'the outbox could not be read'))
       .finally(() => {
         running = undefined
+        // Kicked after the last look and before this.
+        if (again) kick()
       })
   }
 

@@ -84,6 +84,8 @@ async function main(): Promise<void> {
   const server = createHttpServer(app)
   const port = await listen(server, config.server)
   log.info({ config: config.toJSON(), port }, 'listening')
+  // Whoever started this process waits for this line, so it does not depend on the log level.
+  process.stdout.write(`${JSON.stringify({ level: 'info', name: 'server', pid: process.pid, msg: 'server ready' })}\n`)
 
   const stop = async (): Promise<void> => {
     isDraining = true

@@ -105,7 +105,8 @@ async function work(task: Task): Promise<void> {
 
 /** Works until the agent is idle and its changes are judged. */
 async function workOnce(task: Task): Promise<Outcome> {
-  const early = await runUntilIdle(task, 'working')
+  // A run that was continued as new while the agent mended goes on mending.
+  const early = await runUntilIdle(task, task.state.phase === 'fixing' ? 'fixing' : 'working')
   return early ?? (await reviewUntilSettled(task))
 }
 
@@ -142,8 +143,8 @@ async function runSlice(task: Task, phase: 'working' | 'fixing'): Promise<TurnsR
 
 async function waitForBudget(task: Task): Promise<boolean> {
   await awaitBudget.executeWithOptions({ summary: 'Wait for a larger budget' }, [task.ref])
-  const seen = task.state.wakes
-  return await condition(() => task.state.wakes > seen, `${task.input.budgetWaitHours}h`)
+  // Counted from the slice's start: the budget may have been raised before this wait began.
+  return await condition(() => task.state.wakes > 0, `${task.input.budgetWaitHours}h`)
 }
 
 async function reviewUntilSettled(task: Task): Promise<Outcome> {
@@ -213,7 +214,7 @@ function settledOutcome(state: WorkflowState): Outcome | null {
 /** Makes the context; a request that comes meanwhile restarts it, since its inputs may have changed. */
 async function prepareContext(task: Task, force: boolean): Promise<void> {
   enter(task, 'context')
-  for (let forced = force; ; forced = true) {
+  for (let forced = force || task.state.regenerateRequested; ; forced = true) {
     task.state.regenerateRequested = false
     const scope = new CancellationScope()
     task.contextScope = scope
@@ -233,6 +234,8 @@ async function prepareContext(task: Task, force: boolean): Promise<void> {
 
 async function continueAsNewWhenLong(task: Task): Promise<void> {
   if (workflowInfo().historyLength < task.input.continueAsNewAfterEvents) return
+  // The next run would not know of it; in this one the next activity ends the task.
+  if (task.scope.consideredCancelled) return
   await continueAsNew<typeof codingTask>({ ...task.input, carried: toCarried(task.state) })
 }
 

@@ -8,7 +8,7 @@ export interface OwnPart {
   readonly name: string
   readonly pid: number | undefined
   readonly logFile: string
-  /** How the runs so far ended: `SIGKILL`, `exit code 0`. */
+  /** How the runs that `stop` did not end have ended: `SIGKILL`, `exit code 0`. */
   readonly endings: readonly string[]
   /** Ends it for good, politely first. */
   stop(): Promise<void>
@@ -36,12 +36,18 @@ export function keepProcess(options: {
   const start = (): void => {
     const log = openSync(logFile, 'a', 0o600)
     const env = { ...options.env, ...(runs++ === 0 ? options.firstEnv : {}) }
-    child = spawn(process.execPath, options.args, { cwd: options.home, env, detached: true, stdio: ['ignore', log, log] })
+    child = spawn(process.execPath, options.args, {
+      cwd: options.home,
+      env,
+      detached: true,
+      stdio: ['ignore', log, log],
+    })
     closeSync(log)
     child.once('error', (error) => endings.push(error.message))
     child.once('exit', (code, signal) => {
+      if (isStopping) return
       endings.push(signal ?? `exit code ${code}`)
-      if (!isStopping) start()
+      start()
     })
   }
   start()

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApi } from './api.ts'
 import { createStriker, type Struck } from './faults.ts'
-import { judge, type Verdict } from './oracle.ts'
+import { judge, untilSent, type Verdict } from './oracle.ts'
 import { describeFault, planFaults } from './plan.ts'
 import { measure, type Size } from './processes.ts'
 import { createRandom, type Random } from './random.ts'
@@ -163,9 +163,11 @@ async function play(options: ChaosOptions, scene: Scene): Promise<Omit<ChaosRepo
     sleep(options.quietMs, false, { ref: false }),
   ])
   const quietMs = Date.now() - quietFrom
-  if (!finished) failures.push(`after ${options.quietMs} ms of quiet these have not ended: ${tracker.unfinished.join(' ')}`)
+  if (!finished)
+    failures.push(`after ${options.quietMs} ms of quiet these have not ended: ${tracker.unfinished.join(' ')}`)
   addLateViewers(scene, random.fork('late viewers'))
   await catchUp(scene)
+  await untilSent(stack)
   const sizes = { before, after: sizesOf(stack) }
   const verdict = await judge({ ...scene, struck })
   return {

@@ -143,7 +143,11 @@ function wrap(
   }
 }
 
-async function queryOnce<Row extends object>(url: string, sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+async function queryOnce<Row extends object>(
+  url: string,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<Row[]> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000, query_timeout: 60_000 })
   client.on('error', () => undefined)
   await client.connect()

@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { Accepted, Api } from './api.ts'
 import type { Random } from './random.ts'
 import type { Tracker } from './tracker.ts'

@@ -99,7 +99,8 @@ export class Viewer {
       }
       const call = request(`${baseUrl}${this.path}?after=${this.after}`, { headers, agent: false })
       this.#request = call
-      const leave = leavesAfterMs && setTimeout(() => call.destroy(), random.whole(leavesAfterMs.min, leavesAfterMs.max))
+      const leave =
+        leavesAfterMs && setTimeout(() => call.destroy(), random.whole(leavesAfterMs.min, leavesAfterMs.max))
       // Pings come every 15 s: more silence than that is a dead connection.
       call.setTimeout(SILENCE_LIMIT_MS, () => call.destroy())
       call.once('error', () => undefined)
@@ -152,7 +153,8 @@ export class Viewer {
     if (seq <= this.#cursor) this.problems.push(`${this.path}: seq ${seq} came again after ${this.#cursor}`)
     this.#cursor = Math.max(this.#cursor, seq)
     this.seen.push({ seq, hash: digest(data) })
-    if (this.path.startsWith('/api/tasks/') && /^task\.(completed|failed|cancelled)$/.test(event.type)) this.#ended = true
+    if (this.path.startsWith('/api/tasks/') && /^task\.(completed|failed|cancelled)$/.test(event.type))
+      this.#ended = true
     this.#options.onEvent?.(event)
   }
 }

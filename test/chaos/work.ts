@@ -74,7 +74,21 @@ function commandFor(random: Random, word: string): string {
   return `echo ${word} >> ${BEGUN}; ${loop}; echo ${word} >> ${ENDED}`
 }
 
-const WORDS = ['build', 'the', 'list', 'and', 'keep', 'every', 'file', 'größer', 'than', '🚀', 'zero', 'naïve', '"quoted"']
+const WORDS = [
+  'build',
+  'the',
+  'list',
+  'and',
+  'keep',
+  'every',
+  'file',
+  'größer',
+  'than',
+  '🚀',
+  'zero',
+  'naïve',
+  '"quoted"',
+]
 
 function sentence(random: Random, min: number, max: number): string {
   return Array.from({ length: random.whole(min, max) }, () => random.pick(WORDS)).join(' ')

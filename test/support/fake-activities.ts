@@ -16,6 +16,11 @@ export type Behaviours = {
   ) => Awaited<ReturnType<Activities[Name]>> | ReturnType<Activities[Name]>
 }
 
+type Behaviour<Name extends ActivityName> = (
+  input: Parameters<Activities[Name]>[0],
+  nth: number,
+) => Promise<Awaited<ReturnType<Activities[Name]>>>
+
 export interface Call {
   readonly name: ActivityName
   readonly input: unknown
@@ -77,13 +82,14 @@ export class FakeTask {
     const beat = setInterval(() => context.heartbeat(), 50)
     try {
       const nth = this.calls.filter((other) => other.name === name).length
-      return await this.#behaviours[name](input, nth)
+      const behave = this.#behaviours[name] as unknown as Behaviour<Name>
+      return await behave(input, nth)
     } finally {
       clearInterval(beat)
     }
   }
 
-  /** The names of the calls in their order, an input's part that matters added by `show`. */
+  /** The names of the calls in their order. */
   names(): ActivityName[] {
     return this.calls.map((call) => call.name)
   }

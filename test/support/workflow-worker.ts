@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { Client, Connection, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client'
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common'
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { type CodingTaskInput, workflowIdFor } from '../../src/shared/task.ts'
 import type { Activities } from '../../src/workflows/activities.ts'
 import type { codingTask } from '../../src/workflows/index.ts'
@@ -51,7 +51,10 @@ export function temporalAddress(): { readonly address: string; readonly namespac
 
 /** A worker on a queue of its own; the caller closes it. One a process is enough for any number of tasks. */
 export async function aWorkflowWorker(): Promise<WorkflowWorker> {
-  Runtime.install({ telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } })
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
+  })
   const { address, namespace } = temporalAddress()
   const connection = await Connection.connect({ address })
   const native = await NativeConnection.connect({ address })

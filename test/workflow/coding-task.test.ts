@@ -2,7 +2,13 @@ import { ActivityFailure, ApplicationFailure, TimeoutFailure, WorkflowFailedErro
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { CodingTaskInput, Phase } from '../../src/shared/task.ts'
 import { cancelTask, regenerateProjectContext, reviewState, taskState, wake } from '../../src/workflows/messages.ts'
-import { type ActivityName, aReview, type Behaviours, untilCancelled, untilCancelledThen } from '../support/fake-activities.ts'
+import {
+  type ActivityName,
+  aReview,
+  type Behaviours,
+  untilCancelled,
+  untilCancelledThen,
+} from '../support/fake-activities.ts'
 import { largestPayload, summariesOf } from '../support/history-facts.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { aWorkflowWorker, type TaskRun, type WorkflowWorker } from '../support/workflow-worker.ts'
@@ -80,7 +86,10 @@ describe('a task goes through its phases', () => {
     const played = await play('one_fix_round')
     expect(steps(played)).toEqual([...PREPARED, 'runTurns', ...ROUND, 'runTurns', ...ROUND, 'finishTask'])
     expect(endings(played)).toEqual([{ kind: 'completed', outcome: 'approved' }])
-    expect(played.fake.of('runTurns').map(({ input }) => (input as { phase: string }).phase)).toEqual(['working', 'fixing'])
+    expect(played.fake.of('runTurns').map(({ input }) => (input as { phase: string }).phase)).toEqual([
+      'working',
+      'fixing',
+    ])
     expect(played.fake.of('reviewChanges').map(({ input }) => input)).toMatchObject([
       { round: 1, fixRounds: 0, treeHash: 'tree_1' },
       { round: 2, fixRounds: 1, treeHash: 'tree_2' },
@@ -136,16 +145,23 @@ describe('a task goes through its phases', () => {
     expect(played.fake.of('skipReview')[0]?.input).toMatchObject({ reason: 'disabled' })
   })
 
-  test.each(['inconclusive', 'approved_with_notes'] as const)('a review that is %s ends the task so', async (status) => {
-    const verdict = status === 'inconclusive' ? 'inconclusive' : 'approved_with_notes'
-    const played = await run({
-      reviewChanges: ({ round, treeHash, fixRounds }) => ({
-        ...{ verdict, turn: fixRounds, usage: { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 } },
-        review: judged(round, status, { treeHash }),
-      }),
-    })
-    expect(endings(played)).toEqual([{ kind: 'completed', outcome: status }])
-  })
+  test.each(['inconclusive', 'approved_with_notes'] as const)(
+    'a review that is %s ends the task so',
+    async (status) => {
+      const verdict = status === 'inconclusive' ? 'inconclusive' : 'approved_with_notes'
+      const played = await run({
+        reviewChanges: ({ round, treeHash, fixRounds }) => ({
+          ...{
+            verdict,
+            turn: fixRounds,
+            usage: { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 },
+          },
+          review: judged(round, status, { treeHash }),
+        }),
+      })
+      expect(endings(played)).toEqual([{ kind: 'completed', outcome: status }])
+    },
+  )
 
   test.each(['stuck', 'refused'] as const)('an agent that is %s ends the task without a review', async (status) => {
     const played = await run({ runTurns: () => turns(status, 5) })
@@ -255,7 +271,10 @@ describe('cancelling', () => {
     [
       'fixing',
       'runTurns',
-      { ...shapeOf('two_fix_rounds').behaviours, runTurns: (_, nth) => (nth === 1 ? turns('idle', 1) : untilCancelled()) },
+      {
+        ...shapeOf('two_fix_rounds').behaviours,
+        runTurns: (_, nth) => (nth === 1 ? turns('idle', 1) : untilCancelled()),
+      },
     ],
   ]
 
@@ -462,7 +481,14 @@ describe('a long history', () => {
     await started.handle.signal(regenerateProjectContext, { by: 'user' })
     isAsked = true
     await started.handle.result()
-    expect(steps(started)).toEqual([...PREPARED, 'runTurns', 'prepareProjectContext', 'runTurns', ...ROUND, 'finishTask'])
+    expect(steps(started)).toEqual([
+      ...PREPARED,
+      'runTurns',
+      'prepareProjectContext',
+      'runTurns',
+      ...ROUND,
+      'finishTask',
+    ])
   })
 })
 

@@ -21,7 +21,11 @@ export function turns(status: TurnsResult['status'], turn: number): TurnsResult 
 }
 
 /** The review's state after a round that found something to mend, or that was the last one allowed. */
-export function judged(round: number, status: ReviewState['status'], overrides: Partial<ReviewState> = {}): ReviewState {
+export function judged(
+  round: number,
+  status: ReviewState['status'],
+  overrides: Partial<ReviewState> = {},
+): ReviewState {
   return aReview({ status, round, fixRounds: Math.max(0, round - 1), ...overrides })
 }
 
@@ -29,7 +33,10 @@ export function judged(round: number, status: ReviewState['status'], overrides: 
 const neverGoodEnough: Behaviours = {
   reviewChanges: ({ round, fixRounds, maxFixRounds, treeHash }) => ({
     verdict: 'issues_found',
-    review: judged(round, fixRounds < maxFixRounds ? 'fixing' : 'issues_remaining', { verdict: 'issues_found', treeHash }),
+    review: judged(round, fixRounds < maxFixRounds ? 'fixing' : 'issues_remaining', {
+      verdict: 'issues_found',
+      treeHash,
+    }),
     turn: round * 10,
     usage: { ...NO_USAGE, inputTokens: round },
   }),
@@ -44,7 +51,9 @@ export const SHAPES = {
   plain: {},
 
   conversation_only: {
-    behaviours: { captureChanges: () => ({ changed: false, treeHash: 'tree_0', stat: { files: 0, added: 0, removed: 0 } }) },
+    behaviours: {
+      captureChanges: () => ({ changed: false, treeHash: 'tree_0', stat: { files: 0, added: 0, removed: 0 } }),
+    },
   },
 
   review_disabled: { input: { reviewEnabled: false } },

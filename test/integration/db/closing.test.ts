@@ -202,7 +202,14 @@ describe('a failed task', () => {
     ]
     const { review } = await getTask(db, task.taskId)
     const findings = { open: 2, resolved: 0 }
-    const judged = { ...review, status: 'fixing', round: 1, verdict: 'issues_found', treeHash: 'tree', findings } as const
+    const judged = {
+      ...review,
+      status: 'fixing',
+      round: 1,
+      verdict: 'issues_found',
+      treeHash: 'tree',
+      findings,
+    } as const
     await saveReviewState(db, task.lease, judged, [])
     await closeTask(db, task.lease, failed)
     const messages = await messagesOf(task.projectId)

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { listMessages } from '../../../src/db/conversations.ts'
 import { readEvents } from '../../../src/db/events.ts'
 import {
   addNotice,
   type BeginTurn,
   beginModelCall,
   beginTurn,
-  finishTools,
   type FinishedCall,
+  finishTools,
   interruptTurn,
   type JournalTurn,
   readLane,
@@ -17,7 +18,6 @@ import {
   unfinishedCalls,
   warnBudget,
 } from '../../../src/db/journal.ts'
-import { listMessages } from '../../../src/db/conversations.ts'
 import { finishRound, openRound } from '../../../src/db/reviews.ts'
 import { getTask } from '../../../src/db/tasks.ts'
 import type { AssistantBlock } from '../../../src/model/types.ts'
@@ -297,7 +297,9 @@ test('a reply that was cut off is kept for people and not for the model', async 
     text: 'half a sen\u{fffd}',
     parts: [{ type: 'text', text: 'half a sen\u{fffd}' }],
   })
-  expect(framesOf(db.published)).toMatchObject([{ type: 'message.completed', interrupted: true, complete: false, parts }])
+  expect(framesOf(db.published)).toMatchObject([
+    { type: 'message.completed', interrupted: true, complete: false, parts },
+  ])
 })
 
 test('what a broken call cost is added to the task', async () => {
@@ -315,7 +317,10 @@ test('a budget is warned of once a kind and limit: event, notice and mark', asyn
   const mark = { kind: 'usd', used: 4, limit: 5, note: 'nearly used' } as const
   db.published.length = 0
   await warnBudget(db, task.lease, [mark])
-  await warnBudget(db, task.lease, [{ ...mark, used: 4.5 }, { kind: 'turns', used: 8, limit: 10, note: 'turns too' }])
+  await warnBudget(db, task.lease, [
+    { ...mark, used: 4.5 },
+    { kind: 'turns', used: 8, limit: 10, note: 'turns too' },
+  ])
   expect(framesOf(db.published).map(({ type, kind, used }) => [type, kind, used])).toEqual([
     ['budget.warning', 'usd', 4],
     ['budget.warning', 'turns', 8],
@@ -336,7 +341,14 @@ test('a finding and a fix prompt may hold anything that a reviewer can write, NU
   const review = { ...(await getTask(db, task.taskId)).review, status: 'fixing' as const }
   await openRound(db, task.lease, { round: 1, treeHash: 'tree' }, [])
   const odd = 'it prints \0 and \u{d800}'
-  const finding = { id: newId('fnd'), severity: 'blocking', claim: odd, evidence: odd, scenario: odd, state: 'open' } as const
+  const finding = {
+    id: newId('fnd'),
+    severity: 'blocking',
+    claim: odd,
+    evidence: odd,
+    scenario: odd,
+    state: 'open',
+  } as const
   await finishRound(
     db,
     task.lease,
@@ -351,7 +363,9 @@ test('a finding and a fix prompt may hold anything that a reviewer can write, NU
   const turn = await begun()
   const shown = 'it prints \u{fffd} and \u{fffd}'
   expect(turn.userContent.at(-1)).toEqual({ type: 'text', text: shown })
-  const { rows } = await db.pool.query('SELECT claim, evidence, scenario, file FROM findings WHERE id = $1', [finding.id])
+  const { rows } = await db.pool.query('SELECT claim, evidence, scenario, file FROM findings WHERE id = $1', [
+    finding.id,
+  ])
   expect(rows).toEqual([{ claim: shown, evidence: shown, scenario: shown, file: shown }])
 })
 

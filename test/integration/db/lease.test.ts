@@ -9,7 +9,6 @@ import {
   finishTools,
   interruptTurn,
   type JournalTurn,
-  readLane,
   recordSpent,
   startTool,
   storeReply,

@@ -2,7 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createConversation, getConversation, listConversations, listMessages } from '../../../src/db/conversations.ts'
 import { beginTurn, finishTools, readLane, storeReply } from '../../../src/db/journal.ts'
 import { closeTask } from '../../../src/db/lifecycle.ts'
-import { createProject, deleteProject, getProject, listProjects, type Page, renameProject } from '../../../src/db/projects.ts'
+import {
+  createProject,
+  deleteProject,
+  getProject,
+  listProjects,
+  type Page,
+  renameProject,
+} from '../../../src/db/projects.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 import { aStoredReply } from '../../support/replies.ts'
@@ -33,7 +40,9 @@ describe('projects', () => {
     for (let i = 0; i < 7; i++) ids.push(await aProject(db))
     await deleteProject(db, ids[2] ?? '')
     await deleteProject(db, ids[2] ?? '')
-    const listed = (await pages((after) => listProjects(db, { after, limit: 3 }))).map((page) => page.map((it) => it.id))
+    const listed = (await pages((after) => listProjects(db, { after, limit: 3 }))).map((page) =>
+      page.map((it) => it.id),
+    )
     const kept = ids.filter((_, index) => index !== 2).sort()
     expect(listed).toEqual([kept.slice(0, 3), kept.slice(3, 6)])
     await expect(getProject(db, ids[2] ?? '')).rejects.toMatchObject({ code: 'not_found' })

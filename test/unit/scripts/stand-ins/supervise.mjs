@@ -7,4 +7,4 @@ const [home = '', redis = '', temporal = ''] = process.argv.slice(2)
 const settings = { PATH: process.env['PATH'] }
 const stack = await startStack({ home, settings, binaries: { redis, temporal }, log: SILENT, entries: STAND_INS })
 process.stdout.write('up\n')
-process.once('SIGTERM', () => stack.stop().then(() => process.exit(0)))
+process.once('SIGTERM', () => void stack.stop().then(() => process.exit(0)))
