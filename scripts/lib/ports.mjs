@@ -1,9 +1,15 @@
+import { mkdirSync, statSync, utimesSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
 
 // Below the ports that systems hand to outgoing connections (32768 and up on Linux), so that a store that is restarted
 // on its port does not find an unrelated connection sitting there.
 const LOWEST = 20_000
 const HIGHEST = 32_000
+
+/** Longer than any part takes from the choice of its port to listening on it. */
+const RESERVED_FOR_MS = 120_000
 
 /**
  * Whether a server could listen there now. An answer for this moment only: callers must cope when it changes.
@@ -21,16 +27,38 @@ export function isPortFree(port, host = '127.0.0.1') {
 }
 
 /**
- * A port on the loopback interface where nothing listens, picked by chance so that two starts rarely meet.
+ * A port on the loopback interface where nothing listens, and which no other start on this machine was given within the
+ * last two minutes.
  *
  * @returns {Promise<number>}
  */
 export async function freePort() {
   for (let attempt = 0; attempt < 200; attempt++) {
     const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST))
-    if (await isPortFree(port)) return port
+    if (reservePort(port) && (await isPortFree(port))) return port
   }
   throw new Error(`No free port was found between ${LOWEST} and ${HIGHEST}.`)
+}
+
+/**
+ * Takes a port among the starts of one user, by a directory whose making is atomic.
+ *
+ * @param {number} port
+ * @returns {boolean} false when another start has it
+ */
+function reservePort(port) {
+  const directory = join(tmpdir(), `keelson-ports-${userInfo().uid}`)
+  const file = join(directory, String(port))
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(file)
+    return true
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error
+    if (Date.now() - statSync(file).mtimeMs < RESERVED_FOR_MS) return false
+    utimesSync(file, new Date(), new Date())
+    return true
+  }
 }
 
 /**

@@ -34,12 +34,15 @@ export interface FoldFigures {
   holes: number
 }
 
+/** What {@link Fold.apply} answers when a piece is missing. */
+export const HOLE = 'hole'
+
 export class Fold {
   readonly figures: FoldFigures = { whole: 0, begun: 0, holes: 0 }
   readonly #parts = new Map<string, Part>()
 
-  /** Takes one event. `hole` asks the reader to join anew; any other string is a violation of the contract. */
-  apply(event: Payload): 'hole' | string | null {
+  /** Takes one event. The answer HOLE asks the reader to join anew; any other text is a violation of the contract. */
+  apply(event: Payload): string | null {
     const { taskId = '', turn = 0 } = event
     switch (event.type) {
       case 'text.delta':
@@ -71,14 +74,14 @@ export class Fold {
     this.#parts.clear()
   }
 
-  #applyDelta({ type, taskId = '', turn = 0, partId = '', offset = 0, delta = '', data = '' }: Payload): 'hole' | null {
+  #applyDelta({ type, taskId = '', turn = 0, partId = '', offset = 0, delta = '', data = '' }: Payload): typeof HOLE | null {
     const key = `${taskId}/${partId}`
     const isBytes = type === 'output'
     const part = this.#parts.get(key) ?? { taskId, turn, isBytes, pieces: [], length: 0, text: '' }
     if (offset < part.length) return null
     if (offset > part.length) {
       this.figures.holes++
-      return 'hole'
+      return HOLE
     }
     const bytes = isBytes ? Buffer.from(data, 'base64') : null
     if (bytes) part.pieces.push(bytes)

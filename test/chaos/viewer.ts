@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
-import { Fold } from './fold.ts'
+import { Fold, HOLE } from './fold.ts'
 import type { Random } from './random.ts'
 
 /** A durable event as a viewer got it. */
@@ -138,7 +138,7 @@ export class Viewer {
     else if (event.seq !== undefined) this.#takeDurable(event, event.seq, id, data)
     const result = this.fold.apply(event)
     // A reader with a hole fetches again.
-    if (result === 'hole') call.destroy()
+    if (result === HOLE) call.destroy()
     else if (result !== null) this.problems.push(`${this.path}: ${result}`)
   }
 
