@@ -1,6 +1,6 @@
 import { mkdirSync, statSync, utimesSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { tmpdir, userInfo } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 // Below the ports that systems hand to outgoing connections (32768 and up on Linux), so that a store that is restarted
@@ -47,7 +47,7 @@ export async function freePort() {
  * @returns {boolean} false when another start has it
  */
 function reservePort(port) {
-  const directory = join(tmpdir(), `keelson-ports-${userInfo().uid}`)
+  const directory = join(tmpdir(), `keelson-ports-${process.getuid?.() ?? 0}`)
   const file = join(directory, String(port))
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   try {

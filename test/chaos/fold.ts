@@ -74,7 +74,15 @@ export class Fold {
     this.#parts.clear()
   }
 
-  #applyDelta({ type, taskId = '', turn = 0, partId = '', offset = 0, delta = '', data = '' }: Payload): typeof HOLE | null {
+  #applyDelta({
+    type,
+    taskId = '',
+    turn = 0,
+    partId = '',
+    offset = 0,
+    delta = '',
+    data = '',
+  }: Payload): typeof HOLE | null {
     const key = `${taskId}/${partId}`
     const isBytes = type === 'output'
     const part = this.#parts.get(key) ?? { taskId, turn, isBytes, pieces: [], length: 0, text: '' }

@@ -66,7 +66,8 @@ class World {
 
   #take([limit, holdMs]: unknown[]) {
     const isStarted = (row: Row): boolean =>
-      row.kind === 'start' || !this.rows.some((other) => other.taskId === row.taskId && other.kind === 'start' && !other.isDone)
+      row.kind === 'start' ||
+      !this.rows.some((other) => other.taskId === row.taskId && other.kind === 'start' && !other.isDone)
     const due = this.rows.filter((row) => !row.isDone && row.nextAt <= Date.now() && isStarted(row))
     const taken = due.slice(0, limit as number)
     for (const row of taken) {
