@@ -2,7 +2,13 @@
 // runs; docs/architecture.md draws them.
 
 /** @param {string} name @param {string} from @param {string} to what it must not reach @param {string} comment */
-const never = (name, from, to, comment) => ({ name, severity: 'error', comment, from: { path: from }, to: { path: to } })
+const never = (name, from, to, comment) => ({
+  name,
+  severity: 'error',
+  comment,
+  from: { path: from },
+  to: { path: to },
+})
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -13,8 +19,18 @@ module.exports = {
     never('events-below', '^src/events/', '^src/(?!events/|shared/)', 'events know shared'),
     never('sandbox-below', '^src/sandbox/', '^src/(?!sandbox/|shared/)', 'sandbox knows shared'),
     never('model-below', '^src/model/', '^src/(?!model/|shared/)', 'model knows shared'),
-    never('agent-in-the-middle', '^src/agent/', '^src/(activities|server|worker|workflows|web|cli|config)', 'agent is called, it does not call up'),
-    never('only-mains-read-config', '^src/(?!.*main\\.ts|config|cli/|db/migrate|server/temporal)', '^src/config\\.ts', 'the rest receives values'),
+    never(
+      'agent-in-the-middle',
+      '^src/agent/',
+      '^src/(activities|server|worker|workflows|web|cli|config)',
+      'agent is called, it does not call up',
+    ),
+    never(
+      'only-mains-read-config',
+      '^src/(?!.*main\\.ts|config|cli/|db/migrate|server/temporal)',
+      '^src/config\\.ts',
+      'the rest receives values',
+    ),
     never('nothing-imports-test', '^src/', '^test/', 'tests import the program, not the other way round'),
     never('web-is-apart', '^src/web/', '^src/(?!web/|shared/|events/topics)', 'the page knows the contract only'),
     {
@@ -22,7 +38,10 @@ module.exports = {
       severity: 'error',
       comment: 'nothing that a workflow reaches, through any chain, may do I/O or be large',
       from: { path: '^src/workflows/' },
-      to: { path: '^(src/(db|server|activities|agent|model|sandbox|events)/|node_modules/(zod|pg|redis|hono))', reachable: true },
+      to: {
+        path: '^(src/(db|server|activities|agent|model|sandbox|events)/|node_modules/(zod|pg|redis|hono))',
+        reachable: true,
+      },
     },
   ],
   options: {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CRASH_POINTS } from '../../src/shared/crash-points.ts'
 import { createApi } from './api.ts'
+import { testBinaries } from './binaries.ts'
 import type { Struck } from './faults.ts'
 import { judge, untilSent } from './oracle.ts'
 import { createRandom } from './random.ts'
@@ -38,10 +39,7 @@ beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'keelson-crash-'))
   stack = await startChaosStack({
     home,
-    binaries: {
-      redis: process.env['KEELSON_TEST_REDIS_BINARY'] ?? '',
-      temporal: process.env['KEELSON_TEST_TEMPORAL_BINARY'] ?? '',
-    },
+    binaries: testBinaries(),
     workerArgs: NO_WORKER,
     modelArgs: ['--tps', '2000'],
   })

@@ -1,6 +1,7 @@
 /** `npm run chaos`: one long run on a private instance. Arguments: `--kills N --seed N --tasks M --projects P`. */
 
 import { parseArgs } from 'node:util'
+import { testBinaries } from './binaries.ts'
 import { renderReport } from './report.ts'
 import { runChaos } from './run.ts'
 
@@ -13,11 +14,7 @@ const { values } = parseArgs({
     'extra-workers': { type: 'string', default: '1' },
   },
 })
-const [home = '', redis = '', temporal = ''] = [
-  process.env['KEELSON_CHAOS_HOME'],
-  process.env['KEELSON_TEST_REDIS_BINARY'],
-  process.env['KEELSON_TEST_TEMPORAL_BINARY'],
-]
+const home = process.env['KEELSON_CHAOS_HOME'] ?? ''
 
 const report = await runChaos({
   seed: Number(values.seed ?? Math.floor(Math.random() * 1_000_000)),
@@ -28,7 +25,7 @@ const report = await runChaos({
   pace: { minMs: 500, maxMs: 4_000 },
   quietMs: 180_000,
   home,
-  binaries: { redis, temporal },
+  binaries: testBinaries(),
   say: (line) => process.stdout.write(`${new Date().toISOString().slice(11, 23)} ${line}\n`),
 })
 process.stdout.write(`${renderReport(report)}\n`)

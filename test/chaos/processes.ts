@@ -31,18 +31,6 @@ function readProcess(pid: number): Found | null {
   }
 }
 
-/** Children, their children and so on. */
-export function descendantsOf(pid: number, all: readonly Found[] = listProcesses()): Found[] {
-  const found: Found[] = []
-  let parents = new Set([pid])
-  while (parents.size > 0) {
-    const children = all.filter(({ parent }) => parents.has(parent))
-    found.push(...children)
-    parents = new Set(children.map((child) => child.pid))
-  }
-  return found
-}
-
 /** The process that runs the commands of an instance, which outlives its workers. */
 export function findRunner(home: string): Found | undefined {
   return listProcesses().find(({ command }) => command.includes(`"dir":"${home}/sandboxes"`))

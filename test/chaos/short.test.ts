@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
+import { testBinaries } from './binaries.ts'
 import { renderReport } from './report.ts'
 import { runChaos } from './run.ts'
 
@@ -27,10 +28,7 @@ test.each([
     pace: { minMs: 300, maxMs: 3_000 },
     quietMs: 60_000,
     home,
-    binaries: {
-      redis: process.env['KEELSON_TEST_REDIS_BINARY'] ?? '',
-      temporal: process.env['KEELSON_TEST_TEMPORAL_BINARY'] ?? '',
-    },
+    binaries: testBinaries(),
     say: (line) => lines.push(line),
   })
   process.stdout.write(`${renderReport(report)}\n`)

@@ -33,9 +33,3 @@ export function summariesOf(history: History): { readonly activity: string; read
     return [{ activity: scheduled.activityType?.name ?? '', summary }]
   })
 }
-
-/** How a history ends, as the name of its last event's attributes. */
-export function lastEvent(history: History): string {
-  const last = history.events?.at(-1) ?? {}
-  return Object.keys(last).find((key) => key.endsWith('EventAttributes') && Reflect.get(last, key) !== null) ?? ''
-}

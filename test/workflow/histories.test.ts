@@ -18,7 +18,12 @@ const files = (await readdir(HISTORIES)).filter((name) => name.endsWith('.json')
 
 let bundle: { readonly codePath: string }
 beforeAll(async () => {
-  if (!isRecording) Runtime.install({ logger: new DefaultLogger('ERROR') })
+  if (!isRecording) {
+    Runtime.install({
+      logger: new DefaultLogger('ERROR'),
+      telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
+    })
+  }
   bundle = await workflowBundle()
 })
 

@@ -53,5 +53,3 @@ export function aListener(overrides: Partial<StreamOptions> = {}): Listener {
 export function aServer(options: Partial<ScriptedServerOptions> = {}): Promise<ScriptedServer> {
   return startScriptedServer({ policy: listPolicy, ...options })
 }
-
-export type { FaultKind }
