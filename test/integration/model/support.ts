@@ -1,4 +1,3 @@
-import type { FaultKind } from '../../../src/model/scripted/faults.ts'
 import { listPolicy } from '../../../src/model/scripted/policies/list.ts'
 import {
   type ScriptedServer,
