@@ -6,8 +6,8 @@ import { newId } from '../shared/ids.ts'
 import type { ReviewState } from '../shared/review.ts'
 import { isOver, type Outcome, type Phase, type TaskReason, workflowIdFor } from '../shared/task.ts'
 import { activateTask, addToOutbox, findPredecessor, noReview } from './accept-message.ts'
-import type { Db } from './client.ts'
-import { type Task, type TaskRow, toTask } from './tasks.ts'
+import { type Db, toDbError } from './client.ts'
+import { getTask, type Task, type TaskRow, toTask } from './tasks.ts'
 import { inProject, inTask, type Lease, type Tx, withLease } from './transaction.ts'
 
 export interface Attempt {
@@ -79,9 +79,7 @@ export async function requestCancel(
   taskId: string,
   request: { by: string; reason?: string | undefined },
 ): Promise<CancelAnswer> {
-  const { rows } = await db.pool.query<{ project_id: string }>('SELECT project_id FROM tasks WHERE id = $1', [taskId])
-  const projectId = rows[0]?.project_id
-  if (projectId === undefined) throw new AppError('not_found', 'There is no such task.')
+  const { projectId } = await getTask(db, taskId)
   return await inProject(db, projectId, async (tx) => {
     const [row] = await tx.query<TaskRow>('SELECT * FROM tasks WHERE id = $1', [taskId])
     if (!row || isOver(row.status)) throw new AppError('task_over', 'This task has ended already.')
@@ -377,9 +375,11 @@ export async function setBudgetReached(db: Db, task: Task, lease: Lease): Promis
 
 /** The texts of a task's user messages that the agent has been given, in order and uncut. */
 export async function requestsOf(db: Db, taskId: string): Promise<string[]> {
-  const { rows } = await db.pool.query<{ text: string }>(
-    `SELECT text FROM messages WHERE task_id = $1 AND role = 'user' AND status <> 'cancelled' ORDER BY position`,
-    [taskId],
-  )
-  return rows.map((row) => row.text)
+  const text = `SELECT text FROM messages WHERE task_id = $1 AND role = 'user' AND status <> 'cancelled' ORDER BY position`
+  try {
+    const { rows } = await db.pool.query<{ text: string }>(text, [taskId])
+    return rows.map((row) => row.text)
+  } catch (error) {
+    throw toDbError(error)
+  }
 }

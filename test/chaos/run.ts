@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApi } from './api.ts'
 import { createStriker, type Struck } from './faults.ts'
-import { judge, untilSent, type Verdict } from './oracle.ts'
+import { untilSent } from './leftovers.ts'
+import { judge, type Verdict } from './oracle.ts'
 import { describeFault, planFaults } from './plan.ts'
 import { measure, type Size } from './processes.ts'
 import { createRandom, type Random } from './random.ts'
@@ -43,6 +44,8 @@ type Sizes = Readonly<Record<'server' | 'worker', Size | null>>
 
 const WARM_UP_MS = 60_000
 const CATCH_UP_MS = 20_000
+/** The supervisor's longest pause before a start, and the start. */
+const RESTART_MS = 30_000
 
 /** Plays one seed from a fresh instance to the verdict. Leaves nothing running, whatever happens. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
@@ -154,7 +157,7 @@ async function play(options: ChaosOptions, scene: Scene): Promise<Omit<ChaosRepo
   })
   await waitFor(() => tracker.finishedCount >= options.projects, WARM_UP_MS)
   const before = sizesOf(stack)
-  const struck = await strikeAll(options, scene)
+  const played = await strikeAll(options, scene)
   isStriking = false
   const quietFrom = Date.now()
   options.say(`quiet: ${tracker.unfinished.length} tasks are under way`)
@@ -168,7 +171,9 @@ async function play(options: ChaosOptions, scene: Scene): Promise<Omit<ChaosRepo
   addLateViewers(scene, random.fork('late viewers'))
   await catchUp(scene)
   await untilSent(stack)
+  await waitFor(() => Object.values(sizesOf(stack)).every((size) => size !== null), RESTART_MS)
   const sizes = { before, after: sizesOf(stack) }
+  const struck = await countInFlight(stack, played)
   const verdict = await judge({ ...scene, struck })
   return {
     seed: options.seed,
@@ -196,6 +201,21 @@ async function strikeAll(options: ChaosOptions, { random, striker }: Scene): Pro
     options.say(`fault ${struck.length}: ${describeFault(step.fault)} (${done.inFlight} tasks in flight)`)
   }
   return struck
+}
+
+/** How many tasks were really under way at each fault: viewers hear of an end only when they can be reached. */
+async function countInFlight(stack: ChaosStack, struck: readonly Struck[]): Promise<Struck[]> {
+  const tasks = await stack.query<{ created_at: Date; finished_at: Date | null }>(
+    'SELECT created_at, finished_at FROM tasks',
+  )
+  const spans = tasks.map((task) => [
+    task.created_at.getTime(),
+    task.finished_at?.getTime() ?? Number.POSITIVE_INFINITY,
+  ])
+  return struck.map((one) => {
+    const inFlight = spans.filter(([from = 0, to = 0]) => from <= one.at && one.at < to).length
+    return { ...one, inFlight }
+  })
 }
 
 /** Viewers may still be on their way to what Postgres has. */

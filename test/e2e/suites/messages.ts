@@ -147,6 +147,8 @@ export function messagesSuite(stack: TestStack): void {
       for (let n = 0; n < 40; n++) {
         const delivery = n % 3 === 0 ? 'queue' : 'steer'
         posted.push(await api.chat(projectId, { conversationId, message: `What can you do? (${n})`, delivery }))
+        // Now and then the task is over for certain, so that there are several of them on a slow machine too.
+        if (n % 10 === 9) await api.ended(posted[n]?.taskId ?? '')
         // Spreads the posts over all moments of a task's short life.
         await new Promise((resolve) => setTimeout(resolve, (n * 37) % 150))
       }

@@ -1,9 +1,17 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
+import { listCheckpoints } from '../../../src/db/checkpoints.ts'
 import { createDb, type Db } from '../../../src/db/client.ts'
+import { listMessages } from '../../../src/db/conversations.ts'
 import { latestSeqs } from '../../../src/db/events.ts'
+import { readTurns, unfinishedCalls } from '../../../src/db/journal.ts'
+import { requestCancel, requestsOf } from '../../../src/db/lifecycle.ts'
+import { takeOutbox } from '../../../src/db/outbox.ts'
 import { getProject } from '../../../src/db/projects.ts'
+import { raiseBudget, requestContext } from '../../../src/db/requests.ts'
+import { listRounds } from '../../../src/db/reviews.ts'
+import { orphanedSandboxes } from '../../../src/db/sandboxes.ts'
 
 let server: Server
 let db: Db
@@ -42,7 +50,21 @@ test.each([
     onEvents: () => undefined,
     onConnectionError: () => undefined,
   })
+  const asked = await Promise.allSettled([
+    getProject(db, 'prj_1'),
+    latestSeqs(db, ['prj_1']),
+    requestCancel(db, 'tsk_1', { by: 'user' }),
+    requestsOf(db, 'tsk_1'),
+    raiseBudget(db, 'tsk_1', { maxTurns: 1 }),
+    requestContext(db, 'prj_1', 'user'),
+    listMessages(db, 'cnv_1', { limit: 1 }),
+    listRounds(db, 'tsk_1'),
+    listCheckpoints(db, 'tsk_1'),
+    readTurns(db, ['tsk_1'], 'coder'),
+    unfinishedCalls(db, 'tsk_1'),
+    takeOutbox(db, { limit: 1, holdMs: 1 }),
+    orphanedSandboxes(db),
+  ])
   const away = { name: 'AppError', code: 'store_unavailable', retryable: true }
-  await expect(getProject(db, 'prj_1')).rejects.toMatchObject(away)
-  await expect(latestSeqs(db, ['prj_1'])).rejects.toMatchObject(away)
+  expect(asked).toMatchObject(asked.map(() => ({ status: 'rejected', reason: away })))
 })
