@@ -21,7 +21,8 @@ export default defineConfig({
       project('workflow', 1, { testTimeout: 60_000 }),
       project('integration', 2, { testTimeout: 60_000 }),
       project('e2e', 3, { testTimeout: 180_000, alone: true }),
-      project('chaos', 4, { testTimeout: 600_000, alone: true }),
+      project('browser', 4, { testTimeout: 120_000, alone: true }),
+      project('chaos', 5, { testTimeout: 600_000, alone: true }),
     ],
   },
 })
