@@ -1,4 +1,4 @@
-import { Breaker } from './breaker.ts'
+import { Breaker } from '../shared/breaker.ts'
 import { connectInBackground, createLiveRedis, type EventsLog, within } from './live-redis.ts'
 import { OUTBOX_CHANNEL } from './live-script.ts'
 import { OutgoingLine } from './outgoing-line.ts'

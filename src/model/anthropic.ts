@@ -2,7 +2,6 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import Anthropic from '@anthropic-ai/sdk'
-import { AppError } from '../shared/errors.ts'
 import { StallError, toModelError } from './failures.ts'
 import { costUsd, type ModelProfile, profileFor } from './profiles.ts'
 import { ReplyAssembler } from './reply-assembler.ts'
@@ -64,6 +63,7 @@ export function createAnthropicModel(options: AnthropicModelOptions): Model {
         options.logger?.debug(logFields(request, reply), 'model replied')
         return reply
       } catch (error) {
+        call.tellSpent()
         const failure = toModelError(error, {
           model: request.model,
           signal: streamOptions.signal,
@@ -71,7 +71,7 @@ export function createAnthropicModel(options: AnthropicModelOptions): Model {
           host: hostOf(baseUrl),
         })
         options.logger?.warn({ taskId: request.taskId, model: request.model, code: failure.code }, 'model call failed')
-        throw call.withUsage(failure)
+        throw failure
       } finally {
         call.watch.stop()
       }
@@ -140,15 +140,10 @@ class Call {
     }
   }
 
-  /** A reply that broke off after it began was still paid for: `details.usage` and `details.costUsd` say how much. */
-  withUsage(failure: AppError): AppError {
-    const usage = this.#assembler.usage
-    if (usage === null || !failure.code.startsWith('model_')) return failure
-    return new AppError(failure.code, failure.message, {
-      cause: failure.cause,
-      details: { ...failure.details, usage, costUsd: costUsd(this.#profile, usage) },
-      ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
-    })
+  /** A reply that broke off after it began was still paid for. */
+  tellSpent(): void {
+    const { spent } = this.#assembler
+    if (spent !== null) this.#options.onSpent?.({ ...spent, costUsd: costUsd(this.#profile, spent.usage) })
   }
 }
 

@@ -39,6 +39,9 @@ const KNOWN_STOPS: ReadonlySet<string> = new Set<StopReason>([
   'model_context_window_exceeded',
 ])
 
+/** Of English and code, roughly; only for replies whose count never came. */
+const CHARS_PER_TOKEN = 4
+
 export class ReplyAssembler {
   readonly #blocks: OpenBlock[] = []
   readonly #usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
@@ -48,6 +51,8 @@ export class ReplyAssembler {
   #started = false
   #stopped = false
   #placed = 0
+  #streamedChars = 0
+  #isCounted = false
 
   /** Takes one event and returns what a viewer should see of it. Unknown events and deltas are passed over. */
   add(event: RawMessageStreamEvent): readonly ModelDelta[] {
@@ -73,6 +78,7 @@ export class ReplyAssembler {
         this.#stop = event.delta.stop_reason
         this.#stopDetail = stopDetailOf(event.delta)
         this.#count(event.usage)
+        this.#isCounted = true
         return []
       case 'message_stop':
         this.#stopped = true
@@ -87,9 +93,16 @@ export class ReplyAssembler {
     return this.#stopped
   }
 
-  /** Tokens counted so far; null before the first event. A reply that breaks off was still paid for. */
-  get usage(): Usage | null {
-    return this.#started ? { ...this.#usage } : null
+  /**
+   * What a reply that breaks off here was charged for; null before the first event. The server counts the output only at
+   * the end, so until then it is estimated from what was streamed.
+   */
+  get spent(): { readonly usage: Usage; readonly isEstimated: boolean } | null {
+    if (!this.#started) return null
+    if (this.#isCounted) return { usage: { ...this.#usage }, isEstimated: false }
+    const streamed = Math.ceil(this.#streamedChars / CHARS_PER_TOKEN)
+    const outputTokens = Math.max(this.#usage.outputTokens, streamed)
+    return { usage: { ...this.#usage, outputTokens }, isEstimated: true }
   }
 
   /**
@@ -132,6 +145,7 @@ export class ReplyAssembler {
 
   #grow(block: OpenBlock, piece: string): readonly ModelDelta[] {
     block.text += piece
+    this.#streamedChars += piece.length
     return block.place === null ? this.#show(block) : piecesOf(block, block.place, piece)
   }
 

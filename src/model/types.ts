@@ -3,6 +3,7 @@
  * Anthropic (or a server with the same protocol); the scripted server stands behind the same HTTP, not behind this type.
  */
 
+import type { ErrorCode } from '../shared/errors.ts'
 import type { Usage } from '../shared/task.ts'
 
 export interface TextBlock {
@@ -113,6 +114,27 @@ export interface StreamOptions {
   onDelta(delta: ModelDelta): void
   /** Called on every byte that arrives, pings included: proof of life for heartbeats. */
   onActivity?(): void
+  /** Called once when the call has to wait because the model is away; a rejection ends the call with that error. */
+  onWaiting?(wait: ModelWait): Promise<void>
+  /** Called once when a call ends without a reply after it had begun to stream, whatever ended it. Must not throw. */
+  onSpent?(spent: SpentCall): void
+}
+
+/** Why a call waits: the code of the last of `failures` in a row. The next trial is made in `delayMs`, by one of `waiting`. */
+export interface ModelWait {
+  readonly code: ErrorCode
+  readonly failures: number
+  readonly waiting: number
+  readonly delayMs: number
+}
+
+/** What a call was charged for that brought no reply. */
+export interface SpentCall {
+  readonly usage: Usage
+  /** The output was estimated from what was streamed, since its count never came. */
+  readonly isEstimated: boolean
+  /** null when the model's price is not known. */
+  readonly costUsd: number | null
 }
 
 export interface Model {

@@ -26,6 +26,11 @@ export class ModelAdmin {
     await this.#call('POST', 'faults', faults)
   }
 
+  /** Takes back whatever is armed. */
+  async disarm(): Promise<void> {
+    await this.#call('DELETE', 'faults')
+  }
+
   async pace(pace: { ttftMs?: number; tokensPerSecond?: number }): Promise<void> {
     await this.#call('POST', 'pace', pace)
   }

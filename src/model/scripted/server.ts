@@ -33,6 +33,8 @@ export interface ScriptedServerOptions extends Partial<Pace> {
   readonly policy: Policy
   /** How many of the latest request bodies to keep for tests to look at; none when left out. */
   readonly keepBodies?: number
+  /** A smaller context window than the model's own, in tokens, which it then enforces. */
+  readonly contextTokens?: number
   /** The clock of the prompt cache, in milliseconds. */
   readonly now?: () => number
 }
@@ -98,11 +100,13 @@ function closeServer(server: Server): Promise<void> {
 class Service {
   readonly state: AdminState
   readonly #policy: Policy
+  readonly #contextTokens: number
   readonly #conversations = new ConversationLog()
   #requestCount = 0
 
   constructor(options: ScriptedServerOptions) {
     this.#policy = options.policy
+    this.#contextTokens = options.contextTokens ?? Number.POSITIVE_INFINITY
     const pace: Pace = {
       ttftMs: options.ttftMs ?? 0,
       tokensPerSecond: options.tokensPerSecond ?? 0,
@@ -175,7 +179,7 @@ class Service {
   async #reply(accepted: Accepted, fault: Fault | null, entry: JournalEntry, response: ServerResponse): Promise<void> {
     const { request, profile } = accepted
     const prefix = walkPrefix(request, profile)
-    checkSize(prefix, accepted)
+    checkSize(prefix, Math.min(profile.contextTokens, this.#contextTokens))
     checkSignatures(accepted, prefix)
     this.#conversations.take(request, prefix)
     const view = viewOf(request)
@@ -211,9 +215,9 @@ function authenticate(request: IncomingMessage): void {
   if (!request.headers['anthropic-version']) throw invalid('anthropic-version: header is required')
 }
 
-function checkSize(prefix: Prefix, { profile }: Accepted): void {
-  if (prefix.tokens > profile.contextTokens) {
-    throw invalid(`prompt is too long: ${prefix.tokens} tokens > ${profile.contextTokens} maximum`)
+function checkSize(prefix: Prefix, contextTokens: number): void {
+  if (prefix.tokens > contextTokens) {
+    throw invalid(`prompt is too long: ${prefix.tokens} tokens > ${contextTokens} maximum`)
   }
 }
 

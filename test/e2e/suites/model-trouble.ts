@@ -4,6 +4,7 @@ import { startScriptedServer } from '../../../src/model/scripted/server.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
 import { TestStack } from '../../support/stack.ts'
 import { streamFaults } from '../../support/stream-faults.ts'
+import { waitFor } from '../../support/wait-for.ts'
 
 export function modelTroubleSuite(stack: TestStack): void {
   describe('trouble with the model', () => {
@@ -43,6 +44,40 @@ export function modelTroubleSuite(stack: TestStack): void {
         content: 'once\n',
         end: expect.objectContaining({ type: 'task.completed', outcome: 'approved' }),
       })
+    })
+
+    test('with the model away for all, tasks wait in line; one is cancelled there at once, the others finish', async () => {
+      const { api, model } = stack
+      const TASKS = 12
+      const text = 'a bad hour'
+      await model.arm({ kind: 'unavailable', times: 1_000_000, match: { text } })
+      const before = (await model.calls()).length
+      try {
+        const projects = await Promise.all(Array.from({ length: TASKS }, () => api.newProject()))
+        const message = `${text} ${scriptOf([running('echo once >> log.txt'), { text: 'Done at last.' }])}`
+        const streams = await Promise.all(projects.map((projectId) => api.chatStream(projectId, { message })))
+        const isWaiting = (event: { type: string; message?: unknown }) =>
+          event.type === 'model.retrying' && String(event.message).includes('waits until')
+        const waiting = () => streams.filter((stream) => stream.events.some(isWaiting))
+        await waitFor(() => waiting().length >= TASKS / 2, 'half of the tasks wait in line', 60_000)
+        const whileAway = (await model.calls()).length - before
+        const [cancelled] = waiting()
+        const id = cancelled?.response.headers.get('x-keelson-task-id') ?? ''
+        await api.post(`/api/tasks/${id}/cancel`)
+        const ended = await cancelled?.untilTerminal()
+        await model.disarm()
+        const others = await Promise.all(streams.filter((it) => it !== cancelled).map((it) => it.untilTerminal()))
+        expect({
+          // One call for each, those that came back before the gate opened, and a few trials.
+          isBounded: whileAway <= 3 * TASKS,
+          cancelled: ended?.at(-1)?.type,
+          others: new Set(others.map((events) => events.at(-1)?.type)),
+        }).toEqual({ isBounded: true, cancelled: 'task.cancelled', others: new Set(['task.completed']) })
+        const next = await api.chat((await api.task(id)).projectId, { message: scriptOf([{ text: 'Here.' }]) })
+        expect((await api.ended(next.taskId)).status).toBe('completed')
+      } finally {
+        await model.disarm()
+      }
     })
 
     test('a model server that dies and comes back is found again in the middle of a task', async () => {

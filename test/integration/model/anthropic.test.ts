@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createAnthropicModel } from '../../../src/model/anthropic.ts'
 import type { Fault } from '../../../src/model/scripted/faults.ts'
 import type { ScriptedServer } from '../../../src/model/scripted/server.ts'
-import type { Model } from '../../../src/model/types.ts'
+import type { Model, SpentCall } from '../../../src/model/types.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 import { aListener, aRequest, aServer } from './support.ts'
 
@@ -211,10 +211,33 @@ describe('a failure', () => {
     expect(await failureOf(model.stream(aRequest(), aListener()))).toMatchObject({ retryAfterMs: 3_000 })
   })
 
-  test('in the middle of a reply says what it had cost by then', async () => {
-    server.arm({ kind: 'cut', afterFrames: 5 })
-    const failure = await failureOf(model.stream(aRequest({ taskId: 'tsk_cost' }), aListener()))
-    expect(failure).toMatchObject({ details: { usage: { outputTokens: 1 }, costUsd: expect.any(Number) } })
+  test('in the middle of a reply says once what it had cost by then, its output estimated', async () => {
+    const script = { turns: [{ text: 'A text of many words. '.repeat(40) }] }
+    server.arm({ kind: 'cut', afterFrames: 8 })
+    const spent: SpentCall[] = []
+    const listener = aListener({ onSpent: (call) => void spent.push(call) })
+    const request = aRequest({ taskId: 'tsk_cost', script })
+    expect(await failureOf(model.stream(request, listener))).toMatchObject({ code: 'model_stream_broken' })
+    const shown = listener.deltas.reduce((sum, delta) => sum + ('delta' in delta ? delta.delta.length : 0), 0)
+    expect([shown > 8, spent]).toEqual([
+      true,
+      [
+        {
+          usage: expect.objectContaining({ inputTokens: expect.any(Number), outputTokens: Math.ceil(shown / 4) }),
+          costUsd: expect.any(Number),
+          isEstimated: true,
+        },
+      ],
+    ])
+  })
+
+  test('before a reply began, and a reply that came whole, cost nothing besides', async () => {
+    const spent: SpentCall[] = []
+    const listener = aListener({ onSpent: (call) => void spent.push(call) })
+    server.arm({ kind: 'overloaded' })
+    await failureOf(model.stream(aRequest(), listener))
+    await model.stream(aRequest(), listener)
+    expect(spent).toEqual([])
   })
 
   test('of the key names the setting and not the key', async () => {

@@ -50,7 +50,9 @@ export const listPolicy: Policy = (view) => {
   const found = findScript(view.texts)
   if (found === null) return say('No script was given.')
   if (typeof found === 'string') return say(`The script cannot be read: ${found}`)
-  return view.lane === 'reviewer' ? playReview(found.script, view) : playTurn(found.script, turnsSince(view, found.at))
+  return view.lane === 'reviewer'
+    ? playReview(found.script, view)
+    : playTurn(found.script, found.replaced + turnsSince(view, found.at))
 }
 
 /** Whether one of the texts holds a script, readable or not. */
@@ -118,7 +120,11 @@ function filledInput(input: Readonly<Record<string, unknown>>, counters: Counter
 interface Found {
   readonly script: ListScript
   readonly at: number
+  /** Turns of the task that a compaction of its history took away. */
+  readonly replaced: number
 }
+
+const REPLACED = /the harness replaced (\d+) earlier turns? of this task/
 
 /** The latest script; a string says why the one that is there cannot be read. */
 function findScript(texts: readonly SeenText[]): Found | string | null {
@@ -126,7 +132,8 @@ function findScript(texts: readonly SeenText[]): Found | string | null {
     const json = jsonIn(seen.raw)
     if (json === null) continue
     try {
-      return { script: ListScriptSchema.parse(JSON.parse(json)), at: seen.messageIndex }
+      const replaced = Number(REPLACED.exec(seen.raw)?.[1] ?? 0)
+      return { script: ListScriptSchema.parse(JSON.parse(json)), at: seen.messageIndex, replaced }
     } catch (error) {
       return error instanceof z.ZodError ? z.prettifyError(error) : String(error)
     }
