@@ -5,11 +5,13 @@
  */
 
 import type { StoredEvent } from '../events/topics.ts'
+import { parseProjectBudget } from '../shared/budget.ts'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 import type { ReviewState } from '../shared/review.ts'
 import type { Budget } from '../shared/task.ts'
 import type { Db } from './client.ts'
+import { rememberFrom } from './memory.ts'
 import { inProject, type Tx } from './transaction.ts'
 
 export interface AcceptMessage {
@@ -187,9 +189,18 @@ export async function findPredecessor(tx: Tx, except: string | null = null): Pro
   return task?.id ?? null
 }
 
-/** Makes a task the project's running one and has its workflow started. */
+/**
+ * Makes a task the project's running one and has its workflow started. While the project's files are being restored it
+ * waits instead; whoever ends the restore activates it.
+ */
 export async function activateTask(tx: Tx, taskId: string): Promise<void> {
-  await tx.query('UPDATE projects SET active_task_id = $2 WHERE id = $1', [tx.project.id, taskId])
+  const [project] = await tx.query<{ active: string | null }>(
+    `UPDATE projects SET active_task_id =
+       CASE WHEN EXISTS (SELECT 1 FROM restores WHERE pending_project_id = $1) THEN NULL ELSE $2 END
+     WHERE id = $1 RETURNING active_task_id AS active`,
+    [tx.project.id, taskId],
+  )
+  if (project?.active !== taskId) return
   await addToOutbox(tx, { kind: 'start', projectId: tx.project.id, taskId })
 }
 
@@ -223,7 +234,7 @@ export function noReview(maxFixRounds: number): ReviewState {
 }
 
 async function insertTask(tx: Tx, input: AcceptMessage, ids: Ids): Promise<void> {
-  const budget = { ...input.defaultBudget, ...input.budget }
+  const budget = { ...input.defaultBudget, ...parseProjectBudget(tx.project.budget).task, ...input.budget }
   await tx.query(
     `INSERT INTO tasks (id, project_id, conversation_id, status, model, force_context, max_usd, max_turns, max_minutes, review)
      VALUES ($1, $2, $3, 'accepted', $4, $5, $6, $7, $8, $9)`,
@@ -256,6 +267,7 @@ async function insertMessage(tx: Tx, input: AcceptMessage, ids: Ids, acceptedSeq
       acceptedSeq,
     ],
   )
+  await rememberFrom(tx, { ...ids, text: input.text })
 }
 
 type Scope = { projectId: string; conversationId: string; taskId: string }

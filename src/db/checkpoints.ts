@@ -1,34 +1,43 @@
 import type { NewEvent } from '../events/topics.ts'
+import { AppError } from '../shared/errors.ts'
 import type { DiffStat } from '../shared/task.ts'
 import { type Db, toDbError } from './client.ts'
+import { type Page, toPage } from './projects.ts'
 import { type Lease, type Tx, withLease } from './transaction.ts'
 
 export interface Checkpoint {
   readonly id: string
   readonly projectId: string
-  readonly taskId: string
+  /** null for one that records a restore. */
+  readonly taskId: string | null
   readonly turn: number
   readonly treeHash: string
   readonly label: string
-  /** Changes since the task's start. */
+  /** Changes since the task's start; what a restore changed. */
   readonly stat: DiffStat
+  /** The checkpoint whose files came back with this one. */
+  readonly restoredFrom: string | null
+  /** Whether only chosen paths came back. */
+  readonly isPartial: boolean
   readonly createdAt: Date
 }
 
-interface CheckpointRow {
+export interface CheckpointRow {
   id: string
   project_id: string
-  task_id: string
+  task_id: string | null
   turn: number
   tree_hash: string
   label: string
   files: number
   added: number
   removed: number
+  restored_from: string | null
+  is_partial: boolean
   created_at: Date
 }
 
-function toCheckpoint(row: CheckpointRow): Checkpoint {
+export function toCheckpoint(row: CheckpointRow): Checkpoint {
   return {
     id: row.id,
     projectId: row.project_id,
@@ -37,6 +46,8 @@ function toCheckpoint(row: CheckpointRow): Checkpoint {
     treeHash: row.tree_hash,
     label: row.label,
     stat: { files: row.files, added: row.added, removed: row.removed },
+    restoredFrom: row.restored_from,
+    isPartial: row.is_partial,
     createdAt: row.created_at,
   }
 }
@@ -48,6 +59,55 @@ export async function listCheckpoints(db: Db, taskId: string): Promise<Checkpoin
       'SELECT * FROM checkpoints WHERE task_id = $1 ORDER BY position',
       [taskId],
     )
+    return rows.map(toCheckpoint)
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** A checkpoint and the conversation that it is a moment of. */
+export interface CheckpointInConversation extends Checkpoint {
+  readonly conversationId: string
+}
+
+/** Throws `not_found`, also when its project was deleted. */
+export async function getCheckpoint(db: Db, checkpointId: string): Promise<CheckpointInConversation> {
+  const text = `
+    SELECT c.*, coalesce(t.conversation_id, r.conversation_id) AS conversation_id FROM checkpoints c
+    JOIN projects p ON p.id = c.project_id AND p.deleted_at IS NULL
+    LEFT JOIN tasks t ON t.id = c.task_id LEFT JOIN restores r ON r.checkpoint_id = c.id WHERE c.id = $1`
+  try {
+    const { rows } = await db.pool.query<CheckpointRow & { conversation_id: string }>(text, [checkpointId])
+    if (!rows[0]) throw new AppError('not_found', 'There is no such checkpoint.')
+    return { ...toCheckpoint(rows[0]), conversationId: rows[0].conversation_id }
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** All checkpoints of a project, oldest first; `after` is a checkpoint id. */
+export async function listProjectCheckpoints(
+  db: Db,
+  projectId: string,
+  options: { after?: string | undefined; limit: number },
+): Promise<Page<Checkpoint>> {
+  const text = `
+    SELECT * FROM checkpoints WHERE project_id = $1
+      AND ($2::text IS NULL OR position > (SELECT a.position FROM checkpoints a WHERE a.id = $2 AND a.project_id = $1))
+    ORDER BY position LIMIT $3`
+  try {
+    const { rows } = await db.pool.query<CheckpointRow>(text, [projectId, options.after ?? null, options.limit + 1])
+    return toPage(rows.map(toCheckpoint), options.limit, (checkpoint) => checkpoint.id)
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** The project's newest checkpoints, newest first, at most `limit`. */
+export async function newestCheckpoints(db: Db, projectId: string, limit: number): Promise<Checkpoint[]> {
+  const text = 'SELECT * FROM checkpoints WHERE project_id = $1 ORDER BY position DESC LIMIT $2'
+  try {
+    const { rows } = await db.pool.query<CheckpointRow>(text, [projectId, limit])
     return rows.map(toCheckpoint)
   } catch (error) {
     throw toDbError(error)

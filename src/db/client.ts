@@ -2,6 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import type { StoredEvent } from '../events/topics.ts'
 import { AppError } from '../shared/errors.ts'
+import { RecentFailure } from '../shared/recent-failure.ts'
 import { PrismaClient } from './generated/client.ts'
 
 export interface DbOptions {
@@ -23,8 +24,12 @@ export interface Db {
   readonly pool: pg.Pool
   readonly prisma: PrismaClient
   readonly onEvents: DbOptions['onEvents']
+  /** Writes that Postgres refused although it answers; events that were stored are the proof that it takes them again. */
+  readonly refusedWrites: RecentFailure
   close(): Promise<void>
 }
+
+const REFUSED_WRITE_COUNTS_MS = 5_000
 
 /** Opens nothing until the first query, so it succeeds while Postgres is away. Whoever creates it closes it. */
 export function createDb(options: DbOptions): Db {
@@ -47,6 +52,7 @@ export function createDb(options: DbOptions): Db {
     pool,
     prisma,
     onEvents: options.onEvents,
+    refusedWrites: new RecentFailure({ forMs: REFUSED_WRITE_COUNTS_MS }),
     async close() {
       await prisma.$disconnect()
       await pool.end()
@@ -55,7 +61,9 @@ export function createDb(options: DbOptions): Db {
 }
 
 /** SQLSTATE classes and socket errors that mean: the database is away or going away; the same call may work later. */
-const AWAY_SQLSTATES = /^(08|53|57P0|57014|40001|40P01|55P03|25P03)/
+const AWAY_SQLSTATES = /^(08|53|57P0|57014|40001|40P01|55P03|25P03|25006|58030)/
+/** It answers and takes no writes: the disk is full or broken, or it was demoted or closed for writing. */
+const REFUSES_WRITES_SQLSTATES = /^(53100|58030|25006)/
 const AWAY_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -73,7 +81,7 @@ const AWAY_MESSAGES =
 
 /**
  * The one place where a database failure becomes an {@link AppError}: `store_unavailable` (retryable) when Postgres is
- * away, restarting, out of connections or too slow; anything else is a defect and is returned as it is.
+ * away, restarting, out of connections, closed for writing or too slow; anything else is a defect and is returned as it is.
  */
 export function toDbError(error: unknown): unknown {
   if (error instanceof AppError || !(error instanceof Error)) return error
@@ -85,6 +93,11 @@ export function toDbError(error: unknown): unknown {
     })
   }
   return error
+}
+
+/** Whether Postgres answered this call by saying that it takes no writes now. */
+export function refusesWrites(error: unknown): boolean {
+  return error instanceof Error && codesOf(error).some((code) => REFUSES_WRITES_SQLSTATES.test(code))
 }
 
 /** Its own code, and the one that Postgres gave when Prisma has wrapped it under a code that says only "database error". */

@@ -9,12 +9,15 @@ export interface Conversation {
   readonly projectId: string
   readonly title: string
   readonly activeTaskId: string | null
+  /** The checkpoint it was forked from. */
+  readonly forkedFrom: string | null
   readonly createdAt: Date
   readonly updatedAt: Date
 }
 
 const CONVERSATION_COLUMNS = `
-  c.id, c.project_id AS "projectId", c.title, c.created_at AS "createdAt", c.updated_at AS "updatedAt",
+  c.id, c.project_id AS "projectId", c.title, c.forked_from AS "forkedFrom", c.created_at AS "createdAt",
+  c.updated_at AS "updatedAt",
   (SELECT t.id FROM tasks t WHERE t.conversation_id = c.id AND t.status NOT IN ('completed', 'failed', 'cancelled')
    ORDER BY t.position LIMIT 1) AS "activeTaskId"`
 
@@ -108,12 +111,20 @@ interface CallRow {
   durationMs: number | null
 }
 
+const AFTER = `
+  ($2::text IS NULL OR m.position > (SELECT a.position FROM messages a WHERE a.id = $2 AND (a.conversation_id = $1
+    OR EXISTS (SELECT 1 FROM inherited_messages h WHERE h.conversation_id = $1 AND h.message_id = a.id))))`
+
+/** A fork shows what it inherited as its own; those messages are older than any of its own. */
 const SELECT_MESSAGES = `
-  SELECT m.id, m.position::text, m.conversation_id AS "conversationId", m.task_id AS "taskId", m.role, m.text, m.status,
+  SELECT m.id, m.position::text, $1 AS "conversationId", m.task_id AS "taskId", m.role, m.text, m.status,
     m.turn, m.created_at AS "createdAt", t.reply_content AS "replyContent"
-  FROM messages m LEFT JOIN turns t ON t.task_id = m.task_id AND t.turn = m.turn AND m.role = 'assistant'
-  WHERE m.conversation_id = $1
-    AND ($2::text IS NULL OR m.position > (SELECT a.position FROM messages a WHERE a.id = $2 AND a.conversation_id = $1))
+  FROM (
+    (SELECT m.* FROM inherited_messages h JOIN messages m ON m.id = h.message_id
+     WHERE h.conversation_id = $1 AND ${AFTER} ORDER BY m.position LIMIT $3)
+    UNION ALL
+    (SELECT m.* FROM messages m WHERE m.conversation_id = $1 AND ${AFTER} ORDER BY m.position LIMIT $3)) m
+  LEFT JOIN turns t ON t.task_id = m.task_id AND t.turn = m.turn AND m.role = 'assistant'
   ORDER BY m.position LIMIT $3`
 
 /** Oldest first, each assistant message with its tool calls and their results; `after` is a message id. */

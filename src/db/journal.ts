@@ -3,8 +3,9 @@
  * stored whole before any of its tools starts; a tool call goes requested → started → finished and keeps its result.
  */
 
-import type { BudgetKind, MessagePart, ModelRole, NewEvent } from '../events/topics.ts'
-import type { AssistantBlock, ModelReply, UserBlock } from '../model/types.ts'
+import type { MessagePart, ModelRole, NewEvent } from '../events/topics.ts'
+import type { AssistantBlock, ModelReply, ModelWait, UserBlock } from '../model/types.ts'
+import { type BudgetMark, limitName } from '../shared/budget.ts'
 import type { Effect } from '../shared/effect.ts'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
@@ -183,6 +184,19 @@ export async function beginTurn(db: Db, lease: Lease, begin: BeginTurn): Promise
     if (begin.toolResults.length + texts.length === 0 && (begin.idle || begin.notes.length === 0)) return null
     return await insertTurn(tx, lease, begin, userContent, messages, notices)
   })
+}
+
+/** Whether something waits to be said in a lane that would be idle otherwise: {@link beginTurn} would begin a turn. */
+export async function hasWaiting(db: Db, taskId: string, lane: Lane): Promise<boolean> {
+  const text = `
+    SELECT EXISTS (SELECT 1 FROM messages WHERE task_id = $1 AND role = 'user' AND status = 'queued' AND $2 = 'coder')
+      OR EXISTS (SELECT 1 FROM notices WHERE task_id = $1 AND lane = $2 AND claimed_turn IS NULL) AS waits`
+  try {
+    const { rows } = await db.pool.query<{ waits: boolean }>({ name: 'has_waiting', text, values: [taskId, lane] })
+    return rows[0]?.waits ?? false
+  } catch (error) {
+    throw toDbError(error)
+  }
 }
 
 interface Waiting {
@@ -551,17 +565,52 @@ async function figuresWhenDone(tx: Tx, lease: Lease, turn: number): Promise<Turn
 export async function recordSpent(
   db: Db,
   lease: Lease,
-  spent: { usage: Usage; costUsd: number | null },
+  spent: { readonly usage: Usage; readonly costUsd: number | null; readonly isEstimated?: boolean },
 ): Promise<void> {
-  const { usage, costUsd } = spent
+  const { usage, costUsd, isEstimated = false } = spent
   await withLease(db, lease, async (tx) => {
     await tx.query(
       `UPDATE tasks SET input_tokens = input_tokens + $2, output_tokens = output_tokens + $3,
          cache_read_tokens = cache_read_tokens + $4, cache_write_tokens = cache_write_tokens + $5,
-         cost_usd = cost_usd + coalesce($6::float, 0), unpriced_calls = unpriced_calls + (CASE WHEN $6::float IS NULL THEN 1 ELSE 0 END)
+         cost_usd = cost_usd + coalesce($6::float, 0), unpriced_calls = unpriced_calls + (CASE WHEN $6::float IS NULL THEN 1 ELSE 0 END),
+         estimated_usd = estimated_usd + CASE WHEN $7::bool THEN coalesce($6::float, 0) ELSE 0 END
        WHERE id = $1`,
-      [lease.taskId, usage.inputTokens, usage.outputTokens, usage.cacheReadTokens, usage.cacheWriteTokens, costUsd],
+      [
+        lease.taskId,
+        usage.inputTokens,
+        usage.outputTokens,
+        usage.cacheReadTokens,
+        usage.cacheWriteTokens,
+        costUsd,
+        isEstimated,
+      ],
     )
+  })
+}
+
+/**
+ * Tells people that a model call waits because the model is away. Once for each call that is made in a turn: a repeat is
+ * ignored.
+ */
+export async function noteWaiting(
+  db: Db,
+  lease: Lease,
+  call: { readonly turn: number; readonly attempt: number },
+  wait: ModelWait,
+): Promise<void> {
+  const others = wait.waiting > 1 ? `, like ${wait.waiting - 1} other calls` : ''
+  await withLease(db, lease, async (tx) => {
+    tx.emit({
+      type: 'model.retrying',
+      key: `model.waiting:${lease.taskId}:${call.turn}:${call.attempt}`,
+      scope: scopeOf(lease, call.turn),
+      payload: {
+        code: wait.code,
+        message: `The model server failed ${wait.failures} times in a row; the call waits until it answers again${others}.`,
+        attempt: call.attempt,
+        delayMs: wait.delayMs,
+      },
+    })
   })
 }
 
@@ -611,26 +660,28 @@ export async function insertNotice(
   )
 }
 
-/** Warns people and the model once that a budget is nearly used. A kind that was warned of already is skipped. */
+/** Warns people and the model once that a budget is nearly used. A limit that was warned of already is skipped. */
 export async function warnBudget(
   db: Db,
   lease: Lease,
-  marks: readonly { readonly kind: BudgetKind; readonly used: number; readonly limit: number; readonly note: string }[],
+  marks: readonly (BudgetMark & { readonly note: string })[],
 ): Promise<void> {
   const { projectId, conversationId, taskId } = lease
   await withLease(db, lease, async (tx) => {
-    for (const { kind, used, limit, note } of marks) {
-      await insertNotice(tx, taskId, { id: newId('req'), lane: 'coder', key: `budget:${kind}:${limit}`, text: note })
+    for (const { note, ...mark } of marks) {
+      const name = limitName(mark)
+      const key = `${name}:${mark.limit}`
+      await insertNotice(tx, taskId, { id: newId('req'), lane: 'coder', key: `budget:${key}`, text: note })
       await tx.query(
         `UPDATE tasks SET budget_warned = concat_ws(',', nullif(budget_warned, ''), $2::text)
          WHERE id = $1 AND NOT $2 = ANY(string_to_array(budget_warned, ','))`,
-        [taskId, kind],
+        [taskId, name],
       )
       tx.emit({
         type: 'budget.warning',
-        key: `budget.warning:${taskId}:${kind}:${limit}`,
+        key: `budget.warning:${taskId}:${key}`,
         scope: { projectId, conversationId, taskId },
-        payload: { kind, used, limit },
+        payload: mark,
       })
     }
   })

@@ -31,7 +31,9 @@ export async function acquireLease(
 ): Promise<{ task: Task; lease: Lease }> {
   return await inTask(db, attempt, async (tx) => {
     const [row] = await tx.query<TaskRow>(
-      `UPDATE tasks SET lease = lease + 1, phase = $2, started_at = coalesce(started_at, now()),
+      `WITH waited AS (
+         UPDATE budget_waits SET ended_at = greatest(began_at, now()) WHERE task_id = $1 AND ended_at IS NULL)
+       UPDATE tasks SET lease = lease + 1, phase = $2, started_at = coalesce(started_at, now()),
          status = CASE WHEN status IN ('accepted', 'needs_budget') THEN 'running' ELSE status END
        WHERE id = $1 AND status NOT IN ('completed', 'failed', 'cancelled') RETURNING *`,
       [attempt.taskId, attempt.phase],
@@ -61,11 +63,12 @@ export async function acquireLease(
 
 /** Whether the attempt before said itself that it would be retried; otherwise it died or was handed over. */
 async function endedByRetry(tx: Tx, taskId: string): Promise<boolean> {
-  const [last] = await tx.query<{ type: string }>(
-    'SELECT type FROM events WHERE task_id = $1 ORDER BY seq DESC LIMIT 1',
+  const [last] = await tx.query<{ type: string; key: string }>(
+    'SELECT type, key FROM events WHERE task_id = $1 ORDER BY seq DESC LIMIT 1',
     [taskId],
   )
-  return last?.type === 'model.retrying'
+  // An attempt that waited for the model inside a call said so too, and died if it is gone.
+  return last?.type === 'model.retrying' && !last.key.startsWith('model.waiting:')
 }
 
 export type CancelAnswer = { readonly status: 'requested' | 'closed'; readonly projectId: string }
@@ -117,6 +120,8 @@ export type TaskEnding =
       /** What a signal said that did not come through the server; whoever asked there first is kept. */
       readonly by?: string
       readonly reason?: string
+      /** When it was told to the workflow itself, by Temporal's clock; now when left out. */
+      readonly requestedAt?: Date
     }
 
 /** Outcomes after which the agent would not take another message: going on with it would end the same way at once. */
@@ -143,13 +148,21 @@ export async function closeTask(db: Db, lease: Lease, ending: TaskEnding): Promi
   })
 }
 
-/** A cancellation that was told to the workflow itself is noted as if it had been asked for here. */
-async function noteCancel(tx: Tx, row: TaskRow, ending: { by?: string; reason?: string }): Promise<TaskRow> {
+/**
+ * A cancellation that was told to the workflow itself is noted as if it had been asked for here, at the time at which it
+ * was asked for: messages could still join the task until this was known.
+ */
+async function noteCancel(
+  tx: Tx,
+  row: TaskRow,
+  ending: { by?: string; reason?: string; requestedAt?: Date },
+): Promise<TaskRow> {
   if (row.cancel_requested_at) return row
   const reason = storable(ending.reason)
   const [asked] = await tx.query<TaskRow>(
-    'UPDATE tasks SET cancel_requested_at = now(), cancel_reason = $2 WHERE id = $1 RETURNING *',
-    [row.id, reason ?? null],
+    `UPDATE tasks SET cancel_requested_at = least(now(), coalesce($3::timestamptz, now())), cancel_reason = $2
+     WHERE id = $1 RETURNING *`,
+    [row.id, reason ?? null, ending.requestedAt?.toISOString() ?? null],
   )
   const by = storable(ending.by) ?? 'temporal'
   tx.emit(cancelRequestedEvent(row, { by, reason }))
@@ -216,22 +229,22 @@ function reasonOf(task: Task, ending: TaskEnding): TaskReason | null {
 }
 
 /**
- * Messages that no turn has claimed when a task ends early: cancelled with it when a person stopped the task (they were
- * posted before the stop), handed to a task of their own otherwise.
+ * Messages that no turn has claimed when a task ends early: cancelled with it when a person stopped the task after they
+ * were posted, handed to a task of their own otherwise.
  */
 async function releaseMessages(tx: Tx, task: Task, ending: TaskEnding): Promise<string | null> {
   if (ending.kind === 'cancelled') {
     await tx.query(
-      `UPDATE messages SET status = 'cancelled' WHERE task_id = $1 AND role = 'user' AND status = 'queued'`,
-      [task.id],
+      `UPDATE messages SET status = 'cancelled' WHERE task_id = $1 AND role = 'user' AND status = 'queued'
+         AND ($2::timestamptz IS NULL OR created_at <= $2)`,
+      [task.id, task.cancelRequestedAt?.toISOString() ?? null],
     )
-    return null
   }
   // The message whose task ended before its first turn is answered by that end.
   await tx.query(
-    `UPDATE messages SET status = 'completed' WHERE id =
+    `UPDATE messages SET status = $2 WHERE id =
        (SELECT id FROM messages WHERE task_id = $1 AND role = 'user' ORDER BY position LIMIT 1) AND status = 'queued'`,
-    [task.id],
+    [task.id, ending.kind === 'cancelled' ? 'cancelled' : 'completed'],
   )
   if ((await countUnclaimed(tx, task.id)) === 0) return null
   const successor = newId('tsk')
@@ -332,8 +345,8 @@ function endEvent(task: Task, ending: TaskEnding, review: ReviewState, reason: T
   }
 }
 
-/** Lets the project's next waiting task run, if the task that ended was the one that ran. */
-async function activateNext(tx: Tx, endedTaskId: string): Promise<void> {
+/** Lets the project's next waiting task run, if the task that ended was the one that ran; null: none did. */
+export async function activateNext(tx: Tx, endedTaskId: string | null): Promise<void> {
   if (tx.project.activeTaskId !== null && tx.project.activeTaskId !== endedTaskId) return
   const [next] = await tx.query<{ id: string }>(
     `SELECT id FROM tasks WHERE project_id = $1 AND status = 'accepted' ORDER BY position LIMIT 1`,
@@ -347,29 +360,6 @@ async function activateNext(tx: Tx, endedTaskId: string): Promise<void> {
 export async function appendWithLease(db: Db, lease: Lease, events: readonly NewEvent[]): Promise<void> {
   await withLease(db, lease, async (tx) => {
     tx.emit(...events)
-  })
-}
-
-/** Shows that a task waits for a larger budget. Safe to repeat: each limit is told once. */
-export async function setBudgetReached(db: Db, task: Task, lease: Lease): Promise<void> {
-  const { projectId, conversationId, taskId } = lease
-  await withLease(db, lease, async (tx) => {
-    await tx.query(`UPDATE tasks SET status = 'needs_budget' WHERE id = $1 AND status = 'running'`, [taskId])
-    const minutes = (Date.now() - (task.startedAt ?? task.createdAt).getTime()) / 60_000
-    const marks = [
-      { kind: 'usd' as const, used: task.costUsd ?? 0, limit: task.maxUsd },
-      { kind: 'turns' as const, used: task.turn, limit: task.maxTurns },
-      { kind: 'minutes' as const, used: minutes, limit: task.maxMinutes },
-    ]
-    for (const { kind, used, limit } of marks) {
-      if (limit === null || used < limit) continue
-      tx.emit({
-        type: 'budget.reached',
-        key: `budget.reached:${taskId}:${kind}:${limit}`,
-        scope: { projectId, conversationId, taskId },
-        payload: { kind, used, limit },
-      })
-    }
   })
 }
 

@@ -1,3 +1,4 @@
+import { type ProjectBudget, parseProjectBudget } from '../shared/budget.ts'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 import { type Db, toDbError } from './client.ts'
@@ -10,6 +11,8 @@ export type ProjectSource =
   | { readonly kind: 'files'; readonly files: Readonly<Record<string, string>> }
   | { readonly kind: 'git'; readonly url: string; readonly ref?: string | undefined }
   | { readonly kind: 'path'; readonly path: string }
+  /** Made by a fork: the files were stored with it, since the project they came from may be deleted. */
+  | { readonly kind: 'fork'; readonly checkpointId: string; readonly projectId: string }
 
 export interface Project {
   readonly id: string
@@ -18,6 +21,8 @@ export interface Project {
   readonly sandboxProvider: string
   readonly activeTaskId: string | null
   readonly contextHash: string | null
+  /** The limits that it names itself. */
+  readonly budget: ProjectBudget
   readonly createdAt: Date
 }
 
@@ -42,6 +47,7 @@ function toProject(row: ProjectRow): Project {
     sandboxProvider: row.sandboxProvider,
     activeTaskId: row.activeTaskId,
     contextHash: row.contextHash,
+    budget: parseProjectBudget(row.budget),
     createdAt: row.createdAt,
   }
 }

@@ -3,17 +3,47 @@ import { type Db, toDbError } from './client.ts'
 const BATCH = 5_000
 
 /**
- * Removes events of tasks that ended more than `days` ago, a batch at a time, and says how many. Whoever comes back with
- * an older cursor than what is left is told to begin anew; messages and the journal stay.
+ * Removes events of tasks that ended more than `days` ago, a batch at a time, and says how many. What was removed is noted
+ * in the same statement, so that whoever comes back with an older cursor is told to begin anew; messages and the journal
+ * stay. Several may prune at once: each takes other events.
  */
 export async function pruneEvents(db: Db, days: number): Promise<number> {
   const text = `
-    DELETE FROM events WHERE (project_id, seq) IN (
+    WITH old AS (
       SELECT e.project_id, e.seq FROM events e JOIN tasks t ON t.id = e.task_id
-      WHERE t.finished_at < now() - $1 * interval '1 day' LIMIT $2)`
+      WHERE t.finished_at < now() - $1 * interval '1 day'
+      ORDER BY e.project_id, e.seq LIMIT $2 FOR UPDATE OF e SKIP LOCKED),
+    gone AS (
+      DELETE FROM events e USING old WHERE e.project_id = old.project_id AND e.seq = old.seq
+      RETURNING e.project_id, e.task_id, e.seq),
+    task AS (
+      UPDATE tasks SET pruned_seq = greatest(pruned_seq, last.seq)
+      FROM (SELECT task_id, max(seq) AS seq FROM gone GROUP BY task_id) last WHERE tasks.id = last.task_id),
+    project AS (
+      UPDATE projects SET pruned_seq = greatest(pruned_seq, last.seq)
+      FROM (SELECT project_id, max(seq) AS seq FROM gone GROUP BY project_id) last WHERE projects.id = last.project_id)
+    SELECT count(*)::int AS count FROM gone`
   try {
-    const result = await db.pool.query(text, [days, BATCH])
-    return result.rowCount ?? 0
+    const { rows } = await db.pool.query<{ count: number }>(text, [days, BATCH])
+    return rows[0]?.count ?? 0
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/**
+ * The greatest number among a stream's events that retention removed, 0 when none was: a reader that has seen less cannot
+ * be given the rest without a hole. A task's stream has only its own events.
+ */
+export async function prunedSeq(db: Db, stream: { projectId: string; taskId?: string | undefined }): Promise<number> {
+  const text =
+    stream.taskId === undefined
+      ? 'SELECT pruned_seq FROM projects WHERE id = $1'
+      : 'SELECT pruned_seq FROM tasks WHERE project_id = $1 AND id = $2'
+  const values = stream.taskId === undefined ? [stream.projectId] : [stream.projectId, stream.taskId]
+  try {
+    const { rows } = await db.pool.query<{ pruned_seq: number }>(text, values)
+    return rows[0]?.pruned_seq ?? 0
   } catch (error) {
     throw toDbError(error)
   }

@@ -88,9 +88,48 @@ export async function orphanedSandboxes(db: Db): Promise<SandboxRow[]> {
   }
 }
 
+/** Ids of the sandboxes of a provider that projects have. */
+export async function knownSandboxIds(db: Db, provider: string): Promise<Set<string>> {
+  try {
+    const text = 'SELECT ref FROM sandboxes WHERE provider = $1 AND ref IS NOT NULL'
+    const { rows } = await db.pool.query<{ ref: string }>(text, [provider])
+    return new Set(rows.map((row) => (JSON.parse(row.ref) as SandboxRef).id))
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** One line of the ledger of sandboxes. */
+export interface SandboxRecord extends SandboxRow {
+  readonly createdAt: Date
+  readonly lastUsedAt: Date
+  readonly isDeleted: boolean
+}
+
+/** All recorded sandboxes, oldest first, at most 10,000, and this installation's name. */
+export async function listSandboxes(db: Db): Promise<{ deployment: string; records: SandboxRecord[] }> {
+  const text = `
+    SELECT s.project_id AS "projectId", s.provider, s.generation, s.ref, s.filled, s.created_at AS "createdAt",
+      s.last_used_at AS "lastUsedAt", p.deleted_at IS NOT NULL AS "isDeleted"
+    FROM sandboxes s JOIN projects p ON p.id = s.project_id ORDER BY s.created_at, s.project_id LIMIT 10000`
+  try {
+    const { rows: names } = await db.pool.query<{ id: string }>('SELECT id FROM deployment')
+    const { rows } = await db.pool.query<Omit<SandboxRecord, 'ref'> & { ref: string | null }>(text)
+    const records = rows.map((row) => ({ ...row, ref: row.ref === null ? null : (JSON.parse(row.ref) as SandboxRef) }))
+    return { deployment: names[0]?.id ?? '', records }
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
 export async function forgetSandbox(db: Db, projectId: string): Promise<void> {
   try {
-    await db.pool.query('DELETE FROM sandboxes WHERE project_id = $1', [projectId])
+    await db.pool.query(
+      `WITH packs AS (DELETE FROM sandbox_checkpoints WHERE project_id = $1),
+         losses AS (DELETE FROM sandbox_losses WHERE project_id = $1)
+       DELETE FROM sandboxes WHERE project_id = $1`,
+      [projectId],
+    )
   } catch (error) {
     throw toDbError(error)
   }

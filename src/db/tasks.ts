@@ -2,6 +2,7 @@ import { AppError } from '../shared/errors.ts'
 import type { ReviewState } from '../shared/review.ts'
 import type { DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../shared/task.ts'
 import { type Db, toDbError } from './client.ts'
+import { type Page, toPage } from './projects.ts'
 
 export interface Task {
   readonly id: string
@@ -22,6 +23,8 @@ export interface Task {
   readonly usage: Usage
   /** null when a call of this task had no known price. */
   readonly costUsd: number | null
+  /** The part of the cost that stands for replies which broke off before the model said what they cost. */
+  readonly estimatedUsd: number
   readonly review: ReviewState
   readonly lease: number
   readonly contextHash: string | null
@@ -58,6 +61,7 @@ export interface TaskRow {
   cache_write_tokens: number
   cost_usd: number
   unpriced_calls: number
+  estimated_usd: number
   review: string
   lease: number
   context_hash: string | null
@@ -97,6 +101,7 @@ export function toTask(row: TaskRow): Task {
       cacheWriteTokens: row.cache_write_tokens,
     },
     costUsd: row.unpriced_calls > 0 ? null : row.cost_usd,
+    estimatedUsd: row.estimated_usd,
     review: JSON.parse(row.review) as ReviewState,
     lease: row.lease,
     contextHash: row.context_hash,
@@ -154,12 +159,35 @@ export async function tasksThatShouldRun(db: Db, options: { seconds: number; lim
   }
 }
 
-/** A conversation's tasks, oldest first. */
+/** A conversation's tasks, oldest first; those that a fork inherited come before its own. */
 export async function conversationTasks(db: Db, conversationId: string): Promise<Task[]> {
-  const text = 'SELECT * FROM tasks WHERE conversation_id = $1 ORDER BY position'
+  const text = `
+    SELECT t.* FROM tasks t LEFT JOIN inherited_tasks h ON h.conversation_id = $1 AND h.task_id = t.id
+    WHERE t.id IN (SELECT id FROM tasks WHERE conversation_id = $1
+                   UNION ALL SELECT task_id FROM inherited_tasks WHERE conversation_id = $1)
+    ORDER BY h.position NULLS LAST, t.position`
   try {
     const { rows } = await db.pool.query<TaskRow>({ name: 'conversation_tasks', text, values: [conversationId] })
     return rows.map(toTask)
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** A project's tasks; `after` is a task id. */
+export async function listTasks(
+  db: Db,
+  projectId: string,
+  options: { after?: string | undefined; limit: number; order: 'oldest' | 'newest' },
+): Promise<Page<Task>> {
+  const [than, direction] = options.order === 'oldest' ? ['>', 'ASC'] : ['<', 'DESC']
+  const text = `
+    SELECT * FROM tasks WHERE project_id = $1
+      AND ($2::text IS NULL OR position ${than} (SELECT a.position FROM tasks a WHERE a.id = $2 AND a.project_id = $1))
+    ORDER BY position ${direction} LIMIT $3`
+  try {
+    const { rows } = await db.pool.query<TaskRow>(text, [projectId, options.after ?? null, options.limit + 1])
+    return toPage(rows.map(toTask), options.limit, (task) => task.id)
   } catch (error) {
     throw toDbError(error)
   }

@@ -7,7 +7,7 @@
 import pg from 'pg'
 import { type NewEvent, type StoredEvent, topicOf } from '../events/topics.ts'
 import { AppError } from '../shared/errors.ts'
-import { type Db, toDbError } from './client.ts'
+import { type Db, refusesWrites, toDbError } from './client.ts'
 
 /** A worker's right to write for a task. Each attempt of an activity takes a higher one; a lower one is refused. */
 export interface Lease {
@@ -22,6 +22,8 @@ export interface LockedProject {
   readonly activeTaskId: string | null
   readonly contextHash: string | null
   readonly sandboxProvider: string
+  /** JSON of its own limits. */
+  readonly budget: string | null
 }
 
 export interface Tx {
@@ -38,6 +40,7 @@ interface ProjectRow {
   active_task_id: string | null
   context_hash: string | null
   sandbox_provider: string
+  budget: string | null
   /** null when no task was asked for. */
   lease: number | null
 }
@@ -46,7 +49,7 @@ interface ProjectRow {
 function beginText(projectId: string, taskId: string | null): string {
   // A deleted project is gone for people, but its running task must still be able to end.
   const project = pg.escapeLiteral(projectId)
-  const columns = 'p.id, p.active_task_id, p.context_hash, p.sandbox_provider'
+  const columns = 'p.id, p.active_task_id, p.context_hash, p.sandbox_provider, p.budget'
   // The task is locked too, since a row that is only joined would be read as it was before the wait for the lock.
   return taskId === null
     ? `BEGIN; SELECT ${columns}, NULL::int AS lease FROM projects p
@@ -103,9 +106,13 @@ async function runTransaction<T>(db: Db, at: At, work: (tx: Tx) => Promise<T>): 
     await client.query('COMMIT')
     client.removeListener('error', onError)
     client.release()
-    if (stored.length > 0) db.onEvents(at.projectId, stored)
+    if (stored.length > 0) {
+      db.refusedWrites.succeeded()
+      db.onEvents(at.projectId, stored)
+    }
     return result
   } catch (error) {
+    if (refusesWrites(error)) db.refusedWrites.failed()
     await rollBack(client, onError, lost)
     throw toDbError(error)
   }
@@ -124,6 +131,7 @@ async function beginLocked(client: pg.PoolClient, { projectId, taskId, lease }: 
     activeTaskId: row.active_task_id,
     contextHash: row.context_hash,
     sandboxProvider: row.sandbox_provider,
+    budget: row.budget,
   }
 }
 

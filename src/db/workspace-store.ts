@@ -1,6 +1,7 @@
-import type { WorkspaceStore } from '../sandbox/workspaces.ts'
+import type { WorkspaceRecovery, WorkspaceStore } from '../sandbox/workspaces.ts'
 import type { Db } from './client.ts'
 import { getProject } from './projects.ts'
+import { giveUpSandbox, lostExecs, savedTree } from './sandbox-losses.ts'
 import { saveSandboxRef, touchSandbox, withSandboxLock } from './sandboxes.ts'
 
 /** Postgres as the authority on which sandbox a project has. */
@@ -12,5 +13,14 @@ export function createWorkspaceStore(db: Db): WorkspaceStore {
     },
     save: (ref, filled) => saveSandboxRef(db, ref, filled),
     locked: (projectId, work) => withSandboxLock(db, projectId, work),
+  }
+}
+
+/** What Postgres holds of sandboxes that can be lost as a whole. */
+export function createWorkspaceRecovery(db: Db): WorkspaceRecovery {
+  return {
+    savedTree: (projectId) => savedTree(db, projectId),
+    giveUp: (lost, saved) => giveUpSandbox(db, lost, saved),
+    lostExecs: (projectId) => lostExecs(db, projectId),
   }
 }

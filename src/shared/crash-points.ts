@@ -22,6 +22,9 @@ export const CRASH_POINTS = [
   'verdict.before_record',
   'finish.before_commit',
   'finish.committed',
+  'restore.recorded',
+  'restore.file_replaced',
+  'restore.before_record',
 ] as const
 
 export type CrashPoint = (typeof CRASH_POINTS)[number]

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-export type IdKind = 'prj' | 'cnv' | 'msg' | 'tsk' | 'ckp' | 'fnd' | 'obx' | 'req' | 'prt'
+export type IdKind = 'prj' | 'cnv' | 'msg' | 'tsk' | 'ckp' | 'fnd' | 'obx' | 'req' | 'prt' | 'fct' | 'rst' | 'wrk'
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 

@@ -16,11 +16,17 @@ export interface Check {
   readonly command: string
 }
 
+/** A check as a person set it. It stands in place of a detected one of the same name. */
+export interface CheckSetting extends Check {
+  /** False switches it off. Left out: on. */
+  readonly enabled?: boolean | undefined
+}
+
 export interface Criteria {
   readonly version: number
   readonly criteria: readonly Criterion[]
-  /** Empty means: detect them from the project's files. */
-  readonly checks: readonly Check[]
+  /** Added to, changing or switching off those that are detected from the project's files. */
+  readonly checks: readonly CheckSetting[]
   /** 0 to 5. */
   readonly maxFixRounds: number
   /** Review on or off; off means a change ends `unreviewed`. */
@@ -37,16 +43,38 @@ export interface Finding {
   readonly evidence: string
   readonly scenario?: string
   readonly state: 'open' | 'fixed' | 'disputed' | 'dismissed'
+  /** The severity that the reviewer gave, where the harness lowered it. */
+  readonly demoted?: { readonly from: Severity; readonly why: DemotionReason }
+  /** A person's word on it. */
+  readonly judgement?: Judgement
 }
 
-/** What the harness saw when it ran one check. `output` is head and tail, at most 8,000 characters. */
+export type DemotionReason = 'outside_the_change' | 'no_evidence' | 'criterion_off' | 'criterion_severity'
+
+export interface Judgement {
+  readonly verdict: 'confirm' | 'dismiss'
+  readonly reason?: string
+  /** ISO 8601 in UTC. */
+  readonly at: string
+}
+
+/**
+ * What the harness saw when it ran one check. `output` is head and tail, at most 8,000 characters. Two kinds of failure
+ * hold nothing up: `failed_before` failed on the task's first tree too, `flaky` passed when it was run again on the same
+ * files.
+ */
 export interface CheckResult {
   readonly name: string
   readonly command: string
-  readonly status: 'passed' | 'failed' | 'timed_out' | 'lost'
+  readonly status: 'passed' | 'failed' | 'timed_out' | 'lost' | 'failed_before' | 'flaky'
   readonly exitCode: number | null
   readonly durationMs: number
   readonly output: string
+}
+
+/** What a check that failed in a round did on the tree that the task started from. */
+export interface BaselineEntry extends Check {
+  readonly failed: boolean
 }
 
 export type RoundVerdict = 'approved' | 'approved_with_notes' | 'issues_found' | 'checks_failed' | 'inconclusive'
@@ -70,6 +98,8 @@ export interface RoundSummary {
   readonly checksFailed: number
   readonly findingsOpen: number
   readonly findingsResolved: number
+  /** The fix made checks worse: this earlier tree was put back. */
+  readonly rolledBackTo?: string
 }
 
 /** The contract of the `reviewState` query. Small on purpose: texts of findings live in Postgres. */
@@ -78,6 +108,7 @@ export interface ReviewState {
   readonly round: number
   readonly fixRounds: number
   readonly maxFixRounds: number
+  /** Of the tree that stands: the last one judged, or the one that was put back. */
   readonly verdict?: RoundVerdict
   readonly treeHash?: string
   readonly findings: { readonly open: number; readonly resolved: number }

@@ -110,6 +110,88 @@ describe('a message in the closing instant', () => {
   })
 })
 
+describe('a cancellation that was told to the workflow itself', () => {
+  const TOLD: TaskEnding = { kind: 'cancelled', killed: [] }
+
+  test('takes the messages with it that came before it was asked for; later ones start the next task', async () => {
+    const task = await aRunningTask(db)
+    await answer(task)
+    const before = await post(db, { projectId: task.projectId, text: 'before' })
+    const { rows } = await db.pool.query<{ now: Date }>('SELECT clock_timestamp() AS now')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    const after = await post(db, { projectId: task.projectId, text: 'after' })
+    expect([before.joined, after.joined]).toEqual([true, true])
+    await closeTask(db, task.lease, { ...TOLD, requestedAt: rows[0]?.now ?? new Date() })
+    const messages = await messagesOf(task.projectId)
+    const successor = messages.at(-1)?.task_id ?? ''
+    expect(messages.slice(1)).toEqual([
+      { id: before.messageId, task_id: task.taskId, status: 'cancelled' },
+      { id: after.messageId, task_id: successor, status: 'queued' },
+    ])
+    expect(successor).not.toBe(task.taskId)
+    expect((await getProject(db, task.projectId)).activeTaskId).toBe(successor)
+    expect(await takeOutbox(db, { limit: 10, holdMs: 60_000, taskId: successor })).toMatchObject([{ kind: 'start' }])
+    expect(await framesOfTask({ projectId: task.projectId, taskId: successor })).toMatchObject([
+      { type: 'task.accepted', messageId: after.messageId, joined: false },
+    ])
+  })
+
+  test('before the first turn cancels the message that began the task, whatever the clocks say', async () => {
+    const task = await aRunningTask(db)
+    await closeTask(db, task.lease, { ...TOLD, requestedAt: new Date(0) })
+    expect([await messagesOf(task.projectId), (await getProject(db, task.projectId)).activeTaskId]).toEqual([
+      [{ id: task.messageId, task_id: task.taskId, status: 'cancelled' }],
+      null,
+    ])
+  })
+
+  test('a clock ahead of the database’s does not reach messages that come after the close', async () => {
+    const task = await aRunningTask(db)
+    await answer(task)
+    await closeTask(db, task.lease, { ...TOLD, requestedAt: new Date(Date.now() + 3_600_000) })
+    const { cancelRequestedAt } = await getTask(db, task.taskId)
+    expect((cancelRequestedAt?.getTime() ?? Infinity) <= Date.now() + 1_000).toBe(true)
+    expect((await post(db, { projectId: task.projectId })).joined).toBe(false)
+  })
+
+  test(`in the closing instant each message is cancelled with it or starts the next, by the time it came: ${TRIES} tries`, async () => {
+    const tally = { cancelled: 0, handedOn: 0, started: 0 }
+    const tryOnce = async (): Promise<void> => {
+      const task = await aRunningTask(db)
+      await answer(task)
+      const pause = () => new Promise((resolve) => setTimeout(resolve, Math.random() * 6))
+      let requestedAt = new Date()
+      const [, accepted] = await Promise.all([
+        pause().then(async () => {
+          const { rows } = await db.pool.query<{ now: Date }>('SELECT clock_timestamp() AS now')
+          requestedAt = rows[0]?.now ?? requestedAt
+          await pause()
+          await closeTask(db, task.lease, { ...TOLD, requestedAt })
+        }),
+        pause().then(() => post(db, { projectId: task.projectId, text: 'and this' })),
+      ])
+      const { rows } = await db.pool.query<{ created_at: Date }>('SELECT created_at FROM messages WHERE id = $1', [
+        accepted.messageId,
+      ])
+      const isBefore = (rows[0]?.created_at.getTime() ?? 0) <= requestedAt.getTime()
+      const message = (await messagesOf(task.projectId)).at(-1)
+      const { activeTaskId } = await getProject(db, task.projectId)
+      const isOwn = message?.task_id === task.taskId
+      expect({ isOwn, status: message?.status, activeTaskId }).toEqual(
+        isBefore && accepted.joined
+          ? { isOwn: true, status: 'cancelled', activeTaskId: null }
+          : { isOwn: false, status: 'queued', activeTaskId: message?.task_id },
+      )
+      if (isOwn) tally.cancelled++
+      else if (accepted.joined) tally.handedOn++
+      else tally.started++
+    }
+    for (let i = 0; i < TRIES / AT_ONCE; i++) await Promise.all(Array.from({ length: AT_ONCE }, tryOnce))
+    // All three ways must have been seen, or the tries prove nothing.
+    expect(Math.min(tally.cancelled, tally.handedOn, tally.started)).toBeGreaterThan(0)
+  })
+})
+
 describe('closeTask', () => {
   test('says the last words, then the end, once, also when it is repeated', async () => {
     const task = await aRunningTask(db)

@@ -314,18 +314,18 @@ test('what a broken call cost is added to the task', async () => {
 
 test('a budget is warned of once a kind and limit: event, notice and mark', async () => {
   await begun()
-  const mark = { kind: 'usd', used: 4, limit: 5, note: 'nearly used' } as const
+  const mark = { scope: 'task', kind: 'usd', used: 4, limit: 5, note: 'nearly used' } as const
   db.published.length = 0
   await warnBudget(db, task.lease, [mark])
   await warnBudget(db, task.lease, [
     { ...mark, used: 4.5 },
-    { kind: 'turns', used: 8, limit: 10, note: 'turns too' },
+    { scope: 'day', kind: 'turns', used: 8, limit: 10, note: 'turns too' },
   ])
-  expect(framesOf(db.published).map(({ type, kind, used }) => [type, kind, used])).toEqual([
-    ['budget.warning', 'usd', 4],
-    ['budget.warning', 'turns', 8],
+  expect(framesOf(db.published).map(({ type, scope, kind, used }) => [type, scope, kind, used])).toEqual([
+    ['budget.warning', 'task', 'usd', 4],
+    ['budget.warning', 'day', 'turns', 8],
   ])
-  expect((await getTask(db, task.taskId)).budgetWarned).toEqual(['usd', 'turns'])
+  expect((await getTask(db, task.taskId)).budgetWarned).toEqual(['usd', 'day:turns'])
   expect((await begin())?.userContent).toEqual(['nearly used', 'turns too'].map((text) => ({ type: 'text', text })))
 })
 

@@ -1,6 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { setBudgetReached } from '../../../src/db/budgets.ts'
 import { recordCheckpoint } from '../../../src/db/checkpoints.ts'
+import { storeCompaction } from '../../../src/db/compactions.ts'
 import { pinContext } from '../../../src/db/contexts.ts'
 import {
   addNotice,
@@ -9,13 +11,24 @@ import {
   finishTools,
   interruptTurn,
   type JournalTurn,
+  noteWaiting,
   recordSpent,
   startTool,
   storeReply,
   warnBudget,
 } from '../../../src/db/journal.ts'
-import { appendWithLease, closeTask, requestCancel, setBudgetReached } from '../../../src/db/lifecycle.ts'
-import { finishRound, openRound, saveChecks, saveReviewState } from '../../../src/db/reviews.ts'
+import { appendWithLease, closeTask, requestCancel } from '../../../src/db/lifecycle.ts'
+import { saveTaskMemory } from '../../../src/db/memory.ts'
+import {
+  endLoan,
+  finishRound,
+  lendWorkspace,
+  openRound,
+  saveBaseline,
+  saveChecks,
+  saveReviewState,
+} from '../../../src/db/reviews.ts'
+import { tellLoss } from '../../../src/db/sandbox-losses.ts'
 import { getTask } from '../../../src/db/tasks.ts'
 import type { Lease } from '../../../src/db/transaction.ts'
 import { NO_DIFF, NO_USAGE } from '../../../src/shared/task.ts'
@@ -33,6 +46,7 @@ beforeAll(async () => {
 afterAll(() => db.close())
 
 const begin = { lane: 'coder', messageId: 'msg_x', toolResults: [], notes: [], idle: true } as const
+const REACHED = { scope: 'task', kind: 'usd', used: 2, limit: 2 } as const
 const bash = { type: 'tool_use', id: 'toolu_1', name: 'bash', input: { command: 'true' } } as const
 
 /** Every way in which an attempt writes for its task, by the name of the function. */
@@ -44,9 +58,16 @@ const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
   finishTools: (held) =>
     finishTools(db, held, 'coder', [{ call: aCall(), result: 'x', isError: false, durationMs: 1, events: [] }]),
   recordSpent: (held) => recordSpent(db, held, { usage: { ...NO_USAGE, inputTokens: 7 }, costUsd: 1 }),
+  noteWaiting: (held) =>
+    noteWaiting(
+      db,
+      held,
+      { turn: 1, attempt: 1 },
+      { code: 'model_overloaded', failures: 5, waiting: 2, delayMs: 1_000 },
+    ),
   interruptTurn: (held) => interruptTurn(db, held, turn, [{ partId: 'p', type: 'text', text: 'half' }]),
   addNotice: (held) => addNotice(db, held, { id: 'req_1', lane: 'coder', key: 'k', text: 'x' }),
-  warnBudget: (held) => warnBudget(db, held, [{ kind: 'usd', used: 1, limit: 2, note: 'x' }]),
+  warnBudget: (held) => warnBudget(db, held, [{ scope: 'task', kind: 'usd', used: 1, limit: 2, note: 'x' }]),
   recordCheckpoint: (held) =>
     recordCheckpoint(db, held, { id: 'ckp_1', turn: 1, treeHash: 'tree', label: 'x', stat: NO_DIFF }, []),
   pinContext: (held) => pinContext(db, held, 'hash', []),
@@ -72,7 +93,19 @@ const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
     appendWithLease(db, held, [
       { type: 'sandbox.starting', key: 'k', scope: { ...held }, payload: { provider: 'local-bwrap' } },
     ]),
-  setBudgetReached: async (held) => setBudgetReached(db, await getTask(db, task.taskId), held),
+  saveBaseline: (held) => saveBaseline(db, held, []),
+  lendWorkspace: (held) => lendWorkspace(db, held, 'tree'),
+  endLoan: (held) => endLoan(db, held),
+  saveTaskMemory: (held) => saveTaskMemory(db, held, { whole: [], blocks: ['x'], factsVersion: 1 }),
+  storeCompaction: (held) =>
+    storeCompaction(db, held, 'coder', { turn: 2, throughTurn: 1, text: 'x', beforeTokens: 9, afterTokens: 1 }),
+  tellLoss: (held) =>
+    tellLoss(db, held, {
+      generation: 1,
+      notice: 'x',
+      event: { type: 'sandbox.lost', key: 'k', scope: { ...held }, payload: { provider: 'e2b', detail: 'x' } },
+    }),
+  setBudgetReached: (held) => setBudgetReached(db, held, [REACHED]),
   closeTask: (held) => closeTask(db, held, { kind: 'cancelled', killed: [] }),
 }
 
@@ -100,6 +133,8 @@ const TABLES = [
   'review_rounds',
   'findings',
   'checkpoints',
+  'compactions',
+  'task_memories',
 ]
 
 /** Everything that is stored for the project. */
@@ -173,8 +208,16 @@ describe('acquireLease', () => {
     expect(db.published).toEqual([])
   })
 
+  test('an attempt that died while it waited for the model does not count as one that said it would be back', async () => {
+    const call = { turn: 1, attempt: 1 }
+    await noteWaiting(db, task.lease, call, { code: 'model_overloaded', failures: 5, waiting: 3, delayMs: 900 })
+    db.published.length = 0
+    await lease(db, task, { attempt: 2 })
+    expect(framesOf(db.published)).toMatchObject([{ type: 'task.resumed', attempt: 2 }])
+  })
+
   test('takes a task that waited for a budget up again, but leaves one that is being cancelled as it is', async () => {
-    await setBudgetReached(db, await getTask(db, task.taskId), task.lease)
+    await setBudgetReached(db, task.lease, [REACHED])
     expect((await getTask(db, task.taskId)).status).toBe('needs_budget')
     await lease(db, task)
     expect((await getTask(db, task.taskId)).status).toBe('running')

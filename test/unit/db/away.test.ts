@@ -41,6 +41,9 @@ test.each([
   ['it is starting up', '57P03'],
   ['it is being stopped', '57P01'],
   ['all its connections are taken', '53300'],
+  ['its disk is full', '53100'],
+  ['its disk is broken', '58030'],
+  ['it was closed for writing', '25006'],
 ])('a query is refused as something to try again while Postgres says that %s', async (_, sqlState) => {
   const url = await aPostgresThatRefuses(sqlState)
   db = createDb({

@@ -1,0 +1,83 @@
+/** What people ask a project to remember: the rules of the list, pure. Postgres holds one list a project. */
+
+export const MAX_FACTS = 100
+/** Characters as people count them (code points). */
+export const MAX_FACT_CHARACTERS = 500
+
+/** One thing to remember, on one line; `text` has no white space at its ends and no two spaces in a row. */
+export interface Fact {
+  readonly id: string
+  readonly text: string
+  /** ISO 8601 in UTC. */
+  readonly createdAt: string
+}
+
+export interface ProjectMemory {
+  /** Goes up with every change; 0: nobody has asked for anything yet. */
+  readonly version: number
+  readonly facts: readonly Fact[]
+}
+
+/** A line that could not be remembered, and why. `text` is at most 80 characters of it. */
+export interface RefusedFact {
+  readonly text: string
+  readonly why: 'too_long' | 'too_many'
+}
+
+const REMEMBER = 'remember:'
+
+/** The texts behind `remember:` at the start of a line, in order; upper and lower case are the same. */
+export function rememberLines(message: string): string[] {
+  const lines = message.split(/[\n\r\u2028\u2029]/).map((line) => line.trim())
+  return lines
+    .filter((line) => line.slice(0, REMEMBER.length).toLowerCase() === REMEMBER)
+    .map((line) => tidy(line.slice(REMEMBER.length)))
+    .filter((text) => text !== '')
+}
+
+/** As facts are kept and compared: white space runs become one space. */
+export function tidy(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim()
+}
+
+/**
+ * Adds texts to a list. One that is known already, in whatever case, changes nothing; one that is too long or finds the
+ * list full is refused and comes back in `refused`.
+ */
+export function addFacts(
+  facts: readonly Fact[],
+  texts: readonly string[],
+  make: (text: string) => Fact,
+): { readonly facts: readonly Fact[]; readonly added: readonly Fact[]; readonly refused: readonly RefusedFact[] } {
+  const known = new Set(facts.map((fact) => fact.text.toLowerCase()))
+  const added: Fact[] = []
+  const refused: RefusedFact[] = []
+  for (const text of texts) {
+    if (known.has(text.toLowerCase())) continue
+    if ([...text].length > MAX_FACT_CHARACTERS) refused.push({ text: shortened(text), why: 'too_long' })
+    else if (facts.length + added.length >= MAX_FACTS) refused.push({ text: shortened(text), why: 'too_many' })
+    else {
+      known.add(text.toLowerCase())
+      added.push(make(text))
+    }
+  }
+  return { facts: [...facts, ...added], added, refused }
+}
+
+function shortened(text: string): string {
+  const characters = [...text]
+  return characters.length <= 80 ? text : `${characters.slice(0, 79).join('')}…`
+}
+
+/** What people are told in the conversation about lines that were not remembered; `refused` holds at least one. */
+export function refusalNote(refused: readonly RefusedFact[]): string {
+  const lines = refused.slice(0, 10).map(({ text, why }) => {
+    const reason =
+      why === 'too_long'
+        ? `longer than ${MAX_FACT_CHARACTERS} characters`
+        : `${MAX_FACTS} facts are remembered already; remove some first`
+    return `- ${text} (${reason})`
+  })
+  const more = refused.length > lines.length ? [`- and ${refused.length - lines.length} more`] : []
+  return ['Not remembered:', ...lines, ...more].join('\n')
+}
