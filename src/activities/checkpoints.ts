@@ -1,4 +1,6 @@
+import { knownPathOf } from '../agent/tools/workspace-path.ts'
 import { recordCheckpoint } from '../db/checkpoints.ts'
+import type { JournalTurn } from '../db/journal.ts'
 import type { Task } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
 import type { NewEvent } from '../events/topics.ts'
@@ -6,6 +8,7 @@ import type { FileChange, Sandbox } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { newId } from '../shared/ids.ts'
 import type { DiffStat } from '../shared/task.ts'
+import { changesFiles, turnLabel } from './checkpoint-label.ts'
 import type { ActivityDeps } from './deps.ts'
 
 /** Sums of a list of changes, for people. */
@@ -29,9 +32,11 @@ export async function takeCheckpoint(
   const tree = await sandbox.checkpoint()
   const from = task.latestTree ?? task.startTree
   if (tree === from || task.startTree === null || from === null) return tree
-  const recent = await sandbox.changes(from, tree)
-  const whole = from === task.startTree ? recent : await sandbox.changes(task.startTree, tree)
-  const stat = statOf(whole)
+  const [recent, whole] = await Promise.all([
+    sandbox.changes(from, tree),
+    from === task.startTree ? null : sandbox.changes(task.startTree, tree),
+  ])
+  const stat = statOf(whole ?? recent)
   hitCrashPoint('checkpoint.before_record')
   const checkpointId = newId('ckp')
   const scope = {
@@ -43,7 +48,7 @@ export async function takeCheckpoint(
   const changed = recent.filter((change) => !at.toolPaths.has(change.path))
   const events: NewEvent[] = changed.slice(0, MAX_FILE_EVENTS).map(({ path, kind, added, removed }) => ({
     type: 'file.changed',
-    key: `file.changed:${lease.taskId}:${tree}:${path}`,
+    key: `file.changed:${lease.taskId}:${at.turn}:${tree}:${path}`,
     scope,
     payload: { path, kind, added, removed, source: 'shell' },
   }))
@@ -54,6 +59,43 @@ export async function takeCheckpoint(
   const checkpoint = { id: checkpointId, turn: at.turn, treeHash: tree, label: at.label, stat }
   await recordCheckpoint(deps.db, lease, checkpoint, events)
   return tree
+}
+
+export interface Checkpointer {
+  /** Takes a checkpoint after a turn whose tools may have changed files; turns that only read cost nothing. */
+  afterTools(turn: JournalTurn): Promise<void>
+  /** The same, whatever the turn did: for what an attempt that died may have left. */
+  after(turn: JournalTurn): Promise<void>
+}
+
+/** A slice's checkpoints, one for each turn that changed files. */
+export function createCheckpointer(
+  deps: ActivityDeps,
+  at: { task: Task; lease: Lease; sandbox: Sandbox },
+): Checkpointer {
+  let { task } = at
+  const after = async (turn: JournalTurn): Promise<void> => {
+    const toolPaths = toolPathsOf(turn, at.sandbox.root)
+    const tree = await takeCheckpoint(deps, { ...at, task, turn: turn.turn, label: turnLabel(turn), toolPaths })
+    task = { ...task, latestTree: tree }
+  }
+  return {
+    after,
+    async afterTools(turn) {
+      if (turn.toolCalls.some((call) => changesFiles(call.name))) await after(turn)
+    },
+  }
+}
+
+/** Paths that file tools of a turn wrote; their change was told to the stream already. */
+function toolPathsOf(turn: JournalTurn, root: string): Set<string> {
+  const paths = new Set<string>()
+  for (const call of turn.toolCalls) {
+    if (call.isError || call.name === 'read') continue
+    const path = knownPathOf(call.name, JSON.parse(call.input), root)
+    if (path !== null) paths.add(path)
+  }
+  return paths
 }
 
 /** A command that touches thousands of files is told by `diff.updated` and the checkpoint. */

@@ -3,6 +3,7 @@ import type { Publisher } from '../events/publisher.ts'
 import type { ModelProfile } from '../model/profiles.ts'
 import type { Model } from '../model/types.ts'
 import type { Workspaces } from '../sandbox/workspaces.ts'
+import type { BudgetsByScope } from '../shared/budget.ts'
 
 /** What a worker's activities share; built once in worker/main.ts. */
 export interface ActivityDeps {
@@ -11,10 +12,15 @@ export interface ActivityDeps {
   readonly model: Model
   profileOf(model: string): ModelProfile
   readonly workspaces: Workspaces
-  /** Shown in `sandbox.*` events. */
-  readonly sandboxProvider: string
+  /** Limits of projects and their days that name none of their own. */
+  readonly budgets: Pick<BudgetsByScope, 'project' | 'day'>
   /** How long a slice lasts before it ends at the next turn boundary, given how many tasks this worker runs. */
   sliceMs(runningTasks: number): number
+  /**
+   * When a workflow run was first asked to end by Temporal itself (a command, its Web UI); null when it was not. Throws
+   * when Temporal is away.
+   */
+  cancelTime(run: { readonly workflowId: string; readonly runId: string }): Promise<Date | null>
   /** Has the outbox swept at once, since the task that ended may let the next one start. Must not throw. */
   sweepOutbox(): void
 }

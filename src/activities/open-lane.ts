@@ -1,35 +1,41 @@
 /** Assembles a lane from what the database holds: the journal so far, the static prefix, the limits. */
 
+import { createBudgetGate } from '../agent/budget.ts'
 import type { Journal } from '../agent/journal.ts'
 import type { Lane } from '../agent/lane.ts'
 import { CODER_PROMPT } from '../agent/prompts/coder.ts'
 import { coderTools } from '../agent/tools/registry.ts'
 import type { Tool } from '../agent/tools/tool.ts'
+import { readBudget } from '../db/budgets.ts'
+import { readCompaction, storeCompaction } from '../db/compactions.ts'
 import { contextByHash } from '../db/contexts.ts'
+import { inheritedTasks } from '../db/forks.ts'
 import {
   beginModelCall,
   beginTurn,
   finishTools,
+  hasWaiting,
   interruptTurn,
   type JournalTurn,
   type Lane as LaneName,
+  noteWaiting,
   readTurns,
   recordSpent,
   startTool,
   storeReply,
   warnBudget,
 } from '../db/journal.ts'
+import { restoresToTell } from '../db/restores.ts'
 import { conversationTasks, type Task } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
-import { promptTokens } from '../model/profiles.ts'
+import { pinMemory } from '../memory/pin-memory.ts'
+import { type PinnedAsk, readPinned } from '../memory/pinned.ts'
+import { restoreNotices } from '../restore/restore-notices.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { newId } from '../shared/ids.ts'
 import { isOver } from '../shared/task.ts'
 import type { ActivityDeps } from './deps.ts'
 import { type ActivityRun, endsTask } from './run-activity.ts'
-
-/** Earlier tasks are told to the model again while their last prompt left this share of the window free. */
-const EARLIER_SHARE = 0.5
 
 export interface LaneAsk {
   readonly name: LaneName
@@ -42,74 +48,83 @@ export interface LaneAsk {
 /** The coder's lane: the conversation's earlier tasks, then this one. */
 export async function openCoderLane(deps: ActivityDeps, ask: LaneAsk): Promise<Lane> {
   const { task } = ask
-  const tasks = await conversationTasks(deps.db, task.conversationId)
+  const [tasks, inherited] = await Promise.all([
+    conversationTasks(deps.db, task.conversationId),
+    inheritedTasks(deps.db, task.conversationId),
+  ])
+  const cuts = new Map(inherited.map(({ taskId, throughTurn }) => [taskId, throughTurn ?? Infinity]))
+  const forkedWithin = inherited.filter(({ throughTurn }) => throughTurn !== null).map(({ taskId }) => taskId)
   const before = tasks.filter(
     (other) => other.id !== task.id && isOver(other.status) && other.createdAt <= task.createdAt,
   )
-  const turns = await readTurns(deps.db, [...before.map((other) => other.id), task.id], 'coder')
-  const profile = deps.profileOf(task.model)
-  const context = task.contextHash === null ? null : await contextByHash(deps.db, task.projectId, task.contextHash)
+  const [memory, context] = await Promise.all([
+    pinMemory(deps.db, ask.lease, {
+      before: before.map((other) => other.id),
+      forkedWithin,
+      profile: deps.profileOf(task.model),
+      isUnderWay: task.turn > 0,
+    }),
+    task.contextHash === null ? null : contextByHash(deps.db, task.projectId, task.contextHash),
+  ])
+  const turns = await readTurns(deps.db, [...memory.whole, task.id], 'coder')
+  const isNew = !turns.some((turn) => turn.taskId === task.id)
+  const restores = isNew ? await restoresToTell(deps.db, task, MAX_TOLD_RESTORES) : []
   const last = before.at(-1)
   return assembleLane(deps, ask, {
-    system: [CODER_PROMPT, ...(context ? [`# The project\n\n${context.markdown}`] : [])],
+    system: [CODER_PROMPT, ...(context ? [`# The project\n\n${context.markdown}`] : []), ...memory.blocks],
     tools: coderTools,
-    earlier: withinReach(
-      turns.filter((turn) => turn.taskId !== task.id),
-      profile.contextTokens * EARLIER_SHARE,
-    ),
+    earlier: turns.filter((turn) => turn.taskId !== task.id && turn.turn <= (cuts.get(turn.taskId) ?? Infinity)),
+    earlierTasks: { ids: memory.whole, forkedWithin, firstNumber: before.length - memory.whole.length + 1 },
     turns: turns.filter((turn) => turn.taskId === task.id),
-    firstNotes: last?.status === 'cancelled' ? [INTERRUPTED_NOTE] : [],
-    limits: { maxUsd: task.maxUsd, maxTurns: task.maxTurns, maxMinutes: task.maxMinutes },
+    firstNotes: [...(last?.status === 'cancelled' ? [INTERRUPTED_NOTE] : []), ...restoreNotices(restores)],
+    maxTurns: null,
     isAnswered: () => false,
   })
 }
 
+const MAX_TOLD_RESTORES = 5
+
 const INTERRUPTED_NOTE =
   'Notice: the user stopped the task before this one. What it had begun may be half done; look before you build on it.'
-
-/** The newest earlier tasks whose turns fit, whole tasks only, oldest first. */
-function withinReach(turns: readonly JournalTurn[], maxTokens: number): JournalTurn[] {
-  const kept = new Set<string>()
-  let used = 0
-  for (const taskId of [...new Set(turns.map((turn) => turn.taskId))].reverse()) {
-    const own = turns.filter((turn) => turn.taskId === taskId)
-    used += own.reduce((sum, turn) => sum + sizeInTokens(turn), 0)
-    if (used > maxTokens) break
-    kept.add(taskId)
-  }
-  return turns.filter((turn) => kept.has(turn.taskId))
-}
-
-function sizeInTokens(turn: JournalTurn): number {
-  const text = JSON.stringify(turn.userContent).length + JSON.stringify(turn.reply ?? []).length
-  return Math.max(text / 4, Math.min(promptTokens(turn.usage), text / 3))
-}
 
 export interface LaneParts {
   readonly system: readonly string[]
   readonly tools: readonly Tool[]
   readonly earlier: readonly JournalTurn[]
+  /** The tasks of `earlier` and the place of the first one in the conversation; none for a reviewer. */
+  readonly earlierTasks?: {
+    readonly ids: readonly string[]
+    readonly forkedWithin: readonly string[]
+    readonly firstNumber: number
+  }
   readonly turns: JournalTurn[]
   readonly firstNotes: readonly string[]
-  readonly limits: Lane['limits']
+  readonly maxTurns: Lane['maxTurns']
   isAnswered(turn: JournalTurn): boolean
 }
 
 export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts): Lane {
   const { task, lease, run } = ask
-  const own = parts.turns.reduce((sum, turn) => sum + (turn.costUsd ?? 0), 0)
+  const { earlierTasks, ...own } = parts
+  const profile = deps.profileOf(task.model)
+  const { ids, forkedWithin, firstNumber } = earlierTasks ?? { ids: [], forkedWithin: [], firstNumber: 1 }
+  const told = { system: parts.system, profile, earlier: ids, forkedWithin, firstNumber }
+  const journal = bindJournal(deps, lease, ask.name, told)
   return {
-    ...parts,
+    ...own,
+    compaction: null,
     name: ask.name,
     taskId: task.id,
     scope: { projectId: task.projectId, conversationId: task.conversationId, taskId: task.id },
-    journal: bindJournal(deps, lease, ask.name),
+    journal,
     model: deps.model,
-    profile: deps.profileOf(task.model),
+    profile,
     sandbox: ask.sandbox,
-    usedElsewhere: { usd: Math.max(0, (task.costUsd ?? 0) - own), turns: 0 },
-    startedAt: (task.startedAt ?? task.createdAt).getTime(),
-    warned: new Set(task.budgetWarned),
+    budget: createBudgetGate({
+      warned: task.budgetWarned,
+      read: () => readBudget(deps.db, task.id, deps.budgets),
+      warn: (marks) => journal.warnBudget(marks),
+    }),
     signal: run.signal,
     endsTask,
     publish: (delta) => deps.publisher.publishDelta(delta, lease.lease),
@@ -118,15 +133,26 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
   }
 }
 
-function bindJournal({ db }: ActivityDeps, lease: Lease, lane: LaneName): Journal {
+function bindJournal(
+  { db }: ActivityDeps,
+  lease: Lease,
+  lane: LaneName,
+  told: Omit<PinnedAsk, 'taskId' | 'projectId' | 'lane' | 'throughTurn'>,
+): Journal {
+  const { taskId, projectId } = lease
   return {
+    hasWaiting: () => hasWaiting(db, taskId, lane),
     beginTurn: (begin) => beginTurn(db, lease, begin),
     beginModelCall: (turn) => beginModelCall(db, lease, turn),
     storeReply: (store) => storeReply(db, lease, store),
     startTool: (call, effect) => startTool(db, lease, call, effect),
     finishTools: (finished) => finishTools(db, lease, lane, finished),
     recordSpent: (spent) => recordSpent(db, lease, spent),
+    noteWaiting: (call, wait) => noteWaiting(db, lease, call, wait),
     interruptTurn: (turn, parts) => interruptTurn(db, lease, turn, parts),
     warnBudget: (marks) => warnBudget(db, lease, marks),
+    readCompaction: () => readCompaction(db, taskId, lane),
+    readPinned: (throughTurn) => readPinned(db, { ...told, taskId, projectId, lane, throughTurn }),
+    storeCompaction: (compaction) => storeCompaction(db, lease, lane, compaction),
   }
 }

@@ -3,9 +3,11 @@ import { currentContext, pinContext, saveContext } from '../db/contexts.ts'
 import { appendEvents } from '../db/events.ts'
 import { addNotice } from '../db/journal.ts'
 import { acquireLease } from '../db/lifecycle.ts'
+import { projectMemory } from '../db/memory.ts'
 import type { Task } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
 import type { EventScope, NewEvent } from '../events/topics.ts'
+import { MEMORY_FILE, memoryFile } from '../memory/memory-text.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { newId } from '../shared/ids.ts'
 import type { Activities } from '../workflows/activities.ts'
@@ -22,6 +24,7 @@ export function createContextActivities(
       const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase: 'context' })
       const sandbox = await deps.workspaces.open(projectId)
       const scope = { projectId, conversationId: task.conversationId, taskId }
+      await writeMemoryFile(deps, sandbox, projectId)
       const made = await makeContext(deps, sandbox, { projectId, scope, force, key: `${taskId}:${task.lease}` })
       await useContext(deps, task, lease, made)
     }),
@@ -32,6 +35,12 @@ export function createContextActivities(
       await appendEvents(deps.db, projectId, [made.event])
     }),
   }
+}
+
+/** Lets tools and people read what is remembered; a project that never remembered anything has no such file. */
+async function writeMemoryFile(deps: ActivityDeps, sandbox: Sandbox, projectId: string): Promise<void> {
+  const { version, facts } = await projectMemory(deps.db, projectId)
+  if (version > 0) await sandbox.write([{ path: MEMORY_FILE, data: memoryFile(facts) }])
 }
 
 interface Made {

@@ -2,32 +2,44 @@ import type { Lane } from '../agent/lane.ts'
 import { runLane } from '../agent/loop.ts'
 import { REVIEWER_PROMPT } from '../agent/prompts/reviewer.ts'
 import { reviewerTools } from '../agent/tools/registry.ts'
-import { savedCriteria } from '../db/criteria.ts'
+import { taskCriteria } from '../db/criteria.ts'
 import { addNotice, type JournalTurn, type Lane as LaneName, readLane } from '../db/journal.ts'
 import { acquireLease, requestsOf } from '../db/lifecycle.ts'
-import { finishRound, listRounds, openRound, type ReviewRound, saveChecks, saveReviewState } from '../db/reviews.ts'
-import { getTask, type Task } from '../db/tasks.ts'
+import {
+  finishRound,
+  hasRequestSince,
+  listRounds,
+  type ReviewRound,
+  saveChecks,
+  saveReviewState,
+} from '../db/reviews.ts'
+import { getTask } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
 import type { EventScope, NewEvent } from '../events/topics.ts'
+import { isFailing, isWorse } from '../review/check-outcome.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
 import { changedLines } from '../review/diff-lines.ts'
-import { checksFailedPrompt, fixPrompt, parseDisputes } from '../review/fix-prompt.ts'
+import { checksFailedPrompt, fixPrompt, parseDisputes, rolledBackPrompt } from '../review/fix-prompt.ts'
+import { nextState } from '../review/next-state.ts'
 import { resubmitPrompt, reviewPrompt } from '../review/review-prompt.ts'
-import { detectProjectChecks, runChecks } from '../review/run-checks.ts'
-import { parseSubmission, SUBMIT_REVIEW, type Submission } from '../review/submit-review.ts'
-import { afterRound, judgeRound, type RoundResult } from '../review/verdict.ts'
-import type { Sandbox } from '../sandbox/types.ts'
+import { SUBMIT_REVIEW, type Submission, submissionIn } from '../review/submit-review.ts'
+import { judgeRound, type RoundResult } from '../review/verdict.ts'
+import type { BudgetNeed } from '../shared/budget.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { newId } from '../shared/ids.ts'
-import type { Check, CheckResult, Criteria, Finding, ReviewState } from '../shared/review.ts'
+import type { CheckResult, Finding, ReviewState } from '../shared/review.ts'
 import type { Activities, RoundInput } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
 import { assembleLane } from './open-lane.ts'
-import { type ActivityRun, endsTask, runActivity } from './run-activity.ts'
+import { openSandbox } from './open-sandbox.ts'
+import { rollBack } from './roll-back.ts'
+import { type CheckedRound, runRoundChecks } from './round-checks.ts'
+import { type ActivityRun, runActivity } from './run-activity.ts'
 import { withRetryNotice } from './turns.ts'
 
 const MAX_DIFF_BYTES = 200_000
 const MAX_REVIEWER_TURNS = 10
+const UNUSABLE = 'It did not fit the tool, or one reply handed in several reviews that differ. Hand in exactly one.'
 
 /** What the reviewer and the checks do to a task. */
 export function createReviewActivities(
@@ -63,14 +75,7 @@ function scopeOf(lease: Lease): EventScope {
 }
 
 /** What both halves of a round need. */
-interface Round {
-  readonly deps: ActivityDeps
-  readonly input: RoundInput
-  readonly run: ActivityRun
-  readonly task: Task
-  readonly lease: Lease
-  readonly sandbox: Sandbox
-  readonly criteria: Criteria
+interface Round extends CheckedRound {
   /** All rounds so far, this one included once it is open. */
   readonly rounds: readonly ReviewRound[]
 }
@@ -85,8 +90,8 @@ async function openRoundOf(
   const { activity, attempt } = run
   const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase })
   const [sandbox, saved, rounds] = await Promise.all([
-    deps.workspaces.open(projectId),
-    savedCriteria(deps.db, projectId),
+    openSandbox(deps, lease),
+    taskCriteria(deps.db, taskId),
     listRounds(deps.db, taskId),
   ])
   return { deps, input, run, task, lease, sandbox, criteria: saved ?? DEFAULT_CRITERIA, rounds }
@@ -106,51 +111,26 @@ async function checkRound(
     await saveChecks(deps.db, at.lease, input.round, { checks: results, review }, [])
     return { failed: 0, review }
   }
-  return { failed: failedOf(results).length, review: await endRound(at, results, null, new Map()) }
+  const standing = await standingRound(at, results)
+  const ending = { submission: null, disputes: new Map<string, string>(), standing }
+  if (standing !== null) await rollBack(at, standing.treeHash)
+  return { failed: failedOf(results).length, review: await endRound(at, results, ending) }
 }
 
 function failedOf(checks: readonly CheckResult[]): CheckResult[] {
-  return checks.filter((check) => check.status !== 'passed')
+  return checks.filter(isFailing)
 }
 
-async function runRoundChecks(at: Round): Promise<CheckResult[]> {
-  const { deps, input, run, lease, sandbox } = at
-  const checks = await checksFor(at)
-  const { round, treeHash, taskId } = input
-  await openRound(deps.db, lease, { round, treeHash }, [
-    {
-      type: 'review.started',
-      key: `review.started:${taskId}:${round}`,
-      scope: scopeOf(lease),
-      payload: { round, treeHash, checks: checks.map((check) => check.name) },
-    },
-  ])
-  const results = await runChecks(sandbox, checks, {
-    taskId,
-    round,
-    signal: run.signal,
-    shouldKill: endsTask,
-    onOutput: run.onProgress,
-  })
-  // A check may leave files behind; what is delivered must be the tree that is judged.
-  if ((await sandbox.checkpoint()) !== treeHash) await sandbox.restore(treeHash)
-  hitCrashPoint('checks.before_record')
-  const events = results.map(
-    (check): NewEvent => ({
-      type: 'review.check',
-      key: `review.check:${taskId}:${round}:${check.name}`,
-      scope: scopeOf(lease),
-      payload: { round, check },
-    }),
-  )
-  await saveChecks(deps.db, lease, round, { checks: results, review: at.task.review }, events)
-  return results
-}
-
-async function checksFor({ criteria, input, run, sandbox }: Round): Promise<readonly Check[]> {
-  if (criteria.checks.length > 0) return criteria.checks
-  const { taskId, round } = input
-  return await detectProjectChecks(sandbox, { taskId, execId: `detect-${taskId}-${round}`, signal: run.signal })
+/**
+ * The round whose tree a fix is taken back to, or null: the fix stays. Only what nothing but the fix can have brought
+ * about is taken back; when the user said something meanwhile, their wish may be part of it.
+ */
+async function standingRound(at: Round, results: readonly CheckResult[]): Promise<ReviewRound | null> {
+  const { deps, input, rounds } = at
+  const standing = rounds.filter((round) => round.round < input.round && round.restoredTree === null).at(-1)
+  if (standing === undefined || input.fixRounds === 0 || standing.treeHash === input.treeHash) return null
+  if (!isWorse(standing.checks ?? [], results)) return null
+  return (await hasRequestSince(deps.db, input.taskId, standing.createdAt)) ? null : standing
 }
 
 async function reviewRound(
@@ -164,8 +144,14 @@ async function reviewRound(
     const { review, turn, usage } = at.task
     return { verdict: own.verdict, review, turn, usage }
   }
-  const { submission, disputes } = await askReviewer(at, own?.checks ?? [])
-  const review = await endRound(at, own?.checks ?? [], submission, disputes)
+  const { need, ...answer } = await askReviewer(at, own?.checks ?? [])
+  if (need) {
+    const { review, turn, usage } = await getTask(deps.db, input.taskId)
+    return { verdict: 'inconclusive', review, turn, usage, need }
+  }
+  // What a person said about a finding while the reviewer looked counts.
+  const rounds = await listRounds(deps.db, input.taskId)
+  const review = await endRound({ ...at, rounds }, own?.checks ?? [], { ...answer, standing: null })
   const { turn, usage } = await getTask(deps.db, input.taskId)
   return { verdict: review.verdict ?? 'inconclusive', review, turn, usage }
 }
@@ -188,11 +174,15 @@ async function patchOf(at: Round): Promise<{ patch: string; truncated: boolean }
   return await at.sandbox.diff(baseTree(at), at.input.treeHash, { maxBytes: MAX_DIFF_BYTES })
 }
 
-/** Lets a reviewer look and answer; one that ends without a usable answer is asked once more. */
+async function changedPaths(at: Round): Promise<ReadonlySet<string>> {
+  return new Set((await at.sandbox.changes(baseTree(at), at.input.treeHash)).map((change) => change.path))
+}
+
+/** Lets a reviewer look and answer; one that ends without a usable answer is asked once more. `need`: the budget is used up. */
 async function askReviewer(
   at: Round,
   checks: readonly CheckResult[],
-): Promise<{ submission: Submission | null; disputes: ReadonlyMap<string, string> }> {
+): Promise<{ submission: Submission | null; disputes: ReadonlyMap<string, string>; need: BudgetNeed | null }> {
   const { deps, input, lease } = at
   const name: LaneName = `reviewer/${input.round}`
   const open = earlierFindings(at).filter(isOpen)
@@ -207,13 +197,15 @@ async function askReviewer(
     await addNotice(deps.db, lease, { id: newId('req'), lane: name, key: `review:${input.round}`, text })
   }
   const lane = reviewerLane(at, name, turns)
-  await withRetryNotice(deps, lease, at.run, () => runLane(lane, () => false))
-  if (!submissionIn(lane.turns)) {
-    const text = resubmitPrompt(null)
+  let status = await withRetryNotice(deps, lease, at.run, () => runLane(lane, () => false))
+  if (status !== 'needs_budget' && !submissionOf(lane.turns)) {
+    const hasTried = lane.turns.some((turn) => turn.toolCalls.some((call) => call.name === SUBMIT_REVIEW))
+    const text = resubmitPrompt(hasTried ? UNUSABLE : null)
     await addNotice(deps.db, lease, { id: newId('req'), lane: name, key: `resubmit:${input.round}`, text })
-    await withRetryNotice(deps, lease, at.run, () => runLane(lane, () => false))
+    status = await withRetryNotice(deps, lease, at.run, () => runLane(lane, () => false))
   }
-  return { submission: submissionIn(lane.turns), disputes }
+  const need = status === 'needs_budget' ? lane.budget.refused : null
+  return { submission: submissionOf(lane.turns), disputes, need }
 }
 
 function reviewerLane(at: Round, name: LaneName, turns: JournalTurn[]): Lane {
@@ -227,19 +219,16 @@ function reviewerLane(at: Round, name: LaneName, turns: JournalTurn[]): Lane {
       earlier: [],
       turns,
       firstNotes: [],
-      limits: { maxUsd: null, maxTurns: MAX_REVIEWER_TURNS, maxMinutes: null },
-      isAnswered: (turn) => submissionIn([turn]) !== null,
+      maxTurns: MAX_REVIEWER_TURNS,
+      isAnswered: (turn) => submissionOf([turn]) !== null,
     },
   )
 }
 
-function submissionIn(turns: readonly JournalTurn[]): Submission | null {
+function submissionOf(turns: readonly JournalTurn[]): Submission | null {
   for (const turn of turns) {
-    for (const call of turn.toolCalls) {
-      if (call.name !== SUBMIT_REVIEW || call.status !== 'finished') continue
-      const parsed = parseSubmission(JSON.parse(call.input))
-      if (parsed.ok) return parsed.submission
-    }
+    const submission = submissionIn(turn.toolCalls)
+    if (submission !== null) return submission
   }
   return null
 }
@@ -250,12 +239,18 @@ async function lastWords(at: Round): Promise<string> {
   return texts.join('\n')
 }
 
+interface RoundAnswer {
+  readonly submission: Submission | null
+  readonly disputes: ReadonlyMap<string, string>
+  /** The earlier round whose tree was put back. */
+  readonly standing: ReviewRound | null
+}
+
 /** Derives the verdict and stores all of the round's end at once. */
 async function endRound(
   at: Round,
   checks: readonly CheckResult[],
-  submission: Submission | null,
-  disputes: ReadonlyMap<string, string>,
+  { submission, disputes, standing }: RoundAnswer,
 ): Promise<ReviewState> {
   const { deps, input, lease, task } = at
   const earlier = earlierFindings(at).map((finding) =>
@@ -268,16 +263,16 @@ async function endRound(
     earlier,
     changed: changedLines(patch),
     diffTruncated: truncated,
+    ...(truncated ? { changedPaths: await changedPaths(at) } : {}),
     criteria: at.criteria.criteria,
     newId: () => newId('fnd'),
   })
-  const review = nextState(task.review, input, result, failedOf(checks).length)
+  const review = nextState(task.review, input, result, failedOf(checks).length, standing)
   const known = new Set(earlier.map((finding) => finding.id))
   const findings = result.findings.filter((finding) => !known.has(finding.id))
   const settled = result.findings.filter((finding) => known.has(finding.id))
   const mends = review.status === 'fixing'
-  const fixText =
-    result.verdict === 'checks_failed' ? checksFailedPrompt(checks) : fixPrompt(input.round, result.blocking)
+  const summary = summaryOf(checks, submission, standing)
   hitCrashPoint('verdict.before_record')
   await finishRound(
     deps.db,
@@ -285,55 +280,50 @@ async function endRound(
     {
       round: input.round,
       verdict: result.verdict,
-      summary: submission?.summary ?? summaryOf(checks),
+      summary,
       review,
       findings,
       settled: settled.map(({ id, state }) => ({ id, state })),
-      fixNotice: mends ? { id: newId('req'), text: fixText } : null,
+      fixNotice: mends ? { id: newId('req'), text: fixText(input.round, checks, result, standing) } : null,
+      ...(standing === null ? {} : { restoredTree: standing.treeHash }),
     },
-    verdictEvents(at, findings, submission?.summary ?? summaryOf(checks), review),
+    verdictEvents(at, findings, { verdict: result.verdict, summary }, review),
   )
   return review
 }
 
-function summaryOf(checks: readonly CheckResult[]): string {
+function fixText(
+  round: number,
+  checks: readonly CheckResult[],
+  result: RoundResult,
+  standing: ReviewRound | null,
+): string {
+  if (result.verdict !== 'checks_failed') return fixPrompt(round, result.blocking, checks)
+  if (standing === null) return checksFailedPrompt(checks)
+  const failing = failedOf(standing.checks ?? [])
+  return rolledBackPrompt(round, checks, { round: standing.round, open: result.blocking, failing })
+}
+
+function summaryOf(
+  checks: readonly CheckResult[],
+  submission: Submission | null,
+  standing: ReviewRound | null,
+): string {
+  if (submission !== null) return submission.summary
   const failed = failedOf(checks).map((check) => check.name)
-  return failed.length > 0 ? `Failing: ${failed.join(', ')}.` : 'The reviewer gave no usable answer.'
+  if (failed.length === 0) return 'The reviewer gave no usable answer.'
+  const restored = standing === null ? '' : ` The fix was taken back; the files are as in round ${standing.round}.`
+  return `Failing: ${failed.join(', ')}.${restored}`
 }
 
-/** The review's state after a round: pure, so that the query, the event and the database say the same. */
-export function nextState(
-  before: ReviewState,
-  input: Pick<RoundInput, 'round' | 'treeHash' | 'fixRounds' | 'maxFixRounds'>,
-  result: Pick<RoundResult, 'verdict' | 'open' | 'resolved'>,
-  checksFailed: number,
-): ReviewState {
-  const { round, treeHash } = input
-  const after = afterRound(result.verdict, input.fixRounds, input.maxFixRounds)
-  const summary = {
-    round,
-    verdict: result.verdict,
-    treeHash,
-    checksFailed,
-    findingsOpen: result.open,
-    findingsResolved: result.resolved,
-  }
-  return {
-    status: after.next === 'fix' ? 'fixing' : after.status,
-    round,
-    fixRounds: input.fixRounds + (after.next === 'fix' ? 1 : 0),
-    maxFixRounds: input.maxFixRounds,
-    verdict: result.verdict,
-    treeHash,
-    findings: { open: result.open, resolved: result.resolved },
-    history: [...before.history.filter((entry) => entry.round < round), summary],
-  }
-}
-
-function verdictEvents(at: Round, findings: readonly Finding[], summary: string, review: ReviewState): NewEvent[] {
+function verdictEvents(
+  at: Round,
+  findings: readonly Finding[],
+  { verdict, summary }: Pick<RoundResult, 'verdict'> & { readonly summary: string },
+  review: ReviewState,
+): NewEvent[] {
   const { round, taskId, treeHash } = at.input
   const scope = scopeOf(at.lease)
-  const verdict = review.verdict ?? 'inconclusive'
   return [
     ...findings.map(
       (finding): NewEvent => ({

@@ -87,5 +87,8 @@ function toFailure(error: unknown, run: ActivityRun): ApplicationFailure {
  * Temporal knows which attempt counts; it ignores what the older one answers and tries the newest again.
  */
 function mayRetry(error: AppError): boolean {
+  // A sandbox that was tried for minutes is given up; one that is lost may be made anew by the next attempt.
+  if (error.details?.['final'] === true) return false
+  if (error.code === 'sandbox_gone') return error.details?.['recoverable'] === true
   return error.code === 'lease_lost' || ERRORS[error.code].retryable
 }

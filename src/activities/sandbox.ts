@@ -1,10 +1,14 @@
 import { recordCheckpoint } from '../db/checkpoints.ts'
-import { acquireLease } from '../db/lifecycle.ts'
+import { acquireLease, requestsOf } from '../db/lifecycle.ts'
+import { getProject } from '../db/projects.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { newId } from '../shared/ids.ts'
 import { NO_DIFF } from '../shared/task.ts'
 import type { Activities } from '../workflows/activities.ts'
+import { returnWorkspace } from './borrowed-workspace.ts'
+import { startLabel } from './checkpoint-label.ts'
 import type { ActivityDeps } from './deps.ts'
+import { openSandbox } from './open-sandbox.ts'
 import { runActivity } from './run-activity.ts'
 
 /** Opens the task's sandbox and stores the tree that the task starts from. */
@@ -12,7 +16,7 @@ export function createSandboxActivities(deps: ActivityDeps): Pick<Activities, 'p
   return {
     prepareSandbox: runActivity(async ({ taskId, projectId }, run) => {
       const { activity, attempt } = run
-      const provider = deps.sandboxProvider
+      const { sandboxProvider: provider } = await getProject(deps.db, projectId)
       const { task, lease } = await acquireLease(
         deps.db,
         { taskId, projectId, activity, attempt, phase: 'preparing' },
@@ -22,10 +26,13 @@ export function createSandboxActivities(deps: ActivityDeps): Pick<Activities, 'p
       if (task.startTree !== null) return
       const startedAt = performance.now()
       const reused = (await deps.workspaces.openExisting(projectId)) !== null
-      const sandbox = await deps.workspaces.open(projectId)
+      const sandbox = await openSandbox(deps, lease)
+      // An earlier task may have died with another tree in the workspace.
+      await returnWorkspace(deps.db, lease, sandbox)
       const treeHash = await sandbox.checkpoint()
       hitCrashPoint('checkpoint.before_record')
-      const checkpoint = { id: newId('ckp'), turn: 0, treeHash, label: 'task start', stat: NO_DIFF }
+      const label = startLabel((await requestsOf(deps.db, taskId))[0])
+      const checkpoint = { id: newId('ckp'), turn: 0, treeHash, label, stat: NO_DIFF }
       const scope = { projectId, conversationId: task.conversationId, taskId }
       await recordCheckpoint(deps.db, lease, checkpoint, [
         {

@@ -1,16 +1,20 @@
-import type { Lane } from '../agent/lane.ts'
+import { judgeBudget } from '../agent/budget.ts'
 import { type LaneStatus, runLane } from '../agent/loop.ts'
-import { knownPathOf } from '../agent/tools/workspace-path.ts'
-import { acquireLease, appendWithLease, setBudgetReached } from '../db/lifecycle.ts'
+import { readBudget, setBudgetReached } from '../db/budgets.ts'
+import { acquireLease, appendWithLease } from '../db/lifecycle.ts'
 import { getTask } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Activities, TurnsResult } from '../workflows/activities.ts'
-import { takeCheckpoint } from './checkpoints.ts'
+import { createCheckpointer } from './checkpoints.ts'
 import type { ActivityDeps } from './deps.ts'
 import { openCoderLane } from './open-lane.ts'
+import { keepingAlive, openSandbox } from './open-sandbox.ts'
 import { type ActivityRun, runActivity } from './run-activity.ts'
 
+const HOUR_MS = 3_600_000
+/** For workflows that were started before they said how long. */
+const DEFAULT_WAIT_HOURS = 168
 const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 30_000
 
@@ -26,10 +30,16 @@ export function createTurnActivities(deps: ActivityDeps): Pick<Activities, 'runT
         running -= 1
       }
     }),
-    awaitBudget: runActivity(async ({ taskId, projectId }, { activity, attempt }) => {
-      const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase: 'working' })
-      await setBudgetReached(deps.db, task, lease)
-    }),
+    awaitBudget: runActivity(
+      async ({ taskId, projectId, phase = 'working', need, waitHours }, { activity, attempt }) => {
+        const { lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase })
+        const reading = await readBudget(deps.db, taskId, deps.budgets)
+        const { reached } = judgeBudget(reading, need ?? { usd: 0, turns: 1 })
+        if (reached.length === 0) return { isReached: false, waitMs: 0 }
+        const waitedMs = await setBudgetReached(deps.db, lease, reached)
+        return { isReached: true, waitMs: Math.max(0, (waitHours ?? DEFAULT_WAIT_HOURS) * HOUR_MS - waitedMs) }
+      },
+    ),
   }
 }
 
@@ -41,33 +51,24 @@ async function runSlice(
 ): Promise<TurnsResult> {
   const { activity, attempt } = run
   const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase })
-  const sandbox = await deps.workspaces.open(projectId)
-  const lane = await openCoderLane(deps, { name: 'coder', task, lease, sandbox, run })
+  const sandbox = await openSandbox(deps, lease)
+  const checkpointer = createCheckpointer(deps, { task, lease, sandbox })
+  const opened = await openCoderLane(deps, { name: 'coder', task, lease, sandbox, run })
+  const lane = { ...opened, onToolsDone: checkpointer.afterTools }
+  const left = lane.turns.at(-1)
+  // The attempt before may have died between a turn's tools and its checkpoint.
+  if (attempt > 1 && left !== undefined) await checkpointer.after(left)
   const endsAt = performance.now() + sliceMs
-  const before = lane.turns.length
-  const status = await withRetryNotice(deps, lease, run, () => runLane(lane, () => performance.now() >= endsAt))
+  const turns = () => runLane(lane, () => performance.now() >= endsAt)
+  const status = await keepingAlive(sandbox, () => withRetryNotice(deps, lease, run, turns))
   const turn = lane.turns.at(-1)?.turn ?? 0
-  const label = `turn ${turn}`
-  await takeCheckpoint(deps, { task, lease, sandbox, turn, label, toolPaths: toolPaths(lane, before) })
   const { usage } = await getTask(deps.db, taskId)
-  return { status: statusOf(status), turn, usage }
+  const need = status === 'needs_budget' ? lane.budget.refused : null
+  return { status: statusOf(status), turn, usage, ...(need ? { need } : {}) }
 }
 
 function statusOf(status: LaneStatus): TurnsResult['status'] {
   return status === 'answered' ? 'idle' : status
-}
-
-/** Paths that file tools of this slice wrote; their change was told to the stream already. */
-function toolPaths(lane: Lane, from: number): Set<string> {
-  const paths = new Set<string>()
-  for (const turn of lane.turns.slice(Math.max(0, from - 1))) {
-    for (const call of turn.toolCalls) {
-      if (call.isError || call.name === 'read') continue
-      const path = knownPathOf(call.name, JSON.parse(call.input), lane.sandbox.root)
-      if (path !== null) paths.add(path)
-    }
-  }
-  return paths
 }
 
 /**

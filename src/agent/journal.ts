@@ -1,18 +1,25 @@
 /** The journal as the loop uses it, bound to one lease: every call throws `lease_lost` once another attempt took over. */
 
+import type { Compaction } from '../db/compactions.ts'
 import type { BeginTurn, FinishedCall, JournalToolCall, JournalTurn, StoreReply } from '../db/journal.ts'
 import type { MessagePart } from '../events/topics.ts'
+import type { ModelWait } from '../model/types.ts'
+import type { BudgetMark } from '../shared/budget.ts'
 import type { Effect } from '../shared/effect.ts'
 import type { Usage } from '../shared/task.ts'
-import type { BudgetMark } from './budget.ts'
+import type { Pinned } from './compaction/compaction-text.ts'
 
 /** What a model call cost that never became a reply. */
 export interface Spent {
   readonly usage: Usage
   readonly costUsd: number | null
+  /** The model's server did not say; the output was estimated. */
+  readonly isEstimated?: boolean
 }
 
 export interface Journal {
+  /** Whether a message or a notice waits to be said to a model that is idle. */
+  hasWaiting(): Promise<boolean>
   /** Null: nothing waits to be said to the model. */
   beginTurn(begin: BeginTurn): Promise<JournalTurn | null>
   /** Counts a repeated model call of a turn and tells readers to drop what the earlier one streamed. */
@@ -21,7 +28,15 @@ export interface Journal {
   startTool(call: JournalToolCall, effect: Effect): Promise<void>
   finishTools(finished: readonly FinishedCall[]): Promise<void>
   recordSpent(spent: Spent): Promise<void>
+  /** Tells people that a model call waits because the model is away; once for each call. */
+  noteWaiting(call: { readonly turn: number; readonly attempt: number }, wait: ModelWait): Promise<void>
   interruptTurn(turn: JournalTurn, parts: readonly MessagePart[]): Promise<void>
+  /** The lane's newest compaction, or null. */
+  readCompaction(): Promise<Compaction | null>
+  /** What must outlast a compaction that replaces all up to the words of this turn. */
+  readPinned(throughTurn: number): Promise<Pinned>
+  /** Stores a compaction, unless its turn has one already; returns the one that holds. */
+  storeCompaction(compaction: Compaction): Promise<Compaction>
   /** Tells people and, at its next turn, the model that a budget is nearly used; once per kind and task. */
   warnBudget(marks: readonly (BudgetMark & { readonly note: string })[]): Promise<void>
 }

@@ -1,9 +1,10 @@
+import type { Compaction } from '../db/compactions.ts'
 import type { JournalTurn, Lane as LaneName } from '../db/journal.ts'
 import type { EventScope, NewDelta } from '../events/topics.ts'
 import type { ModelProfile } from '../model/profiles.ts'
 import type { Model } from '../model/types.ts'
 import type { Sandbox } from '../sandbox/types.ts'
-import type { BudgetLimits } from './budget.ts'
+import type { BudgetGate } from './budget.ts'
 import type { Journal } from './journal.ts'
 import type { Tool } from './tools/tool.ts'
 
@@ -25,12 +26,12 @@ export interface Lane {
   readonly firstNotes: readonly string[]
   /** This task's turns in this lane, in order; the loop adds to them. */
   readonly turns: JournalTurn[]
-  readonly limits: BudgetLimits
-  /** Use by turns that this array does not hold (the other lanes), and by time. */
-  readonly usedElsewhere: { readonly usd: number; readonly turns: number }
-  readonly startedAt: number
-  /** Kinds of budget of which the task was warned already. */
-  readonly warned: Set<string>
+  /** The newest one of this lane, or null: what the model is told in place of the turns that it replaces. */
+  compaction: Compaction | null
+  /** How many turns this lane may have, whatever the budget; it then ends as idle. null: as many as the budget allows. */
+  readonly maxTurns: number | null
+  /** The task's, its project's and the day's limits, asked before each model call. */
+  readonly budget: BudgetGate
   readonly signal: AbortSignal
   /** True when the abort ends the task; false when another attempt will go on. */
   endsTask(reason: unknown): boolean
@@ -38,6 +39,8 @@ export interface Lane {
   /** Proof of life, for the heartbeat. */
   onProgress(): void
   newMessageId(): string
+  /** Told of each turn once all its tools have ended; for checkpoints. */
+  onToolsDone?(turn: JournalTurn): Promise<void>
   /** Whether a finished turn was the last one that is wanted, whatever the model would still say. */
   isAnswered(turn: JournalTurn): boolean
 }

@@ -3,14 +3,15 @@
  * step is journalled before the next begins, so whoever calls this again after a crash goes on at the step that was lost.
  */
 
-import type { JournalTurn } from '../db/journal.ts'
-import type { ModelReply } from '../model/types.ts'
+import type { BeginTurn, JournalTurn } from '../db/journal.ts'
+import { promptTokens } from '../model/profiles.ts'
+import type { ModelReply, SpentCall } from '../model/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
-import type { Usage } from '../shared/task.ts'
-import { budgetNote, judgeBudget } from './budget.ts'
+import { upperCostUsd, upperTokens } from './budget.ts'
+import { compactFull, compactWhenDue } from './compaction/compact.ts'
+import { turnsToTell } from './compaction/turns-to-tell.ts'
 import { buildHistory, toolResultsOf, validateHistory } from './history.ts'
-import type { Spent } from './journal.ts'
 import type { Lane } from './lane.ts'
 import { partIdOf, partsOf, ReplyStream } from './reply-stream.ts'
 import { runTools } from './run-tools.ts'
@@ -29,12 +30,13 @@ const MAX_DOUBLINGS = 2
  * `model_*`, `sandbox_*`, `lease_lost` and what the lane's signal says. Safe to call again after any of these.
  */
 export async function runLane(lane: Lane, isTimeUp: () => boolean): Promise<LaneStatus> {
+  if (lane.turns.length > 0) lane.compaction = await lane.journal.readCompaction()
   for (let turns = 0; ; turns++) {
     lane.signal.throwIfAborted()
     lane.onProgress()
     const last = lane.turns.at(-1)
     if (last && !isWhole(last)) {
-      await completeTurn(lane, last, 'resumed')
+      if (!(await completeTurn(lane, last, 'resumed'))) return 'needs_budget'
       continue
     }
     if (last?.stopReason === 'refusal') return 'refused'
@@ -42,12 +44,16 @@ export async function runLane(lane: Lane, isTimeUp: () => boolean): Promise<Lane
     if (turns > 0 && isTimeUp()) return 'continue'
     const progress = judgeProgress(lane.turns)
     if (progress === 'stuck') return 'stuck'
-    if (await isBudgetReached(lane)) return 'needs_budget'
-    const begun = await beginTurn(lane, progress === 'nudge' ? [STUCK_NOTE] : [])
+    if (lane.maxTurns !== null && lane.turns.length >= lane.maxTurns) return 'idle'
+    const begin = turnToBegin(lane, progress === 'nudge' ? [STUCK_NOTE] : [])
+    // Work that is done is done, also when it took the last of the budget.
+    if (begin.idle && !(await lane.journal.hasWaiting())) return 'idle'
+    if (await isTurnRefused(lane)) return 'needs_budget'
+    const begun = await lane.journal.beginTurn(begin)
     if (!begun) return 'idle'
     lane.turns.push(begun)
     hitCrashPoint('turn.begun')
-    await completeTurn(lane, begun, 'new')
+    if (!(await completeTurn(lane, begun, 'new'))) return 'needs_budget'
   }
 }
 
@@ -55,24 +61,29 @@ function isWhole(turn: JournalTurn): boolean {
   return turn.reply !== null && turn.toolCalls.every((call) => call.status === 'finished')
 }
 
-async function completeTurn(lane: Lane, turn: JournalTurn, origin: 'new' | 'resumed'): Promise<void> {
+/** False when the budget does not allow the model call; the turn then waits as it is. */
+async function completeTurn(lane: Lane, turn: JournalTurn, origin: 'new' | 'resumed'): Promise<boolean> {
   const replied = turn.reply === null ? await askModel(lane, turn, origin) : turn
+  if (replied === null) return false
   lane.turns[lane.turns.length - 1] = replied
-  if (replied.toolCalls.length === 0) return
-  lane.turns[lane.turns.length - 1] = await runTools(lane, replied)
+  if (replied.toolCalls.length === 0) return true
+  const done = await runTools(lane, replied)
+  lane.turns[lane.turns.length - 1] = done
   hitCrashPoint('tools.recorded')
+  await lane.onToolsDone?.(done)
+  return true
 }
 
-async function beginTurn(lane: Lane, notes: readonly string[]): Promise<JournalTurn | null> {
+function turnToBegin(lane: Lane, notes: readonly string[]): BeginTurn {
   const last = lane.turns.at(-1)
   const nudge = last ? nudgeAfter(lane.turns) : null
-  return await lane.journal.beginTurn({
+  return {
     lane: lane.name,
     messageId: lane.newMessageId(),
     toolResults: last ? toolResultsOf(last) : [],
     notes: [...notes, ...(nudge ? [nudge] : []), ...(last ? [] : lane.firstNotes)],
     idle: !nudge && (last?.toolCalls.length ?? 0) === 0,
-  })
+  }
 }
 
 /** What to say after a reply that ended without calling tools and is not an answer; at most twice in a row. */
@@ -86,26 +97,50 @@ function nudgeAfter(turns: readonly JournalTurn[]): string | null {
   return nudged > MAX_NUDGES ? null : noteFor(turns.at(-1))
 }
 
-/** Asks until the reply is usable: one that broke off inside a tool call is asked for again with more room. */
-async function askModel(lane: Lane, turn: JournalTurn, origin: 'new' | 'resumed'): Promise<JournalTurn> {
+/**
+ * Asks until the reply is usable: one that broke off inside a tool call is asked for again with more room, a prompt that
+ * the model does not take once more in a compacted form. null: the budget does not allow the next call.
+ */
+async function askModel(lane: Lane, turn: JournalTurn, origin: 'new' | 'resumed'): Promise<JournalTurn | null> {
+  await compactWhenDue(lane, turn)
   let maxTokens = lane.profile.defaultMaxTokens
-  for (let doublings = 0; ; doublings++) {
-    const isRepeat = origin === 'resumed' || doublings > 0
+  let doublings = 0
+  for (let calls = 0; ; calls++) {
+    const isRepeat = origin === 'resumed' || calls > 0
+    if (await isCallRefused(lane, { maxTokens, isRepeat })) return null
     const attempt = isRepeat ? await lane.journal.beginModelCall(turn.turn) : turn.attempts
-    const reply = await streamReply(lane, turn, { attempt, maxTokens })
-    const isFull = reply.stopReason === 'model_context_window_exceeded'
-    if (!isFull && !isCutInsideBlock(reply)) return await storeReply(lane, turn, attempt, reply)
-    await lane.journal.recordSpent({ usage: reply.usage, costUsd: reply.costUsd })
-    if (isFull) {
+    const reply = await askOnce(lane, turn, { attempt, maxTokens })
+    if (reply === null) {
+      if (await compactFull(lane, turn)) continue
       throw new AppError('model_context_exceeded', 'The conversation no longer fits into the model’s context window.')
     }
+    if (!isCutInsideBlock(reply)) return await storeReply(lane, turn, attempt, reply)
+    await lane.journal.recordSpent({ usage: reply.usage, costUsd: reply.costUsd })
     if (doublings === MAX_DOUBLINGS || maxTokens >= lane.profile.maxOutputTokens) {
       throw new AppError(
         'model_output_exceeded',
         'The model’s reply was cut off three times, each time with more room.',
       )
     }
+    doublings += 1
     maxTokens = Math.min(maxTokens * 2, lane.profile.maxOutputTokens)
+  }
+}
+
+/** One call; null when the model says, at once or while it replies, that the prompt does not fit its window. */
+async function askOnce(
+  lane: Lane,
+  turn: JournalTurn,
+  call: { attempt: number; maxTokens: number },
+): Promise<ModelReply | null> {
+  try {
+    const reply = await streamReply(lane, turn, call)
+    if (reply.stopReason !== 'model_context_window_exceeded') return reply
+    await lane.journal.recordSpent({ usage: reply.usage, costUsd: reply.costUsd })
+    return null
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'model_context_exceeded') return null
+    throw error
   }
 }
 
@@ -120,7 +155,7 @@ async function streamReply(
   turn: JournalTurn,
   { attempt, maxTokens }: { attempt: number; maxTokens: number },
 ): Promise<ModelReply> {
-  const messages = buildHistory([...lane.earlier, ...lane.turns])
+  const messages = buildHistory(turnsToTell(lane))
   const problem = validateHistory(messages)
   if (problem) throw new AppError('internal', `The history of this task is not valid: ${problem}.`)
   const isShown = lane.name === 'coder'
@@ -129,6 +164,7 @@ async function streamReply(
     { ...lane.scope, turn: turn.turn },
     isShown ? lane.publish : () => {},
   )
+  const broken: { spent?: SpentCall } = {}
   try {
     return await lane.model.stream(
       {
@@ -146,23 +182,19 @@ async function streamReply(
           hitCrashPoint('model.streaming')
         },
         onActivity: lane.onProgress,
+        onWaiting: (wait) => lane.journal.noteWaiting({ turn: turn.turn, attempt }, wait),
+        onSpent(spent) {
+          broken.spent = spent
+        },
       },
     )
   } catch (error) {
-    const spent = spentOn(error)
-    if (spent) await lane.journal.recordSpent(spent)
+    if (broken.spent) await lane.journal.recordSpent(broken.spent)
     if (isShown && lane.signal.aborted && lane.endsTask(lane.signal.reason)) {
       await lane.journal.interruptTurn(turn, stream.partialParts())
     }
     throw error
   }
-}
-
-/** What a call that broke off after it had begun to stream was charged for, if the model said so. */
-function spentOn(error: unknown): Spent | null {
-  if (!(error instanceof AppError) || typeof error.details?.['usage'] !== 'object') return null
-  const costUsd = error.details['costUsd']
-  return { usage: error.details['usage'] as Usage, costUsd: typeof costUsd === 'number' ? costUsd : null }
 }
 
 async function storeReply(lane: Lane, turn: JournalTurn, attempt: number, reply: ModelReply): Promise<JournalTurn> {
@@ -211,17 +243,27 @@ async function storeReply(lane: Lane, turn: JournalTurn, attempt: number, reply:
   }
 }
 
-async function isBudgetReached(lane: Lane): Promise<boolean> {
-  const use = {
-    usd: lane.usedElsewhere.usd + lane.turns.reduce((sum, turn) => sum + (turn.costUsd ?? 0), 0),
-    turns: lane.usedElsewhere.turns + lane.turns.length,
-    minutes: (Date.now() - lane.startedAt) / 60_000,
-  }
-  const { reached, warned } = judgeBudget(lane.limits, use)
-  const fresh = warned.filter((mark) => !lane.warned.has(mark.kind))
-  if (fresh.length > 0) {
-    for (const mark of fresh) lane.warned.add(mark.kind)
-    await lane.journal.warnBudget(fresh.map((mark) => ({ ...mark, note: budgetNote(mark) })))
-  }
-  return reached.length > 0
+/** Whether the budget has no room for one more turn, by what is known before its messages are. */
+async function isTurnRefused(lane: Lane): Promise<boolean> {
+  const last = lane.turns.at(-1)
+  const prompt = last ? promptAfter(lane, last) + upperTokens(lane.profile, toolResultsOf(last)) : 0
+  return await lane.budget.refuses({ usd: upperCostUsd(lane.profile, prompt, lane.profile.defaultMaxTokens), turns: 1 })
+}
+
+/** Whether the budget has no room for the call that is to be made now. A new turn's first was read for at its beginning. */
+async function isCallRefused(lane: Lane, call: { maxTokens: number; isRepeat: boolean }): Promise<boolean> {
+  const { profile, turns } = lane
+  const replied = turns.findLast((turn) => turn.reply !== null && turn.turn >= (lane.compaction?.turn ?? 0))
+  const prompt = replied
+    ? promptAfter(lane, replied) + upperTokens(profile, turns.at(-1)?.userContent ?? [])
+    : upperTokens(profile, [lane.system, toolDefinitions(lane.tools), buildHistory(turnsToTell(lane))])
+  const need = { usd: upperCostUsd(profile, prompt, call.maxTokens), turns: 0 } as const
+  return await lane.budget.refuses(need, call.isRepeat ? undefined : 'same_reading')
+}
+
+/** Tokens of the history up to and with a reply: those that the model counted. */
+function promptAfter(lane: Lane, turn: JournalTurn): number {
+  const counted = promptTokens(turn.usage) + turn.usage.outputTokens
+  // A server that counts nothing leaves the size to be guessed.
+  return counted > 0 ? counted : upperTokens(lane.profile, buildHistory(turnsToTell(lane)))
 }

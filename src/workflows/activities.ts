@@ -1,7 +1,8 @@
 /** What the workflows call: ids in, small facts out. Implemented in src/activities. */
 
+import type { BudgetNeed } from '../shared/budget.ts'
 import type { ReviewState, RoundVerdict } from '../shared/review.ts'
-import type { DiffStat, Outcome, TaskReason, Usage } from '../shared/task.ts'
+import type { DiffStat, Outcome, Phase, TaskReason, Usage } from '../shared/task.ts'
 
 export interface TaskRef {
   readonly taskId: string
@@ -20,6 +21,23 @@ export interface TurnsResult {
   readonly status: 'continue' | 'idle' | 'needs_budget' | 'stuck' | 'refused'
   readonly turn: number
   readonly usage: Usage
+  /** With `needs_budget`: the model call that was not made. */
+  readonly need?: BudgetNeed
+}
+
+export interface AwaitBudgetInput extends TaskRef {
+  readonly phase?: Phase
+  /** The model call that was not made. */
+  readonly need?: BudgetNeed
+  /** How long a task may wait from its last reply on, in hours. */
+  readonly waitHours?: number
+}
+
+export interface BudgetWait {
+  /** False: the call may be made now, there is nothing to wait for. */
+  readonly isReached: boolean
+  /** How much longer the task may wait. */
+  readonly waitMs: number
 }
 
 export interface ChangesResult {
@@ -46,6 +64,8 @@ export interface ReviewResult {
   readonly review: ReviewState
   readonly turn: number
   readonly usage: Usage
+  /** Set when the budget did not allow the reviewer's next call: there is no verdict yet. */
+  readonly need?: BudgetNeed
 }
 
 export type FinishInput = TaskRef &
@@ -71,8 +91,8 @@ export interface Activities {
   reviewChanges(input: RoundInput): Promise<ReviewResult>
   /** Notes that the review is skipped and why. */
   skipReview(input: TaskRef & { readonly reason: 'no_changes' | 'disabled' }): Promise<ReviewState>
-  /** Shows that the task waits for a person to raise its budget. */
-  awaitBudget(input: TaskRef): Promise<void>
+  /** Shows that the task waits for a person to raise its budget, unless that has happened already. */
+  awaitBudget(input: AwaitBudgetInput): Promise<BudgetWait>
   /** Ends what still runs and closes the task; false when a message still waits, so that the agent must go on. */
   finishTask(input: FinishInput): Promise<boolean>
   /** Makes the context of a project that has no running task. */

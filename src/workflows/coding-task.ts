@@ -12,13 +12,15 @@ import {
   condition,
   continueAsNew,
   isCancellation,
+  patched,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow'
+import type { BudgetNeed } from '../shared/budget.ts'
 import type { CancelTaskSignal, CodingTaskInput, Outcome, Phase, TaskReason } from '../shared/task.ts'
-import type { TurnsResult } from './activities.ts'
+import type { BudgetWait, ReviewResult, RoundInput, TurnsResult } from './activities.ts'
 import { cancelTask, regenerateProjectContext, reviewState, taskState, wake } from './messages.ts'
 import {
   awaitBudget,
@@ -124,7 +126,7 @@ async function runUntilIdle(task: Task, phase: 'working' | 'fixing'): Promise<Ou
       case 'idle':
         return null
       case 'needs_budget':
-        if (!(await waitForBudget(task))) return 'budget_reached'
+        if (!(await waitForBudget(task, { need: result.need, wakesBefore: 0 }))) return 'budget_reached'
         break
       case 'stuck':
       case 'refused':
@@ -141,10 +143,20 @@ async function runSlice(task: Task, phase: 'working' | 'fixing'): Promise<TurnsR
   return result
 }
 
-async function waitForBudget(task: Task): Promise<boolean> {
-  await awaitBudget.executeWithOptions({ summary: 'Wait for a larger budget' }, [task.ref])
-  // Counted from the slice's start: the budget may have been raised before this wait began.
-  return await condition(() => task.state.wakes > 0, `${task.input.budgetWaitHours}h`)
+/** False when nobody gave more in time. `wakesBefore` was counted before the call that the budget did not allow. */
+async function waitForBudget(
+  { input, ref, state }: Task,
+  { need, wakesBefore }: { need: BudgetNeed | undefined; wakesBefore: number },
+): Promise<boolean> {
+  const asked = { ...ref, phase: state.phase, waitHours: input.budgetWaitHours, ...(need ? { need } : {}) }
+  // Older workers answer nothing.
+  const wait: BudgetWait | undefined = await awaitBudget.executeWithOptions({ summary: 'Wait for a larger budget' }, [
+    asked,
+  ])
+  if (wait?.isReached === false) return true
+  if (wait && wait.waitMs < 1) return false
+  // The budget may have been raised before this wait began.
+  return await condition(() => state.wakes > wakesBefore, wait?.waitMs ?? `${input.budgetWaitHours}h`)
 }
 
 async function reviewUntilSettled(task: Task): Promise<Outcome> {
@@ -186,17 +198,28 @@ async function judge(task: Task, treeHash: string): Promise<Outcome | null> {
   state.review = checks.review
   if (checks.failed === 0) {
     enter(task, 'reviewing')
-    const result = await reviewChanges.executeWithOptions({ summary: `Round ${state.round}: review the changes` }, [
-      round,
-    ])
-    state.review = result.review
-    state.turn = result.turn
-    state.usage = result.usage
+    const result = await review(task, round)
+    if (result === null) return 'budget_reached'
     upsertSearchAttributes([{ key: VERDICT, value: result.verdict }])
   } else {
     upsertSearchAttributes([{ key: VERDICT, value: 'checks_failed' }])
   }
   return settledOutcome(state)
+}
+
+/** Has the round's reviewer judge, over waits for a larger budget. null: nobody gave more in time. */
+async function review(task: Task, round: RoundInput): Promise<ReviewResult | null> {
+  const { state } = task
+  for (;;) {
+    const wakesBefore = state.wakes
+    const summary = `Round ${round.round}: review the changes`
+    const result = await reviewChanges.executeWithOptions({ summary }, [round])
+    state.review = result.review
+    state.turn = result.turn
+    state.usage = result.usage
+    if (!result.need || !patched('review-waits-for-budget')) return result
+    if (!(await waitForBudget(task, { need: result.need, wakesBefore }))) return null
+  }
 }
 
 function settledOutcome(state: WorkflowState): Outcome | null {

@@ -13,7 +13,7 @@ import { getTask } from '../../src/db/tasks.ts'
 import type { Lease } from '../../src/db/transaction.ts'
 import type { NewDelta } from '../../src/events/topics.ts'
 import { createAnthropicModel } from '../../src/model/anthropic.ts'
-import { profileFor } from '../../src/model/profiles.ts'
+import { type ModelProfile, profileFor } from '../../src/model/profiles.ts'
 import { listPolicy } from '../../src/model/scripted/policies/list.ts'
 import { type ScriptedServer, startScriptedServer } from '../../src/model/scripted/server.ts'
 import { createSandboxProvider } from '../../src/sandbox/create.ts'
@@ -33,17 +33,31 @@ export interface AgentHost {
   close(): Promise<void>
 }
 
-export async function anAgentHost(): Promise<AgentHost> {
+export interface AgentHostOptions {
+  /** Differences from the model's own profile. */
+  readonly profile?: Partial<ModelProfile>
+  /** A smaller window than the model's own, which the scripted server enforces. */
+  readonly contextTokens?: number
+  /** Request bodies to keep; 200 when left out. */
+  readonly keepBodies?: number
+}
+
+export async function anAgentHost(options: AgentHostOptions = {}): Promise<AgentHost> {
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'keelson-agent-')))
   const logger = { info: () => undefined, warn: () => undefined }
   const provider = createSandboxProvider({ kind: 'local-bwrap', dir, logger, runnerIdleMs: 5_000 })
   const db = await aDb()
-  const server = await startScriptedServer({ policy: listPolicy, keepBodies: 200 })
+  const server = await startScriptedServer({
+    policy: listPolicy,
+    keepBodies: options.keepBodies ?? 200,
+    ...(options.contextTokens === undefined ? {} : { contextTokens: options.contextTokens }),
+  })
   const deltas: NewDelta[] = []
   const deps = {
     db,
     model: createAnthropicModel({ apiKey: 'scripted', baseUrl: server.url, kind: 'scripted' }),
-    profileOf: (model: string) => profileFor(model, { compat: false }),
+    profileOf: (model: string) => ({ ...profileFor(model, { compat: false }), ...options.profile }),
+    budgets: { project: {}, day: {} },
     publisher: { publishDelta: (delta: NewDelta) => void deltas.push(delta) },
   } as unknown as ActivityDeps
   return {

@@ -34,6 +34,7 @@ export interface Accepted {
 
 export interface ApiTask {
   readonly id: string
+  readonly projectId: string
   readonly conversationId: string
   readonly workflowId: string
   readonly status: TaskStatus
@@ -46,6 +47,7 @@ export interface ApiTask {
   readonly usage: Usage
   readonly costUsd: number | null
   readonly diffStat: DiffStat
+  readonly workers: 'polling' | 'none'
 }
 
 export interface ApiMessage {

@@ -56,7 +56,7 @@ const DEFAULTS: Required<Behaviours> = {
     usage: { ...NO_USAGE, inputTokens: 1_000 },
   }),
   skipReview: () => aReview({ status: 'skipped' }),
-  awaitBudget: () => undefined,
+  awaitBudget: ({ waitHours = 168 }) => ({ isReached: true, waitMs: waitHours * 3_600_000 }),
   finishTask: () => true,
 }
 

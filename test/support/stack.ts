@@ -47,6 +47,12 @@ export class TestStack {
     return this.#stack.state()
   }
 
+  /** The link that signs a browser in, once. */
+  get setupUrl(): string {
+    if (this.#stack === undefined) throw new Error('the stack does not run')
+    return this.#stack.setupUrl
+  }
+
   async start(): Promise<this> {
     const redis = process.env['KEELSON_TEST_REDIS_BINARY'] ?? 'redis-server'
     const temporal = process.env['KEELSON_TEST_TEMPORAL_BINARY'] ?? 'temporal'

@@ -117,7 +117,8 @@ export async function aWorkflowWorker(): Promise<WorkflowWorker> {
   }
 }
 
-function dispatching(fakes: ReadonlyMap<string, FakeTask>): Activities {
+/** Activities that pass each call on to the fake of its task, or of its project. */
+export function dispatching(fakes: ReadonlyMap<string, FakeTask>): Activities {
   const call = (name: ActivityName) => async (input: { taskId?: string; projectId: string }) => {
     const fake = fakes.get(input.taskId ?? input.projectId)
     if (!fake) throw new Error(`no fake for ${name}`)

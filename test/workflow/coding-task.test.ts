@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure, WorkflowFailedError } from '@temporalio/client'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { CodingTaskInput, Phase } from '../../src/shared/task.ts'
+import { type CodingTaskInput, NO_USAGE, type Phase } from '../../src/shared/task.ts'
 import { cancelTask, regenerateProjectContext, reviewState, taskState, wake } from '../../src/workflows/messages.ts'
 import {
   type ActivityName,
@@ -240,13 +240,49 @@ describe('a budget that is reached', () => {
         if (nth === 1 && during === 'runTurns') await raised()
         return turns(nth === 1 ? 'needs_budget' : 'idle', nth)
       },
-      awaitBudget: () => (during === 'awaitBudget' ? raised() : undefined),
+      async awaitBudget() {
+        if (during === 'awaitBudget') await raised()
+        return { isReached: true, waitMs: 3_600_000 }
+      },
     })
     await started.fake.reached(during)
     await started.handle.signal(wake)
     isRaised = true
     await started.handle.result()
     expect(steps(started)).toEqual([...PREPARED, 'runTurns', 'awaitBudget', 'runTurns', ...ROUND, 'finishTask'])
+  })
+
+  test('that is no more when it would be waited for, or whose time is over, is not waited for', async () => {
+    const answered = async (isReached: boolean) => {
+      const behaviours = { awaitBudget: () => ({ isReached, waitMs: 0 }) }
+      const nth = (n: number) => turns(n === 1 ? 'needs_budget' : 'idle', n)
+      const started = await worker.start({ ...behaviours, runTurns: (_, n) => nth(n) })
+      await started.handle.result()
+      return steps(started).slice(PREPARED.length)
+    }
+    expect(await answered(false)).toEqual(['runTurns', 'awaitBudget', 'runTurns', ...ROUND, 'finishTask'])
+    expect(await answered(true)).toEqual(['runTurns', 'awaitBudget', 'finishTask'])
+  })
+
+  test('by the reviewer lets the round go on when it is raised, and says what the next call needs', async () => {
+    const need = { usd: 0.5, turns: 1 } as const
+    const reviewed = shapeOf('plain').behaviours
+    const started = await worker.start({
+      ...reviewed,
+      reviewChanges: ({ round, treeHash }, nth) => ({
+        verdict: nth === 1 ? 'inconclusive' : 'approved',
+        review: aReview({ status: nth === 1 ? 'reviewing' : 'approved', round, treeHash }),
+        turn: nth,
+        usage: NO_USAGE,
+        ...(nth === 1 ? { need } : {}),
+      }),
+    })
+    await started.fake.reached('awaitBudget')
+    await started.handle.signal(wake)
+    await started.handle.result()
+    expect(steps(started).slice(-4)).toEqual(['reviewChanges', 'awaitBudget', 'reviewChanges', 'finishTask'])
+    expect(started.fake.of('awaitBudget')[0]?.input).toMatchObject({ need, phase: 'reviewing', waitHours: 1 })
+    expect(endings(started)).toEqual([{ kind: 'completed', outcome: 'approved' }])
   })
 
   test('waits on through a wake that did not raise it', async () => {
@@ -309,7 +345,8 @@ describe('cancelling', () => {
   test('between two tries of an activity ends the wait for the next', async () => {
     const started = await worker.start({
       runTurns: () => {
-        throw ApplicationFailure.create({ type: 'model_overloaded', message: 'Busy.', nextRetryDelay: '1h' })
+        // Within the tests' time limit for a workflow: a later try would not be waited for at all.
+        throw ApplicationFailure.create({ type: 'model_overloaded', message: 'Busy.', nextRetryDelay: '60s' })
       },
     })
     await started.fake.reached('runTurns')

@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto'
 import type { ExecSpec, ExecState, Sandbox } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { HeadAndTail } from './clean-text.ts'
+
+export { execIdFor } from '../../shared/exec-id.ts'
 
 const POLL_WAIT_MS = 2_000
 const POLL_BYTES = 256 * 1024
@@ -73,16 +74,6 @@ function overdue(spec: ExecSpec): AppError {
  */
 export function killsOnAbort(reason: unknown): boolean {
   return reason instanceof Error && (reason.message === 'CANCELLED' || reason.name === 'AbortError')
-}
-
-/**
- * The exec id of a tool call: its task's id and its own, since only Anthropic's ids are unique beyond a task. A digest
- * where that is not what the sandbox accepts as an exec id.
- */
-export function execIdFor(taskId: string, toolUseId: string): string {
-  const plain = `${taskId}.${toolUseId}`
-  if (/^[A-Za-z0-9_.-]{1,128}$/.test(plain)) return plain
-  return `call-${createHash('sha256').update(plain).digest('hex')}`
 }
 
 /** Environment in which programs neither ask, page, colour nor watch. */

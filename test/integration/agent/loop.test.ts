@@ -288,9 +288,47 @@ describe('a budget', () => {
 
   test('of dollars counts what the model said it cost', async () => {
     const script = { turns: [{ tools: [bash('echo {{n}}')], repeat: 20 }, say] }
-    const task = await anAgentTask(host, script, { budget: { maxUsd: 0.000_001 } })
+    const task = await anAgentTask(host, script, { budget: { maxUsd: 0.09 } })
     expect(await task.run()).toBe('needs_budget')
-    expect(task.asked()).toHaveLength(1)
+    const { costUsd } = await getTask(host.db, task.taskId)
+    const asked = task.asked().length
+    // The next call would at most have cost its 16,000 tokens of reply besides its prompt.
+    expect([asked > 0, (costUsd ?? 1) < 0.09, (costUsd ?? 0) + 0.08 + 0.005 > 0.09]).toEqual([true, true, true])
+    await raiseBudget(host.db, task.taskId, { maxUsd: 5 })
+    expect(await task.run()).toBe('idle')
+    expect(task.asked()).toHaveLength(21)
+  })
+
+  test('that is smaller than the first call’s upper estimate asks the model nothing', async () => {
+    const task = await anAgentTask(host, { turns: [say] }, { budget: { maxUsd: 0.05 } })
+    expect([await task.run(), task.asked().length]).toEqual(['needs_budget', 0])
+    await raiseBudget(host.db, task.taskId, { maxUsd: 1 })
+    expect([await task.run(), task.asked().length]).toEqual(['idle', 1])
+  })
+
+  test('whose last turn ends the work is no reason to wait', async () => {
+    const script = { turns: [{ tools: [bash('true')], repeat: 2 }, say] }
+    const task = await anAgentTask(host, script, { budget: { maxTurns: 3 } })
+    expect([await task.run(), task.asked().length]).toEqual(['idle', 3])
+  })
+
+  test('that is raised while the task runs holds from its next call on', async () => {
+    const task = await anAgentTask(
+      host,
+      { turns: [{ tools: [bash('echo {{n}}')], repeat: 6 }, say] },
+      { budget: { maxTurns: 2 } },
+    )
+    const status = await task.run({
+      onLane({ journal }) {
+        const { finishTools } = journal
+        const raised = async (finished: Parameters<typeof finishTools>[0]): Promise<void> => {
+          await raiseBudget(host.db, task.taskId, { maxTurns: 50 })
+          await finishTools(finished)
+        }
+        Object.assign(journal, { finishTools: raised })
+      },
+    })
+    expect([status, types().includes('budget.reached')]).toEqual(['idle', false])
   })
 
   test('of minutes counts from the task’s start', async () => {

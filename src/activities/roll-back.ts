@@ -1,0 +1,42 @@
+import { recordCheckpoint } from '../db/checkpoints.ts'
+import type { NewEvent } from '../events/topics.ts'
+import { hitCrashPoint } from '../shared/crash-points.ts'
+import { newId } from '../shared/ids.ts'
+import { statOf } from './checkpoints.ts'
+import type { CheckedRound } from './round-checks.ts'
+
+/** More are told by `diff.updated` and the checkpoint. */
+const MAX_FILE_EVENTS = 200
+
+/** Puts an earlier tree back into the workspace and says so. Safe to repeat. */
+export async function rollBack(at: CheckedRound, treeHash: string): Promise<void> {
+  const { deps, input, lease, sandbox, task } = at
+  await sandbox.restore(treeHash)
+  hitCrashPoint('checkpoint.before_record')
+  const [undone, whole] = await Promise.all([
+    sandbox.changes(input.treeHash, treeHash),
+    sandbox.changes(task.startTree ?? treeHash, treeHash),
+  ])
+  const stat = statOf(whole)
+  const key = `${input.taskId}:round:${input.round}`
+  const scope = { projectId: lease.projectId, conversationId: lease.conversationId, taskId: lease.taskId }
+  const reason = `The fix before review round ${input.round} made checks worse.`
+  const checkpoint = { id: newId('ckp'), turn: task.turn, treeHash, label: `before fix ${input.fixRounds}`, stat }
+  await recordCheckpoint(deps.db, lease, checkpoint, [
+    ...undone.slice(0, MAX_FILE_EVENTS).map(
+      ({ path, kind, added, removed }): NewEvent => ({
+        type: 'file.changed',
+        key: `file.changed:${key}:${path}`,
+        scope,
+        payload: { path, kind, added, removed, source: 'restore' },
+      }),
+    ),
+    { type: 'diff.updated', key: `diff.updated:${key}`, scope, payload: { stat } },
+    {
+      type: 'checkpoint.restored',
+      key: `checkpoint.restored:${key}`,
+      scope,
+      payload: { checkpointId: checkpoint.id, treeHash, from: input.treeHash, reason },
+    },
+  ])
+}

@@ -1,0 +1,63 @@
+import type { Pinned } from '../agent/compaction/compaction-text.ts'
+import type { Db } from '../db/client.ts'
+import { lastingNotices } from '../db/compactions.ts'
+import type { Lane } from '../db/journal.ts'
+import { projectMemory } from '../db/memory.ts'
+import { readTaskRecords } from '../db/task-records.ts'
+import type { ModelProfile } from '../model/profiles.ts'
+import { summariesBlock, summariesTokens } from './memory-text.ts'
+import { summariesOf } from './pin-memory.ts'
+
+export interface PinnedAsk {
+  readonly taskId: string
+  readonly projectId: string
+  readonly lane: Lane
+  /** What later turns were told stays as it is. */
+  readonly throughTurn: number
+  readonly profile: ModelProfile
+  /** Blocks of the static prefix. */
+  readonly system: readonly string[]
+  /** Earlier tasks whose messages go, oldest first, and the place of the first one in the conversation. */
+  readonly earlier: readonly string[]
+  /** Those of which this conversation, a fork, has only the beginning. */
+  readonly forkedWithin: readonly string[]
+  readonly firstNumber: number
+}
+
+/**
+ * What of a task must outlast a compaction of one of its lanes, as it stands now. A reviewer's lane pins what the
+ * harness told it: its prompt holds the request, the change and what is open, and it knows nothing else.
+ */
+export async function readPinned(db: Db, at: PinnedAsk): Promise<Pinned> {
+  const notices = await lastingNotices(db, at.taskId, at.lane, at.throughTurn)
+  if (at.lane !== 'coder') return { ...NOTHING, notices }
+  const [records, memory, summaries] = await Promise.all([
+    readTaskRecords(db, [at.taskId]),
+    projectMemory(db, at.projectId),
+    summariesOf(db, at.earlier, at.forkedWithin),
+  ])
+  const prefix = at.system.join('\n')
+  const { requests, findings, checks, files, stat } = records[0] ?? NOTHING
+  return {
+    // What is claimed by a later turn stands there.
+    requests: requests.filter((request) => request.turn !== null && request.turn <= at.throughTurn),
+    facts: memory.facts.map((fact) => fact.text).filter((fact) => !prefix.includes(`- ${fact}\n`)),
+    earlier: summariesBlock(summaries, { maxTokens: summariesTokens(at.profile), firstNumber: at.firstNumber }),
+    notices,
+    findings,
+    checks,
+    files,
+    stat,
+  }
+}
+
+const NOTHING: Pinned = {
+  requests: [],
+  facts: [],
+  earlier: null,
+  notices: [],
+  findings: [],
+  checks: [],
+  files: [],
+  stat: { files: 0, added: 0, removed: 0 },
+}
