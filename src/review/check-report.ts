@@ -30,5 +30,9 @@ function resultOf(check: CheckResult): string {
       return 'did not end within its time'
     case 'lost':
       return 'its outcome is unknown'
+    case 'failed_before':
+      return 'failed, as it did before the task began'
+    case 'flaky':
+      return 'failed, then passed when it was run again on the same files (flaky)'
   }
 }

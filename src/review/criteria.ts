@@ -3,6 +3,7 @@ import type { Criteria } from '../shared/review.ts'
 
 const MAX_CRITERIA = 50
 const MAX_CHECKS = 20
+const MAX_COMMAND_CHARS = 2_000
 
 // NUL and lone surrogates cannot be stored, and a control character in a command is a mistake or an attack.
 const isPlain = (text: string) => !/(?![\t\n\r])\p{Cc}|\p{Surrogate}/u.test(text)
@@ -20,11 +21,15 @@ const CriterionSchema = z.strictObject({
   enabled: z.boolean(),
 })
 
-const CheckSchema = z.strictObject({ name: plainText(64), command: plainText(1_000) })
+const CheckSchema = z.strictObject({
+  name: plainText(64),
+  command: plainText(MAX_COMMAND_CHARS),
+  enabled: z.boolean().optional(),
+})
 
 /**
  * What a person may set for a project's review: at most 50 criteria of 2,000 characters with unique ids, at most 20
- * checks with unique names (none: they are detected), 0 to 5 fix rounds. Issues name the item by its path.
+ * checks with unique names and commands of 2,000 characters, 0 to 5 fix rounds. Issues name the item by its path.
  */
 export const CriteriaUpdateSchema = z.strictObject({
   criteria: z.array(CriterionSchema).max(MAX_CRITERIA).superRefine(unique('id')),
@@ -33,8 +38,39 @@ export const CriteriaUpdateSchema = z.strictObject({
   enabled: z.boolean(),
 })
 
+/**
+ * What a client may send: a {@link CriteriaUpdateSchema}, or what it got from a GET with some of it changed; the fields
+ * that only the server sets are taken and dropped.
+ */
+export const CriteriaBodySchema = z
+  .strictObject({
+    ...CriteriaUpdateSchema.shape,
+    criteria: z
+      .array(
+        CriterionSchema.extend({ precision: z.unknown().optional(), judged: z.unknown().optional() }).transform(
+          ({ id, text, severity, enabled }) => ({ id, text, severity, enabled }),
+        ),
+      )
+      .max(MAX_CRITERIA)
+      .superRefine(unique('id')),
+    checks: z
+      .array(
+        CheckSchema.extend({ source: z.unknown().optional() }).transform(({ name, command, enabled }) => ({
+          name,
+          command,
+          enabled,
+        })),
+      )
+      .max(MAX_CHECKS)
+      .superRefine(unique('name')),
+    version: z.unknown().optional(),
+    proposal: z.unknown().optional(),
+    workspace: z.unknown().optional(),
+  })
+  .transform(({ criteria, checks, maxFixRounds, enabled }) => ({ criteria, checks, maxFixRounds, enabled }))
+
 /** The same with the version that the store gives; parses what `review_criteria.body` holds. */
-export const CriteriaSchema: z.ZodType<Criteria> = CriteriaUpdateSchema.extend({ version: z.number().int().min(0) })
+export const CriteriaSchema = CriteriaUpdateSchema.extend({ version: z.number().int().min(0) })
 
 function unique<Key extends string>(key: Key) {
   return (items: readonly Readonly<Record<Key, string>>[], context: z.RefinementCtx): void => {
@@ -78,7 +114,7 @@ export const DEFAULT_CRITERIA: Criteria = {
     },
     {
       id: 'conventions',
-      text: 'The change follows the names, structure and rules of the project (AGENTS.md, CLAUDE.md, REVIEW.md and neighbouring code). Matters that a formatter or linter decides are not findings.',
+      text: 'The change follows the names, structure and rules of the project (AGENTS.md, CLAUDE.md and neighbouring code). Matters that a formatter or linter decides are not findings.',
       severity: 'important',
       enabled: true,
     },

@@ -7,6 +7,11 @@ import { detectChecks } from './checks.ts'
 
 const CHECK_TIMEOUT_MS = 300_000
 const TOTAL_TIMEOUT_MS = 600_000
+/**
+ * Python trusts compiled files by the source's second and size, and a restore changes files within one: each check
+ * compiles anew, in the directory that ends with its process.
+ */
+const CHECK_ENV = { ...QUIET_ENV, PYTHONPYCACHEPREFIX: '/tmp/pycache' }
 const PROBE_TIMEOUT_MS = 20_000
 const HEAD_BYTES = 2_000
 const TAIL_BYTES = 5_800
@@ -16,6 +21,8 @@ export interface RunChecksOptions {
   readonly taskId: string
   /** Part of each exec id: a repeat of the same round attaches to what was started before. */
   readonly round: number
+  /** First part of each exec id; another one runs the same checks anew. Default `check`. */
+  readonly run?: string
   readonly signal: AbortSignal
   readonly shouldKill?: (reason: unknown) => boolean
   /** For all checks together. Default 600,000. */
@@ -28,7 +35,7 @@ export interface RunChecksOptions {
 /**
  * Runs the checks one after the other and returns what each did; at most 300 s each and `totalTimeoutMs` together, by
  * the commands' own durations, so that a repeat counts the same. A check for which no time is left is `timed_out`
- * without having run. Safe to repeat with the same `taskId` and `round`. Throws `signal.reason` and `sandbox_*`.
+ * without having run. Safe to repeat with the same `taskId`, `round` and `run`. Throws `signal.reason` and `sandbox_*`.
  */
 export async function runChecks(
   sandbox: Sandbox,
@@ -51,15 +58,15 @@ async function runCheck(
   check: Check,
   index: number,
   leftMs: number,
-  { taskId, round, signal, shouldKill = killsOnAbort, onOutput }: RunChecksOptions,
+  { taskId, round, run = 'check', signal, shouldKill = killsOnAbort, onOutput }: RunChecksOptions,
 ): Promise<CheckResult> {
   const ended = await runExec(
     sandbox,
     {
-      execId: checkExecId(taskId, round, index),
+      execId: `${run}-${taskId}-${round}-${index}`,
       taskId,
       argv: { sh: check.command },
-      env: QUIET_ENV,
+      env: CHECK_ENV,
       timeoutMs: Math.min(CHECK_TIMEOUT_MS, Math.ceil(leftMs)),
     },
     {
@@ -71,11 +78,6 @@ async function runCheck(
     },
   )
   return resultOf(check, ended)
-}
-
-/** The exec id of a round's n-th check, counted from 0. */
-export function checkExecId(taskId: string, round: number, index: number): string {
-  return `check-${taskId}-${round}-${index}`
 }
 
 function resultOf(check: Check, { state, ...output }: EndedExec): CheckResult {

@@ -68,13 +68,35 @@ export function parseSubmission(rawInput: unknown): ParsedSubmission {
   return { ok: false, problem: faults.join('\n') }
 }
 
+interface SubmitCall {
+  readonly name: string
+  readonly status: string
+  /** The tool's input as JSON. */
+  readonly input: string
+}
+
+/**
+ * The review that one reply handed in, or null. A reply that hands in several different ones, or one that counts beside
+ * one that cannot be read, says nothing that could be relied on.
+ */
+export function submissionIn(calls: readonly SubmitCall[]): Submission | null {
+  const submits = calls.filter((call) => call.name === SUBMIT_REVIEW)
+  if (submits.some((call) => call.status !== 'finished')) return null
+  const parsed = submits.map((call) => parseSubmission(JSON.parse(call.input)))
+  const [first] = parsed
+  if (first === undefined || !first.ok) return null
+  const same = JSON.stringify(first.submission)
+  return parsed.every((other) => other.ok && JSON.stringify(other.submission) === same) ? first.submission : null
+}
+
 interface Claims {
   readonly verdict: 'APPROVED' | 'ISSUES_FOUND'
   readonly findings: readonly { readonly severity: string }[]
   readonly earlier?: readonly { readonly state: string }[] | undefined
 }
 
-function contradictionIn({ verdict, findings, earlier = [] }: Claims): string | null {
+/** What speaks against itself in a review, or null. */
+export function contradictionIn({ verdict, findings, earlier = [] }: Claims): string | null {
   const blocking = findings.filter((finding) => finding.severity === 'blocking').length
   const open = earlier.filter((finding) => finding.state === 'still_open').length
   if (verdict === 'APPROVED' && blocking > 0)

@@ -1,12 +1,21 @@
 /**
  * From what the reviewer said to what holds. Invariants, whatever is put in:
- * 1. `approved` and `approved_with_notes` only when every check passed and no blocking finding is open.
+ * 1. `approved` and `approved_with_notes` only when no check counts as failing and no blocking finding is open.
  * 2. `approved` only when no finding at all is open; no review that could be read means `inconclusive`.
  * 3. A finding outside the change, without evidence or under a criterion that is switched off is never blocking.
- * 4. Nothing is lost: every finding that came in goes out, with a state.
+ * 4. Nothing is lost: every finding that came in goes out, with a state. What a person dismissed does not come back.
  */
 
-import type { CheckResult, Criterion, Finding, ReviewStatus, RoundVerdict, Severity } from '../shared/review.ts'
+import type {
+  CheckResult,
+  Criterion,
+  DemotionReason,
+  Finding,
+  ReviewStatus,
+  RoundVerdict,
+  Severity,
+} from '../shared/review.ts'
+import { isFailing } from './check-outcome.ts'
 import { type ChangedLines, touches } from './diff-lines.ts'
 import type { Submission, SubmittedFinding } from './submit-review.ts'
 
@@ -14,12 +23,14 @@ export interface RoundInput {
   readonly checks: readonly CheckResult[]
   /** Null when the reviewer was not asked (a check failed) or gave nothing readable. */
   readonly submission: Submission | null
-  /** Open and disputed findings of earlier rounds. */
+  /** All findings of earlier rounds. */
   readonly earlier: readonly Finding[]
   /** Round 1: the whole change. Later: only what the last fix touched. */
   readonly changed: ChangedLines
-  /** The diff was cut: a file that is not in `changed` may still have changed. */
+  /** The diff was cut: what is not in `changed` may still have changed. */
   readonly diffTruncated: boolean
+  /** All paths that differ; asked for only when the diff was cut. */
+  readonly changedPaths?: ReadonlySet<string>
   readonly criteria: readonly Criterion[]
   readonly newId: () => string
 }
@@ -28,7 +39,7 @@ export interface Demotion {
   readonly findingId: string
   readonly from: Severity
   readonly to: Severity
-  readonly why: 'outside_the_change' | 'no_evidence' | 'criterion_off' | 'criterion_severity'
+  readonly why: DemotionReason
 }
 
 export interface RoundResult {
@@ -60,10 +71,14 @@ export function judgeRound(input: RoundInput): RoundResult {
 }
 
 function verdictOf(input: RoundInput, open: number, blocking: number): RoundVerdict {
-  if (input.checks.some((check) => check.status !== 'passed')) return 'checks_failed'
+  if (input.checks.some(isFailing)) return 'checks_failed'
   if (input.submission === null) return 'inconclusive'
   if (blocking > 0) return 'issues_found'
   return open > 0 ? 'approved_with_notes' : 'approved'
+}
+
+function isDismissedByPerson(finding: Finding): boolean {
+  return finding.judgement?.verdict === 'dismiss'
 }
 
 function isOpen(finding: Finding): boolean {
@@ -89,7 +104,7 @@ function judgeEarlier(finding: Finding, submission: Submission | null): Finding 
 function takeFindings(input: RoundInput): { findings: Finding[]; demotions: Demotion[] } {
   const findings: Finding[] = []
   const demotions: Demotion[] = []
-  const known = new Set(input.earlier.filter(isOpen).map(placeAndClaim))
+  const known = new Set(input.earlier.filter((entry) => isOpen(entry) || isDismissedByPerson(entry)).map(placeAndClaim))
   for (const submitted of input.submission?.findings ?? []) {
     const file = workspacePath(submitted.file)
     const key = placeAndClaim({ ...submitted, file })
@@ -113,6 +128,7 @@ function takeFinding(submitted: SubmittedFinding, input: RoundInput) {
     claim,
     evidence,
     state: 'open',
+    ...(why === null ? {} : { demoted: { from, why } }),
     ...(criterion === undefined ? {} : { criterionId: criterion.id }),
     ...(line === undefined ? {} : { line }),
     ...(scenario === undefined ? {} : { scenario }),
@@ -138,9 +154,13 @@ function severityOf(
   return { severity, why: null }
 }
 
-function isInChange({ changed, diffTruncated }: RoundInput, file: string, line: number | undefined): boolean {
-  if (diffTruncated && !changed.has(file)) return true
-  return touches(changed, file, line)
+function isInChange(input: RoundInput, file: string, line: number | undefined): boolean {
+  const { changed, diffTruncated, changedPaths } = input
+  if (touches(changed, file, line)) return true
+  if (!diffTruncated) return false
+  // Of the file in which the cut fell nobody knows the rest.
+  if (changed.has(file)) return [...changed.keys()].at(-1) === file
+  return changedPaths === undefined || changedPaths.has(file)
 }
 
 /** "n/a", "see above" and the like are no evidence; the shortest honest one (`f(0) is NaN`) is longer. */

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { CriteriaSchema, CriteriaUpdateSchema, DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
+import {
+  CriteriaBodySchema,
+  CriteriaSchema,
+  CriteriaUpdateSchema,
+  DEFAULT_CRITERIA,
+} from '../../../src/review/criteria.ts'
 
 const { version: _version, ...update } = DEFAULT_CRITERIA
 const criterion = { id: 'own', text: 'No console output.', severity: 'note', enabled: true }
@@ -47,6 +52,18 @@ describe('what is refused, naming the item', () => {
   ])('%s', (_what, given, path) => {
     const parsed = CriteriaUpdateSchema.safeParse({ ...update, ...given })
     expect(parsed.error?.issues.map((issue) => issue.path.join('.'))).toEqual([path])
+  })
+
+  test('what a GET adds for people is taken back and dropped', () => {
+    const shown = {
+      ...DEFAULT_CRITERIA,
+      criteria: [{ ...criterion, precision: 0.5, judged: 2 }],
+      checks: [{ name: 'test', command: 'npm test', enabled: true, source: 'detected' }],
+      workspace: 'read',
+      proposal: { path: 'REVIEW.md', text: 'x', hash: 'y' },
+    }
+    const checks = [{ name: 'test', command: 'npm test', enabled: true }]
+    expect(CriteriaBodySchema.parse(shown)).toEqual({ ...update, criteria: [criterion], checks })
   })
 
   test('exactly 50 criteria of 2,000 characters are taken', () => {

@@ -4,7 +4,7 @@ import { CODER_PROMPT } from '../../../src/agent/prompts/coder.ts'
 import { REVIEWER_PROMPT } from '../../../src/agent/prompts/reviewer.ts'
 import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
 import { fence } from '../../../src/review/fence.ts'
-import { checksFailedPrompt, fixPrompt, parseDisputes } from '../../../src/review/fix-prompt.ts'
+import { checksFailedPrompt, fixPrompt, parseDisputes, rolledBackPrompt } from '../../../src/review/fix-prompt.ts'
 import { type ReviewPromptInput, resubmitPrompt, reviewPrompt } from '../../../src/review/review-prompt.ts'
 import type { CheckResult, Finding } from '../../../src/shared/review.ts'
 
@@ -152,4 +152,43 @@ test('the system prompts stay short and say that tool output is data', () => {
     expect(prompt.length).toBeLessThan(5_000)
     expect(prompt).toContain('# What is data')
   }
+})
+
+describe('checks that are not held against the change', () => {
+  const before: CheckResult = { ...failed, name: 'old', status: 'failed_before', output: 'old noise' }
+  const flaky: CheckResult = { ...failed, name: 'shaky', status: 'flaky', output: 'shaky noise' }
+
+  test('are told to the reviewer with the rule that goes with them, and only then', () => {
+    const rule = 'is not held against the change, unless the request asks'
+    const told = reviewPrompt(aReview({ checks: [passed, before, flaky] }))
+    expect(told).toContain('- old (`npm test`): failed, as it did before the task began')
+    expect(told).toContain('- shaky (`npm test`): failed, then passed when it was run again')
+    expect([told.includes(rule), reviewPrompt(aReview()).includes(rule)]).toEqual([true, false])
+  })
+
+  test.each([
+    ['failing checks', checksFailedPrompt([failed, before, flaky])],
+    ['findings', fixPrompt(1, [finding], [before, flaky])],
+    [
+      'a fix that was taken back',
+      rolledBackPrompt(2, [failed, before, flaky], { round: 1, open: [finding], failing: [] }),
+    ],
+  ])('are told to the coder beside %s, without their output', (_what, prompt) => {
+    expect(prompt).toContain('These checks do not hold your change up')
+    expect(prompt).toContain('- old (')
+    expect(prompt).not.toContain('noise')
+  })
+})
+
+test('a coder whose fix was taken back is told what it broke, what is open, and on which files it goes on', () => {
+  const prompt = rolledBackPrompt(3, [passed, failed], {
+    round: 1,
+    open: [finding],
+    failing: [{ ...failed, name: 'lint' }],
+  })
+  expect(prompt).toContain('Your last fix was taken back')
+  expect(prompt).toContain('as review round 1 saw them')
+  expect(prompt).toContain('- test (`npm test`): failed with exit code 1\n```output\nnot ok 1\n```')
+  expect(prompt).toContain('1. fnd_1a, a.ts:3')
+  expect(prompt).toContain('Checks that failed without the fix too:\n- lint')
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseSubmission, submitReview } from '../../../src/review/submit-review.ts'
+import { parseSubmission, SUBMIT_REVIEW, submissionIn, submitReview } from '../../../src/review/submit-review.ts'
 
 const finding = {
   severity: 'blocking',
@@ -57,6 +57,25 @@ describe('parseSubmission', () => {
       ok: true,
       submission: { summary: 's'.repeat(4_000), findings: [{ claim: 'c'.repeat(2_000), evidence: 'a\ufffdb' }] },
     })
+  })
+})
+
+describe('submissionIn', () => {
+  const submit = (input: object, status = 'finished') => ({ name: SUBMIT_REVIEW, status, input: JSON.stringify(input) })
+  const approved = { verdict: 'APPROVED', summary: 'Fine.', findings: [] }
+  const issues = { verdict: 'ISSUES_FOUND', summary: 'One.', findings: [finding] }
+  const read = { name: 'read', status: 'finished', input: '{}' }
+
+  test.each([
+    ['one review', [read, submit(approved)], approved],
+    ['the same review twice', [submit(approved), submit(approved)], approved],
+    ['none', [read], null],
+    ['two that differ', [submit(approved), submit(issues)], null],
+    ['one beside one that cannot be read', [submit(approved), submit({ verdict: 'YES' })], null],
+    ['one that cannot be read before a good one', [submit({}), submit(approved)], null],
+    ['one that did not end', [submit(approved, 'started')], null],
+  ])('%s', (_what, calls, submission) => {
+    expect(submissionIn(calls)).toEqual(submission)
   })
 })
 

@@ -111,7 +111,14 @@ describe('judgeRound', () => {
 
   test('when the diff was cut, a file that it no longer shows is not held outside', () => {
     const submission = found(submitted({ file: 'b.ts' }))
-    expect(judgeRound(aRound({ submission, diffTruncated: true })).verdict).toBe('issues_found')
+    const verdictWith = (given: Partial<RoundInput>) =>
+      judgeRound(aRound({ submission, diffTruncated: true, ...given })).verdict
+    expect([
+      verdictWith({}),
+      verdictWith({ changedPaths: new Set(['a.ts', 'b.ts']) }),
+      verdictWith({ changedPaths: new Set(['a.ts']) }),
+      verdictWith({ submission: found(submitted({ line: 900 })) }),
+    ]).toEqual(['issues_found', 'issues_found', 'approved_with_notes', 'issues_found'])
   })
 
   test('a failing check outweighs an approval', () => {
@@ -157,6 +164,30 @@ describe('judgeRound', () => {
       ['d', 'open'],
     ])
     expect(result.verdict).toBe('issues_found')
+  })
+
+  test('in a later round a finding beside the lines that the fix touched is only a note', () => {
+    const submission = found(submitted({ line: 40 }), submitted({ line: 11, claim: 'the fix is wrong' }))
+    const result = judgeRound(aRound({ earlier: [finding()], submission }))
+    expect(result.findings.map(({ claim, line, severity, demoted }) => [claim, line, severity, demoted?.why])).toEqual([
+      ['empty input crashes', 10, 'blocking', undefined],
+      ['empty input crashes', 40, 'note', 'outside_the_change'],
+      ['the fix is wrong', 11, 'blocking', undefined],
+    ])
+  })
+
+  test('what a person dismissed holds nothing up and is not taken again', () => {
+    const judgement = { verdict: 'dismiss', at: '2026-01-01T00:00:00.000Z' } as const
+    const earlier = [finding({ state: 'dismissed', judgement })]
+    expect(judgeRound(aRound({ earlier, submission: found(submitted()) }))).toMatchObject({
+      verdict: 'approved',
+      findings: earlier,
+      open: 0,
+    })
+  })
+
+  test('a check that failed before the task, or that is flaky, holds nothing up', () => {
+    expect(judgeRound(aRound({ checks: [check('failed_before'), check('flaky')] })).verdict).toBe('approved')
   })
 
   test('a finding that is said twice counts once', () => {
