@@ -1,7 +1,11 @@
 import { existsSync } from 'node:fs'
 import { AppError } from '../shared/errors.ts'
+import type { E2bSettings } from './e2b/api.ts'
+import type { CheckpointStore, SandboxLedger } from './e2b/ledger.ts'
+import { createE2bProvider } from './e2b/provider.ts'
 import { DEFAULT_LIMITS, type Limits } from './local-bwrap/limits.ts'
 import { createLocalProvider, type SandboxLogger } from './local-bwrap/provider.ts'
+import { joinProviders, type SandboxProviders } from './providers.ts'
 import type { SandboxKind, SandboxProvider } from './types.ts'
 
 export interface SandboxProviderOptions {
@@ -16,6 +20,8 @@ export interface SandboxProviderOptions {
   readonly nodePath?: string
   /** The runner ends after this long without commands and workers; default 2 minutes. */
   readonly runnerIdleMs?: number
+  /** Key and addresses of E2B, and where its sandboxes are recorded; without it there is no `e2b`. */
+  readonly e2b?: E2bSettings & { readonly ledger: SandboxLedger & CheckpointStore }
 }
 
 const BWRAP_PATHS = ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap']
@@ -36,7 +42,50 @@ export function createSandboxProvider(options: SandboxProviderOptions): SandboxP
         bwrapPath: BWRAP_PATHS.find((each) => existsSync(each)) ?? null,
         runnerIdleMs: options.runnerIdleMs ?? RUNNER_IDLE_MS,
       })
-    case 'e2b':
-      throw new AppError('sandbox_unavailable', 'this build has no e2b provider; use local-bwrap')
+    case 'e2b': {
+      if (!options.e2b) throw new AppError('sandbox_unavailable', 'E2B needs E2B_API_KEY')
+      return createE2bProvider({ ...options.e2b, store: options.e2b.ledger, logger })
+    }
+  }
+}
+
+/**
+ * Every provider that is set up: the chosen one first, E2B where there is a key, bubblewrap where it is installed (but not
+ * beside `unsafe-host`, which is one person's choice for everything). Throws `sandbox_unavailable`.
+ */
+export function createSandboxProviders(options: SandboxProviderOptions): SandboxProviders {
+  const hasBwrap = process.platform === 'linux' && BWRAP_PATHS.some((each) => existsSync(each))
+  const others: SandboxKind[] = [
+    ...(options.e2b ? (['e2b'] as const) : []),
+    ...(hasBwrap && options.kind !== 'unsafe-host' ? (['local-bwrap'] as const) : []),
+  ]
+  const extra = others.filter((kind) => kind !== options.kind)
+  return joinProviders(
+    createSandboxProvider(options),
+    extra.map((kind) => createSandboxProvider({ ...options, kind })),
+  )
+}
+
+/** E2B's part of the options from what the configuration says; nothing without a key. */
+export function e2bOptions(
+  config: {
+    readonly e2bApiKey?: string
+    readonly e2bDomain?: string
+    readonly e2bApiUrl?: string
+    readonly e2bSandboxUrl?: string
+    readonly e2bTemplate?: string
+  },
+  ledger: SandboxLedger & CheckpointStore,
+): Pick<SandboxProviderOptions, 'e2b'> {
+  if (config.e2bApiKey === undefined) return {}
+  return {
+    e2b: {
+      apiKey: config.e2bApiKey,
+      domain: config.e2bDomain,
+      apiUrl: config.e2bApiUrl,
+      sandboxUrl: config.e2bSandboxUrl,
+      template: config.e2bTemplate,
+      ledger,
+    },
   }
 }

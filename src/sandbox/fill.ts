@@ -6,12 +6,14 @@ import { tmpdir } from 'node:os'
 import { join, relative, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError } from '../shared/errors.ts'
-import type { FileWrite, Sandbox } from './types.ts'
+import { newId } from '../shared/ids.ts'
+import type { FileWrite, Sandbox, TreeFile } from './types.ts'
 
 const MAX_FILES = 50_000
 const MAX_FILE_BYTES = 100 * 1024 * 1024
 const BATCH_FILES = 200
 const CLONE_TIMEOUT_MS = 5 * 60_000
+const LINK_TIMEOUT_MS = 30_000
 
 export type Source =
   | { readonly kind: 'sample'; readonly name?: string | undefined }
@@ -19,11 +21,14 @@ export type Source =
   | { readonly kind: 'files'; readonly files: Readonly<Record<string, string>> }
   | { readonly kind: 'git'; readonly url: string; readonly ref?: string | undefined }
   | { readonly kind: 'path'; readonly path: string }
+  | { readonly kind: 'fork' }
 
 export interface FillOptions {
   readonly sampleFiles: () => Readonly<Record<string, string>>
   /** Host directories below which a `path` source may lie. */
   readonly projectRoots: readonly string[]
+  /** The files that were stored with a forked project, some at a time. */
+  forkedFiles(): AsyncIterable<readonly TreeFile[]>
 }
 
 /** Throws `project_source_failed` with a sentence for the person who made the project, and `sandbox_*`. */
@@ -39,7 +44,31 @@ export async function fillSandbox(sandbox: Sandbox, source: Source, options: Fil
       return await copyDirectory(sandbox, await allowedPath(source.path, options.projectRoots))
     case 'git':
       return await cloneInto(sandbox, source)
+    case 'fork':
+      return await writeForked(sandbox, options.forkedFiles())
   }
+}
+
+async function writeForked(sandbox: Sandbox, pages: AsyncIterable<readonly TreeFile[]>): Promise<void> {
+  for await (const files of pages) {
+    const plain = files.filter((file) => file.mode !== '120000')
+    await sandbox.write(plain.map(({ path, mode, data }) => ({ path, data, mode: mode === '100755' ? 0o755 : 0o644 })))
+    for (const link of files) if (link.mode === '120000') await makeLink(sandbox, link)
+  }
+}
+
+/** By a command inside, since what a link points to is not ours to judge from out here. */
+async function makeLink(sandbox: Sandbox, { path, data }: TreeFile): Promise<void> {
+  const execId = `link.${newId('req')}`
+  const script = 'mkdir -p -- "$(dirname -- "$2")" && ln -sfn -- "$1" "$2"'
+  const argv = ['sh', '-c', script, 'sh', Buffer.from(data).toString(), `./${path}`]
+  await sandbox.start({ execId, taskId: 'keelson', argv, timeoutMs: LINK_TIMEOUT_MS })
+  const { state } = await sandbox.poll(execId, {
+    cursor: Number.MAX_SAFE_INTEGER,
+    maxBytes: 0,
+    waitMs: LINK_TIMEOUT_MS,
+  })
+  if (state.exitCode !== 0) throw new AppError('project_source_failed', `The link ${path} could not be made.`)
 }
 
 async function writeFiles(sandbox: Sandbox, files: Readonly<Record<string, string>>): Promise<void> {

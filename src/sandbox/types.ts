@@ -34,12 +34,21 @@ export interface EnsureSpec {
   readonly generation: number
   /** Where an earlier `ensure` left it, if any. */
   readonly existing?: SandboxRef
+  /** Which provider makes it, where there are several; default that of `existing`, else the first. */
+  readonly kind?: SandboxKind
+  /** Commands that ran in a predecessor which was lost: starting one of them again finds it `lost`. */
+  readonly lostExecs?: readonly { readonly execId: string; readonly taskId: string }[]
 }
 
 export interface SandboxSummary {
   readonly ref: SandboxRef
+  /** Milliseconds since the epoch, also `endAt`: when it ends or is paused unless somebody extends it. */
   readonly createdAt: number
   readonly state: 'running' | 'paused'
+  readonly endAt?: number
+  /** What it is billed by, where it is. */
+  readonly cpus?: number
+  readonly memoryMb?: number
 }
 
 export interface SandboxProvider {
@@ -147,6 +156,13 @@ export interface FileChange {
   readonly binary: boolean
 }
 
+/** A file of a checkpoint with its content; a link's is its target. */
+export interface TreeFile {
+  readonly path: string
+  readonly mode: '100644' | '100755' | '120000'
+  readonly data: Uint8Array
+}
+
 export interface TreeDiff {
   /** Unified diff, cut at `maxBytes` on a line's end. */
   readonly patch: string
@@ -195,6 +211,8 @@ export interface Sandbox {
   diff(from: string, to: string, options: { maxBytes: number; paths?: readonly string[] }): Promise<TreeDiff>
   /** Makes the workspace's files equal to a checkpoint (or only the given paths); ignored directories stay. */
   restore(tree: string, paths?: readonly string[]): Promise<void>
+  /** A checkpoint's files, one after the other; what is in the workspace now does not matter. A fork needs it. */
+  treeFiles?(tree: string): AsyncIterable<TreeFile>
 
   /** Tells the provider that the sandbox is in use. */
   keepAlive(): Promise<void>

@@ -5,10 +5,12 @@
 
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
-import type { Sandbox, SandboxProvider, SandboxRef } from './types.ts'
+import type { Sandbox, SandboxKind, SandboxProvider, SandboxRef } from './types.ts'
 
 /** What Postgres knows of a project's sandbox. */
 export interface WorkspaceRow {
+  /** The provider that the project chose. */
+  readonly provider: string
   readonly generation: number
   readonly ref: SandboxRef | null
   readonly filled: boolean
@@ -23,10 +25,21 @@ export interface WorkspaceStore {
   locked<T>(projectId: string, work: () => Promise<T>): Promise<T>
 }
 
+/** How a lost sandbox is made anew; without it, lost is lost. */
+export interface WorkspaceRecovery {
+  /** The newest checkpoint that lies outside the sandbox, null when there is none. */
+  savedTree(projectId: string): Promise<{ readonly tree: string; readonly savedAt: Date } | null>
+  /** Moves the project on to its next generation and notes the loss, for people and the model to be told. */
+  giveUp(lost: SandboxRef, saved: { readonly tree: string; readonly savedAt: Date }): Promise<boolean>
+  /** Commands that were started and have no result: nobody knows what became of them. */
+  lostExecs(projectId: string): Promise<readonly { readonly execId: string; readonly taskId: string }[]>
+}
+
 export interface Workspaces {
   /**
-   * The project's sandbox, ready to use. Throws `not_found`, `sandbox_*`, `project_source_failed`. Safe to repeat and to
-   * call from several processes at once.
+   * The project's sandbox, ready to use. One that is lost is made anew from its newest saved checkpoint where there is one;
+   * one that is only out of reach is never replaced. Throws `not_found`, `sandbox_*`, `project_source_failed`. Safe to
+   * repeat and to call from several processes at once.
    */
   open(projectId: string): Promise<Sandbox>
   /** The same, but null when the project has none (yet, or any more): nothing is made. */
@@ -40,16 +53,30 @@ export function createWorkspaces(options: {
   readonly provider: SandboxProvider
   /** Puts the project's source into an empty sandbox; must be safe to repeat. */
   fill(projectId: string, sandbox: Sandbox): Promise<void>
+  readonly recovery?: WorkspaceRecovery
 }): Workspaces {
-  const { store, provider } = options
+  const { store, provider, recovery } = options
+
+  /** The project's row, moved on to its next generation when its sandbox is lost and can be made anew. */
+  async function settledRow(projectId: string): Promise<WorkspaceRow> {
+    const row = await store.touch(projectId)
+    const saved = recovery && row.ref && row.filled ? await recovery.savedTree(projectId) : null
+    if (!recovery || !row.ref || !saved || !(await isGone(provider, row.ref))) return row
+    await recovery.giveUp(row.ref, saved)
+    return await store.touch(projectId)
+  }
 
   async function make(projectId: string): Promise<Sandbox> {
-    const row = await store.touch(projectId)
+    const row = await settledRow(projectId)
     const existing = row.ref === null ? {} : { existing: row.ref }
-    const ref = await provider.ensure({ projectId, generation: row.generation, ...existing })
+    const saved = row.filled ? null : await recovery?.savedTree(projectId)
+    const lost = saved ? { lostExecs: (await recovery?.lostExecs(projectId)) ?? [] } : {}
+    const kind = kindOf(row.provider)
+    const ref = await provider.ensure({ projectId, generation: row.generation, kind, ...existing, ...lost })
     const sandbox = await provider.open(ref)
     hitCrashPoint('sandbox.made.before_record')
-    if (!row.filled) await options.fill(projectId, sandbox)
+    if (saved) await sandbox.restore(saved.tree)
+    else if (!row.filled) await options.fill(projectId, sandbox)
     hitCrashPoint('sandbox.filled.before_record')
     if (!(await store.save(ref, true)))
       throw new AppError('sandbox_busy', 'The project’s sandbox was replaced meanwhile.')
@@ -59,7 +86,10 @@ export function createWorkspaces(options: {
   return {
     async open(projectId) {
       const row = await store.touch(projectId)
-      if (row.ref && row.filled) return await provider.open(row.ref)
+      if (row.ref && row.filled) {
+        const sandbox = await openUnlessGone(provider, row.ref, recovery !== undefined)
+        if (sandbox) return sandbox
+      }
       return await store.locked(projectId, () => make(projectId))
     },
     async openExisting(projectId) {
@@ -73,4 +103,24 @@ export function createWorkspaces(options: {
     },
     destroy: (ref) => provider.destroy(ref),
   }
+}
+
+/** Null when it is gone and that may be mended; otherwise every failure is thrown. */
+async function openUnlessGone(provider: SandboxProvider, ref: SandboxRef, mayMend: boolean): Promise<Sandbox | null> {
+  try {
+    return await provider.open(ref)
+  } catch (error) {
+    if (mayMend && error instanceof AppError && error.code === 'sandbox_gone') return null
+    throw error
+  }
+}
+
+/** Only what the provider itself says does not exist any more is gone: whatever cannot be reached may hold unsaved work. */
+async function isGone(provider: SandboxProvider, ref: SandboxRef): Promise<boolean> {
+  return (await openUnlessGone(provider, ref, true)) === null
+}
+
+function kindOf(provider: string): SandboxKind {
+  if (provider === 'local-bwrap' || provider === 'e2b' || provider === 'unsafe-host') return provider
+  throw new AppError('sandbox_unavailable', `There is no sandbox provider ${provider}.`)
 }

@@ -39,10 +39,8 @@ export const GENERATED_ETC: Readonly<Record<string, string>> = {
 
 const SHM_BYTES = 64 * 1024 * 1024
 
-const BASE_ENV: Readonly<Record<string, string>> = {
-  HOME: SANDBOX_HOME,
-  USER: 'agent',
-  LOGNAME: 'agent',
+/** What every command of every provider finds set: nothing asks, pages or colours. */
+export const QUIET_BASE_ENV: Readonly<Record<string, string>> = {
   SHELL: '/bin/bash',
   TMPDIR: '/tmp',
   LANG: 'C.UTF-8',
@@ -64,7 +62,8 @@ const BASE_ENV: Readonly<Record<string, string>> = {
 
 /** The environment of a command: fixed values, then what the caller asked for. Nothing of the host's own is in it. */
 export function commandEnv(host: HostView, env: Readonly<Record<string, string>>): Record<string, string> {
-  return { ...BASE_ENV, PATH: host.path, ...env }
+  const home = { HOME: SANDBOX_HOME, USER: 'agent', LOGNAME: 'agent' }
+  return { ...home, ...QUIET_BASE_ENV, PATH: host.path, ...env }
 }
 
 /**

@@ -1,9 +1,20 @@
 import path from 'node:path'
+import { hitCrashPoint } from '../../shared/crash-points.ts'
 import { AppError } from '../../shared/errors.ts'
-import { breathe, removeOne, type WorkspacePlace, writeFileWhole, writeSymlink } from './files.ts'
+import {
+  breathe,
+  listDirectory,
+  removeOne,
+  statPath,
+  type WorkspacePlace,
+  writeFileWhole,
+  writeSymlink,
+} from './files.ts'
 import type { FlatTree, ObjectStore } from './objects.ts'
 
 const FILES_PER_BREATH = 50
+const MAX_LOOK_DEPTH = 64
+const MAX_LOOK_ENTRIES = 10_000
 
 function toText(bytePath: string): string {
   return Buffer.from(bytePath, 'latin1').toString()
@@ -29,6 +40,9 @@ export async function restoreTree(
   paths: readonly string[] | null,
 ): Promise<void> {
   const chosen = paths === null ? null : new Set(paths.map((each) => Buffer.from(each).toString('latin1')))
+  for (const file of target.keys()) {
+    if (!current.has(file) && isChosen(file, chosen)) await refuseBlocked(place, current, toText(file))
+  }
   let done = 0
   for (const file of current.keys()) {
     if (target.has(file) || !isChosen(file, chosen)) continue
@@ -42,7 +56,20 @@ export async function restoreTree(
     makeRoom(place, toText(file))
     if (wanted.mode === '120000') writeSymlink(place, toText(file), data)
     else await writeFileWhole(place, toText(file), data, wanted.mode === '100755' ? 0o755 : 0o644)
+    hitCrashPoint('restore.file_replaced')
   }
+}
+
+/**
+ * Throws `sandbox_bad_request` when a directory stands in a file's place and holds what no checkpoint sees. Asked before
+ * anything is touched: taking away a manifest may uncover build output, which a way back would then remove.
+ */
+async function refuseBlocked(place: WorkspacePlace, current: FlatTree, file: string): Promise<void> {
+  if (statPath(place, file)?.kind !== 'directory') return
+  const { entries, truncated } = await listDirectory(place, file, { depth: MAX_LOOK_DEPTH, limit: MAX_LOOK_ENTRIES })
+  const isKnown = (path: string) => current.has(Buffer.from(path).toString('latin1'))
+  if (!truncated && entries.every((entry) => entry.kind === 'directory' || isKnown(entry.path))) return
+  throw new AppError('sandbox_bad_request', `${file} cannot be restored: a directory with other files is in its place`)
 }
 
 /** Directories go with their last file, since a tree has no empty ones. */

@@ -1,7 +1,8 @@
 import { readdirSync, utimesSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../shared/errors.ts'
-import type { ExecSpec, ExecState, Sandbox, SandboxRef } from '../types.ts'
+import { checkExecSpec } from '../exec-spec.ts'
+import type { ExecState, Sandbox, SandboxRef } from '../types.ts'
 import { relativePath } from './confined.ts'
 import {
   listDirectory,
@@ -23,10 +24,9 @@ import {
   readTaskId,
   requireState,
 } from './job-files.ts'
-import { checkName, jobDir, type SandboxPaths } from './layout.ts'
+import { jobDir, type SandboxPaths } from './layout.ts'
 import type { Limits } from './limits.ts'
 import { createObjectStore } from './objects.ts'
-import { MAX_STDIN_BYTES, type StartMessage } from './protocol.ts'
 import { restoreTree } from './restore.ts'
 import type { RunnerClient } from './runner-client.ts'
 import { listChanges, unifiedDiff } from './shadow-git.ts'
@@ -35,8 +35,6 @@ import { createSnapshotter } from './snapshot.ts'
 const REQUEST_MS = 15_000
 /** Without a runner to tell us, files are looked at this often. */
 const FILE_POLL_MS = 50
-const MAX_ARGV_BYTES = 120_000
-const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 export interface LocalSandboxOptions {
   readonly ref: SandboxRef
@@ -90,7 +88,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     ref,
     root,
     async start(spec) {
-      const message = toStartMessage(spec, options)
+      const message = checkExecSpec(spec, { root, maxTimeoutMs: options.limits.maxTimeoutMs })
       const known = readState(jobDir(paths, spec.execId))
       if (known !== null && known.status !== 'running') return known
       const request = { op: 'start' as const, sandbox: ref.id, spec: message }
@@ -172,6 +170,13 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
         await restoreTree(place, store, current, target, whole ? null : only.map(inside))
       })
     },
+    async *treeFiles(tree) {
+      for (const [file, { mode, hash }] of await store.flatten(tree)) {
+        // A flat tree has only files and links.
+        if (mode !== '40000')
+          yield { path: Buffer.from(file, 'latin1').toString(), mode, data: await store.readBlob(hash) }
+      }
+    },
     async keepAlive() {
       utimesSync(paths.marker, new Date(), new Date())
     },
@@ -191,37 +196,6 @@ function listJobs(paths: SandboxPaths): string[] {
   } catch (error) {
     if (isMissing(error)) throw new AppError('sandbox_gone', 'this sandbox does not exist any more', { cause: error })
     throw error
-  }
-}
-
-/** Checks everything a caller says about a command. Throws `sandbox_bad_request`. */
-function toStartMessage(spec: ExecSpec, { limits, root }: LocalSandboxOptions): StartMessage {
-  const refuse = (message: string): never => {
-    throw new AppError('sandbox_bad_request', message)
-  }
-  const argv = 'sh' in spec.argv ? ['bash', '-c', spec.argv.sh] : [...spec.argv]
-  if (argv.length === 0 || argv[0] === '') refuse('a command needs a program')
-  const env = spec.env ?? {}
-  const words = [...argv, ...Object.values(env)]
-  if (words.some((word) => word.includes('\0'))) refuse('a command cannot hold a NUL character')
-  // The kernel takes 128 KiB for one argument.
-  if (words.some((word) => Buffer.byteLength(word) > MAX_ARGV_BYTES)) refuse('an argument is too long')
-  if (!Object.keys(env).every((name) => ENV_NAME.test(name))) refuse('a variable has a malformed name')
-  if (!(spec.timeoutMs > 0 && spec.timeoutMs <= limits.maxTimeoutMs)) {
-    refuse(`timeoutMs must be between 1 and ${limits.maxTimeoutMs}`)
-  }
-  const { stdin } = spec
-  if (stdin instanceof Uint8Array && stdin.length > MAX_STDIN_BYTES) refuse('the input is too long')
-  return {
-    execId: checkName('execId', spec.execId),
-    taskId: checkName('taskId', spec.taskId),
-    argv,
-    cwd: relativePath(spec.cwd ?? '', root),
-    env,
-    stdin: stdin instanceof Uint8Array ? Buffer.from(stdin).toString('base64') : null,
-    stdinOpen: stdin === 'open',
-    timeoutMs: Math.ceil(spec.timeoutMs),
-    idleTimeoutMs: Math.max(0, Math.ceil(spec.idleTimeoutMs ?? 0)),
   }
 }
 

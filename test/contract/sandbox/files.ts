@@ -102,7 +102,8 @@ export function fileContract(underTest: () => ProviderUnderTest): void {
       expect(codes).toEqual(Array(5).fill('sandbox_bad_request'))
     })
 
-    test('devices and hard links to outside files cannot be made', async () => {
+    const confines = () => underTest().caps?.confinesDevices ?? true
+    test.runIf(confines())('devices and hard links to outside files cannot be made', async () => {
       const { output } = await run(
         sandbox,
         'mknod dev c 1 3 2>/dev/null && echo device; ln /usr/bin/env hard 2>/dev/null && echo hard; echo end',
@@ -114,11 +115,11 @@ export function fileContract(underTest: () => ProviderUnderTest): void {
       const spec = { timeoutMs: 20_000 }
       const attack = run(
         sandbox,
-        'mkdir -p a; for i in $(seq 400); do mv a a.dir 2>/dev/null; ln -sfn /tmp a; rm -f a; mv a.dir a; done; echo over',
+        'mkdir -p a; for i in $(seq 200); do mv a a.dir 2>/dev/null; ln -sfn /tmp a; rm -f a; mv a.dir a; done; echo over',
         spec,
       )
       const codes = new Set<string>()
-      for (let i = 0; i < 200; i++) codes.add(await codeOf(sandbox.write([{ path: 'a/race-target', data: 'x' }])))
+      for (let i = 0; i < 60; i++) codes.add(await codeOf(sandbox.write([{ path: 'a/race-target', data: 'x' }])))
       await attack
       codes.delete('none')
       codes.delete('sandbox_bad_request')

@@ -6,6 +6,8 @@ export interface ProviderUnderTest {
   readonly provider: SandboxProvider
   /** A second provider on the same sandboxes, as another worker has it. */
   readonly secondProvider: () => SandboxProvider
+  /** Claims that not every provider can make; left out means that it makes them. */
+  readonly caps?: { readonly confinesDevices?: boolean; readonly hasRipgrep?: boolean }
 }
 
 export interface RunResult {

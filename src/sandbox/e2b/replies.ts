@@ -1,0 +1,112 @@
+/** Reads what vm.sh prints. The VM belongs to the agent, so every field is checked: nonsense is `sandbox_unreachable`. */
+
+import { AppError } from '../../shared/errors.ts'
+import type { ExecState, ExecStatus, FileEntry, TreeFile } from '../types.ts'
+
+const STATUSES: ReadonlySet<string> = new Set<ExecStatus>([
+  'running',
+  'exited',
+  'timed_out',
+  'idle_timed_out',
+  'killed',
+  'oom',
+  'lost',
+])
+const HASH = /^[0-9a-f]{40}$/
+
+export function nonsense(): AppError {
+  return new AppError('sandbox_unreachable', 'The VM answered something that makes no sense.')
+}
+
+function numberOf(text: string | undefined): number {
+  if (text === undefined || !/^\d{1,15}$/.test(text)) throw nonsense()
+  return Number(text)
+}
+
+/** `state id task status code signal started ended bytes dropped`, `-` for what is not known. */
+export function readState(line: string | undefined): ExecState {
+  const [word, execId, , status = '', code, signal, started, ended, bytes, dropped] = (line ?? '').split(' ')
+  if (word !== 'state' || execId === undefined || !STATUSES.has(status)) throw nonsense()
+  return {
+    execId,
+    // One of the statuses, looked up above.
+    status: status as ExecStatus,
+    exitCode: code === '-' ? null : numberOf(code),
+    signal: signal === '-' ? null : (signal ?? null),
+    startedAt: numberOf(started),
+    endedAt: ended === '-' ? null : numberOf(ended),
+    bytes: numberOf(bytes),
+    droppedBytes: numberOf(dropped),
+  }
+}
+
+export function readStates(text: string): ExecState[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(readState)
+    .sort((a, b) => a.startedAt - b.startedAt)
+}
+
+export function bytesOf(base64: string | undefined): Buffer {
+  return Buffer.from(base64 ?? '', 'base64')
+}
+
+/** `word number…` lines: the numbers after the word. */
+export function numbersAfter(word: string, line: string | undefined): number[] {
+  const [first, ...rest] = (line ?? '').split(' ')
+  if (first !== word) throw nonsense()
+  return rest.map(numberOf)
+}
+
+export function hashAfter(word: string, line: string | undefined): string {
+  const [first, hash = ''] = (line ?? '').split(' ')
+  if (first !== word || !HASH.test(hash)) throw nonsense()
+  return hash
+}
+
+const KINDS: Readonly<Record<string, FileEntry['kind']>> = { f: 'file', d: 'directory', l: 'symlink' }
+
+/** Entries of `find`, ordered by names, each directory before what is in it; `base` is where they lie. */
+export function readEntries(listing: string, base: string): FileEntry[] {
+  const children = new Map<string, FileEntry[]>()
+  for (const record of listing.split('\0')) {
+    const [letter = '', size, ...rest] = record.split('\t')
+    if (rest.length === 0) continue
+    const path = base === '' ? rest.join('\t') : `${base}/${rest.join('\t')}`
+    const slash = path.lastIndexOf('/')
+    const kind = KINDS[letter] ?? 'other'
+    const entry = { path, name: path.slice(slash + 1), kind, sizeBytes: kind === 'file' ? numberOf(size) : 0 }
+    const parent = slash === -1 ? '' : path.slice(0, slash)
+    const siblings = children.get(parent)
+    if (siblings) siblings.push(entry)
+    else children.set(parent, [entry])
+  }
+  const ordered: FileEntry[] = []
+  const visit = (parent: string) => {
+    for (const entry of (children.get(parent) ?? []).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      ordered.push(entry)
+      if (entry.kind === 'directory') visit(entry.path)
+    }
+  }
+  visit(base)
+  return ordered
+}
+
+const MODES: ReadonlySet<string> = new Set<TreeFile['mode']>(['100644', '100755', '120000'])
+
+/** `git ls-tree -r -z` and, in the same order, `git cat-file --batch`: `hash blob size LF data LF` each. */
+export function* readTreeFiles(list: string, content: Buffer): Generator<TreeFile> {
+  let at = 0
+  for (const line of list.split('\0')) {
+    if (line === '') continue
+    const tab = line.indexOf('\t')
+    const mode = line.slice(0, 6)
+    const end = content.indexOf(10, at)
+    const size = numberOf(content.toString('latin1', at, Math.max(at, end)).split(' ')[2])
+    if (tab === -1 || !MODES.has(mode) || end + 1 + size > content.length) throw nonsense()
+    // One of the modes, looked up above.
+    yield { path: line.slice(tab + 1), mode: mode as TreeFile['mode'], data: content.subarray(end + 1, end + 1 + size) }
+    at = end + 2 + size
+  }
+}

@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto'
+import { AppError } from '../../shared/errors.ts'
+import { checkExecSpec } from '../exec-spec.ts'
+import { QUIET_BASE_ENV } from '../local-bwrap/argv.ts'
+import { relativePath } from '../local-bwrap/confined.ts'
+import { checkName, WORKSPACE } from '../local-bwrap/layout.ts'
+import type { StartMessage } from '../local-bwrap/protocol.ts'
+import type { SandboxLogger } from '../local-bwrap/provider.ts'
+import { parseChanges } from '../local-bwrap/shadow-git.ts'
+import type { ExecSpec, FileWrite, Sandbox, SandboxRef } from '../types.ts'
+import { takeKeptCheckpoint } from './keep-checkpoint.ts'
+import type { CheckpointStore } from './ledger.ts'
+import { bytesOf, nonsense, numbersAfter, readEntries, readState, readStates, readTreeFiles } from './replies.ts'
+import { LAST_CALL_MS, PAYLOAD, shellQuote, type VmLink } from './vm.ts'
+
+const MAX_TIMEOUT_MS = 600_000
+const DEFAULT_READ_BYTES = 16 * 1024 * 1024
+const MAX_LISTED = 100_000
+const MAX_DEPTH = 32
+const MAX_CHANGES_BYTES = 64 * 1024 * 1024
+const BUSY_RETRY_MS = 10_000
+const HASH = /^[0-9a-f]{40}$/
+
+export interface E2bSandboxOptions {
+  readonly ref: SandboxRef
+  /** The link as it is now; a VM that was found to be gone has none any more. */
+  readonly link: VmLink
+  readonly store: CheckpointStore
+  readonly logger: SandboxLogger
+}
+
+/** One project's VM. Holds no state, so any number of them may be open on it at once, in any process. */
+export function createE2bSandbox({ ref, link, store, logger }: E2bSandboxOptions): Sandbox {
+  const inside = (given: string) => relativePath(given, WORKSPACE)
+  const exec = (execId: string) => checkName('execId', execId)
+  let treeWork: Promise<unknown> = Promise.resolve()
+
+  /** Checkpoints and restores of one sandbox take turns. */
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = treeWork.then(work, work)
+    treeWork = mine.catch(() => undefined) // its caller has the failure; the next one starts anyhow
+    return mine
+  }
+
+  /** No command begins in a VM that is about to end: it is restarted first when nothing runs in it. */
+  const awaitLife = async () => {
+    await link.keepAlive()
+    if ((await link.endsAt()) - Date.now() > LAST_CALL_MS) return
+    if (readStates(await link.call('execs', ['-'])).some((state) => state.status === 'running')) {
+      throw new AppError('sandbox_busy', 'The E2B sandbox reaches its longest life; it is restarted when it is idle.', {
+        retryAfterMs: BUSY_RETRY_MS,
+      })
+    }
+    await link.restart()
+  }
+
+  const start = async (spec: ExecSpec) => {
+    const message = checkExecSpec(spec, { root: WORKSPACE, maxTimeoutMs: MAX_TIMEOUT_MS })
+    await awaitLife()
+    const stdin = message.stdin === null ? '-' : await link.upload(Buffer.from(message.stdin, 'base64'))
+    const payload = Buffer.from(toSpecScript(message))
+    return readState(await firstLine(link.call('start', [message.execId, message.taskId, PAYLOAD, stdin], { payload })))
+  }
+
+  return {
+    ref,
+    root: WORKSPACE,
+    start,
+    async poll(execId, { cursor, maxBytes, waitMs, signal }) {
+      signal?.throwIfAborted()
+      const from = Math.min(cursor, 1e15)
+      const args = [exec(execId), from, maxBytes, waitMs]
+      const [state, chunk, data] = (await link.call('poll', args, { waitMs, signal })).split('\n')
+      if (!chunk) return { state: readState(state), chunks: [], cursor }
+      const [offset = 0] = numbersAfter('chunk', chunk)
+      const bytes = bytesOf(data)
+      return { state: readState(state), chunks: [{ offset, data: bytes }], cursor: offset + bytes.length }
+    },
+    async output(execId, { headBytes, tailBytes }) {
+      const [line, first, last] = (await link.call('output', [exec(execId), headBytes, tailBytes])).split('\n')
+      const [head, tail] = [bytesOf(first), bytesOf(last)]
+      return { head, tail, omittedBytes: Math.max(0, readState(line).bytes - head.length - tail.length) }
+    },
+    async input(execId, data) {
+      const path = data === 'eof' ? '-' : await link.upload(data)
+      await link.call('input', [exec(execId), path])
+    },
+    kill: async (execId) => readState(await firstLine(link.call('kill', [exec(execId)]))),
+    killAll: async (taskId) => readStates(await link.call('killall', [taskId ?? '-'])),
+    execs: async (taskId) => readStates(await link.call('execs', [taskId ?? '-'])),
+
+    async read(file, options = {}) {
+      const offset = Math.max(0, options.offset ?? 0)
+      const wanted = Math.min(options.length ?? Number.MAX_SAFE_INTEGER, options.maxBytes ?? DEFAULT_READ_BYTES)
+      const [line, base64] = (await link.call('read', [inside(file), offset, Math.max(0, wanted)])).split('\n')
+      const [sizeBytes = 0] = numbersAfter('file', line)
+      const data = bytesOf(base64)
+      if (offset > 0 || data.length < sizeBytes) return { data, sizeBytes }
+      return { data, sizeBytes, sha256: createHash('sha256').update(data).digest('hex') }
+    },
+    async write(files) {
+      if (files.length === 0) return
+      await link.call('write', [PAYLOAD], { payload: toWritePayload(files, inside) })
+    },
+    async stat(file) {
+      const [word, mode = '', size] = (await link.call('stat', [inside(file)])).trim().split(' ')
+      if (word === 'none') return null
+      const bits = Number.parseInt(mode, 16)
+      const sizeBytes = Number(size)
+      if (!Number.isSafeInteger(bits) || !Number.isSafeInteger(sizeBytes)) throw nonsense()
+      return { kind: kindOfMode(bits), sizeBytes, mode: bits & 0o7777 }
+    },
+    async list(directory, { depth, limit }) {
+      const reply = await link.call('list', [inside(directory), Math.min(depth, MAX_DEPTH), MAX_LISTED])
+      const [base = '', listing] = reply.split('\n')
+      const at = bytesOf(base.slice('base '.length)).toString('utf8').replace(/^\//, '')
+      const entries = readEntries(bytesOf(listing).toString('utf8'), at)
+      return { entries: entries.slice(0, limit), truncated: entries.length > limit || entries.length >= MAX_LISTED }
+    },
+    remove: async (file) => void (await link.call('remove', [inside(file)])),
+
+    checkpoint: () => inTurn(() => takeKeptCheckpoint(link, store, ref.projectId, logger)),
+    async changes(from, to) {
+      checkTrees(from, to)
+      if (from === to) return []
+      const data = bytesOf(await link.call('changes', [from, to, MAX_CHANGES_BYTES]))
+      if (data.length === MAX_CHANGES_BYTES) {
+        throw new AppError('sandbox_bad_request', 'the checkpoints differ in too many files')
+      }
+      return parseChanges(data.toString('utf8'))
+    },
+    async diff(from, to, { maxBytes, paths }) {
+      checkTrees(from, to)
+      if (from === to) return { patch: '', truncated: false }
+      const data = bytesOf(await link.call('diff', [from, to, maxBytes + 1, ...(paths ?? []).map(inside)]))
+      if (data.length <= maxBytes) return { patch: data.toString('utf8'), truncated: false }
+      const kept = data.subarray(0, maxBytes)
+      return { patch: kept.subarray(0, kept.lastIndexOf(10) + 1).toString('utf8'), truncated: true }
+    },
+    async restore(tree, paths) {
+      checkTrees(tree)
+      const chosen = (paths ?? []).map(inside)
+      await inTurn(() => link.call('restore', [tree, ...(chosen.includes('') ? [] : chosen)]))
+    },
+
+    async *treeFiles(tree) {
+      checkTrees(tree)
+      const [place = '', list] = (await link.call('files', [tree])).split('\n')
+      const content = await link.download(place.slice('content '.length))
+      yield* readTreeFiles(bytesOf(list).toString('utf8'), Buffer.from(content))
+    },
+
+    keepAlive: () => link.keepAlive(),
+    pause: () => link.pause(),
+    async usage() {
+      const [sizeBytes = 0, files = 0] = numbersAfter('usage', (await link.call('usage', [])).trim())
+      return { sizeBytes, files }
+    },
+  }
+}
+
+async function firstLine(reply: Promise<string>): Promise<string | undefined> {
+  return (await reply).split('\n')[0]
+}
+
+/** What the runner sources: only assignments, every value quoted. */
+function toSpecScript(message: StartMessage): string {
+  const stdin = message.stdinOpen ? 'open' : message.stdin === null ? 'none' : 'file'
+  const env = Object.entries({ ...QUIET_BASE_ENV, ...message.env }).map(([name, value]) => `${name}=${value}`)
+  return [
+    `cwd=${shellQuote(message.cwd)}`,
+    `timeout_ms=${message.timeoutMs}`,
+    `idle_ms=${message.idleTimeoutMs}`,
+    `stdin_kind=${stdin}`,
+    `env=(${env.map(shellQuote).join(' ')})`,
+    `argv=(${message.argv.map(shellQuote).join(' ')})`,
+    '',
+  ].join('\n')
+}
+
+/** Count, then mode, size and path of each, then all data; every field ended by NUL. */
+function toWritePayload(files: readonly FileWrite[], inside: (path: string) => string): Uint8Array {
+  const parts = files.map((file) => ({
+    data: Buffer.from(file.data),
+    mode: file.mode === undefined ? '-' : (file.mode & 0o777).toString(8),
+    path: inside(file.path),
+  }))
+  const heads = parts.map(({ data, mode, path }) => `${mode}\0${data.length}\0${path}\0`)
+  return Buffer.concat([Buffer.from(`${parts.length}\0${heads.join('')}`), ...parts.map((part) => part.data)])
+}
+
+function kindOfMode(bits: number): 'file' | 'directory' | 'symlink' | 'other' {
+  switch (bits & 0o170000) {
+    case 0o100000:
+      return 'file'
+    case 0o040000:
+      return 'directory'
+    case 0o120000:
+      return 'symlink'
+    default:
+      return 'other'
+  }
+}
+
+function checkTrees(...trees: string[]): void {
+  if (trees.every((tree) => HASH.test(tree))) return
+  throw new AppError('sandbox_bad_request', 'a checkpoint is named by 40 hexadecimal digits')
+}

@@ -1,0 +1,141 @@
+import { E2B } from 'e2b'
+import { afterAll, describe, expect, test } from 'vitest'
+import { aSandbox, aSpec, codeOf, readToEnd, run, waitFor, waitForOutput } from '../../contract/sandbox/harness.ts'
+import { sandboxContract } from '../../contract/sandbox/suite.ts'
+import { aFakeE2b, FAKE_KEY, fakeUnavailable } from './fake-e2b.ts'
+
+const reason = fakeUnavailable()
+const e2b = await aFakeE2b({ maxLifeMs: 3_600_000 })
+const provider = e2b.provider()
+afterAll(async () => await e2b.close())
+const cannot = reason === null ? '' : ` (this machine cannot run the fake: ${reason})`
+
+describe.skipIf(reason !== null)(
+  `e2b keeps the contract, the real SDK over the fake${cannot}`,
+  { timeout: 60_000 },
+  () => {
+    sandboxContract(() => ({ provider, secondProvider: () => e2b.provider() }))
+  },
+)
+
+describe.skipIf(reason !== null)('the fake has the traps of the real one', () => {
+  const options = { apiUrl: e2b.fake.url, sandboxUrl: e2b.fake.url, apiKey: FAKE_KEY }
+  const { Sandbox } = new E2B(options)
+
+  test('output without a reader is dropped, leaving a stream ends nothing, and the exit code is kept for a while', async () => {
+    const vm = await Sandbox.create({ timeoutMs: 60_000 })
+    const command = await vm.commands.run('echo early; while [ ! -e go ]; do sleep 0.02; done; echo late; exit 3', {
+      background: true,
+      timeoutMs: 0,
+    })
+    await waitFor(() => (command.stdout === 'early\n' ? true : undefined))
+    await command.disconnect()
+    await vm.commands.run('touch go')
+    await waitFor(async () => ((await vm.commands.list()).some((each) => each.pid === command.pid) ? undefined : true))
+    const again = await vm.commands.connect(command.pid)
+    const ended = await again.wait().catch((error: unknown) => error)
+    await vm.kill()
+    expect(ended).toMatchObject({ name: 'CommandExitError', exitCode: 3, stdout: '' })
+  })
+
+  test('a kill and a deadline reach one process and leave its children', async () => {
+    const vm = await Sandbox.create({ timeoutMs: 60_000 })
+    const withChild = (name: string) => `sh -c 'echo $$ > ${name}; exec sleep 60' & wait`
+    const killed = await vm.commands.run(withChild('first'), { background: true, timeoutMs: 0 })
+    await vm.commands.run('until [ -s first ]; do sleep 0.02; done')
+    await killed.kill()
+    const late = await vm.commands.run(withChild('second'), { timeoutMs: 500 }).catch((error: unknown) => error)
+    const { stdout } = await vm.commands.run('for name in first second; do kill -0 $(cat $name) && echo alive; done')
+    await vm.kill()
+    expect([late, stdout]).toEqual([expect.objectContaining({ name: 'TimeoutError' }), 'alive\nalive\n'])
+  })
+
+  test('life ends: a VM that asked for it is paused and can be had again, another one is gone', async () => {
+    const lifecycle = { onTimeout: 'pause' } as const
+    const [kept, lost] = await Promise.all([
+      Sandbox.create({ timeoutMs: 1_000, lifecycle }),
+      Sandbox.create({ timeoutMs: 1_000 }),
+    ])
+    const kinds = await Promise.all([
+      waitFor(async () => ((await Sandbox.getInfo(kept.sandboxId)).state === 'paused' ? 'paused' : undefined)),
+      waitFor(async () => {
+        const error = await Sandbox.getInfo(lost.sandboxId).catch((each: unknown) => each)
+        return error instanceof Error ? error.name : undefined
+      }),
+    ])
+    const pausedAgain = await Sandbox.pause(kept.sandboxId)
+    const resumed = await Sandbox.connect(kept.sandboxId, { timeoutMs: 60_000 })
+    const { stdout } = await resumed.commands.run('echo back')
+    await resumed.kill()
+    expect([kinds, pausedAgain, stdout]).toEqual([['paused', 'SandboxNotFoundError'], false, 'back\n'])
+  })
+})
+
+describe.skipIf(reason !== null)('e2b in trouble', () => {
+  test('a VM that was paused meanwhile is resumed by the next call, and its command goes on', async () => {
+    const { sandbox } = await aSandbox(provider)
+    const spec = aSpec('echo up; while [ ! -e go ]; do sleep 0.05; done; echo on')
+    await sandbox.start(spec)
+    await waitForOutput(sandbox, spec.execId, 'up')
+    await sandbox.pause()
+    await sandbox.write([{ path: 'go', data: '' }])
+    expect(await readToEnd(sandbox, spec.execId)).toMatchObject({ output: 'up\non\n', state: { exitCode: 0 } })
+  })
+
+  test('no command begins in the last minute of a VM: it is restarted first, or the command waits', async () => {
+    const short = await aFakeE2b({ maxLifeMs: 30_000 })
+    const { sandbox } = await aSandbox(short.provider())
+    await run(sandbox, 'true')
+    const asked = ['/timeout', '/pause', '/connect'].map((route) =>
+      short.fake.requests.some(({ line }) => line.endsWith(route)),
+    )
+    const spec = aSpec('sleep 60')
+    await sandbox.start(spec)
+    const second = await codeOf(sandbox.start(aSpec('true')))
+    await sandbox.killAll()
+    await short.close()
+    expect([asked, second]).toEqual([[true, true, true], 'sandbox_busy'])
+  })
+
+  test('what E2B answers becomes one of our codes', async () => {
+    const answers: [number | 'cut', string][] = [
+      [401, 'sandbox_auth_failed'],
+      [429, 'sandbox_rate_limited'],
+      [503, 'sandbox_busy'],
+      [500, 'sandbox_unreachable'],
+      ['cut', 'sandbox_unreachable'],
+      [400, 'sandbox_unavailable'],
+    ]
+    const { ref } = await aSandbox(provider)
+    const codes: string[] = []
+    for (const [trouble] of answers) {
+      e2b.fake.trouble.api = trouble
+      codes.push(await codeOf(e2b.provider().open(ref)))
+    }
+    e2b.fake.trouble.api = null
+    expect(codes).toEqual(answers.map(([, code]) => code))
+  })
+
+  test('every create and connect says how long, and the routes are those of SDK 2.51', async () => {
+    const apiLines = new Set(
+      e2b.fake.requests
+        .filter(({ plane, line }) => plane === 'api' && !line.endsWith('/timeout'))
+        .map(({ line }) => line.replace(/i[0-9a-f]{20}|\.\.%2F\.\.%2Fetc/, 'ID')),
+    )
+    const own = e2b.fake.created.filter((each) => each.metadata['deployment'] === 'test')
+    expect({
+      lives: [...new Set(own.map((each) => `${each.timeout} ${each.autoPause}`))],
+      routes: [...apiLines].sort(),
+    }).toEqual({
+      lives: ['900 true'],
+      routes: [
+        'DELETE /sandboxes/ID',
+        'GET /sandboxes/ID',
+        'GET /v2/sandboxes',
+        'POST /sandboxes/ID/pause',
+        'POST /v2/sandboxes',
+        'POST /v2/sandboxes/ID/connect',
+      ],
+    })
+  })
+})

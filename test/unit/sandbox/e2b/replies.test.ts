@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { readEntries, readState, readTreeFiles } from '../../../../src/sandbox/e2b/replies.ts'
+
+test('a state line is read, and nonsense from the VM is refused', () => {
+  expect(readState('state e1 tsk_a exited 3 - 100 200 6 0')).toEqual({
+    execId: 'e1',
+    status: 'exited',
+    exitCode: 3,
+    signal: null,
+    startedAt: 100,
+    endedAt: 200,
+    bytes: 6,
+    droppedBytes: 0,
+  })
+  const forged = [
+    '',
+    'state e1',
+    'state e1 t done 0 - 1 2 3 0',
+    'state e1 t exited x - 1 2 3 0',
+    'state e1 t exited 0 - 1 2 -3 0',
+  ]
+  for (const line of forged) expect(() => readState(line)).toThrow('makes no sense')
+})
+
+test('entries come in order of names, each directory before what is in it', () => {
+  const listing = ['f\t2\tb/z', 'd\t4096\tb', 'l\t1\ta', 'p\t0\tb/y'].join('\0')
+  expect(readEntries(listing, 'top').map(({ path, kind, sizeBytes }) => [path, kind, sizeBytes])).toEqual([
+    ['top/a', 'symlink', 0],
+    ['top/b', 'directory', 0],
+    ['top/b/y', 'other', 0],
+    ['top/b/z', 'file', 2],
+  ])
+})
+
+test('a tree’s files are taken out of what git prints of them', () => {
+  const list = `100755 blob ${'a'.repeat(40)}\trun.sh\0${'120000'} blob ${'b'.repeat(40)}\ta link\0`
+  const content = Buffer.from(`${'a'.repeat(40)} blob 4\none\n\n${'b'.repeat(40)} blob 6\nrun.sh\n`)
+  expect(
+    [...readTreeFiles(list, content)].map((file) => ({ ...file, data: Buffer.from(file.data).toString() })),
+  ).toEqual([
+    { path: 'run.sh', mode: '100755', data: 'one\n' },
+    { path: 'a link', mode: '120000', data: 'run.sh' },
+  ])
+})
