@@ -1,0 +1,23 @@
+import type { ToldRestore } from '../db/restores.ts'
+
+const SHOWN_PATHS = 20
+
+/** What the model is told at its next task about files that went back without it. Pure. */
+export function restoreNotices(restores: readonly ToldRestore[]): string[] {
+  return restores.map((restore) => {
+    const { kind, fromLabel, isPartial, files, changed } = restore
+    if (kind === 'fork') {
+      return `Notice: this conversation was forked at the checkpoint ${quote(fromLabel)}. The files are as they were then; whatever was done later is not in them.`
+    }
+    const what = isPartial ? 'chosen files' : 'the files'
+    const whose = kind === 'undo' ? 'the user undid a task and so put' : 'the user put'
+    const paths = changed.slice(0, SHOWN_PATHS).join(', ')
+    const rest = files > SHOWN_PATHS ? ', …' : ''
+    const which = files === 0 ? '' : ` Changed by that: ${paths}${rest} (${files} in all).`
+    return `Notice: since your last task ${whose} ${what} back to the checkpoint ${quote(fromLabel)}. What you remember of them may no longer hold; read before you edit.${which}`
+  })
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text)
+}

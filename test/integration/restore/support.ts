@@ -1,0 +1,128 @@
+/** Projects with files, checkpoints and finished tasks: real Postgres and sandbox, no worker, no model. */
+
+import { createCheckpointer } from '../../../src/activities/checkpoints.ts'
+import type { ActivityDeps } from '../../../src/activities/deps.ts'
+import { noReview } from '../../../src/db/accept-message.ts'
+import { type Checkpoint, listCheckpoints, recordCheckpoint } from '../../../src/db/checkpoints.ts'
+import type { Db } from '../../../src/db/client.ts'
+import { readForkedFiles } from '../../../src/db/forks.ts'
+import { closeTask } from '../../../src/db/lifecycle.ts'
+import { getProject } from '../../../src/db/projects.ts'
+import { getTask } from '../../../src/db/tasks.ts'
+import { createWorkspaceStore } from '../../../src/db/workspace-store.ts'
+import { guardWorkspaces } from '../../../src/restore/guard-workspaces.ts'
+import { createRestorer, type Restorer } from '../../../src/restore/restorer.ts'
+import { createSandboxProvider } from '../../../src/sandbox/create.ts'
+import { fillSandbox } from '../../../src/sandbox/fill.ts'
+import type { Sandbox } from '../../../src/sandbox/types.ts'
+import { createWorkspaces, type Workspaces } from '../../../src/sandbox/workspaces.ts'
+import { newId } from '../../../src/shared/ids.ts'
+import { NO_DIFF } from '../../../src/shared/task.ts'
+import { lease, post } from '../../support/tasks.ts'
+import { aCall, aTurn } from '../../support/turns.ts'
+
+const silent = { info: () => undefined, warn: () => undefined }
+
+export interface Parts {
+  readonly unguarded: Workspaces
+  readonly workspaces: Workspaces
+  readonly restorer: Restorer
+  close(): Promise<void>
+}
+
+/** What a server builds of the same name, over the sandboxes in `dir`. */
+export function partsOf(db: Db, dir: string, kick: () => void = () => undefined): Parts {
+  const provider = createSandboxProvider({ kind: 'local-bwrap', dir, logger: silent, runnerIdleMs: 5_000 })
+  const unguarded = createWorkspaces({
+    provider,
+    store: createWorkspaceStore(db),
+    fill: async (projectId, sandbox) => {
+      const { source } = await getProject(db, projectId)
+      const forkedFiles = () => readForkedFiles(db, projectId)
+      await fillSandbox(sandbox, source, { sampleFiles: () => ({}), projectRoots: [], forkedFiles })
+    },
+  })
+  const restorer = createRestorer({ db, workspaces: unguarded, log: silent, kick })
+  return { unguarded, workspaces: guardWorkspaces(unguarded, restorer), restorer, close: () => provider.close() }
+}
+
+/** What a turn does to the files: null removes one. */
+export type Change = Readonly<Record<string, string | null>>
+
+export interface DoneTask {
+  readonly taskId: string
+  readonly conversationId: string
+  readonly checkpoints: readonly Checkpoint[]
+}
+
+/** A finished task of which each turn made one change, by a command. */
+export async function aDoneTask(
+  { db, workspaces }: { db: Db; workspaces: Workspaces },
+  projectId: string,
+  turns: readonly Change[],
+  conversationId?: string,
+): Promise<DoneTask> {
+  const accepted = await post(db, { projectId, conversationId, text: `Task with ${turns.length} turns` })
+  const { taskId } = accepted
+  const { task, lease: held } = await lease(db, accepted)
+  const sandbox = await workspaces.open(projectId)
+  const start = { id: newId('ckp'), turn: 0, treeHash: await sandbox.checkpoint(), label: 'before', stat: NO_DIFF }
+  await recordCheckpoint(db, held, start, [])
+  const deps = { db } as unknown as ActivityDeps
+  const checkpointer = createCheckpointer(deps, { task: await getTask(db, task.id), lease: held, sandbox })
+  for (const [index, change] of turns.entries()) {
+    const turn = index + 1
+    await apply(sandbox, change)
+    await insertTurn(db, accepted, turn)
+    const command = JSON.stringify({ command: `step ${turn}` })
+    await checkpointer.afterTools(
+      aTurn({ taskId, turn, toolCalls: [aCall({ toolUseId: `t${turn}`, input: command })] }),
+    )
+  }
+  await db.pool.query(`UPDATE messages SET status = 'claimed', turn = 1 WHERE task_id = $1 AND role = 'user'`, [taskId])
+  await closeTask(db, held, { kind: 'completed', outcome: 'unreviewed', review: noReview(2) })
+  return { taskId, conversationId: accepted.conversationId, checkpoints: await listCheckpoints(db, taskId) }
+}
+
+async function apply(sandbox: Sandbox, change: Change): Promise<void> {
+  for (const [path, text] of Object.entries(change)) {
+    if (text === null) await sandbox.remove(path)
+    else await sandbox.write([{ path, data: text }])
+  }
+}
+
+/** One model call without tools, as the journal keeps it. */
+async function insertTurn(
+  db: Db,
+  at: { taskId: string; projectId: string; conversationId: string },
+  turn: number,
+): Promise<void> {
+  const messageId = newId('msg')
+  const said = `Reply ${turn}`
+  await db.pool.query(
+    `INSERT INTO turns (task_id, turn, lane, message_id, user_content, reply_content, stop_reason)
+     VALUES ($1, $2, 'coder', $3, $4, $5, 'end_turn')`,
+    [
+      at.taskId,
+      turn,
+      messageId,
+      JSON.stringify([{ type: 'text', text: `Ask ${turn}` }]),
+      JSON.stringify([{ type: 'text', text: said }]),
+    ],
+  )
+  await db.pool.query(
+    `INSERT INTO messages (id, project_id, conversation_id, task_id, role, text, status, turn)
+     VALUES ($1, $2, $3, $4, 'assistant', $5, 'completed', $6)`,
+    [messageId, at.projectId, at.conversationId, at.taskId, said, turn],
+  )
+}
+
+/** All files of a workspace that a checkpoint would hold, with their content. */
+export async function filesOf(sandbox: Sandbox): Promise<Record<string, string>> {
+  const { entries } = await sandbox.list('', { depth: 10, limit: 10_000 })
+  const files: Record<string, string> = {}
+  for (const { path, kind } of entries) {
+    if (kind === 'file') files[path] = Buffer.from((await sandbox.read(path)).data).toString()
+  }
+  return files
+}
