@@ -149,7 +149,8 @@ function describe(event: StreamEvent): Described | null {
       return { text: `◦ review, round ${event.round}`, color: 'blue' }
     case 'review.check': {
       const { check } = event
-      const color = check.status === 'passed' ? 'green' : 'red'
+      const isExcused = check.status === 'failed_before' || check.status === 'flaky'
+      const color = check.status === 'passed' ? 'green' : isExcused ? 'yellow' : 'red'
       return { text: `  check ${oneLine(check.name)}: ${check.status} · ${duration(check.durationMs)}`, color }
     }
     case 'review.finding': {
@@ -164,6 +165,8 @@ function describe(event: StreamEvent): Described | null {
     }
     case 'review.skipped':
       return { text: `◦ no review (${event.reason.replaceAll('_', ' ')})`, color: 'dim' }
+    case 'checkpoint.restored':
+      return { text: '◦ files restored', color: 'dim' }
     case 'budget.warning':
       return { text: `! ${event.used} of ${event.limit} ${event.kind} used`, color: 'yellow' }
     case 'budget.reached':

@@ -98,6 +98,7 @@ describe('the arguments', () => {
       newConversation: false,
       expectApproved: false,
       json: true,
+      yes: false,
       model: 'claude-haiku-5-5',
     })
     expect(parseOptions(['--help'])).toBeNull()

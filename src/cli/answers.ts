@@ -1,0 +1,51 @@
+/** The server's answers as far as the client shows them. */
+
+export interface TaskAnswer {
+  readonly id: string
+  readonly status: string
+  readonly model: string
+  readonly turn: number
+  readonly outcome?: string
+  readonly usage: {
+    readonly inputTokens: number
+    readonly outputTokens: number
+    readonly cacheReadTokens: number
+    readonly cacheWriteTokens: number
+  }
+  /** null when a call had no known price. */
+  readonly costUsd: number | null
+  readonly budget?: { readonly maxUsd?: number | null }
+}
+
+export interface DiffAnswer {
+  readonly stat: { readonly files: number; readonly added: number; readonly removed: number }
+  readonly files: readonly {
+    readonly path: string
+    readonly kind: string
+    readonly added: number
+    readonly removed: number
+    readonly binary: boolean
+  }[]
+  readonly patch: string
+  readonly truncated: boolean
+}
+
+export interface ProjectContextAnswer {
+  readonly markdown: string
+  readonly hash: string
+  readonly generatedAt: string
+  readonly tokens: number
+}
+
+export interface CriteriaAnswer {
+  readonly version: number
+  readonly enabled: boolean
+  readonly maxFixRounds: number
+  readonly criteria: readonly {
+    readonly id: string
+    readonly text: string
+    readonly severity: string
+    readonly enabled: boolean
+  }[]
+  readonly checks: readonly { readonly name: string; readonly command: string; readonly enabled?: boolean }[]
+}

@@ -1,0 +1,134 @@
+/** Commands of the terminal's client that begin with a slash: they ask the server and never the model. */
+
+import type { CriteriaAnswer, DiffAnswer, ProjectContextAnswer, TaskAnswer } from './answers.ts'
+import { ApiError } from './api.ts'
+import { EXIT } from './exit-codes.ts'
+import { UsageError } from './options.ts'
+import type { Session } from './session.ts'
+import { showContext, showCost, showCriteria, showDiff, showFiles } from './show.ts'
+
+type Run = (session: Session, argument: string) => Promise<number>
+
+interface Command {
+  readonly usage: string
+  readonly what: string
+  readonly takesArgument?: boolean
+  readonly run: Run
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  undo: { usage: '/undo', what: 'take back what the last task changed in the files', run: undo },
+  diff: { usage: '/diff [path]', what: 'what the newest task changed', takesArgument: true, run: diff },
+  context: { usage: '/context', what: 'what the agent is told about the project', run: context },
+  criteria: { usage: '/criteria', what: 'what reviews look for', run: criteria },
+  cost: { usage: '/cost', what: 'tokens and dollars of the newest task and of the project', run: cost },
+  help: { usage: '/help', what: 'this list', run: help },
+}
+
+/** Whether a text is meant as a command: `/word`, not a path such as `/etc/hosts`. */
+export function isCommand(text: string): boolean {
+  return /^\/[a-z]+(\s|$)/i.test(text)
+}
+
+/** Runs a command and returns the exit code. Throws {@link UsageError} for an unknown one, {@link ApiError}. */
+export async function runCommand(session: Session, text: string): Promise<number> {
+  const [, name = '', argument = ''] = /^\/(\S+)\s*([\s\S]*)$/.exec(text.trim()) ?? []
+  const command = Object.hasOwn(COMMANDS, name.toLowerCase()) ? COMMANDS[name.toLowerCase()] : undefined
+  if (command === undefined) throw new UsageError(`There is no command /${name}; /help lists them.`)
+  if (argument !== '' && command.takesArgument !== true) throw new UsageError(`${command.usage} takes nothing more.`)
+  return await command.run(session, argument.trim())
+}
+
+async function help(session: Session): Promise<number> {
+  if (session.options.json) {
+    session.writeJson(Object.values(COMMANDS).map(({ usage, what }) => ({ usage, what })))
+    return EXIT.good
+  }
+  for (const { usage, what } of Object.values(COMMANDS)) session.printer.note(`  ${usage.padEnd(14)}${what}`)
+  return EXIT.good
+}
+
+async function undo(session: Session): Promise<number> {
+  const { api, options, printer, project } = session
+  const next = await api.insist<{ taskId: string | null }>('GET', `${workspaceOf(session)}/undo`)
+  if (next.taskId === null) {
+    if (options.json) session.writeJson(next)
+    printer.note(`There is nothing to undo in ${project.id}.`)
+    return EXIT.bad
+  }
+  const changes = await api.insist<DiffAnswer>('GET', `/api/tasks/${next.taskId}/diff`)
+  showFiles(printer, changes)
+  if (!options.yes) {
+    const answer = await session.confirm('Take these changes back?')
+    if (answer === null) throw new UsageError('Nobody can be asked here: add --yes to undo.')
+    if (!answer) {
+      printer.note('Nothing was changed.', 'dim')
+      return EXIT.bad
+    }
+  }
+  const done = await api.call<{ checkpoint: { id: string } }>('POST', `/api/tasks/${next.taskId}/undo`, {})
+  if (options.json) session.writeJson({ taskId: next.taskId, ...done })
+  printer.note(`Undone; recorded as ${done.checkpoint.id}.`, 'green')
+  return EXIT.good
+}
+
+async function diff(session: Session, path: string): Promise<number> {
+  const task = await newestTask(session)
+  if (task === null) return EXIT.bad
+  const only = path === '' ? '' : `?path=${encodeURIComponent(path)}`
+  const changes = await session.api.insist<DiffAnswer>('GET', `/api/tasks/${task.id}/diff${only}`)
+  if (session.options.json) session.writeJson(changes)
+  else showDiff(session.printer, changes)
+  return EXIT.good
+}
+
+async function context(session: Session): Promise<number> {
+  const found = await known(() => session.api.insist<ProjectContextAnswer>('GET', `${workspaceOf(session)}/context`))
+  if (found === null) {
+    session.printer.note('The project has not been read yet; its first task does that.')
+    return EXIT.bad
+  }
+  if (session.options.json) session.writeJson(found)
+  else showContext(session.printer, found)
+  return EXIT.good
+}
+
+async function criteria(session: Session): Promise<number> {
+  const found = await session.api.insist<CriteriaAnswer>('GET', `${workspaceOf(session)}/review-criteria`)
+  if (session.options.json) session.writeJson(found)
+  else showCriteria(session.printer, found)
+  return EXIT.good
+}
+
+async function cost(session: Session): Promise<number> {
+  const task = await newestTask(session)
+  if (task === null) return EXIT.bad
+  const metrics = await known(() =>
+    session.api.insist<{ costUsd: number | null }>('GET', `${workspaceOf(session)}/metrics`),
+  )
+  if (session.options.json) session.writeJson({ task, ...(metrics === null ? {} : { metrics }) })
+  else showCost(session.printer, task, metrics)
+  return EXIT.good
+}
+
+async function newestTask(session: Session): Promise<TaskAnswer | null> {
+  const path = `${workspaceOf(session)}/tasks?limit=1&order=newest`
+  const [task] = (await session.api.insist<{ items: TaskAnswer[] }>('GET', path)).items
+  if (task !== undefined) return task
+  session.printer.note('This project has had no task yet.')
+  return null
+}
+
+/** null for what the server does not have. */
+async function known<T>(ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null
+    throw error
+  }
+}
+
+function workspaceOf({ project }: Session): string {
+  return `/api/workspace/${encodeURIComponent(project.id)}`
+}

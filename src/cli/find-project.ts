@@ -1,0 +1,48 @@
+import type { Api } from './api.ts'
+import { type ChatOptions, UsageError } from './options.ts'
+
+const PAGE = 200
+const MAX_PAGES = 100
+
+/** A project as the client needs it. */
+export interface Project {
+  readonly id: string
+  readonly name: string
+  readonly source: { readonly kind: string }
+}
+
+/** The project that the options name: the newest sample one by default, made when there is none. Throws {@link UsageError}. */
+export async function findProject(api: Api, options: Pick<ChatOptions, 'project' | 'freshSample'>): Promise<Project> {
+  if (options.freshSample) return await newSample(api)
+  const projects = await allProjects(api)
+  const wanted = options.project
+  const found = projects.findLast(({ id, name, source }) =>
+    wanted === undefined ? source.kind === 'sample' : id === wanted || name === wanted,
+  )
+  if (found !== undefined) return found
+  if (wanted === undefined || wanted === 'sample') return await newSample(api)
+  throw new UsageError(`There is no project "${wanted}".`)
+}
+
+async function allProjects(api: Api): Promise<Project[]> {
+  const projects: Project[] = []
+  let after = ''
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const path = `/api/projects?limit=${PAGE}&after=${encodeURIComponent(after)}`
+    const { items, nextAfter } = await api.insist<{ items: Project[]; nextAfter: string | null }>('GET', path)
+    projects.push(...items)
+    if (nextAfter === null) break
+    after = nextAfter
+  }
+  return projects
+}
+
+async function newSample(api: Api): Promise<Project> {
+  return await api.call<Project>('POST', '/api/projects', { name: 'sample', source: { kind: 'sample' } })
+}
+
+/** Begins a conversation and returns its id. */
+export async function newConversation(api: Api, projectId: string): Promise<string> {
+  const path = `/api/workspace/${encodeURIComponent(projectId)}/conversations`
+  return (await api.call<{ id: string }>('POST', path, {})).id
+}

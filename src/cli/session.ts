@@ -1,0 +1,20 @@
+import type { Api } from './api.ts'
+import type { Project } from './find-project.ts'
+import type { ChatOptions } from './options.ts'
+import type { Printer } from './printer.ts'
+
+/** What one run of the client works with: the server, a project, and the terminal. */
+export interface Session {
+  readonly api: Api
+  readonly options: ChatOptions
+  readonly printer: Printer
+  readonly project: Project
+  /** Left out: the project's newest. */
+  readonly conversationId: string | undefined
+  /** Writes a line of JSON; for `--json`. */
+  writeJson(value: unknown): void
+  /** Asks a person yes or no; null when nobody can be asked. */
+  confirm(question: string): Promise<boolean | null>
+  /** Calls back at each Ctrl-C until the answer is called. */
+  onInterrupt(handler: () => void): () => void
+}

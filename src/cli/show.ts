@@ -1,0 +1,82 @@
+/** Answers of the server as text for a terminal; whatever a project or a model wrote is cleaned. */
+
+import type { CriteriaAnswer, DiffAnswer, ProjectContextAnswer, TaskAnswer } from './answers.ts'
+import { clean } from './clean-text.ts'
+import type { Printer } from './printer.ts'
+
+const MAX_FILES = 50
+
+/** The changed files, one a line, and their sum. */
+export function showFiles(printer: Printer, { files, stat }: DiffAnswer): void {
+  for (const file of files.slice(0, MAX_FILES)) {
+    const size = file.binary ? 'binary' : `+${file.added} −${file.removed}`
+    printer.note(`  ${file.kind.padEnd(7)} ${oneLine(file.path)} ${size}`)
+  }
+  if (files.length > MAX_FILES) printer.note(`  … and ${files.length - MAX_FILES} more`)
+  printer.note(`${stat.files} ${stat.files === 1 ? 'file' : 'files'} +${stat.added} −${stat.removed}`, 'bold')
+}
+
+/** The files, then the patch in the colours that people know. */
+export function showDiff(printer: Printer, diff: DiffAnswer): void {
+  showFiles(printer, diff)
+  for (const line of clean(diff.patch).trimEnd().split('\n')) {
+    if (line === '') printer.note('')
+    else if (line.startsWith('+')) printer.note(line, 'green')
+    else if (line.startsWith('-')) printer.note(line, 'red')
+    else if (line.startsWith('@@')) printer.note(line, 'cyan')
+    else if (line.startsWith('diff --git')) printer.note(line, 'bold')
+    else printer.note(line)
+  }
+  if (diff.truncated) printer.note('(cut here; name a path to see less of it)', 'yellow')
+}
+
+/** The context as the model gets it. */
+export function showContext(printer: Printer, { markdown, tokens, generatedAt, hash }: ProjectContextAnswer): void {
+  printer.note(clean(markdown).trimEnd())
+  printer.note(`${count(tokens)} tokens · made ${oneLine(generatedAt)} · ${oneLine(hash).slice(0, 12)}`, 'dim')
+}
+
+/** What reviews look for. */
+export function showCriteria(printer: Printer, criteria: CriteriaAnswer): void {
+  const state = criteria.enabled ? `at most ${criteria.maxFixRounds} fix rounds` : 'reviews are switched off'
+  printer.note(`version ${criteria.version} · ${state}`, 'bold')
+  for (const { id, text, severity, enabled } of criteria.criteria) {
+    printer.note(
+      `  ${enabled ? '•' : '○'} ${oneLine(id)} (${oneLine(severity)}${enabled ? '' : ', off'})`,
+      enabled ? 'cyan' : 'dim',
+    )
+    printer.note(`    ${oneLine(text)}`)
+  }
+  for (const { name, command, enabled = true } of criteria.checks) {
+    printer.note(`  check ${oneLine(name)}: ${oneLine(command)}${enabled ? '' : ' (off)'}`, enabled ? undefined : 'dim')
+  }
+}
+
+/** Tokens and dollars of a task, and of the project's last 30 days when the server knows them. */
+export function showCost(
+  printer: Printer,
+  task: TaskAnswer,
+  metrics: { readonly costUsd: number | null } | null,
+): void {
+  const { usage } = task
+  const limit = typeof task.budget?.maxUsd === 'number' ? ` of at most $${task.budget.maxUsd}` : ''
+  printer.note(`${oneLine(task.id)} · ${oneLine(task.model)} · ${task.turn} turns`, 'bold')
+  printer.note(`  cost         ${dollars(task.costUsd)}${limit}`)
+  printer.note(`  input        ${count(usage.inputTokens)} tokens`)
+  printer.note(`  output       ${count(usage.outputTokens)} tokens`)
+  printer.note(`  cache read   ${count(usage.cacheReadTokens)} tokens`)
+  printer.note(`  cache write  ${count(usage.cacheWriteTokens)} tokens`)
+  if (metrics !== null) printer.note(`  project, last 30 days: ${dollars(metrics.costUsd)}`, 'dim')
+}
+
+function dollars(costUsd: number | null): string {
+  return costUsd === null ? 'unpriced' : `$${costUsd.toFixed(4)}`
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
+function oneLine(text: string): string {
+  return clean(text).replaceAll(/\s+/g, ' ').trim()
+}

@@ -1,0 +1,72 @@
+/** The keyboard: lines, yes or no, and Ctrl-C while a task runs. */
+
+import { createInterface } from 'node:readline'
+
+const CTRL_C = 0x03
+const CTRL_D = 0x04
+const HISTORY_LINES = 200
+
+export type Typed =
+  | { readonly kind: 'text'; readonly text: string }
+  /** Ctrl-C at the prompt. */
+  | { readonly kind: 'interrupt' }
+  /** Ctrl-D, or the terminal is gone. */
+  | { readonly kind: 'end' }
+
+/** Waits for what a person types; a pasted text of several lines comes as one. `history` is newest first. */
+export function readTyped(prompt: string, history: readonly string[] = []): Promise<Typed> {
+  return new Promise((resolve) => {
+    const lines: string[] = []
+    let typed: Typed = { kind: 'end' }
+    const reader = createInterface({
+      input: process.stdin,
+      output: process.stdout,
+      prompt,
+      history: [...history],
+      historySize: HISTORY_LINES,
+    })
+    reader.on('line', (line) => {
+      // The other lines of a paste arrive before the next turn of the event loop.
+      if (lines.push(line) === 1) setImmediate(() => reader.close())
+    })
+    reader.on('SIGINT', () => {
+      typed = { kind: 'interrupt' }
+      reader.close()
+    })
+    reader.on('close', () => resolve(lines.length > 0 ? { kind: 'text', text: lines.join('\n') } : typed))
+    reader.prompt()
+  })
+}
+
+/** Asks; anything but `y` or `yes` is no. */
+export async function confirm(question: string): Promise<boolean> {
+  const typed = await readTyped(`${question} [y/N] `)
+  return typed.kind === 'text' && /^y(es)?$/i.test(typed.text.trim())
+}
+
+/** Calls back at each SIGINT until the answer is called. */
+export function onSignal(handler: () => void): () => void {
+  process.on('SIGINT', handler)
+  return () => process.removeListener('SIGINT', handler)
+}
+
+/**
+ * The same for Ctrl-C and Ctrl-D on a terminal whose keys are read here, so that no signal goes to the programs around
+ * this one: they would take the third Ctrl-C of a long session for a wish to end at once.
+ */
+export function onKey(handler: () => void): () => void {
+  const { stdin } = process
+  const onData = (keys: Buffer): void => {
+    for (const key of keys) if (key === CTRL_C || key === CTRL_D) handler()
+  }
+  stdin.setRawMode(true)
+  stdin.on('data', onData)
+  stdin.resume()
+  const stopSignal = onSignal(handler)
+  return () => {
+    stopSignal()
+    stdin.removeListener('data', onData)
+    stdin.setRawMode(false)
+    stdin.pause()
+  }
+}

@@ -1,0 +1,170 @@
+import { describe, expect, test } from 'vitest'
+import { type Api, ApiError } from '../../../src/cli/api.ts'
+import { isCommand, runCommand } from '../../../src/cli/commands.ts'
+import { type Keyboard, runPrompt } from '../../../src/cli/interactive.ts'
+import { parseOptions, UsageError } from '../../../src/cli/options.ts'
+import { createPrinter } from '../../../src/cli/printer.ts'
+import type { Session } from '../../../src/cli/session.ts'
+import type { Typed } from '../../../src/cli/terminal.ts'
+
+const TASK = {
+  id: 'tsk_1',
+  status: 'completed',
+  model: 'claude-haiku-4-5',
+  turn: 3,
+  usage: { inputTokens: 1_234, outputTokens: 56, cacheReadTokens: 7, cacheWriteTokens: 8 },
+  costUsd: 0.0123,
+  budget: { maxUsd: 5 },
+}
+const DIFF = {
+  stat: { files: 1, added: 1, removed: 1 },
+  files: [{ path: 'a\u001b[2J.txt', kind: 'modify', added: 1, removed: 1, binary: false }],
+  patch: 'diff --git a/a.txt b/a.txt\n@@ -1 +1 @@\n-old\n+new\u001b]0;title\u0007\n',
+  truncated: true,
+}
+const ANSWERS: Readonly<Record<string, unknown>> = {
+  'GET /api/workspace/p1/tasks?limit=1&order=newest': { items: [TASK] },
+  'GET /api/workspace/p1/undo': { taskId: 'tsk_1' },
+  'GET /api/tasks/tsk_1/diff': DIFF,
+  'GET /api/tasks/tsk_1/diff?path=src%2Fa%20b': { ...DIFF, files: [], patch: '', truncated: false },
+  'POST /api/tasks/tsk_1/undo': { checkpoint: { id: 'ckp_9' } },
+  'GET /api/workspace/p1/context': {
+    markdown: '# Hi\u001b[1m',
+    hash: 'abcdef0123456789',
+    generatedAt: 'now',
+    tokens: 12,
+  },
+  'GET /api/workspace/p1/review-criteria': {
+    version: 2,
+    enabled: true,
+    maxFixRounds: 2,
+    criteria: [{ id: 'tests', text: 'New code\nhas tests', severity: 'blocking', enabled: false }],
+    checks: [{ name: 'test', command: 'npm test' }],
+  },
+}
+
+function aSession(answers = ANSWERS, overrides: { words?: readonly string[]; confirms?: boolean | null } = {}) {
+  const calls: string[] = []
+  const seen = { text: '', json: [] as unknown[] }
+  const answer = (method: string, path: string): unknown => {
+    const name = `${method} ${path}`
+    calls.push(name)
+    if (Object.hasOwn(answers, name)) return answers[name]
+    throw new ApiError('There is nothing here.', 404, 'not_found')
+  }
+  const call = async <T>(method: string, path: string): Promise<T> => answer(method, path) as T
+  const api: Api = { call, insist: call, open: () => Promise.reject(new ApiError('No streams here.', 400, 'none')) }
+  const options = parseOptions(overrides.words ?? ['x'], { isTerminal: true })
+  if (options === null) throw new Error('these words ask for help')
+  const session: Session = {
+    api,
+    options,
+    printer: createPrinter((text) => (seen.text += text), { color: false }),
+    project: { id: 'p1', name: 'One', source: { kind: 'empty' } },
+    conversationId: undefined,
+    writeJson: (value) => seen.json.push(value),
+    confirm: () => Promise.resolve(overrides.confirms ?? null),
+    onInterrupt: () => () => undefined,
+  }
+  return { session, calls, seen }
+}
+
+describe('commands', () => {
+  test('are words behind a slash; paths and sentences are messages', () => {
+    const texts = ['/undo', '/diff src/a.ts', '/Nonsense', '/etc/hosts is wrong', 'use /undo', '/', '/src/a.ts']
+    expect(texts.filter(isCommand)).toEqual(['/undo', '/diff src/a.ts', '/Nonsense'])
+  })
+
+  test('unknown ones, and more than one takes, are refused before the server is asked', async () => {
+    const { session, calls } = aSession()
+    for (const text of ['/undoo', '/constructor', '/cost now']) {
+      await expect(runCommand(session, text)).rejects.toThrow(UsageError)
+    }
+    expect(calls).toEqual([])
+  })
+
+  test('show what the server says without control sequences', async () => {
+    const { session, seen } = aSession()
+    for (const text of ['/diff', '/context', '/criteria', '/cost']) expect(await runCommand(session, text)).toBe(0)
+    expect(seen.text).toBe(
+      [
+        '  modify  a.txt +1 −1',
+        '1 file +1 −1',
+        'diff --git a/a.txt b/a.txt',
+        '@@ -1 +1 @@',
+        '-old',
+        '+new',
+        '(cut here; name a path to see less of it)',
+        '# Hi',
+        '12 tokens · made now · abcdef012345',
+        'version 2 · at most 2 fix rounds',
+        '  ○ tests (blocking, off)',
+        '    New code has tests',
+        '  check test: npm test',
+        'tsk_1 · claude-haiku-4-5 · 3 turns',
+        '  cost         $0.0123 of at most $5',
+        '  input        1,234 tokens',
+        '  output       56 tokens',
+        '  cache read   7 tokens',
+        '  cache write  8 tokens',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  test('with --json give the answer as it came, the path in the question', async () => {
+    const { session, calls, seen } = aSession(ANSWERS, { words: ['x', '--json'] })
+    await runCommand(session, '/diff src/a b')
+    await runCommand(session, '/cost')
+    expect(calls).toContain('GET /api/tasks/tsk_1/diff?path=src%2Fa%20b')
+    expect([seen.text, seen.json]).toEqual(['', [{ ...DIFF, files: [], patch: '', truncated: false }, { task: TASK }]])
+  })
+
+  test.each<[string, Parameters<typeof aSession>[1], number | typeof UsageError, boolean]>([
+    ['asks a person, who says yes', { confirms: true }, 0, true],
+    ['asks a person, who says no', { confirms: false }, 1, false],
+    ['does it at once with --yes', { words: ['x', '--yes'] }, 0, true],
+    ['does nothing when nobody can be asked', {}, UsageError, false],
+  ])('/undo %s', async (_, overrides, expected, isDone) => {
+    const { session, calls } = aSession(ANSWERS, overrides)
+    const ended = runCommand(session, '/undo')
+    if (typeof expected === 'number') expect(await ended).toBe(expected)
+    else await expect(ended).rejects.toThrow(expected)
+    expect(calls.filter((call) => call.startsWith('POST'))).toEqual(isDone ? ['POST /api/tasks/tsk_1/undo'] : [])
+  })
+
+  test('/undo without anything to undo says so', async () => {
+    const { session, seen } = aSession({ 'GET /api/workspace/p1/undo': { taskId: null } })
+    expect([await runCommand(session, '/undo'), seen.text]).toEqual([1, 'There is nothing to undo in p1.\n'])
+  })
+})
+
+describe('the prompt', () => {
+  const typing = (...typed: readonly Typed[]): Keyboard => {
+    const left = [...typed]
+    return { read: () => Promise.resolve(left.shift() ?? { kind: 'end' }), onInterrupt: () => () => undefined }
+  }
+  const text = (line: string): Typed => ({ kind: 'text', text: line })
+  const interrupt: Typed = { kind: 'interrupt' }
+
+  test('goes on after what was refused and leaves at its end', async () => {
+    const { session, seen, calls } = aSession()
+    const keyboard = typing(text('/nope'), text('  '), text('Do it'), text('/context'), text('/exit'), text('/cost'))
+    expect(await runPrompt(session, keyboard)).toBe(0)
+    expect(seen.text).toContain('There is no command /nope')
+    expect(seen.text).toContain('No streams here.')
+    expect(calls).toEqual(['GET /api/workspace/p1/context'])
+  })
+
+  test('leaves at the second Ctrl-C in a row', async () => {
+    const { session, calls } = aSession()
+    const keyboard = typing(interrupt, text('/context'), interrupt, interrupt, text('/context'))
+    expect([await runPrompt(session, keyboard), calls.length]).toEqual([0, 1])
+  })
+})
+
+test('without a message there is a prompt on a terminal, and nowhere else', () => {
+  expect(parseOptions([], { isTerminal: true })?.message).toBeNull()
+  expect(() => parseOptions([], { isTerminal: false })).toThrow(UsageError)
+  expect(() => parseOptions(['--json'], { isTerminal: true })).toThrow(UsageError)
+})
