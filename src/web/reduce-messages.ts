@@ -48,7 +48,7 @@ export function reduceMessages(messages: Messages, event: Durable, author: Autho
 /** A message that nothing durable has named yet: it goes to the end until something does. */
 export function streamingMessage(
   id: string,
-  event: { conversationId?: string; taskId?: string; turn?: number },
+  event: { conversationId?: string; taskId?: string; turn?: number; at: number },
   author: Author,
 ): MessageView {
   return {
@@ -63,6 +63,7 @@ export function streamingMessage(
     parts: [],
     isFinal: false,
     order: null,
+    at: event.at,
   }
 }
 

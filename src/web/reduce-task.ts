@@ -1,7 +1,8 @@
 import type { StreamEvent } from '../events/topics.ts'
+import type { Finding } from '../shared/review.ts'
 import { addUsage, NO_DIFF, NO_USAGE } from '../shared/task.ts'
 import { bytesOf } from './bytes.ts'
-import type { CommandView, RoundView, TaskView } from './state.ts'
+import type { CommandView, RoundView, StepView, TaskView } from './state.ts'
 
 type Durable = Extract<StreamEvent, { seq: number }>
 
@@ -35,11 +36,47 @@ export function newTask(id: string, event: { conversationId?: string; at: number
     budget: null,
     killed: [],
     reviewerTurns: [],
+    steps: [],
   }
 }
 
 /** Folds one durable event into its task; an event that says nothing about tasks returns the task itself. */
 export function reduceTask(task: TaskView, event: Durable): TaskView {
+  const step = stepOf(event)
+  const reduced = reduceProgress(task, event)
+  return step === null ? reduced : { ...reduced, steps: [...reduced.steps, step] }
+}
+
+function stepOf(event: Durable): StepView | null {
+  const order = event.seq
+  switch (event.type) {
+    case 'sandbox.ready':
+      return { kind: 'sandbox_ready', order, durationMs: event.durationMs, reused: event.reused }
+    case 'sandbox.lost':
+      return { kind: 'sandbox_lost', order, detail: event.detail }
+    case 'context.generated':
+      return { kind: 'context', order, tokens: event.tokens, reused: false, durationMs: event.durationMs }
+    case 'context.reused':
+      return { kind: 'context', order, tokens: event.tokens, reused: true, durationMs: null }
+    case 'context.compacted':
+      return { kind: 'compacted', order, before: event.before, after: event.after }
+    case 'task.resumed':
+      return { kind: 'resumed', order, attempt: event.attempt }
+    case 'turn.reset':
+      return { kind: 'turn_repeated', order, attempt: event.attempt }
+    case 'budget.warning':
+    case 'budget.reached': {
+      const kind = event.type === 'budget.warning' ? 'budget_warning' : 'budget_reached'
+      return { kind, order, budgetKind: event.kind, used: event.used, limit: event.limit }
+    }
+    case 'review.skipped':
+      return { kind: 'review_skipped', order, reason: event.reason }
+    default:
+      return null
+  }
+}
+
+function reduceProgress(task: TaskView, event: Durable): TaskView {
   switch (event.type) {
     case 'task.accepted':
       return event.joined ? task : { ...task, waitingFor: event.waitingFor ?? null }
@@ -105,6 +142,7 @@ function reduceReview(task: TaskView, event: Durable): TaskView {
     case 'review.started': {
       const round: RoundView = {
         round: event.round,
+        order: event.seq,
         treeHash: event.treeHash,
         checks: [],
         findings: [],
@@ -116,17 +154,47 @@ function reduceReview(task: TaskView, event: Durable): TaskView {
     }
     case 'review.check':
       return changeRound(task, event.round, (round) => ({ ...round, checks: [...round.checks, event.check] }))
-    case 'review.finding':
-      return changeRound(task, event.round, (round) => ({ ...round, findings: [...round.findings, event.finding] }))
+    case 'review.finding': {
+      const { finding } = event
+      const told = changeFindings(task, (known) => (known.id === finding.id ? finding : known))
+      if (
+        task.rounds.some(({ round, findings }) => round === event.round && findings.some(({ id }) => id === finding.id))
+      ) {
+        return told
+      }
+      return changeRound(told, event.round, (round) => ({ ...round, findings: [...round.findings, finding] }))
+    }
     case 'review.verdict': {
       const { verdict, summary, review } = event
-      return { ...changeRound(task, event.round, (round) => ({ ...round, verdict, summary })), review }
+      const judged = changeRound(task, event.round, (round) => ({ ...round, verdict, summary }))
+      // A later round says of earlier findings only whether any of them still stands.
+      const isSettled = verdict === 'approved' || verdict === 'approved_with_notes'
+      const settled = isSettled ? settleEarlier(judged, event.round) : judged
+      return { ...settled, review }
+    }
+    case 'review.judged': {
+      const { findingId, state } = event
+      return changeFindings(task, (finding) => (finding.id === findingId ? { ...finding, state } : finding))
     }
     case 'review.skipped':
       return { ...task, reviewSkipped: event.reason }
     default:
       return task
   }
+}
+
+function changeFindings(task: TaskView, change: (finding: Finding) => Finding): TaskView {
+  return { ...task, rounds: task.rounds.map((round) => ({ ...round, findings: round.findings.map(change) })) }
+}
+
+/** An approval leaves nothing blocking open: what earlier rounds held up is fixed. */
+function settleEarlier(task: TaskView, approvedRound: number): TaskView {
+  const settle = (finding: Finding): Finding =>
+    finding.state === 'open' && finding.severity === 'blocking' ? { ...finding, state: 'fixed' } : finding
+  const rounds = task.rounds.map((round) =>
+    round.round < approvedRound ? { ...round, findings: round.findings.map(settle) } : round,
+  )
+  return { ...task, rounds }
 }
 
 function changeRound(task: TaskView, number: number, change: (round: RoundView) => RoundView): TaskView {

@@ -58,6 +58,8 @@ export interface MessageView {
   readonly isFinal: boolean
   /** Seq of its first durable event; null while it only streams. */
   readonly order: number | null
+  /** When its first event was seen, in milliseconds. */
+  readonly at: number
 }
 
 export interface CommandView {
@@ -87,12 +89,37 @@ export interface FileView {
 
 export interface RoundView {
   readonly round: number
+  /** Seq of its first event: its place among the messages. */
+  readonly order: number
   readonly treeHash: string
   readonly checks: readonly CheckResult[]
   readonly findings: readonly Finding[]
   readonly verdict: RoundVerdict | null
   readonly summary: string | null
 }
+
+/** Something that happened between the messages; `order` is its event's seq. */
+export type StepView =
+  | { readonly kind: 'sandbox_ready'; readonly order: number; readonly durationMs: number; readonly reused: boolean }
+  | { readonly kind: 'sandbox_lost'; readonly order: number; readonly detail: string }
+  | {
+      readonly kind: 'context'
+      readonly order: number
+      readonly tokens: number
+      readonly reused: boolean
+      readonly durationMs: number | null
+    }
+  | { readonly kind: 'compacted'; readonly order: number; readonly before: number; readonly after: number }
+  | { readonly kind: 'resumed'; readonly order: number; readonly attempt: number }
+  | { readonly kind: 'turn_repeated'; readonly order: number; readonly attempt: number }
+  | {
+      readonly kind: 'budget_warning' | 'budget_reached'
+      readonly order: number
+      readonly budgetKind: string
+      readonly used: number
+      readonly limit: number
+    }
+  | { readonly kind: 'review_skipped'; readonly order: number; readonly reason: 'no_changes' | 'disabled' }
 
 export interface TaskView {
   readonly id: string
@@ -125,6 +152,8 @@ export interface TaskView {
   readonly killed: readonly { readonly toolUseId: string; readonly command: string }[]
   /** Which turns were the reviewer's. */
   readonly reviewerTurns: readonly number[]
+  /** In the order in which they happened. */
+  readonly steps: readonly StepView[]
 }
 
 export function initialState(lastSeq = 0): ViewState {

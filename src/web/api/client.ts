@@ -1,0 +1,154 @@
+import { query, request } from './request.ts'
+import type {
+  Accepted,
+  ApiMessage,
+  ApiReview,
+  ApiTask,
+  Budget,
+  ChatRequest,
+  Checkpoint,
+  Conversation,
+  Diff,
+  FileContent,
+  FileTree,
+  Finding,
+  Instance,
+  Metrics,
+  MetricsBucket,
+  Page,
+  Project,
+  ProjectContext,
+  ProjectSource,
+  Readiness,
+  ReviewCriteria,
+} from './types.ts'
+
+const PAGE = 200
+const MAX_PAGES = 500
+
+const at = (...parts: readonly string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`
+const workspace = (projectId: string, ...parts: readonly string[]): string => at('workspace', projectId, ...parts)
+
+/** Follows the cursor to the end of a list, at most 100,000 items. */
+async function all<Item>(read: (after: string | undefined) => Promise<Page<Item>>): Promise<Item[]> {
+  const items: Item[] = []
+  let after: string | undefined
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const { items: more, nextAfter } = await read(after)
+    items.push(...more)
+    if (nextAfter === null) break
+    after = nextAfter
+  }
+  return items
+}
+
+/**
+ * The HTTP contract, one function a route. Each throws `ApiFault`. A `signal` ends the call when its answer is no longer
+ * wanted. What may be repeated safely is what HTTP says; a chat message by its `clientMessageId`.
+ */
+export const api = {
+  instance: (signal?: AbortSignal) => request<Instance>('/api/instance', { signal }),
+  readiness: (signal?: AbortSignal) => request<Readiness>('/readyz', { signal }),
+  exchangeSetupToken: (setupToken: string) =>
+    request<undefined>('/api/session', { method: 'POST', body: { setupToken } }),
+
+  listProjects: (signal?: AbortSignal) =>
+    all((after) => request<Page<Project>>(`/api/projects${query({ limit: PAGE, after })}`, { signal })),
+  getProject: (projectId: string, signal?: AbortSignal) => request<Project>(at('projects', projectId), { signal }),
+  createProject: (name: string, source: ProjectSource) =>
+    request<Project>('/api/projects', { method: 'POST', body: { name, source } }),
+  renameProject: (projectId: string, name: string) =>
+    request<Project>(at('projects', projectId), { method: 'PATCH', body: { name } }),
+  deleteProject: (projectId: string) => request<undefined>(at('projects', projectId), { method: 'DELETE' }),
+
+  listConversations: (projectId: string, signal?: AbortSignal) =>
+    all((after) =>
+      request<Page<Conversation>>(`${workspace(projectId, 'conversations')}${query({ limit: PAGE, after })}`, {
+        signal,
+      }),
+    ),
+  createConversation: (projectId: string, title?: string) =>
+    request<Conversation>(workspace(projectId, 'conversations'), {
+      method: 'POST',
+      body: title === undefined ? {} : { title },
+    }),
+  listMessages: (conversationId: string, options: { after?: string | undefined } = {}, signal?: AbortSignal) =>
+    request<Page<ApiMessage>>(
+      `${at('conversations', conversationId, 'messages')}${query({ limit: PAGE, after: options.after })}`,
+      { signal },
+    ),
+
+  sendMessage: (projectId: string, body: ChatRequest, signal?: AbortSignal) =>
+    request<Accepted>(workspace(projectId, 'claude', 'chat'), { method: 'POST', body, signal }),
+
+  getTask: (taskId: string, signal?: AbortSignal) => request<ApiTask>(at('tasks', taskId), { signal }),
+  cancelTask: (taskId: string, reason?: string) =>
+    request<{ status: string }>(at('tasks', taskId, 'cancel'), {
+      method: 'POST',
+      body: reason === undefined ? {} : { reason },
+    }),
+  raiseBudget: (taskId: string, budget: Budget) =>
+    request<ApiTask>(at('tasks', taskId, 'budget'), { method: 'POST', body: budget }),
+  undoTask: (taskId: string) => request<unknown>(at('tasks', taskId, 'undo'), { method: 'POST', body: {} }),
+  getReview: (taskId: string, signal?: AbortSignal) => request<ApiReview>(at('tasks', taskId, 'review'), { signal }),
+  listProjectCheckpoints: (projectId: string, signal?: AbortSignal) =>
+    all((after) =>
+      request<Page<Checkpoint>>(`${workspace(projectId, 'checkpoints')}${query({ limit: PAGE, after })}`, { signal }),
+    ),
+  listCheckpoints: (taskId: string, signal?: AbortSignal) =>
+    request<Page<Checkpoint>>(at('tasks', taskId, 'checkpoints'), { signal }),
+  getDiff: (taskId: string, ends: { from?: string | undefined; to?: string | undefined } = {}, signal?: AbortSignal) =>
+    request<Diff>(`${at('tasks', taskId, 'diff')}${query(ends)}`, { signal }),
+  judgeFinding: (findingId: string, verdict: 'confirm' | 'dismiss', reason?: string) =>
+    request<Finding>(at('findings', findingId), {
+      method: 'POST',
+      body: { verdict, ...(reason === undefined ? {} : { reason }) },
+    }),
+  resolveApproval: (approvalId: string, decision: 'approve' | 'deny', note?: string) =>
+    request<unknown>(at('approvals', approvalId), {
+      method: 'POST',
+      body: { decision, ...(note === undefined ? {} : { note }) },
+    }),
+
+  restoreCheckpoint: (checkpointId: string) =>
+    request<{ checkpoint: Checkpoint }>(at('checkpoints', checkpointId, 'restore'), { method: 'POST', body: {} }),
+  forkCheckpoint: (checkpointId: string, into: 'conversation' | 'project', name?: string) =>
+    request<Conversation | Project>(at('checkpoints', checkpointId, 'fork'), {
+      method: 'POST',
+      body: { into, ...(name === undefined ? {} : { name }) },
+    }),
+
+  getContext: (projectId: string, signal?: AbortSignal) =>
+    request<ProjectContext>(workspace(projectId, 'context'), { signal }),
+  regenerateContext: (projectId: string) =>
+    request<{ status: string; taskId: string | null }>(workspace(projectId, 'context', 'regenerate'), {
+      method: 'POST',
+      body: {},
+    }),
+  getCriteria: (projectId: string, signal?: AbortSignal) =>
+    request<ReviewCriteria>(workspace(projectId, 'review-criteria'), { signal }),
+  /** Throws `version_conflict` when somebody saved in between; `version` is the one that was read. */
+  saveCriteria: (
+    projectId: string,
+    version: number,
+    criteria: Omit<ReviewCriteria, 'version' | 'workspace' | 'proposal'>,
+  ) =>
+    request<ReviewCriteria>(workspace(projectId, 'review-criteria'), {
+      method: 'PUT',
+      body: criteria,
+      headers: { 'if-match': `"${version}"` },
+    }),
+  listFiles: (projectId: string, options: { path?: string; depth?: number } = {}, signal?: AbortSignal) =>
+    request<FileTree>(`${workspace(projectId, 'files')}${query(options)}`, { signal }),
+  readFile: (
+    projectId: string,
+    path: string,
+    options: { offset?: number; length?: number } = {},
+    signal?: AbortSignal,
+  ) => request<FileContent>(`${workspace(projectId, 'files', 'content')}${query({ path, ...options })}`, { signal }),
+  getMetrics: (
+    projectId: string,
+    options: { from?: string; to?: string; bucket?: MetricsBucket } = {},
+    signal?: AbortSignal,
+  ) => request<Metrics>(`${workspace(projectId, 'metrics')}${query(options)}`, { signal }),
+} as const

@@ -1,0 +1,227 @@
+/** The contract's shapes as the page reads them. Times are ISO 8601 in UTC. */
+
+import type { Metrics, MetricsBucket } from '../../shared/metrics.ts'
+import type { CheckResult, Finding, ReviewState, RoundVerdict } from '../../shared/review.ts'
+import type { Budget, DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../../shared/task.ts'
+
+export type { Budget, CheckResult, DiffStat, Finding, Metrics, MetricsBucket, ReviewState, Usage }
+
+export interface Page<Item> {
+  readonly items: readonly Item[]
+  readonly nextAfter: string | null
+}
+
+export type ProjectSource =
+  | { readonly kind: 'sample'; readonly name?: string }
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'files'; readonly files: Readonly<Record<string, string>> }
+  | { readonly kind: 'git'; readonly url: string; readonly ref?: string }
+
+export interface Project {
+  readonly id: string
+  readonly name: string
+  readonly source: { readonly kind: string; readonly url?: string }
+  readonly sandboxProvider: string
+  readonly activeTaskId: string | null
+  readonly createdAt: string
+  /** Only when one project is read: the seq of its newest event. */
+  readonly latestSeq?: number
+}
+
+export interface Conversation {
+  readonly id: string
+  readonly projectId: string
+  readonly title: string
+  readonly activeTaskId: string | null
+  readonly createdAt: string
+  readonly updatedAt: string
+}
+
+export interface ApiToolPart {
+  readonly type: 'tool'
+  readonly toolUseId: string
+  readonly name: string
+  readonly input: unknown
+  readonly status?: 'requested' | 'started' | 'finished'
+  readonly result: string | null
+  readonly isError: boolean
+  readonly durationMs: number | null
+}
+
+export type ApiPart =
+  | { readonly type: 'text' | 'thinking'; readonly text: string }
+  | ApiToolPart
+  | { readonly type: 'review' }
+
+export interface ApiMessage {
+  readonly id: string
+  readonly conversationId: string
+  readonly taskId: string | null
+  readonly role: 'user' | 'assistant' | 'note'
+  readonly text: string
+  readonly status: 'queued' | 'claimed' | 'streaming' | 'completed' | 'cancelled'
+  readonly turn?: number
+  readonly createdAt: string
+  readonly parts: readonly ApiPart[]
+}
+
+export interface ApiTask {
+  readonly id: string
+  readonly projectId: string
+  readonly conversationId: string
+  readonly workflowId: string
+  readonly status: TaskStatus
+  readonly phase: Phase
+  readonly turn: number
+  readonly round: number
+  readonly model: string
+  readonly outcome?: Outcome
+  readonly reason?: TaskReason
+  readonly review: ReviewState
+  readonly usage: Usage
+  readonly costUsd: number | null
+  readonly diffStat: DiffStat
+  readonly budget?: {
+    readonly maxUsd: number | null
+    readonly maxTurns: number | null
+    readonly maxMinutes: number | null
+  }
+  readonly workers: 'polling' | 'none'
+  readonly createdAt: string
+  readonly startedAt: string | null
+  readonly finishedAt: string | null
+}
+
+export interface ApiRound {
+  readonly round: number
+  readonly treeHash: string
+  readonly checks: readonly CheckResult[]
+  readonly verdict: RoundVerdict | null
+  readonly summary: string | null
+  readonly findings: readonly Finding[]
+  readonly createdAt: string
+  readonly finishedAt: string | null
+}
+
+export type ApiReview = ReviewState & { readonly rounds: readonly ApiRound[] }
+
+export interface Checkpoint {
+  readonly id: string
+  readonly taskId: string
+  readonly turn: number
+  readonly treeHash: string
+  readonly label: string
+  readonly stat: DiffStat
+  readonly createdAt: string
+}
+
+export interface DiffFile {
+  readonly path: string
+  readonly kind: string
+  readonly added: number
+  readonly removed: number
+  readonly binary: boolean
+}
+
+export interface Diff {
+  readonly from: string | null
+  readonly to: string | null
+  readonly stat: DiffStat
+  readonly files: readonly DiffFile[]
+  readonly patch: string
+  readonly truncated: boolean
+}
+
+export interface FileEntry {
+  readonly name: string
+  readonly path: string
+  readonly kind: 'file' | 'directory' | 'symlink'
+  readonly sizeBytes: number
+}
+
+export interface FileTree {
+  readonly path: string
+  readonly entries: readonly FileEntry[]
+  readonly truncated: boolean
+}
+
+export interface FileContent {
+  readonly path: string
+  readonly sizeBytes: number
+  readonly encoding: 'utf-8' | 'base64'
+  readonly content: string
+  readonly binary: boolean
+  readonly truncated: boolean
+}
+
+export interface ProjectContext {
+  readonly markdown: string
+  readonly hash: string
+  readonly generatedAt: string
+  readonly tokens: number
+  readonly sources: readonly string[]
+}
+
+export interface ChatRequest {
+  readonly message: string
+  readonly conversationId?: string
+  readonly clientMessageId: string
+  readonly delivery?: 'steer' | 'queue'
+  readonly model?: string
+  readonly budget?: Budget
+}
+
+export interface Accepted {
+  readonly taskId: string
+  readonly messageId: string
+  readonly conversationId: string
+  readonly projectId: string
+  readonly joined: boolean
+  readonly cursor: number
+}
+
+export interface Readiness {
+  readonly status: string
+  readonly parts?: Readonly<Record<string, string>>
+}
+
+export interface ReviewCriterion {
+  readonly id: string
+  readonly text: string
+  readonly severity: Finding['severity']
+  readonly enabled: boolean
+  /** Confirmed among the `judged` findings; absent while nobody judged one. */
+  readonly precision?: number
+  readonly judged?: number
+}
+
+export interface ReviewCheck {
+  readonly name: string
+  readonly command: string
+  readonly enabled: boolean
+  readonly source: 'detected' | 'custom'
+}
+
+/** What a project's reviews look for. */
+export interface ReviewCriteria {
+  readonly version: number
+  readonly criteria: readonly ReviewCriterion[]
+  readonly checks: readonly ReviewCheck[]
+  readonly maxFixRounds: number
+  readonly enabled: boolean
+  /** `unavailable`: the files could not be looked at, so no detected check and no proposal is named. */
+  readonly workspace: 'read' | 'unavailable'
+  readonly proposal?: { readonly path: string; readonly text: string; readonly hash: string }
+}
+
+/** What the page must know of the server it talks to. */
+export interface Instance {
+  readonly version: string
+  readonly model: { readonly kind: 'anthropic' | 'scripted'; readonly name: string }
+  /** Models that can be chosen per message. */
+  readonly models: readonly { readonly id: string; readonly name: string }[]
+  readonly workers: 'polling' | 'none'
+  /** Without a slash at the end; absent when nobody told the server. */
+  readonly temporalWebUrl?: string
+  readonly temporalNamespace?: string
+}

@@ -1,0 +1,35 @@
+import type { TaskView } from '../state.ts'
+
+export const PANEL_NAMES = ['changes', 'terminal', 'files', 'context', 'review', 'checkpoints', 'metrics'] as const
+export type PanelName = (typeof PANEL_NAMES)[number]
+
+/** A place in the right-hand region. All of it stands in the address, so each place can be linked. */
+export interface PanelTarget {
+  readonly panel: PanelName
+  /** Another task than the one that is looked at anyway. */
+  readonly taskId?: string
+  /** A path in the workspace: in Changes its diff, in Files its content. */
+  readonly file?: string
+  /** From 1. */
+  readonly line?: number
+  readonly checkpointId?: string
+  /** A command in Terminal. */
+  readonly toolUseId?: string
+  /** A round in Review. */
+  readonly round?: number
+  /** Scrolls the thread to a turn. */
+  readonly turn?: number
+}
+
+export interface PanelProps {
+  readonly projectId: string
+  readonly conversationId: string | null
+  /** The task that is looked at: the one in the address, else the running one, else the newest of the conversation. */
+  readonly taskId: string | null
+  /** Whole once it is known; null until then, and when there was no task. */
+  readonly task: TaskView | null
+  /** Opens a tab, a file at a line, a turn, a checkpoint … and puts it into the address. */
+  navigate(target: PanelTarget): void
+  /** What the address names, when it names this panel. A new object whenever it is navigated to. */
+  readonly target: PanelTarget | null
+}

@@ -1,0 +1,169 @@
+import { ChevronRight, CircleCheck, CircleDashed, CircleX, MessageSquareWarning, ShieldCheck } from 'lucide-react'
+import { type ReactNode, useState } from 'react'
+import type { CheckResult, Finding } from '../api/types.ts'
+import { CodeBlock } from '../code/code-block.tsx'
+import type { PanelTarget } from '../panels/panel.ts'
+import type { RoundView } from '../state.ts'
+import { Markdown } from '../text/markdown.tsx'
+import { revealHidden, revealReordering } from '../text/reveal-hidden.ts'
+import { Badge, type Tone } from '../ui/badge.tsx'
+import { classNames } from '../ui/class-names.ts'
+import { formatDuration } from '../ui/format.ts'
+import { Spinner } from '../ui/spinner.tsx'
+
+interface RoundCardProps {
+  readonly round: RoundView
+  /** Whether its task still runs, so that a round without a verdict is being judged. */
+  readonly isLive: boolean
+  readonly navigate: (target: PanelTarget) => void
+}
+
+const VERDICTS: Readonly<Record<string, { text: string; tone: Tone }>> = {
+  approved: { text: 'Approved', tone: 'good' },
+  approved_with_notes: { text: 'Approved with notes', tone: 'good' },
+  issues_found: { text: 'Issues found', tone: 'warn' },
+  checks_failed: { text: 'Checks failed', tone: 'bad' },
+  inconclusive: { text: 'Inconclusive', tone: 'warn' },
+}
+
+/** One review: the checks that the harness ran, what the reviewer found, and the verdict on which tree. */
+export function RoundCard({ round, isLive, navigate }: RoundCardProps) {
+  const verdict =
+    round.verdict === null ? null : (VERDICTS[round.verdict] ?? { text: round.verdict, tone: 'neutral' as const })
+  return (
+    <section
+      aria-label={`Review ${round.round}`}
+      className="my-2 overflow-hidden rounded-xl border border-line bg-surface"
+    >
+      <header className="flex flex-wrap items-center gap-2 border-b border-line bg-sunken px-3 py-2">
+        <ShieldCheck aria-hidden="true" className="size-4 text-accent" />
+        <h2 className="text-sm font-semibold">Review {round.round}</h2>
+        {verdict !== null && <Badge tone={verdict.tone}>{verdict.text}</Badge>}
+        {verdict === null && isLive && (
+          <span className="flex items-center gap-1.5 text-xs text-muted">
+            <Spinner className="size-3 text-accent" />
+            {round.checks.length === 0 ? 'running the checks' : 'judging the change'}
+          </span>
+        )}
+        <button
+          type="button"
+          className="ml-auto font-mono text-xs text-faint hover:text-ink"
+          title="The tree of files that was judged"
+          onClick={() => navigate({ panel: 'review', round: round.round })}
+        >
+          tree {round.treeHash.slice(0, 7)}
+        </button>
+      </header>
+      <div className="flex flex-col gap-1 p-2">
+        {round.checks.map((check) => (
+          <CheckLine key={check.name} check={check} />
+        ))}
+        {round.findings.map((finding) => (
+          <FindingLine key={finding.id} finding={finding} navigate={navigate} />
+        ))}
+        {round.summary !== null && round.summary !== '' && (
+          <div className="px-2 pt-1 pb-1 text-sm text-muted">
+            <Markdown text={round.summary} />
+          </div>
+        )}
+      </div>
+    </section>
+  )
+}
+
+function Expandable({ line, children }: { line: ReactNode; children: ReactNode }) {
+  const [isOpen, setOpen] = useState(false)
+  return (
+    <div>
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        onClick={() => setOpen(!isOpen)}
+        className="flex w-full min-w-0 items-center gap-2 rounded-md px-2 py-1 text-left text-sm hover:bg-hover"
+      >
+        {line}
+        <ChevronRight
+          aria-hidden="true"
+          className={classNames('size-3.5 shrink-0 text-faint transition-transform', isOpen && 'rotate-90')}
+        />
+      </button>
+      {isOpen && <div className="mt-1 mb-2 ml-6">{children}</div>}
+    </div>
+  )
+}
+
+const CHECK_WORDS: Readonly<Record<string, string>> = {
+  passed: 'passed',
+  failed: 'failed',
+  timed_out: 'timed out',
+  lost: 'lost',
+  failed_before: 'failed before, too',
+  flaky: 'flaky',
+}
+
+function CheckLine({ check }: { check: CheckResult }) {
+  const isGood = check.status === 'passed'
+  const isBad = check.status === 'failed' || check.status === 'timed_out'
+  const Icon = isGood ? CircleCheck : isBad ? CircleX : CircleDashed
+  const words = CHECK_WORDS[check.status] ?? check.status
+  return (
+    <Expandable
+      line={
+        <>
+          <Icon
+            aria-hidden="true"
+            className={classNames('size-3.5 shrink-0', isGood ? 'text-good' : isBad ? 'text-bad' : 'text-warn')}
+          />
+          <span className="shrink-0 font-medium">{revealHidden(check.name)}</span>
+          <span className="min-w-0 flex-1 truncate font-mono text-xs text-muted">{revealHidden(check.command)}</span>
+          <span className="shrink-0 text-xs tabular-nums text-faint">
+            <span className={classNames('font-medium', isGood ? 'text-good' : isBad ? 'text-bad' : 'text-warn')}>
+              {check.exitCode === null || check.status === 'failed_before' || check.status === 'flaky'
+                ? words
+                : `exit ${check.exitCode}`}
+            </span>{' '}
+            {formatDuration(check.durationMs)}
+          </span>
+        </>
+      }
+    >
+      <CodeBlock code={check.output === '' ? '(no output)' : check.output} />
+    </Expandable>
+  )
+}
+
+const SEVERITIES: Readonly<Record<Finding['severity'], Tone>> = { blocking: 'bad', important: 'warn', note: 'neutral' }
+const STATES: Readonly<Record<Finding['state'], Tone>> = {
+  open: 'warn',
+  fixed: 'good',
+  disputed: 'info',
+  dismissed: 'neutral',
+}
+
+function FindingLine({ finding, navigate }: { finding: Finding; navigate: (target: PanelTarget) => void }) {
+  const { file, line } = finding
+  return (
+    <article className="rounded-lg border border-line px-3 py-2">
+      <div className="flex flex-wrap items-center gap-1.5">
+        <MessageSquareWarning aria-hidden="true" className="size-3.5 text-warn" />
+        <Badge tone={SEVERITIES[finding.severity]}>{finding.severity}</Badge>
+        <Badge tone={STATES[finding.state]}>{finding.state}</Badge>
+        {file !== undefined && (
+          <button
+            type="button"
+            className="min-w-0 truncate font-mono text-xs text-accent underline underline-offset-2"
+            onClick={() => navigate({ panel: 'changes', file, ...(line === undefined ? {} : { line }) })}
+          >
+            {revealHidden(file)}
+            {line !== undefined && `:${line}`}
+          </button>
+        )}
+      </div>
+      <p className="mt-1 text-sm">{revealReordering(finding.claim)}</p>
+      {finding.evidence !== '' && <p className="mt-0.5 text-xs text-muted">{revealReordering(finding.evidence)}</p>}
+      {finding.scenario !== undefined && (
+        <p className="mt-0.5 text-xs text-faint">When: {revealReordering(finding.scenario)}</p>
+      )}
+    </article>
+  )
+}

@@ -1,0 +1,56 @@
+import { Box, FileStack, Gauge, RefreshCw, ShieldOff, Shrink, TriangleAlert } from 'lucide-react'
+import type { ReactNode } from 'react'
+import type { StepView } from '../state.ts'
+import { revealHidden } from '../text/reveal-hidden.ts'
+import { formatCount, formatDuration } from '../ui/format.ts'
+
+/** What happened between the messages, in one quiet line. */
+export function StepLine({ step }: { step: StepView }) {
+  const { icon, text } = describe(step)
+  return (
+    <p className="flex items-center gap-2 px-2 py-0.5 text-xs text-faint [&>svg]:size-3.5 [&>svg]:shrink-0">
+      {icon}
+      <span className="min-w-0">{text}</span>
+    </p>
+  )
+}
+
+function describe(step: StepView): { icon: ReactNode; text: string } {
+  switch (step.kind) {
+    case 'sandbox_ready': {
+      const how = step.reused ? 'Sandbox taken up again' : 'Sandbox ready'
+      return { icon: <Box aria-hidden="true" />, text: `${how} in ${formatDuration(step.durationMs)}` }
+    }
+    case 'sandbox_lost':
+      return { icon: <TriangleAlert aria-hidden="true" />, text: `Sandbox lost: ${revealHidden(step.detail)}` }
+    case 'context': {
+      const time = step.durationMs === null ? '' : ` in ${formatDuration(step.durationMs)}`
+      const how = step.reused ? 'Project context reused' : `Project context made${time}`
+      return { icon: <FileStack aria-hidden="true" />, text: `${how} · ${formatCount(step.tokens)} tokens` }
+    }
+    case 'compacted':
+      return {
+        icon: <Shrink aria-hidden="true" />,
+        text: `Conversation compacted: ${formatCount(step.before)} → ${formatCount(step.after)} tokens`,
+      }
+    case 'resumed':
+      return { icon: <RefreshCw aria-hidden="true" />, text: 'A worker was lost; another goes on where it stood' }
+    case 'turn_repeated':
+      return { icon: <RefreshCw aria-hidden="true" />, text: 'The answer broke off; the model is asked again' }
+    case 'budget_warning':
+    case 'budget_reached': {
+      const what = step.kind === 'budget_warning' ? 'Budget nearly used' : 'Budget reached'
+      return { icon: <Gauge aria-hidden="true" />, text: `${what}: ${budgetText(step)}` }
+    }
+    case 'review_skipped': {
+      const why = step.reason === 'disabled' ? 'reviews are switched off' : 'no file changed'
+      return { icon: <ShieldOff aria-hidden="true" />, text: `No review: ${why}` }
+    }
+  }
+}
+
+/** "$0.42 of $0.50", "8 of 10 turns". */
+export function budgetText(mark: { budgetKind: string; used: number; limit: number }): string {
+  if (mark.budgetKind === 'usd') return `$${mark.used.toFixed(2)} of $${mark.limit.toFixed(2)}`
+  return `${Math.round(mark.used)} of ${mark.limit} ${mark.budgetKind}`
+}

@@ -1,0 +1,140 @@
+import { ArrowDown } from 'lucide-react'
+import { memo, type ReactNode, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
+import { Virtualizer, type VirtualizerHandle } from 'virtua'
+import type { PanelTarget } from '../panels/panel.ts'
+import { useMessages, useView, useWorkspaceStore } from '../store/use-view.ts'
+import { Button } from '../ui/button.tsx'
+import { Skeleton } from '../ui/spinner.tsx'
+import { ErrorState } from '../ui/states.tsx'
+import { MessageRow } from './message-row.tsx'
+import { OutgoingRow } from './outgoing-row.tsx'
+import { rowsOf, type ThreadRow } from './rows.ts'
+import { StatusRegion } from './status-region.tsx'
+
+interface ThreadProps {
+  readonly conversationId: string
+  readonly navigate: (target: PanelTarget) => void
+  /** A turn to stand at, from the address. */
+  readonly turn: number | null
+  readonly empty: ReactNode
+}
+
+/** Nearer to the end than this one reads the end, and stays there while it grows. */
+const NEAR_END_PX = 60
+
+/** The conversation. Only what is in sight is drawn; while one reads further up nothing moves the text away. */
+export const Thread = memo(function Thread({ conversationId, navigate, turn, empty }: ThreadProps) {
+  const store = useWorkspaceStore()
+  useEffect(() => store.openConversation(conversationId), [store, conversationId])
+  const messages = useMessages(conversationId)
+  const history = useView((state) => state.histories[conversationId])
+  const outgoing = useView((state) => state.outgoing)
+  const own = useMemo(
+    () => outgoing.filter((message) => message.conversationId === conversationId),
+    [outgoing, conversationId],
+  )
+  const rows = useRows(messages)
+  const scroll = useFollowedEnd(rows.length)
+  const { toIndex } = scroll
+  const turnIndex = turn === null ? -1 : rows.findLastIndex((row) => row.message.turn === turn)
+  useEffect(() => {
+    if (turnIndex >= 0) toIndex(turnIndex)
+  }, [turnIndex, toIndex])
+
+  const isEmpty = rows.length === 0 && own.length === 0
+  if (isEmpty && history?.status === 'failed') {
+    return <ErrorState error={history.error} onRetry={() => store.openConversation(conversationId)} />
+  }
+  if (isEmpty && history?.status !== 'ready') return <Skeleton lines={5} label="Loading the conversation" />
+  return (
+    <div className="relative min-h-0 flex-1">
+      <div
+        ref={scroll.ref}
+        onScroll={scroll.onScroll}
+        role="log"
+        aria-label="Conversation"
+        aria-live="off"
+        tabIndex={0}
+        className="absolute inset-0 overflow-y-auto overscroll-contain [overflow-anchor:none] focus-visible:-outline-offset-2"
+      >
+        <div ref={scroll.contentRef} className="flex min-h-full flex-col pt-4 pb-4">
+          {isEmpty && <div className="flex flex-1 flex-col justify-center">{empty}</div>}
+          <Virtualizer ref={scroll.listRef} scrollRef={scroll.ref} startMargin={16}>
+            {rows.map((row) => (
+              <MessageRow key={row.message.id} row={row} navigate={navigate} />
+            ))}
+          </Virtualizer>
+          {own.map((message) => (
+            <OutgoingRow key={message.clientMessageId} message={message} />
+          ))}
+        </div>
+      </div>
+      {!scroll.isAtEnd && (
+        <Button
+          size="small"
+          icon={<ArrowDown className="size-3.5" />}
+          onClick={scroll.toEnd}
+          className="absolute bottom-3 left-1/2 -translate-x-1/2 rounded-full shadow-pop"
+        >
+          Latest
+        </Button>
+      )}
+      <StatusRegion conversationId={conversationId} />
+    </div>
+  )
+})
+
+function useRows(messages: Parameters<typeof rowsOf>[0]): readonly ThreadRow[] {
+  const known = useRef<readonly ThreadRow[]>([])
+  return useMemo(() => {
+    known.current = rowsOf(messages, known.current)
+    return known.current
+  }, [messages])
+}
+
+/** Stays at the end while one reads there: when rows come, when the last one grows, when the region is resized. */
+function useFollowedEnd(rowCount: number) {
+  const ref = useRef<HTMLDivElement>(null)
+  const contentRef = useRef<HTMLDivElement>(null)
+  const listRef = useRef<VirtualizerHandle>(null)
+  const follows = useRef(true)
+  const [isAtEnd, setAtEnd] = useState(true)
+
+  const stick = useCallback(() => {
+    const element = ref.current
+    if (element !== null && follows.current) element.scrollTop = element.scrollHeight
+  }, [])
+  useLayoutEffect(stick, [stick, rowCount])
+  useEffect(() => {
+    const content = contentRef.current
+    const element = ref.current
+    if (content === null || element === null) return
+    const observer = new ResizeObserver(stick)
+    observer.observe(content)
+    observer.observe(element)
+    return () => observer.disconnect()
+  }, [stick, rowCount === 0])
+
+  const lastTop = useRef(0)
+  const onScroll = useCallback(() => {
+    const element = ref.current
+    if (element === null) return
+    const distance = element.scrollHeight - element.scrollTop - element.clientHeight
+    // Only a move upwards is a wish to read there; rows that grow move the end away, not the reader.
+    if (distance < NEAR_END_PX) follows.current = true
+    else if (element.scrollTop < lastTop.current) follows.current = false
+    lastTop.current = element.scrollTop
+    setAtEnd(follows.current || distance < NEAR_END_PX)
+  }, [])
+
+  const toEnd = useCallback(() => {
+    follows.current = true
+    setAtEnd(true)
+    stick()
+  }, [stick])
+  const toIndex = useCallback((index: number) => {
+    follows.current = false
+    listRef.current?.scrollToIndex(index, { align: 'start' })
+  }, [])
+  return { ref, contentRef, listRef, onScroll, isAtEnd, toEnd, toIndex }
+}
