@@ -18,6 +18,12 @@ module.exports = {
     never('db-below', '^src/db/', '^src/(?!db/|shared/|events/topics|config)', 'db knows shared and the topics'),
     never('events-below', '^src/events/', '^src/(?!events/|shared/)', 'events know shared'),
     never('sandbox-below', '^src/sandbox/', '^src/(?!sandbox/|shared/)', 'sandbox knows shared'),
+    never(
+      'restore-in-the-middle',
+      '^src/restore/',
+      '^src/(activities|agent|server|worker|workflows|web|cli|config)',
+      'restore knows db, sandbox and shared',
+    ),
     never('model-below', '^src/model/', '^src/(?!model/|shared/)', 'model knows shared'),
     never(
       'agent-in-the-middle',

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { isAbsolute, resolve } from 'node:path'
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig'
 import { z } from 'zod'
+import type { Budget } from './shared/task.ts'
 
 /**
  * The only reader of the environment. {@link loadConfig} turns it into one frozen object in groups; everything else in
@@ -12,6 +13,8 @@ const optionalText = z.string().trim().min(1).optional()
 const whole = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback)
 const amount = (fallback: number) => z.coerce.number().positive().max(1_000_000).default(fallback)
+const port = z.coerce.number().int().min(1).max(65_535).optional()
+const optionalAmount = z.coerce.number().positive().max(1_000_000).optional()
 const flag = z.stringbool().default(false)
 const list = (separator: string) =>
   z
@@ -58,6 +61,10 @@ const EnvSchema = z.object({
   SANDBOX_PROVIDER: z.enum(['local-bwrap', 'e2b', 'unsafe-host']).default('local-bwrap'),
   SANDBOX_SWEEP_SECONDS: whole(300, 1, 86_400),
   E2B_API_KEY: optionalText,
+  E2B_TEMPLATE: optionalText,
+  E2B_DOMAIN: optionalText,
+  E2B_API_URL: urlOf('http:', 'https:').optional(),
+  E2B_SANDBOX_URL: urlOf('http:', 'https:').optional(),
 
   TURN_SLICE_MS: whole(2_000, 0, 60_000),
   MAX_TASKS_PER_WORKER: whole(50, 1, 1_000),
@@ -68,6 +75,15 @@ const EnvSchema = z.object({
   BUDGET_MAX_TURNS: whole(200, 1, 100_000),
   BUDGET_MAX_MINUTES: amount(120),
   BUDGET_WAIT_HOURS: amount(168),
+  BUDGET_PROJECT_MAX_USD: optionalAmount,
+  BUDGET_PROJECT_MAX_TURNS: optionalAmount,
+  BUDGET_PROJECT_MAX_MINUTES: optionalAmount,
+  BUDGET_DAY_MAX_USD: optionalAmount,
+  BUDGET_DAY_MAX_TURNS: optionalAmount,
+  BUDGET_DAY_MAX_MINUTES: optionalAmount,
+
+  WORKER_METRICS_PORT: port,
+  WORKER_TEMPORAL_METRICS_PORT: port,
 
   RETENTION_EVENT_DAYS: whole(30, 1, 3_650),
   RETENTION_EXEC_HOURS: whole(24, 1, 8_760),
@@ -112,6 +128,11 @@ export interface Config {
     readonly provider: 'local-bwrap' | 'e2b' | 'unsafe-host'
     readonly sweepSeconds: number
     readonly e2bApiKey?: string
+    /** Where E2B is, when it is not at e2b.app. */
+    readonly e2bDomain?: string
+    readonly e2bApiUrl?: string
+    readonly e2bSandboxUrl?: string
+    readonly e2bTemplate?: string
   }
   readonly agent: {
     readonly turnSliceMs: number
@@ -124,7 +145,12 @@ export interface Config {
     readonly maxTurns: number
     readonly maxMinutes: number
     readonly waitHours: number
+    /** Of each project in all, and on each UTC day; a project may set its own. */
+    readonly project: Budget
+    readonly day: Budget
   }
+  /** Where a worker shows its own figures and Temporal's SDK's, on loopback; absent: nowhere. */
+  readonly metrics: { readonly workerPort?: number; readonly temporalPort?: number }
   /** For tests: the named instant at which the process kills itself, see shared/crash-points.ts. */
   readonly crashPoint?: string
   readonly retention: { readonly eventDays: number; readonly execHours: number }
@@ -256,6 +282,10 @@ function group(env: Env, temporal: Config['temporal']): Groups {
       provider: env.SANDBOX_PROVIDER,
       sweepSeconds: env.SANDBOX_SWEEP_SECONDS,
       ...(env.E2B_API_KEY === undefined ? {} : { e2bApiKey: env.E2B_API_KEY }),
+      ...(env.E2B_DOMAIN === undefined ? {} : { e2bDomain: env.E2B_DOMAIN }),
+      ...(env.E2B_API_URL === undefined ? {} : { e2bApiUrl: env.E2B_API_URL }),
+      ...(env.E2B_SANDBOX_URL === undefined ? {} : { e2bSandboxUrl: env.E2B_SANDBOX_URL }),
+      ...(env.E2B_TEMPLATE === undefined ? {} : { e2bTemplate: env.E2B_TEMPLATE }),
     },
     agent: {
       turnSliceMs: env.TURN_SLICE_MS,
@@ -268,9 +298,23 @@ function group(env: Env, temporal: Config['temporal']): Groups {
       maxTurns: env.BUDGET_MAX_TURNS,
       maxMinutes: env.BUDGET_MAX_MINUTES,
       waitHours: env.BUDGET_WAIT_HOURS,
+      project: budgetOf(env.BUDGET_PROJECT_MAX_USD, env.BUDGET_PROJECT_MAX_TURNS, env.BUDGET_PROJECT_MAX_MINUTES),
+      day: budgetOf(env.BUDGET_DAY_MAX_USD, env.BUDGET_DAY_MAX_TURNS, env.BUDGET_DAY_MAX_MINUTES),
+    },
+    metrics: {
+      ...(env.WORKER_METRICS_PORT === undefined ? {} : { workerPort: env.WORKER_METRICS_PORT }),
+      ...(env.WORKER_TEMPORAL_METRICS_PORT === undefined ? {} : { temporalPort: env.WORKER_TEMPORAL_METRICS_PORT }),
     },
     ...(env.KEELSON_CRASH_POINT === undefined ? {} : { crashPoint: env.KEELSON_CRASH_POINT }),
     retention: { eventDays: env.RETENTION_EVENT_DAYS, execHours: env.RETENTION_EXEC_HOURS },
+  }
+}
+
+function budgetOf(maxUsd?: number, maxTurns?: number, maxMinutes?: number): Budget {
+  return {
+    ...(maxUsd === undefined ? {} : { maxUsd }),
+    ...(maxTurns === undefined ? {} : { maxTurns }),
+    ...(maxMinutes === undefined ? {} : { maxMinutes }),
   }
 }
 

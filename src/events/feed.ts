@@ -14,6 +14,8 @@ export interface EventSource {
     limit: number
   }): Promise<StoredEvent[]>
   latestSeqs(projectIds: readonly string[]): Promise<ReadonlyMap<string, number>>
+  /** The greatest number that retention removed from the stream of a project or of one of its tasks; 0 for none. */
+  prunedSeq(stream: { projectId: string; taskId?: string | undefined }): Promise<number>
 }
 
 /** One reader of a feed. `send` must not throw and must not wait. */
@@ -35,6 +37,8 @@ export interface FeedOptions {
   readOpenParts(): Promise<readonly string[]>
   /** Told how many events Postgres had that the live path did not bring. */
   onBackstop(count: number): void
+  /** Told of each event that was just passed on to viewers. Must not throw. */
+  onDelivered?(event: StoredEvent): void
 }
 
 /**
@@ -138,6 +142,11 @@ export class Feed {
     return first > cursor + 1 ? undefined : this.#ring.filter((frame) => (frame.seq ?? 0) > cursor)
   }
 
+  /** Whether this process holds every event after `cursor`: whatever retention removed, no reader misses it. */
+  isWholeAfter(cursor: number): boolean {
+    return this.recentAfter(cursor)?.length === Math.max(0, this.#lastSeq - cursor)
+  }
+
   /** From now on `viewer` gets what comes; returns the open parts, which it lacks. Call in the tick of `recentAfter`. */
   attach(viewer: Viewer): Frame[] {
     this.viewers.add(viewer)
@@ -173,6 +182,7 @@ export class Feed {
     const frame = eventFrame(event)
     this.#note(event, frame)
     this.broadcast(frame)
+    if (this.viewers.size > 0) this.#options.onDelivered?.(event)
   }
 
   #note(event: StoredEvent, frame: Frame): void {

@@ -4,12 +4,15 @@ import { eventFrame, type Frame, viewerFrame } from './frame.ts'
 import { connectInBackground, createLiveRedis, type EventsLog, within } from './live-redis.ts'
 import { channelOf, OUTBOX_CHANNEL } from './live-script.ts'
 import { decodeBatch } from './live-wire.ts'
-import type { Topic } from './topics.ts'
+import type { StoredEvent, Topic } from './topics.ts'
 
 const LINGER_MS = 5_000
 const LOOK_EVERY_MS = 1_000
 const LOOK_TIMEOUT_MS = 5_000
 const REDIS_TIMEOUT_MS = 1_000
+/** Looked at by writing: a Redis that is full or was demoted answers pings and takes nothing that a viewer waits for. */
+const LOOK_KEY = 'keelson:look'
+const LOOK_KEY_SECONDS = 60
 /** A replay reads fewer events at a time when they are large, so that a slow reader costs little memory. */
 const PAGE = 200
 const PAGE_BYTES = 1024 * 1024
@@ -55,7 +58,7 @@ export interface Hub {
   prepare(projectId: string): Promise<void>
   /**
    * Gives the sink every durable event after the cursor exactly once, in order, then what happens, until `leave`. An
-   * impossible cursor gives one `stream.resync` and goes on from the end. Open parts come from offset 0.
+   * impossible cursor, or one from before what is kept, gives one `stream.resync` and goes on from the end. Open parts come from offset 0.
    */
   join(request: JoinRequest, sink: Sink): Promise<Joined>
   /** The newest seq this process knows of a project with viewers, else 0. */
@@ -85,6 +88,8 @@ export function createHub(options: {
   name?: string
   /** Told when some process has put something into the outbox. Must not throw. */
   onOutboxHint?(): void
+  /** Told of each event that was just passed on to readers. Must not throw. */
+  onDelivered?(event: StoredEvent): void
 }): Hub {
   const redis = createLiveRedis({ url: options.redisUrl, name: options.name ?? 'keelson-hub', log: options.log })
   const feeds = new Map<string, Entry>()
@@ -149,6 +154,7 @@ export function createHub(options: {
       onBackstop: (count) => {
         counts.backstopDelivered += count
       },
+      ...(options.onDelivered ? { onDelivered: options.onDelivered } : {}),
     })
     const listener = (text: string): void => feed.receive(decodeBatch(text))
     const entry: Entry = { feed, ready: Promise.resolve(), users: 0, isSubscribed: false, listener, linger: undefined }
@@ -189,8 +195,8 @@ export function createHub(options: {
   }
 
   const look = async (): Promise<void> => {
-    const pinged = redis.isReady
-      ? within(REDIS_TIMEOUT_MS, redis.ping()).then(
+    const looked = redis.isReady
+      ? within(REDIS_TIMEOUT_MS, redis.set(LOOK_KEY, '', { EX: LOOK_KEY_SECONDS })).then(
           () => isDegraded && recover(),
           () => setDegraded(true),
         )
@@ -203,7 +209,7 @@ export function createHub(options: {
         if (feed !== undefined && seq > feed.lastSeq) void feed.catchUp()
       }
     }
-    await pinged
+    await looked
   }
 
   let lookTimer: NodeJS.Timeout
@@ -269,14 +275,20 @@ function isMeant(request: JoinRequest, frame: Frame): boolean {
   return request.topics === undefined || request.topics.includes(frame.topic)
 }
 
-/** A cursor is impossible when it is no number that a stream gave, or lies beyond the end even after a look at Postgres. */
+/**
+ * A cursor is impossible when it is no number that a stream gave, lies beyond the end even after a look at Postgres, or is
+ * so old that events behind it were removed.
+ */
 async function startingPoint(
   feed: Feed,
   request: JoinRequest,
   source: EventSource,
 ): Promise<{ seq: number; isResync: boolean }> {
   if (request.after === 'latest') return { seq: feed.lastSeq, isResync: false }
-  if (request.after !== 'invalid' && request.after <= feed.lastSeq) return { seq: request.after, isResync: false }
+  if (request.after !== 'invalid' && request.after <= feed.lastSeq) {
+    const isKept = feed.isWholeAfter(request.after) || request.after >= (await source.prunedSeq(request))
+    return isKept ? { seq: request.after, isResync: false } : { seq: feed.lastSeq, isResync: true }
+  }
   const seqs = await source.latestSeqs([request.projectId])
   const latest = Math.max(feed.lastSeq, seqs.get(request.projectId) ?? 0)
   if (request.after !== 'invalid' && request.after <= latest) return { seq: request.after, isResync: false }

@@ -6,7 +6,8 @@
  * true. A delta has none: it is a piece of a part that a later durable event holds in full.
  */
 
-import type { CheckResult, Finding, ReviewState, RoundVerdict } from '../shared/review.ts'
+import type { BudgetMark } from '../shared/budget.ts'
+import type { CheckResult, Finding, Judgement, ReviewState, RoundVerdict } from '../shared/review.ts'
 import type { DiffStat, Outcome, TaskReason, Usage } from '../shared/task.ts'
 
 export const TOPICS = ['messages', 'status', 'file-changes', 'terminal'] as const
@@ -60,12 +61,14 @@ export interface DurablePayloads {
   'review.check': { round: number; check: CheckResult }
   'review.finding': { round: number; finding: Finding }
   'review.verdict': { round: number; verdict: RoundVerdict; summary: string; treeHash: string; review: ReviewState }
+  /** A person's word on a finding; the latest one counts. */
+  'review.judged': { findingId: string; criterionId?: string; state: Finding['state']; judgement: Judgement }
   'review.skipped': { reason: 'no_changes' | 'disabled' }
   'approval.requested': { approvalId: string; what: string }
   'approval.resolved': { approvalId: string; decision: 'approve' | 'deny' | 'expired' }
   'usage.updated': { usage: Usage; costUsd: number | null }
-  'budget.warning': { kind: BudgetKind; used: number; limit: number }
-  'budget.reached': { kind: BudgetKind; used: number; limit: number }
+  'budget.warning': BudgetMark
+  'budget.reached': BudgetMark
   'model.retrying': { code: string; message: string; attempt: number; delayMs: number }
 
   'message.created': { messageId: string; role: 'user' | 'assistant' | 'note'; text: string; clientMessageId?: string }
@@ -94,7 +97,7 @@ export interface DurablePayloads {
   }
   'diff.updated': { stat: DiffStat }
   'checkpoint.created': { checkpointId: string; treeHash: string; label: string; stat: DiffStat }
-  'checkpoint.restored': { checkpointId: string; treeHash: string; from: string }
+  'checkpoint.restored': { checkpointId: string; treeHash: string; from: string; reason?: string }
 
   'command.started': { toolUseId: string; partId: string; command: string; cwd: string }
   /** Over 256 KiB `output` holds the head, `tail` the end; both base64. */
@@ -110,8 +113,6 @@ export interface DurablePayloads {
     tail?: string
   }
 }
-
-export type BudgetKind = 'usd' | 'turns' | 'minutes'
 
 export interface DeltaPayloads {
   'text.delta': { messageId: string; partId: string; offset: number; delta: string }

@@ -5,14 +5,21 @@ import type { AppDeps } from './deps.ts'
 import { identify, requireKnownHost, requireOwnOrigin } from './guards.ts'
 import { createOnError, errorResponse } from './on-error.ts'
 import { addChatRoute } from './routes/chat.ts'
+import { addCheckpointRoutes } from './routes/checkpoints.ts'
 import { addContextRoutes } from './routes/context.ts'
 import { addConversationRoutes } from './routes/conversations.ts'
 import { addDocRoutes } from './routes/docs.ts'
 import { addEventRoutes } from './routes/events.ts'
 import { addFileRoutes } from './routes/files.ts'
+import { addFindingRoutes } from './routes/findings.ts'
 import { addHealthRoutes } from './routes/health.ts'
+import { addInstanceRoute } from './routes/instance.ts'
+import { addMemoryRoutes } from './routes/memory.ts'
+import { addMetricsRoutes } from './routes/metrics.ts'
 import { addPageRoutes } from './routes/pages.ts'
 import { addProjectRoutes } from './routes/projects.ts'
+import { addReviewCriteriaRoutes } from './routes/review-criteria.ts'
+import { addSandboxRoutes } from './routes/sandboxes.ts'
 import { addTaskRoutes } from './routes/tasks.ts'
 
 /** The HTTP contract as one app. Guards in order: who asks for whom (Host, Origin), then who asks (token), then what. */
@@ -21,6 +28,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   app.onError(createOnError(deps.log))
   app.notFound((c) => errorResponse(new AppError('not_found', 'There is nothing here.'), c))
 
+  if (deps.metrics) app.use(deps.metrics.middleware)
   app.use(identify())
   app.use(requireKnownHost(deps.settings))
   app.use(requireOwnOrigin())
@@ -38,13 +46,20 @@ export function createApp(deps: AppDeps): OpenAPIHono {
 
   addHealthRoutes(app, deps)
   addPageRoutes(app, deps)
+  addInstanceRoute(app, deps)
   addChatRoute(app, deps)
   addProjectRoutes(app, deps)
   addConversationRoutes(app, deps)
   addEventRoutes(app, deps)
   addTaskRoutes(app, deps)
+  addCheckpointRoutes(app, deps)
   addFileRoutes(app, deps)
   addContextRoutes(app, deps)
+  addMemoryRoutes(app, deps)
+  addReviewCriteriaRoutes(app, deps)
+  addFindingRoutes(app, deps)
+  addMetricsRoutes(app, deps)
+  addSandboxRoutes(app, deps)
   addDocRoutes(app)
   return app
 }

@@ -17,20 +17,28 @@ const PUBLIC_PATHS = new Set(['/', '/healthz', '/readyz', '/openapi.json', '/doc
 export interface Auth {
   /** Lets a request with the right token or cookie through; 401 otherwise, 429 after 20 wrong ones in a minute. */
   readonly middleware: MiddlewareHandler
-  /** Exchanges the setup token, once, for the page's cookie. Throws `unauthorized` or `rate_limited`. */
-  exchange(c: Context, setupToken: string): void
+  /**
+   * Exchanges the setup token for the page's cookie, once, however many servers know it and however often they were
+   * restarted. Throws `unauthorized`, `rate_limited`, or `store_unavailable` before it counts as used.
+   */
+  exchange(c: Context, setupToken: string): Promise<void>
 }
 
 /**
  * One token for the API, one cookie derived from it for the page, so that no server process keeps sessions. Without a
  * token every request is let through, which is only allowed on loopback (see config.ts).
  */
-export function createAuth(options: { apiToken?: string | undefined; setupToken?: string | undefined }): Auth {
+export function createAuth(options: {
+  apiToken?: string | undefined
+  setupToken?: string | undefined
+  /** Notes that the token with this hash was used; false when it had been before. */
+  claimSetupToken(hash: string): Promise<boolean>
+}): Auth {
   const { apiToken } = options
   const session =
     apiToken === undefined ? '' : createHmac('sha256', apiToken).update('keelson session 1').digest('base64url')
   const tries = new WrongTries()
-  let setupToken = options.setupToken
+  const { setupToken } = options
 
   const isRight = (c: Context): boolean | undefined => {
     const header = c.req.header('authorization')
@@ -51,25 +59,28 @@ export function createAuth(options: { apiToken?: string | undefined; setupToken?
       if (right === false) tries.count(addressOf(c))
       throw new AppError('unauthorized', 'Send the API token: Authorization: Bearer <token>.')
     },
-    exchange: (c, offered) => {
-      if (setupToken === undefined || !isSame(offered, setupToken)) {
+    exchange: async (c, offered) => {
+      const isRightToken = setupToken !== undefined && isSame(offered, setupToken)
+      if (!isRightToken || !(await options.claimSetupToken(digestOf(offered).toString('hex')))) {
         tries.count(addressOf(c))
         throw new AppError('unauthorized', 'This link was used already or is not valid; start again to get a new one.')
       }
-      setupToken = undefined
       setCookie(c, COOKIE, session, { httpOnly: true, sameSite: 'Strict', path: '/', maxAge: COOKIE_MAX_AGE_SECONDS })
     },
   }
 }
 
 function isPublic(path: string): boolean {
-  return PUBLIC_PATHS.has(path) || path.startsWith('/assets/')
+  return PUBLIC_PATHS.has(path) || path.startsWith('/assets/') || path.startsWith('/p/')
 }
 
 /** Compares digests, so that neither the time nor the length tells anything. */
 function isSame(a: string, b: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-  return timingSafeEqual(digest(a), digest(b))
+  return timingSafeEqual(digestOf(a), digestOf(b))
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
 }
 
 function addressOf(c: Context): string {

@@ -1,6 +1,9 @@
+import type { MiddlewareHandler } from 'hono'
 import type { Db } from '../db/client.ts'
 import type { Hub } from '../events/hub.ts'
 import type { Log } from '../logger.ts'
+import type { Restorer } from '../restore/restorer.ts'
+import type { SandboxProviders } from '../sandbox/providers.ts'
 import type { Sandbox, SandboxKind } from '../sandbox/types.ts'
 import type { Criteria } from '../shared/review.ts'
 import type { Budget } from '../shared/task.ts'
@@ -28,8 +31,12 @@ export interface AppDeps {
   readonly auth: Auth
   readonly dispatcher: Pick<Dispatcher, 'kick'>
   readonly workspaces: Workspaces
+  readonly sandboxes: Pick<SandboxProviders, 'kinds' | 'of'>
+  readonly restorer: Pick<Restorer, 'restore'>
   readonly log: Log
   workers(): Promise<Workers>
+  /** Absent where nobody counts: then there is no `/metrics`. */
+  readonly metrics?: { readonly middleware: MiddlewareHandler; readonly contentType: string; text(): Promise<string> }
   readiness(): Promise<Readiness>
   /** Throws `bad_request` that lists the known models. */
   checkModel(model: string): void
@@ -42,5 +49,6 @@ export interface AppDeps {
     readonly defaultBudget: Budget
     readonly defaultCriteria: Criteria
     readonly temporalWebUrl?: string | undefined
+    readonly temporalNamespace?: string | undefined
   }
 }

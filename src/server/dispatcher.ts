@@ -3,6 +3,7 @@ import { deferOutbox, finishOutbox, type OutboxEntry, pruneOutbox, takeOutbox } 
 import type { Log } from '../logger.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
+import { RecentFailure } from '../shared/recent-failure.ts'
 import type { CodingTaskInput } from '../shared/task.ts'
 import type { Signalled, TaskStarter } from './temporal.ts'
 
@@ -11,11 +12,14 @@ const BATCH = 20
 /** Longer than a call to Temporal may take, so that two servers do not send the same entry at once (harmless if so). */
 const HOLD_MS = 5_000
 const MAX_DELAY_MS = 3_000
+const REFUSED_SEND_COUNTS_MS = 5_000
 const PRUNE_EVERY_MS = 3_600_000
 /** Batches in one go; what is left waits for the next sweep, so that a poisoned table cannot spin. */
 const MAX_BATCHES = 100
 
 export interface Dispatcher {
+  /** What Temporal refused to take; it may answer looks and still have no room for a workflow. */
+  readonly refusedSends: RecentFailure
   /** Sends what is due at once, without anybody waiting for it. */
   kick(): void
   /** Stops sweeping and waits for what is being sent. */
@@ -36,16 +40,17 @@ export interface DispatcherDeps {
  */
 export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   const { db, log } = deps
+  const refusedSends = new RecentFailure({ forMs: REFUSED_SEND_COUNTS_MS })
   let running: Promise<void> | undefined
   let again = false
   let isClosed = false
-  let prunedAt = Date.now()
+  let prunedAt = performance.now()
 
   const drain = async (): Promise<void> => {
     for (let batches = 0; batches < MAX_BATCHES && !isClosed; batches++) {
       again = false
       const entries = await takeOutbox(db, { limit: BATCH, holdMs: HOLD_MS })
-      await Promise.all(entries.map((entry) => send(deps, entry)))
+      await Promise.all(entries.map((entry) => send(deps, entry, refusedSends)))
       if (entries.length === 0 && !again) return
     }
   }
@@ -65,13 +70,14 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
 
   const sweep = setInterval(() => {
     kick()
-    if (Date.now() - prunedAt < PRUNE_EVERY_MS) return
-    prunedAt = Date.now()
+    if (performance.now() - prunedAt < PRUNE_EVERY_MS) return
+    prunedAt = performance.now()
     pruneOutbox(db).catch((error: unknown) => log.warn({ err: error }, 'the outbox could not be pruned'))
   }, SWEEP_EVERY_MS)
   sweep.unref()
 
   return {
+    refusedSends,
     kick,
     close: async () => {
       isClosed = true
@@ -81,15 +87,18 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   }
 }
 
-async function send(deps: DispatcherDeps, entry: OutboxEntry): Promise<void> {
+async function send(deps: DispatcherDeps, entry: OutboxEntry, refusedSends: RecentFailure): Promise<void> {
   const { db, log } = deps
   const fields = { outboxId: entry.id, kind: entry.kind, taskId: entry.taskId, attempts: entry.attempts }
   try {
     hitCrashPoint('outbox.before_start')
     if ((await deliver(deps, entry)) === 'gone') log.info(fields, 'its workflow has ended')
+    refusedSends.succeeded()
     hitCrashPoint('outbox.started.before_done')
     await finishOutbox(db, entry.id)
   } catch (error) {
+    // Errors of ours come from Postgres.
+    if (!(error instanceof AppError)) refusedSends.failed()
     log.warn({ ...fields, err: error }, 'Temporal could not be told, trying again')
     const delayMs = Math.min(250 * 2 ** Math.min(entry.attempts, 10), MAX_DELAY_MS) * (0.5 + Math.random() / 2)
     const lastError = error instanceof Error ? error.message : String(error)

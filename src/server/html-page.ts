@@ -36,3 +36,25 @@ export function htmlPage(c: Context, page: { title: string; body: string; script
 <body>${page.body}${script}</body></html>`
   return c.html(html, 200, { 'content-security-policy': policy, 'cache-control': 'no-store' })
 }
+
+/** The built page with a nonce of its own. Only this server's files run or are asked; no page may frame it. */
+export function webPage(c: Context, index: string): Response {
+  const nonce = randomBytes(16).toString('base64')
+  const policy = [
+    `default-src 'self'`,
+    `script-src 'self' 'nonce-${nonce}'`,
+    `style-src 'self' 'nonce-${nonce}'`,
+    // Attributes of elements that the page itself made; they can neither load nor run anything under this policy.
+    `style-src-attr 'unsafe-inline'`,
+    `img-src 'self' data:`,
+    `font-src 'self'`,
+    `connect-src 'self'`,
+    `worker-src 'self'`,
+    `object-src 'none'`,
+    `base-uri 'none'`,
+    `form-action 'none'`,
+    `frame-ancestors 'none'`,
+  ].join('; ')
+  const headers = { 'content-security-policy': policy, 'cache-control': 'no-store' }
+  return c.html(index.replaceAll('__NONCE__', nonce), 200, headers)
+}

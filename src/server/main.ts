@@ -3,32 +3,41 @@
 import { join } from 'node:path'
 import { type Config, ConfigError, isLoopback, loadConfig } from '../config.ts'
 import { createDb, type Db } from '../db/client.ts'
-import { savedCriteria } from '../db/criteria.ts'
+import { fixCriteria } from '../db/criteria.ts'
+import { readDepths } from '../db/depths.ts'
 import { latestSeqs, readEvents } from '../db/events.ts'
+import { readForkedFiles } from '../db/forks.ts'
 import { getProject } from '../db/projects.ts'
+import { prunedSeq } from '../db/retention.ts'
+import { createSandboxLedger } from '../db/sandbox-ledger.ts'
+import { claimSetupToken } from '../db/setup-tokens.ts'
 import { getTask } from '../db/tasks.ts'
-import { createWorkspaceStore } from '../db/workspace-store.ts'
+import { createWorkspaceRecovery, createWorkspaceStore } from '../db/workspace-store.ts'
 import { createHub } from '../events/hub.ts'
 import { createPublisher } from '../events/publisher.ts'
 import { createLogger } from '../logger.ts'
+import { createServerMetrics } from '../metrics/server-metrics.ts'
 import { profileFor } from '../model/profiles.ts'
 import { sampleProjectFiles } from '../model/scripted/sample-project.ts'
+import { guardWorkspaces } from '../restore/guard-workspaces.ts'
+import { createRestorer } from '../restore/restorer.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
-import { createSandboxProvider } from '../sandbox/create.ts'
+import { createSandboxProviders, e2bOptions } from '../sandbox/create.ts'
 import { fillSandbox } from '../sandbox/fill.ts'
 import type { SandboxProvider } from '../sandbox/types.ts'
-import { createWorkspaces } from '../sandbox/workspaces.ts'
+import { createWorkspaces, type Workspaces } from '../sandbox/workspaces.ts'
 import { armCrashPoint } from '../shared/crash-points.ts'
 import type { CodingTaskInput } from '../shared/task.ts'
 import { createApp } from './app.ts'
 import { createAuth } from './auth.ts'
-import type { AppDeps, Workspaces } from './deps.ts'
+import type { AppDeps } from './deps.ts'
 import { createDispatcher } from './dispatcher.ts'
 import { closeHttpServer, createHttpServer, listen } from './http-server.ts'
 import { createReadiness } from './readiness.ts'
 import { createSse } from './sse.ts'
 import { createTemporal } from './temporal.ts'
 import { startWatchdog } from './watchdog.ts'
+import { createWorkers } from './workers.ts'
 
 /** Readers told to come back do so within this time, and requests have as long to finish. */
 const COME_BACK_SPREAD_MS = 3_000
@@ -40,28 +49,43 @@ async function main(): Promise<void> {
   const config = loadConfig(process.env, { callsModel: false })
   const log = createLogger({ level: config.log.level, name: 'server' })
   if (config.crashPoint !== undefined) armCrashPoint(config.crashPoint, () => process.kill(process.pid, 'SIGKILL'))
+  const metrics = createServerMetrics()
   const publisher = createPublisher({ redisUrl: config.redis.url, log })
   const db = createDb({
     url: config.database.url,
     applicationName: 'keelson-server',
     poolSize: config.database.poolSize,
-    onEvents: publisher.publishEvents,
+    onEvents: (projectId, events) => {
+      publisher.publishEvents(projectId, events)
+      metrics.onEvents(events)
+    },
     onConnectionError: (error) => log.warn({ err: error }, 'a database connection was lost'),
   })
   const temporal = createTemporal(config.temporal)
   const dispatcher = createDispatcher({ db, temporal, log, inputFor: (taskId) => inputFor(db, config, taskId) })
-  const hub = createHub({ redisUrl: config.redis.url, source: sourceOf(db), log, onOutboxHint: dispatcher.kick })
+  const hub = createHub({
+    redisUrl: config.redis.url,
+    source: sourceOf(db),
+    log,
+    onOutboxHint: dispatcher.kick,
+    onDelivered: metrics.onDelivered,
+  })
   const stopWatchdog = startWatchdog({ db, temporal, log, onClosed: dispatcher.kick })
   const sse = createSse({
     maxStreams: config.server.maxStreams,
-    onClose: ({ reason, frames, bytes }, { projectId, taskId }) =>
-      log.debug({ reason, frames, bytes, projectId, taskId }, 'a stream ended'),
+    onClose: ({ reason, frames, bytes }, { projectId, taskId }) => {
+      metrics.onStreamClosed({ reason, frames, bytes })
+      log.debug({ reason, frames, bytes, projectId, taskId }, 'a stream ended')
+    },
   })
-  const provider = createSandboxProvider({
+  const provider = createSandboxProviders({
     kind: config.sandbox.provider,
     dir: join(config.home, 'sandboxes'),
     logger: log,
+    ...e2bOptions(config.sandbox, createSandboxLedger(db)),
   })
+  const unguarded = workspacesOf(db, provider, config)
+  const restorer = createRestorer({ db, workspaces: unguarded, log, kick: dispatcher.kick })
   let isDraining = false
   const app = createApp({
     db,
@@ -69,21 +93,30 @@ async function main(): Promise<void> {
     sse,
     dispatcher,
     log,
-    auth: createAuth(config.server),
-    workspaces: workspacesOf(db, provider, config),
-    workers: temporal.workers,
+    auth: createAuth({ ...config.server, claimSetupToken: (hash) => claimSetupToken(db, hash) }),
+    workspaces: guardWorkspaces(unguarded, restorer),
+    sandboxes: provider,
+    restorer,
+    workers: createWorkers({ db, temporal }),
     readiness: createReadiness({
       db,
       hub,
       temporal,
+      dispatcher,
       isDraining: () => isDraining,
     }),
+    metrics: {
+      middleware: metrics.middleware,
+      contentType: metrics.contentType,
+      text: () => metrics.text({ hub, sse, publisher, db, readDepths: () => readDepths(db) }),
+    },
     checkModel: (model) => void profileFor(model, { compat: config.model.isCompat }),
     settings: settingsOf(config),
   })
   const server = createHttpServer(app)
   const port = await listen(server, config.server)
   log.info({ config: config.toJSON(), port }, 'listening')
+  restorer.settleAll().catch((error: unknown) => log.warn({ err: error }, 'pending restores are left to the sweep'))
   // Whoever started this process waits for this line, so it does not depend on the log level.
   process.stdout.write(`${JSON.stringify({ level: 'info', name: 'server', pid: process.pid, msg: 'server ready' })}\n`)
 
@@ -126,12 +159,13 @@ function sourceOf(db: Db) {
   return {
     readEvents: (options: Parameters<typeof readEvents>[1]) => readEvents(db, options),
     latestSeqs: (projectIds: readonly string[]) => latestSeqs(db, projectIds),
+    prunedSeq: (stream: Parameters<typeof prunedSeq>[1]) => prunedSeq(db, stream),
   }
 }
 
 async function inputFor(db: Db, config: Config, taskId: string): Promise<CodingTaskInput> {
   const task = await getTask(db, taskId)
-  const criteria = (await savedCriteria(db, task.projectId)) ?? DEFAULT_CRITERIA
+  const criteria = (await fixCriteria(db, taskId)) ?? DEFAULT_CRITERIA
   return {
     taskId,
     projectId: task.projectId,
@@ -147,9 +181,12 @@ function workspacesOf(db: Db, provider: SandboxProvider, config: Config): Worksp
   return createWorkspaces({
     provider,
     store: createWorkspaceStore(db),
+    recovery: createWorkspaceRecovery(db),
     fill: async (projectId, sandbox) => {
       const { source } = await getProject(db, projectId)
-      await fillSandbox(sandbox, source, { sampleFiles: sampleProjectFiles, projectRoots: config.server.projectRoots })
+      const { projectRoots } = config.server
+      const forkedFiles = () => readForkedFiles(db, projectId)
+      await fillSandbox(sandbox, source, { sampleFiles: sampleProjectFiles, projectRoots, forkedFiles })
     },
   })
 }
@@ -165,6 +202,7 @@ function settingsOf(config: Config): AppDeps['settings'] {
     defaultBudget: { maxUsd, maxTurns, maxMinutes },
     defaultCriteria: DEFAULT_CRITERIA,
     temporalWebUrl: config.server.temporalWebUrl,
+    temporalNamespace: config.temporal.namespace,
   }
 }
 

@@ -52,17 +52,24 @@ export function errorResponse(error: AppError, c: Context): Response {
   return c.json(body, httpStatus)
 }
 
-/** One problem for each field: `{message: "must not be empty"}`. */
+/** One problem for each field, named as in code: `{message: "must not be empty", "criteria[3].text": "…"}`. */
 export function fieldProblems(error: z.ZodError): AppError {
   const details: Record<string, string> = {}
   for (const issue of error.issues) {
     const unknown = issue.code === 'unrecognized_keys' ? issue.keys : []
-    const at = issue.path.map(String).join('.')
+    const at = fieldName(issue.path)
     for (const key of unknown) details[at === '' ? key : `${at}.${key}`] = 'is not a known field'
     if (unknown.length === 0) details[at === '' ? 'body' : at] ??= issue.message
   }
   const [field, problem] = Object.entries(details)[0] ?? ['body', 'is not valid']
   return new AppError('bad_request', `${field}: ${problem}`, { details })
+}
+
+function fieldName(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((name, key) => {
+    if (typeof key === 'number') return `${name}[${key}]`
+    return name === '' ? String(key) : `${name}.${String(key)}`
+  }, '')
 }
 
 function toAppError(error: unknown): AppError | undefined {

@@ -11,15 +11,17 @@ import { workflowIdFor } from '../shared/task.ts'
 export type Workers = 'polling' | 'none'
 
 export function presentProject(project: Project) {
-  const { id, name, source, sandboxProvider, activeTaskId, createdAt } = project
+  const { id, name, source, sandboxProvider, activeTaskId, budget, createdAt } = project
   // What was posted as files may be a megabyte; the files themselves have a route of their own.
   const shown = source.kind === 'files' ? { kind: source.kind, files: Object.keys(source.files).length } : source
-  return { id, name, source: shown, sandboxProvider, activeTaskId, createdAt: createdAt.toISOString() }
+  return { id, name, source: shown, sandboxProvider, activeTaskId, budget, createdAt: createdAt.toISOString() }
 }
 
 export function presentConversation(conversation: Conversation) {
-  const { id, projectId, title, activeTaskId, createdAt, updatedAt } = conversation
-  return { id, projectId, title, activeTaskId, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() }
+  const { id, projectId, title, activeTaskId, forkedFrom, createdAt, updatedAt } = conversation
+  const fork = forkedFrom === null ? {} : { forkedFrom }
+  const times = { createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() }
+  return { id, projectId, title, activeTaskId, ...fork, ...times }
 }
 
 export function presentMessage(message: Message) {
@@ -44,6 +46,7 @@ export function presentTask(task: Task, workers: Workers) {
     review: task.review,
     usage: task.usage,
     costUsd: task.costUsd,
+    ...(task.estimatedUsd > 0 ? { estimatedUsd: task.estimatedUsd } : {}),
     diffStat: task.diffStat,
     budget: { maxUsd: task.maxUsd, maxTurns: task.maxTurns, maxMinutes: task.maxMinutes },
     workers,
@@ -54,14 +57,16 @@ export function presentTask(task: Task, workers: Workers) {
 }
 
 export function presentCheckpoint(checkpoint: Checkpoint) {
-  const { id, taskId, turn, treeHash, label, stat, createdAt } = checkpoint
-  return { id, taskId, turn, treeHash, label, stat, createdAt: createdAt.toISOString() }
+  const { id, taskId, turn, treeHash, label, stat, restoredFrom, createdAt } = checkpoint
+  const origin = restoredFrom === null ? {} : { restoredFrom }
+  return { id, taskId, turn, treeHash, label, stat, ...origin, createdAt: createdAt.toISOString() }
 }
 
 export function presentRound(round: ReviewRound) {
-  const { round: number, treeHash, checks, verdict, summary, findings, createdAt, finishedAt } = round
+  const { round: number, treeHash, checks, verdict, summary, restoredTree, findings, createdAt, finishedAt } = round
   const times = { createdAt: createdAt.toISOString(), finishedAt: finishedAt?.toISOString() ?? null }
-  return { round: number, treeHash, checks: checks ?? [], verdict, summary, findings, ...times }
+  const rolledBack = restoredTree === null ? {} : { rolledBackTo: restoredTree }
+  return { round: number, treeHash, checks: checks ?? [], verdict, summary, ...rolledBack, findings, ...times }
 }
 
 export function presentContext(context: StoredContext) {

@@ -5,6 +5,7 @@
 
 import { isAbsolute, posix } from 'node:path'
 import { z } from '@hono/zod-openapi'
+import { MAX_FACT_CHARACTERS, MAX_FACTS, tidy } from '../shared/memory.ts'
 import { cleanText, wellFormedText } from './text.ts'
 
 export const ErrorSchema = z
@@ -23,6 +24,7 @@ const IdSchema = z.string().regex(/^[\w.:-]{1,128}$/)
 export const ProjectParams = z.object({ projectId: IdSchema })
 export const ConversationParams = z.object({ conversationId: IdSchema })
 export const TaskParams = z.object({ taskId: IdSchema })
+export const CheckpointParams = z.object({ checkpointId: IdSchema })
 
 const emptyAsAbsent = (value: unknown): unknown => (value === '' ? undefined : value)
 const whole = (min: number, max: number) =>
@@ -40,6 +42,8 @@ export const PageQuery = z.object({
   after: z.preprocess(emptyAsAbsent, IdSchema.optional()),
   limit: whole(1, 200).transform((limit) => limit ?? 50),
 })
+
+export const TaskListQuery = PageQuery.extend({ order: z.enum(['oldest', 'newest']).default('oldest') })
 
 export const EventsQuery = z.object({
   after: z.string().optional().openapi({ description: 'The last seq you have; Last-Event-ID means the same' }),
@@ -65,7 +69,21 @@ export const ContentQuery = z.object({
 export const DiffQuery = z.object({
   from: z.preprocess(emptyAsAbsent, IdSchema.optional()),
   to: z.preprocess(emptyAsAbsent, IdSchema.optional()),
+  path: z
+    .preprocess(emptyAsAbsent, RelativePath.optional())
+    .openapi({ description: 'Only this file, or the files in this directory' }),
 })
+
+const limit = (whole: boolean) => {
+  const amount = z.number().positive().max(100_000)
+  return (whole ? amount.int() : amount).nullable().optional()
+}
+
+const LimitsSchema = z.strictObject({ maxUsd: limit(false), maxTurns: limit(true), maxMinutes: limit(false) })
+
+const ProjectBudgetBody = z
+  .strictObject({ task: LimitsSchema.optional(), project: LimitsSchema.optional(), day: LimitsSchema.optional() })
+  .openapi('ProjectBudget', { description: 'What is not named stays; null lets the server’s default hold again' })
 
 const BudgetSchema = z
   .strictObject({
@@ -123,8 +141,17 @@ export const SourceSchema = z
   ])
   .openapi('ProjectSource')
 
-export const CreateProjectBody = z.strictObject({ name: cleanText(200), source: SourceSchema }).openapi('NewProject')
-export const PatchProjectBody = z.strictObject({ name: cleanText(200).optional() })
+export const CreateProjectBody = z
+  .strictObject({
+    name: cleanText(200),
+    source: SourceSchema,
+    sandboxProvider: z.enum(['local-bwrap', 'e2b', 'unsafe-host']).optional(),
+  })
+  .openapi('NewProject')
+export const PatchProjectBody = z.strictObject({
+  name: cleanText(200).optional(),
+  budget: ProjectBudgetBody.optional(),
+})
 export const CreateConversationBody = z.strictObject({ title: cleanText(200).optional() })
 export const CancelBody = z.strictObject({ reason: cleanText(500).optional() })
 export const SessionBody = z.strictObject({ setupToken: z.string().min(1).max(200) })
@@ -141,6 +168,7 @@ export const ProjectSchema = z
     source: z.unknown(),
     sandboxProvider: z.string(),
     activeTaskId: z.string().nullable(),
+    budget: ProjectBudgetBody,
     createdAt: Time,
     latestSeq: z.number().optional(),
   })
@@ -153,6 +181,7 @@ export const ConversationSchema = z
     projectId: z.string(),
     title: z.string(),
     activeTaskId: z.string().nullable(),
+    forkedFrom: z.string().optional().openapi({ description: 'The checkpoint it was forked from' }),
     createdAt: Time,
     updatedAt: Time,
   })
@@ -197,6 +226,7 @@ export const TaskSchema = z
       cacheWriteTokens: z.number(),
     }),
     costUsd: z.number().nullable(),
+    estimatedUsd: z.number().optional(),
     diffStat: Stat,
     workers: z.enum(['polling', 'none']),
     createdAt: Time,
@@ -204,6 +234,8 @@ export const TaskSchema = z
     finishedAt: Time.nullable(),
   })
   .openapi('Task')
+
+export const TaskListSchema = listOf(TaskSchema)
 
 export const AcceptedSchema = z
   .object({
@@ -217,19 +249,36 @@ export const AcceptedSchema = z
   })
   .openapi('Accepted')
 
-export const CheckpointListSchema = listOf(
-  z
-    .object({
-      id: z.string(),
-      taskId: z.string(),
-      turn: z.number(),
-      treeHash: z.string(),
-      label: z.string(),
-      stat: Stat,
-      createdAt: Time,
-    })
-    .openapi('Checkpoint'),
-)
+export const CheckpointSchema = z
+  .object({
+    id: z.string(),
+    taskId: z.string().nullable().openapi({ description: 'null for one that records a restore' }),
+    turn: z.number(),
+    treeHash: z.string(),
+    label: z.string(),
+    stat: Stat,
+    restoredFrom: z.string().optional().openapi({ description: 'The checkpoint whose files came back' }),
+    createdAt: Time,
+  })
+  .openapi('Checkpoint')
+export const CheckpointListSchema = listOf(CheckpointSchema)
+
+const MAX_CHOSEN_PATHS = 1_000
+
+export const RestoreBody = z
+  .strictObject({
+    paths: z
+      .array(FilePath)
+      .min(1)
+      .max(MAX_CHOSEN_PATHS)
+      .optional()
+      .openapi({ description: 'All files when left out' }),
+  })
+  .openapi('Restore')
+
+export const ForkBody = z
+  .strictObject({ into: z.enum(['conversation', 'project']), name: cleanText(200).optional() })
+  .openapi('Fork')
 
 export const DiffSchema = z
   .object({
@@ -257,12 +306,74 @@ export const ContextSchema = z
 export const CriteriaSchema = z
   .object({
     version: z.number(),
-    criteria: z.array(z.object({ id: z.string(), text: z.string(), severity: z.string(), enabled: z.boolean() })),
-    checks: z.array(z.object({ name: z.string(), command: z.string() })),
+    criteria: z.array(
+      z.object({
+        id: z.string(),
+        text: z.string(),
+        severity: z.string(),
+        enabled: z.boolean(),
+        precision: z.number().optional().openapi({ description: 'Confirmed among the findings that people judged' }),
+        judged: z.number().optional(),
+      }),
+    ),
+    checks: z.array(
+      z.object({ name: z.string(), command: z.string(), enabled: z.boolean(), source: z.enum(['detected', 'custom']) }),
+    ),
     maxFixRounds: z.number(),
     enabled: z.boolean(),
+    workspace: z.enum(['read', 'unavailable']).openapi({ description: 'Whether the files could be looked at' }),
+    proposal: z
+      .object({ path: z.string(), text: z.string(), hash: z.string() })
+      .optional()
+      .openapi({ description: "The project's own REVIEW.md, which holds nothing until a person takes it over" }),
   })
   .openapi('ReviewCriteria')
+
+export const FindingParams = z.object({ findingId: IdSchema })
+export const FindingBody = z.strictObject({
+  verdict: z.enum(['confirm', 'dismiss']),
+  reason: cleanText(2_000).optional(),
+})
+export const FindingSchema = z
+  .object({ id: z.string(), severity: z.string(), state: z.string() })
+  .loose()
+  .openapi('Finding')
+
+export const MemorySchema = z
+  .object({
+    version: z.number(),
+    facts: z.array(z.object({ id: z.string(), text: z.string(), createdAt: Time })),
+  })
+  .openapi('Memory')
+
+const EditedFact = z.strictObject({
+  id: IdSchema.optional().openapi({ description: 'Of a fact that is kept or changed; left out for a new one' }),
+  text: cleanText(MAX_FACT_CHARACTERS).transform(tidy),
+  createdAt: Time.optional().openapi({ description: 'May stand here as the GET gave it; it does not change' }),
+})
+
+export const MemoryBody = z
+  .strictObject({ facts: z.array(EditedFact).max(MAX_FACTS).superRefine(refuseRepeats) })
+  .openapi('NewMemory')
+
+function refuseRepeats(
+  facts: readonly { readonly id?: string | undefined; readonly text: string }[],
+  context: z.RefinementCtx,
+) {
+  const seen = new Set<string>()
+  for (const [index, { id, text }] of facts.entries()) {
+    for (const [field, value] of [
+      ['id', id],
+      ['text', text.toLowerCase()],
+    ] as const) {
+      if (value === undefined) continue
+      if (seen.has(`${field} ${value}`)) {
+        context.addIssue({ code: 'custom', path: [index, field], message: 'stands here twice' })
+      }
+      seen.add(`${field} ${value}`)
+    }
+  }
+}
 
 export const TreeSchema = z
   .object({

@@ -4,31 +4,56 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { createActivities } from '../activities/index.ts'
 import { loadConfig } from '../config.ts'
 import { createDb } from '../db/client.ts'
+import { readForkedFiles } from '../db/forks.ts'
 import { getProject } from '../db/projects.ts'
-import { createWorkspaceStore } from '../db/workspace-store.ts'
+import { createSandboxLedger } from '../db/sandbox-ledger.ts'
+import { createWorkspaceRecovery, createWorkspaceStore } from '../db/workspace-store.ts'
 import { createPublisher } from '../events/publisher.ts'
 import { createLogger, toTemporalLogger } from '../logger.ts'
+import { type MetricsListener, startMetricsListener } from '../metrics/listener.ts'
+import { createWorkerMetrics } from '../metrics/worker-metrics.ts'
 import { createAnthropicModel } from '../model/anthropic.ts'
+import { createGatedModel } from '../model/gated-model.ts'
 import { profileFor } from '../model/profiles.ts'
 import { sampleProjectFiles } from '../model/scripted/sample-project.ts'
-import { createSandboxProvider } from '../sandbox/create.ts'
+import { guardWorkspaces } from '../restore/guard-workspaces.ts'
+import { createRestorer } from '../restore/restorer.ts'
+import { createSandboxProviders, e2bOptions } from '../sandbox/create.ts'
 import { fillSandbox } from '../sandbox/fill.ts'
 import { createWorkspaces } from '../sandbox/workspaces.ts'
 import { armCrashPoint } from '../shared/crash-points.ts'
 import { TASK_QUEUE } from '../shared/task.ts'
 import { bundleWorkflows } from './bundle.ts'
+import { readCancelTime } from './cancel-time.ts'
 import { connectWithPatience } from './connect.ts'
+import { startLiveness } from './liveness.ts'
 import { sliceMsFor } from './slice.ts'
 import { startSweep } from './sweep.ts'
+
+const TEMPORAL_TIMEOUT_MS = 1_000
+const TAKES_TASKS: ReadonlySet<string> = new Set(['INITIALIZED', 'RUNNING'])
 
 const config = loadConfig(process.env)
 const log = createLogger({ level: config.log.level, name: 'worker' })
 if (config.crashPoint !== undefined) armCrashPoint(config.crashPoint, () => process.kill(process.pid, 'SIGKILL'))
 
-const provider = createSandboxProvider({
+const metrics = createWorkerMetrics()
+const publisher = createPublisher({ redisUrl: config.redis.url, log, name: 'keelson-worker' })
+const db = createDb({
+  url: config.database.url,
+  applicationName: 'keelson-worker',
+  poolSize: config.database.poolSize,
+  onEvents: (projectId, events) => {
+    publisher.publishEvents(projectId, events)
+    metrics.onEvents(events)
+  },
+  onConnectionError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
+})
+const provider = createSandboxProviders({
   kind: config.sandbox.provider,
   dir: `${config.home}/sandboxes`,
   logger: log,
+  ...e2bOptions(config.sandbox, createSandboxLedger(db)),
 })
 const probe = await provider.probe()
 if (!probe.ok) {
@@ -36,35 +61,49 @@ if (!probe.ok) {
   process.exit(78)
 }
 log.info({ provider: provider.kind, isolation: probe.isolation }, probe.detail)
-
-const publisher = createPublisher({ redisUrl: config.redis.url, log, name: 'keelson-worker' })
-const db = createDb({
-  url: config.database.url,
-  applicationName: 'keelson-worker',
-  poolSize: config.database.poolSize,
-  onEvents: publisher.publishEvents,
-  onConnectionError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
-})
-const workspaces = createWorkspaces({
+const unguarded = createWorkspaces({
   store: createWorkspaceStore(db),
+  recovery: createWorkspaceRecovery(db),
   provider,
   async fill(projectId, sandbox) {
     const { source } = await getProject(db, projectId)
-    await fillSandbox(sandbox, source, { sampleFiles: sampleProjectFiles, projectRoots: config.server.projectRoots })
+    const { projectRoots } = config.server
+    const forkedFiles = () => readForkedFiles(db, projectId)
+    await fillSandbox(sandbox, source, { sampleFiles: sampleProjectFiles, projectRoots, forkedFiles })
   },
 })
+const restorer = createRestorer({ db, workspaces: unguarded, log, kick: publisher.hintOutbox })
+const workspaces = guardWorkspaces(unguarded, restorer)
 const { isCompat } = config.model
-const model = createAnthropicModel({
-  apiKey: config.model.apiKey ?? '',
-  kind: config.model.kind,
-  compat: isCompat,
-  logger: log,
-  ...(config.model.baseUrl === undefined ? {} : { baseUrl: config.model.baseUrl }),
-})
+const model = createGatedModel(
+  metrics.measureModel(
+    createAnthropicModel({
+      apiKey: config.model.apiKey ?? '',
+      kind: config.model.kind,
+      compat: isCompat,
+      logger: log,
+      ...(config.model.baseUrl === undefined ? {} : { baseUrl: config.model.baseUrl }),
+    }),
+  ),
+)
 
 Runtime.install({
   logger: toTemporalLogger(log),
-  telemetryOptions: { logging: { forward: {}, filter: { core: 'WARN', other: 'WARN' } } },
+  telemetryOptions: {
+    logging: { forward: {}, filter: { core: 'WARN', other: 'WARN' } },
+    ...(config.metrics.temporalPort === undefined
+      ? {}
+      : {
+          metrics: {
+            prometheus: {
+              bindAddress: `127.0.0.1:${config.metrics.temporalPort}`,
+              countersTotalSuffix: true,
+              unitSuffix: true,
+              useSecondsForDurations: true,
+            },
+          },
+        }),
+  },
 })
 const connection = await connectWithPatience(() => NativeConnection.connect(config.temporal.connectionOptions), log)
 const activities = createActivities({
@@ -73,8 +112,12 @@ const activities = createActivities({
   model,
   profileOf: (name) => profileFor(name, { compat: isCompat }),
   workspaces,
-  sandboxProvider: provider.kind,
+  budgets: { project: config.budgets.project, day: config.budgets.day },
   sliceMs: (running) => sliceMsFor(config.agent.turnSliceMs, running),
+  cancelTime: (run) =>
+    connection.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, () =>
+      readCancelTime(connection.workflowService, config.temporal.namespace, run),
+    ),
   sweepOutbox: publisher.hintOutbox,
 })
 const worker = await Worker.create({
@@ -84,7 +127,7 @@ const worker = await Worker.create({
   ...(config.agent.workflowBundle === undefined
     ? { workflowBundle: { code: await bundleWorkflows() } }
     : { workflowBundle: { codePath: config.agent.workflowBundle } }),
-  activities,
+  activities: metrics.measureActivities(activities),
   maxConcurrentActivityTaskExecutions: config.agent.maxTasks,
   maxCachedWorkflows: 500,
   // Cancellation comes with the answer to a heartbeat; this bounds how late.
@@ -97,22 +140,42 @@ const worker = await Worker.create({
 // Whoever started this process waits for this line, so it does not depend on the log level.
 process.stdout.write(`${JSON.stringify({ level: 'info', name: 'worker', pid: process.pid, msg: 'worker ready' })}\n`)
 
+const listener = await startListener()
+const liveness = startLiveness({ db, log, isWorking: () => TAKES_TASKS.has(worker.getState()) })
 const sweep = startSweep({
   db,
+  restorer,
   provider,
   log,
   everyMs: config.sandbox.sweepSeconds * 1_000,
   eventDays: config.retention.eventDays,
   execHours: config.retention.execHours,
+  sweepOutbox: publisher.hintOutbox,
 })
 
 try {
   await worker.run()
 } finally {
+  await liveness.close()
   await sweep.close()
+  await listener?.close()
   await connection.close()
   await provider.close()
   await publisher.close()
   await db.close()
   log.info({}, 'worker stopped')
+}
+
+/** A worker without figures is better than none: a port that is taken is said and left. */
+async function startListener(): Promise<MetricsListener | null> {
+  const { workerPort } = config.metrics
+  if (workerPort === undefined) return null
+  try {
+    const { contentType } = metrics
+    const { apiToken: token } = config.server
+    return await startMetricsListener({ port: workerPort, token, contentType, text: () => metrics.text(publisher) })
+  } catch (error) {
+    log.error({ err: error, port: workerPort }, 'WORKER_METRICS_PORT cannot be listened on; the worker runs without it')
+    return null
+  }
 }

@@ -1,18 +1,25 @@
-/** Clean state by schedule: sandboxes of deleted projects, old events, ended exec directories. */
+/** Clean state by schedule: sandboxes of deleted projects, old events, ended exec directories; tasks that wait for a new day. */
 
+import { wakeForNewDay } from '../db/budgets.ts'
 import type { Db } from '../db/client.ts'
+import { pruneForkedFiles } from '../db/forks.ts'
 import { pruneEvents } from '../db/retention.ts'
 import { forgetSandbox, orphanedSandboxes } from '../db/sandboxes.ts'
 import type { Log } from '../logger.ts'
-import type { SandboxProvider } from '../sandbox/types.ts'
+import type { Restorer } from '../restore/restorer.ts'
+import type { SandboxProviders } from '../sandbox/providers.ts'
+import { endStrangers } from './janitor.ts'
 
 export interface SweepDeps {
   readonly db: Db
-  readonly provider: SandboxProvider
+  readonly restorer: Pick<Restorer, 'settleAll'>
+  readonly provider: SandboxProviders
   readonly log: Log
   readonly everyMs: number
   readonly eventDays: number
   readonly execHours: number
+  /** Has the outbox swept at once. Must not throw. */
+  sweepOutbox(): void
 }
 
 export interface Sweep {
@@ -41,13 +48,23 @@ export function startSweep(deps: SweepDeps): Sweep {
   }
 }
 
-async function sweepOnce({ db, provider, log, eventDays, execHours }: SweepDeps): Promise<void> {
+async function sweepOnce({ db, restorer, provider, log, eventDays, execHours, sweepOutbox }: SweepDeps): Promise<void> {
+  if ((await wakeForNewDay(db)) > 0) sweepOutbox()
+  await restorer.settleAll()
+  await pruneForkedFiles(db)
   for (const row of await orphanedSandboxes(db)) {
-    if (row.ref && row.ref.kind !== provider.kind) continue
-    if (row.ref) await provider.destroy(row.ref)
+    if (row.ref && !provider.kinds.includes(row.ref.kind)) continue
+    try {
+      if (row.ref) await provider.destroy(row.ref)
+    } catch (error) {
+      // One that cannot be reached must not keep the others.
+      log.warn({ err: error, projectId: row.projectId }, 'the sandbox of a deleted project is left for the next sweep')
+      continue
+    }
     await forgetSandbox(db, row.projectId)
     log.info({ projectId: row.projectId }, 'the sandbox of a deleted project was destroyed')
   }
+  if (provider.kinds.includes('e2b')) await endStrangers(db, provider.of('e2b'), log)
   const pruned = await pruneEvents(db, eventDays)
   if (pruned > 0) log.info({ events: pruned }, 'old events were removed')
   const commands = await provider.prune(execHours * 3_600_000)

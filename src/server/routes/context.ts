@@ -1,15 +1,14 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import { currentContext } from '../../db/contexts.ts'
-import { savedCriteria } from '../../db/criteria.ts'
 import { getProject } from '../../db/projects.ts'
 import { requestContext } from '../../db/requests.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentContext } from '../present.ts'
 import { addRoute } from '../route.ts'
-import { ContextSchema, CriteriaSchema, NoBody, ProjectParams } from '../schemas.ts'
+import { ContextSchema, NoBody, ProjectParams } from '../schemas.ts'
 
-/** What the model is told about a project, and what its reviews look for. */
+/** What the model is told about a project. */
 export function addContextRoutes(app: OpenAPIHono, deps: AppDeps): void {
   const { db } = deps
   addRoute(
@@ -50,22 +49,6 @@ export function addContextRoutes(app: OpenAPIHono, deps: AppDeps): void {
       const { taskId } = await requestContext(db, params.projectId, 'user')
       deps.dispatcher.kick()
       return c.json({ status: 'regenerate_requested', taskId }, 202)
-    },
-  )
-  addRoute(
-    app,
-    {
-      method: 'get',
-      path: '/api/workspace/{projectId}/review-criteria',
-      summary: 'Read what reviews look for',
-      tag: 'review',
-      params: ProjectParams,
-      responses: { 200: { description: 'The criteria', schema: CriteriaSchema } },
-    },
-    async ({ c, params }) => {
-      await getProject(db, params.projectId)
-      const criteria = (await savedCriteria(db, params.projectId)) ?? deps.settings.defaultCriteria
-      return c.json(criteria, 200, { etag: `"${criteria.version}"` })
     },
   )
 }

@@ -1,8 +1,9 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { AppDeps } from '../deps.ts'
-import { escapeHtml, htmlPage } from '../html-page.ts'
+import { escapeHtml, htmlPage, webPage } from '../html-page.ts'
 import { addRoute } from '../route.ts'
 import { SessionBody } from '../schemas.ts'
+import { findWebFiles, type WebFiles } from '../web-files.ts'
 
 /** The link's token stands in the fragment, which browsers send to nobody; the script takes it out of the address. */
 const SIGN_IN = `
@@ -31,6 +32,25 @@ curl -s -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
 curl -N -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
   -d '{"message":"Fix the failing test"}' $URL/api/workspace/PROJECT_ID/claude/chat`
 
+/** Places of the page are addresses too; what they name is the page's business, and the API's whether it exists. */
+const PLACES = ['/', '/p/:projectId', '/p/:projectId/c/:conversationId']
+
+/** The built page at each of its places, and its files. Their names hold their hash, so a browser asks once. */
+function addWebRoutes(app: OpenAPIHono, files: WebFiles): void {
+  for (const place of PLACES) app.get(place, (c) => webPage(c, files.index))
+  app.get('/assets/:name', async (c) => {
+    const acceptsGzip = (c.req.header('accept-encoding') ?? '').includes('gzip')
+    const file = await files.readAsset(c.req.param('name'), { acceptsGzip })
+    if (file === undefined) return c.notFound()
+    return c.body(file.data, 200, {
+      'content-type': file.mediaType,
+      'cache-control': 'public, max-age=31536000, immutable',
+      vary: 'accept-encoding',
+      ...(file.isGzip ? { 'content-encoding': 'gzip' } : {}),
+    })
+  })
+}
+
 /** The first page and the exchange of the setup token for the page's cookie. */
 export function addPageRoutes(app: OpenAPIHono, deps: AppDeps): void {
   const { model, temporalWebUrl } = deps.settings
@@ -47,7 +67,9 @@ export function addPageRoutes(app: OpenAPIHono, deps: AppDeps): void {
 <p>In the terminal: <code>npm run chat -- "Fix the failing test"</code>, or with curl:</p>
 <pre>${escapeHtml(EXAMPLE)}</pre>`
 
-  app.get('/', (c) => htmlPage(c, { title: 'Keelson', body, script: SIGN_IN }))
+  const files = findWebFiles()
+  if (files === undefined) app.get('/', (c) => htmlPage(c, { title: 'Keelson', body, script: SIGN_IN }))
+  else addWebRoutes(app, files)
   app.get('/favicon.ico', (c) => c.body(null, 204))
   addRoute(
     app,
@@ -60,8 +82,8 @@ export function addPageRoutes(app: OpenAPIHono, deps: AppDeps): void {
       body: SessionBody,
       responses: { 204: { description: 'Signed in' } },
     },
-    ({ c, body: { setupToken } }) => {
-      deps.auth.exchange(c, setupToken)
+    async ({ c, body: { setupToken } }) => {
+      await deps.auth.exchange(c, setupToken)
       return c.body(null, 204)
     },
   )

@@ -1,10 +1,13 @@
 import { realpath } from 'node:fs/promises'
 import { sep } from 'node:path'
 import type { OpenAPIHono } from '@hono/zod-openapi'
+import { setProjectBudget } from '../../db/budgets.ts'
 import { latestSeq } from '../../db/events.ts'
 import { requestCancel } from '../../db/lifecycle.ts'
 import { createProject, deleteProject, getProject, listProjects, renameProject } from '../../db/projects.ts'
 import { unfinishedTasks } from '../../db/tasks.ts'
+import { wayOutFor } from '../../sandbox/providers.ts'
+import type { SandboxKind } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentPage, presentProject } from '../present.ts'
@@ -37,7 +40,9 @@ export function addProjectRoutes(app: OpenAPIHono, deps: AppDeps): void {
         body.source.kind === 'path'
           ? { ...body.source, path: await confined(body.source.path, settings.projectRoots) }
           : body.source
-      const project = await createProject(db, { name: body.name, source, sandboxProvider: settings.sandboxProvider })
+      const sandboxProvider = body.sandboxProvider ?? settings.sandboxProvider
+      requireProvider(deps, sandboxProvider)
+      const project = await createProject(db, { name: body.name, source, sandboxProvider })
       return c.json(presentProject(project), 201)
     },
   )
@@ -67,11 +72,15 @@ export function addProjectRoutes(app: OpenAPIHono, deps: AppDeps): void {
     {
       ...one,
       method: 'patch',
-      summary: 'Rename a project',
+      summary: 'Rename a project, set its limits; a task that waits for them goes on',
       body: PatchProjectBody,
       responses: { 200: { description: 'The project', schema: ProjectSchema } },
     },
     async ({ c, params, body }) => {
+      if (body.budget !== undefined) {
+        await setProjectBudget(db, params.projectId, body.budget)
+        deps.dispatcher.kick()
+      }
       const unchanged = body.name === undefined
       const project = unchanged
         ? await getProject(db, params.projectId)
@@ -96,6 +105,13 @@ export function addProjectRoutes(app: OpenAPIHono, deps: AppDeps): void {
       return c.body(null, 204)
     },
   )
+}
+
+function requireProvider({ sandboxes }: AppDeps, kind: SandboxKind): void {
+  if (sandboxes.kinds.includes(kind)) return
+  throw new AppError('bad_request', `sandboxProvider: ${kind} is not set up here; ${wayOutFor(kind)}`, {
+    details: { sandboxProvider: `set up here: ${sandboxes.kinds.join(', ')}` },
+  })
 }
 
 async function cancelQuietly(deps: AppDeps, taskId: string): Promise<void> {

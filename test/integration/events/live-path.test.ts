@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createDb, type Db } from '../../../src/db/client.ts'
 import { appendEvents, latestSeqs, readEvents } from '../../../src/db/events.ts'
 import { createProject } from '../../../src/db/projects.ts'
+import { prunedSeq } from '../../../src/db/retention.ts'
 import type { Frame } from '../../../src/events/frame.ts'
 import { createHub, type Hub, type Joined, type JoinRequest } from '../../../src/events/hub.ts'
 import { createPublisher, type Publisher } from '../../../src/events/publisher.ts'
@@ -18,7 +19,11 @@ let projectId: string
 const newHub = (): Hub =>
   createHub({
     redisUrl: redis.url,
-    source: { readEvents: (asked) => readEvents(db, asked), latestSeqs: (ids) => latestSeqs(db, ids) },
+    source: {
+      readEvents: (asked) => readEvents(db, asked),
+      latestSeqs: (ids) => latestSeqs(db, ids),
+      prunedSeq: (stream) => prunedSeq(db, stream),
+    },
     log: silent,
   })
 

@@ -321,6 +321,28 @@ describe('who may ask', () => {
     }).toEqual({ statuses: [204, true], flags: true, works: 200, forged: true, leaks: false })
   })
 
+  test('the setup token stays used when the server is started again, and only its hash is kept', async () => {
+    const exchangeAt = async (at: TestServer): Promise<number> => {
+      const body = JSON.stringify({ setupToken: `${SETUP}-other` })
+      const answer = await fetch(`${at.url}/api/session`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      })
+      return answer.status
+    }
+    const start = () =>
+      aServer({ databaseUrl: database?.url ?? '', redisUrl: redis?.url ?? '', setupToken: `${SETUP}-other` })
+    const first = await start()
+    const statuses = [await exchangeAt(first), await exchangeAt(first)]
+    await first.close()
+    const second = await start()
+    statuses.push(await exchangeAt(second))
+    const { rows } = await second.db.pool.query('SELECT * FROM used_setup_tokens')
+    await second.close()
+    expect({ statuses, kept: JSON.stringify(rows).includes(SETUP) }).toEqual({ statuses: [204, 401, 401], kept: false })
+  })
+
   test('bytes that are no HTTP get a 400 in the same shape', async () => {
     const { connect } = await import('node:net')
     const socket = connect(server.port, '127.0.0.1')
@@ -337,7 +359,7 @@ describe('when a store is away', () => {
       databaseUrl: 'postgres://nobody@127.0.0.1:1/none',
       redisUrl: redis?.url ?? '',
       deps: {
-        auth: createAuth({ apiToken: TOKEN }),
+        auth: createAuth({ apiToken: TOKEN, claimSetupToken: () => Promise.resolve(false) }),
         log: silent,
       },
     })

@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { createDb, type Db } from '../../../src/db/client.ts'
 import { latestSeqs, readEvents } from '../../../src/db/events.ts'
 import { createProject } from '../../../src/db/projects.ts'
+import { prunedSeq } from '../../../src/db/retention.ts'
+import { claimSetupToken } from '../../../src/db/setup-tokens.ts'
 import { createHub, type Hub } from '../../../src/events/hub.ts'
 import { createPublisher, type Publisher } from '../../../src/events/publisher.ts'
 import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
@@ -110,6 +112,7 @@ export async function aServer(options: {
   databaseUrl: string
   redisUrl: string
   limits?: Partial<SseLimits>
+  setupToken?: string
   deps?: Partial<AppDeps>
   settings?: Partial<AppDeps['settings']>
 }): Promise<TestServer> {
@@ -123,7 +126,11 @@ export async function aServer(options: {
   })
   const hub = createHub({
     redisUrl: options.redisUrl,
-    source: { readEvents: (asked) => readEvents(db, asked), latestSeqs: (ids) => latestSeqs(db, ids) },
+    source: {
+      readEvents: (asked) => readEvents(db, asked),
+      latestSeqs: (ids) => latestSeqs(db, ids),
+      prunedSeq: (stream) => prunedSeq(db, stream),
+    },
     log: silent,
   })
   const closed: SseStats[] = []
@@ -140,10 +147,18 @@ export async function aServer(options: {
     log: silent,
     auth: createAuth({
       apiToken: TOKEN,
-      setupToken: SETUP,
+      setupToken: options.setupToken ?? SETUP,
+      claimSetupToken: (hash) => claimSetupToken(db, hash),
     }),
     dispatcher: { kick: () => kicks++ },
     workspaces: { open: () => Promise.reject(new AppError('sandbox_unavailable', 'No sandbox in this test.')) },
+    sandboxes: {
+      kinds: ['local-bwrap'],
+      of: () => {
+        throw new AppError('sandbox_unavailable', 'No sandbox in this test.')
+      },
+    },
+    restorer: { restore: () => Promise.reject(new AppError('sandbox_unavailable', 'No sandbox in this test.')) },
     workers: () => Promise.resolve('none'),
     readiness: () =>
       Promise.resolve({

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { appendEvents } from '../../../src/db/events.ts'
+import { appendEvents, latestSeq } from '../../../src/db/events.ts'
+import { pruneEvents } from '../../../src/db/retention.ts'
 import type { NewEvent } from '../../../src/events/topics.ts'
 import { aDatabase, anOwnRedis, aServer, type OwnRedis, type TestServer, TOKEN, until } from './harness.ts'
 import { readSse, sendRaw } from './sse-client.ts'
@@ -122,6 +123,60 @@ describe('the chat call', () => {
     await until(() => server.sse.openCount === 0, 'the stream is closed')
     const response = await fetch(`${server.url}/api/tasks/${taskId}`, { headers: { authorization: `Bearer ${TOKEN}` } })
     expect(await response.json()).toMatchObject({ id: taskId, status: 'accepted', workers: 'none' })
+  })
+})
+
+describe('what retention removed', () => {
+  const authorized = { authorization: `Bearer ${TOKEN}` }
+
+  /** A project whose first task ended long ago and was pruned, and whose second one is still kept. */
+  async function prunedProject(): Promise<{ old: string; kept: string; latest: number }> {
+    const old = String((await postJson({ message: 'Old' })).body['taskId'])
+    await appendEvents(server.db, projectId, [big(old, 10), big(null, 10)])
+    await fetch(`${server.url}/api/tasks/${old}`, { headers: authorized })
+    await server.db.pool.query(
+      `UPDATE tasks SET status = 'completed', finished_at = now() - interval '40 days' WHERE id = $1`,
+      [old],
+    )
+    const kept = String((await postJson({ message: 'Kept' })).body['taskId'])
+    // More than the server holds in memory, so that what is old must come from Postgres.
+    await appendEvents(
+      server.db,
+      projectId,
+      Array.from({ length: 300 }, () => big(kept, 10)),
+    )
+    expect(await pruneEvents(server.db, 30)).toBe(3)
+    expect(await pruneEvents(server.db, 30)).toBe(0)
+    return { old, kept, latest: (await latestSeq(server.db, projectId)) ?? 0 }
+  }
+
+  test('a reader from before it gets one resync and goes on from there; one from after it gets everything', async () => {
+    const { old, kept, latest } = await prunedProject()
+    const events = (path: string, after: number) => readSse(`${server.url}/api/${path}/events?after=${after}`)
+    const late = await events(`workspace/${projectId}`, 1)
+    const resync = await late.has('stream.resync')
+    const [next] = await appendEvents(server.db, projectId, [big(kept, 10)])
+    await until(() => late.seqs.at(-1) === next?.seq, 'the late reader goes on')
+    const inTime = await events(`workspace/${projectId}`, 3)
+    await until(() => inTime.seqs.length === latest + 1 - 3, 'the reader in time has all')
+    const ownTask = await events(`tasks/${kept}`, 0)
+    await until(() => ownTask.seqs.at(-1) === next?.seq, 'the kept task is told whole')
+    const oldTask = await events(`tasks/${old}`, 0)
+    await oldTask.ended()
+    expect({
+      resync: [resync.id, (resync.data as { latestSeq?: number }).latestSeq],
+      late: late.frames.filter((frame) => frame.data.type !== undefined).map((frame) => frame.data.type),
+      inTime: inTime.frames.filter((frame) => frame.data.type === 'stream.resync').length,
+      own: ownTask.frames.filter((frame) => frame.data.type === 'stream.resync').length,
+      old: oldTask.frames.map((frame) => frame.data.type),
+    }).toEqual({
+      resync: [String(latest), latest],
+      late: ['stream.resync', 'tool.finished'],
+      inTime: 0,
+      own: 0,
+      old: ['stream.resync'],
+    })
+    for (const reader of [late, inTime, ownTask, oldTask]) await reader.close()
   })
 })
 

@@ -31,7 +31,8 @@ describe('loadConfig', () => {
       model: { kind: 'anthropic', name: 'claude-haiku-4-5', isCompat: false, apiKey: 'sk-secret' },
       sandbox: { provider: 'local-bwrap', sweepSeconds: 300 },
       agent: { turnSliceMs: 2_000, maxTasks: 50, continueAsNewAfterEvents: 2_000 },
-      budgets: { maxUsd: 5, maxTurns: 200, maxMinutes: 120, waitHours: 168 },
+      budgets: { maxUsd: 5, maxTurns: 200, maxMinutes: 120, waitHours: 168, project: {}, day: {} },
+      metrics: {},
       retention: { eventDays: 30, execHours: 24 },
     })
   })

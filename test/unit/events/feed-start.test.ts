@@ -22,6 +22,7 @@ function slowStore(events: StoredEvent[]) {
         return found
       },
       latestSeqs: () => Promise.resolve(new Map([['p', events.length]])),
+      prunedSeq: () => Promise.resolve(0),
     },
   }
 }

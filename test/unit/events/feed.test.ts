@@ -34,6 +34,7 @@ class Stores {
       await Promise.resolve()
       return new Map([['p', this.events.length]])
     },
+    prunedSeq: () => Promise.resolve(0),
   }
 
   readonly readOpenParts = async (): Promise<string[]> => {
