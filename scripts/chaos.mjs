@@ -1,7 +1,8 @@
 /**
  * `npm run chaos -- [--kills N] [--seed N] [--tasks N] [--projects N] [--extra-workers N]`: starts a private instance,
- * kills its parts again and again while tasks run, and judges what came of it. Exit code 1 when anything was lost or
- * done twice. The home directory of a run that failed is kept and named.
+ * kills its parts again and again while tasks run, and judges what came of it. `-- --stores [--away-seconds N] [--rows
+ * a,b]` takes the stores away instead, alone and two at once; `-- --figures [--samples N]` measures cancels and resumes.
+ * Exit code 1 when anything was lost or done twice. The home directory of a run that failed is kept and named.
  */
 import './lib/node-version.mjs'
 import { rmSync } from 'node:fs'

@@ -1,6 +1,6 @@
 const STORE_SETTINGS = ['DATABASE_URL', 'REDIS_URL', 'HOST', 'PORT']
 const PREFIXES = ['TEMPORAL_', 'KEELSON_']
-const KEPT = ['KEELSON_NO_SYSTEM_INSTALL']
+const KEPT = ['KEELSON_NO_SYSTEM_INSTALL', 'KEELSON_SCREENSHOTS']
 
 /**
  * An environment without anything that would lead a private stack to the user's own stores or instance.

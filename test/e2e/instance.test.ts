@@ -7,10 +7,15 @@ import { budgetSuite } from './suites/budget.ts'
 import { cancelSuite } from './suites/cancel.ts'
 import { contextSuite } from './suites/context.ts'
 import { crashSuite } from './suites/crash.ts'
+import { handOverSuite } from './suites/hand-over.ts'
+import { memorySuite } from './suites/memory.ts'
 import { messagesSuite } from './suites/messages.ts'
 import { modelTroubleSuite } from './suites/model-trouble.ts'
+import { reviewSuite } from './suites/review.ts'
+import { reviewProjectsSuite } from './suites/review-projects.ts'
 import { streamSuite } from './suites/stream.ts'
 import { temporalSuite } from './suites/temporal.ts'
+import { wayBackSuite } from './suites/way-back.ts'
 
 const stack = new TestStack()
 beforeAll(() => stack.start())
@@ -22,7 +27,12 @@ messagesSuite(stack)
 budgetSuite(stack)
 cancelSuite(stack)
 contextSuite(stack)
+memorySuite(stack)
+reviewProjectsSuite(stack)
+reviewSuite(stack)
 streamSuite(stack)
 modelTroubleSuite(stack)
+wayBackSuite(stack)
+handOverSuite(stack)
 crashSuite(stack)
 temporalSuite(stack)

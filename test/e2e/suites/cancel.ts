@@ -129,6 +129,21 @@ export function cancelSuite(stack: TestStack): void {
       })
     })
 
+    test('a cancel while the worker is being shut down ends the task with all of its processes', async () => {
+      const { api } = stack
+      const projectId = await api.newProject()
+      const stream = await api.chatStream(projectId, { message: scriptOf([running('sleep 98764')]) })
+      const { taskId = '' } = await stream.next('command.started')
+      await waitFor(() => processesWith('sleep 98764').length > 0, 'the command runs')
+      process.kill(stack.state().processes.worker ?? 0, 'SIGTERM')
+      await api.post(`/api/tasks/${taskId}/cancel`)
+      const events = await stream.untilTerminal()
+      expect(events.at(-1)).toMatchObject({ type: 'task.cancelled', killed: [{ command: 'sleep 98764' }] })
+      expect(processesWith('sleep 98764')).toEqual([])
+      const next = await api.chat(projectId, { message: scriptOf([{ text: 'Here.' }]) })
+      expect((await api.ended(next.taskId)).status).toBe('completed')
+    })
+
     test('a task that waits for its turn is cancelled at once and never starts', async () => {
       const { api } = stack
       const projectId = await api.newProject()

@@ -55,6 +55,24 @@ export function crashSuite(stack: TestStack): void {
       })
     })
 
+    test('a worker that falls silent is missed within seconds, and seen again when it is back', async () => {
+      const { api } = stack
+      const projectId = await api.newProject()
+      const { taskId } = await api.chat(projectId, { message: scriptOf([{ text: 'Done.' }]) })
+      await api.ended(taskId)
+      const seen = async (workers: string) => (await api.task(taskId)).workers === workers
+      await waitFor(() => seen('polling'), 'the worker is seen')
+      const worker = stack.state().processes.worker ?? 0
+      process.kill(worker, 'SIGSTOP')
+      try {
+        // Temporal itself would list it for over a minute.
+        await waitFor(() => seen('none'), 'the worker is missed', 20_000)
+      } finally {
+        process.kill(worker, 'SIGCONT')
+      }
+      await waitFor(() => seen('polling'), 'the worker is seen again')
+    })
+
     test('a worker killed while a reply streams asks for that reply once more and for no other', async () => {
       const { api, model } = stack
       const projectId = await api.newProject()

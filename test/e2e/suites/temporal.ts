@@ -139,6 +139,41 @@ export function temporalSuite(stack: TestStack): void {
       expect((await api.task(taskId)).status).toBe('cancelled')
     })
 
+    test('a message that was posted after a native cancellation is answered by the next task, however late the worker hears of it', async () => {
+      const { api } = stack
+      const projectId = await api.newProject()
+      const stream = await api.chatStream(projectId, { message: scriptOf([running('sleep 120')]) })
+      const { taskId = '', conversationId = '' } = await stream.next('command.started')
+      const before = await api.chat(projectId, { message: 'not any more', delivery: 'queue' })
+      const worker = stack.state().processes.worker ?? 0
+      process.kill(worker, 'SIGSTOP')
+      let after: typeof before
+      try {
+        await temporal('workflow', 'cancel', '--workflow-id', workflowIdFor(taskId))
+        after = await api.chat(projectId, { message: scriptOf([{ text: 'Answered.' }]) })
+      } finally {
+        process.kill(worker, 'SIGCONT')
+      }
+      await stream.untilTerminal()
+      const statusOf = async (id: string) => (await api.messages(conversationId)).find((it) => it.id === id)
+      const answered = await waitFor(async () => {
+        const message = await statusOf(after.messageId)
+        return message?.status === 'claimed' && message
+      }, 'the message is taken by the next task')
+      const next = await api.ended(answered.taskId ?? '')
+      expect({
+        joined: [before.joined, after.joined],
+        before: (await statusOf(before.messageId))?.status,
+        isOther: answered.taskId !== taskId,
+        ended: [(await api.task(taskId)).status, next.status],
+      }).toEqual({
+        joined: [true, true],
+        before: 'cancelled',
+        isOther: true,
+        ended: ['cancelled', 'completed'],
+      })
+    })
+
     test('a closed run still answers its queries, and its search attributes tell the verdict', async () => {
       const { api } = stack
       const projectId = await api.newProject({ kind: 'sample' })

@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'vitest'
+import { screenshot } from '../../support/browser.ts'
+import { running, scriptOf } from '../../support/model-admin.ts'
+import { waitFor } from '../../support/wait-for.ts'
+import { aPlace, composer, ending, openAt, say, thread, type Workbench } from '../pages.ts'
+
+/** Working with a task that runs: stop it, speak to it, give it more. */
+export function steeringSuite(bench: Workbench): void {
+  describe('steering', () => {
+    test('Stop ends the task and its processes, and says how many', async () => {
+      const { path } = await aPlace(bench)
+      const { page, watch, context } = await openAt(bench, path)
+      await say(page, scriptOf([running('echo begun; sleep 300')]))
+      await thread(page)
+        .getByRole('button', { name: /sleep 300/ })
+        .waitFor()
+      await page.getByRole('button', { name: 'Stop', exact: true }).click()
+      await ending(page, /^Stopped: 1 process ended$/)
+      await say(page, scriptOf([{ text: 'Here again.' }]))
+      await thread(page).getByText('Here again.').waitFor()
+      expect(watch.problems).toEqual([])
+      await context.close()
+    })
+
+    test('Escape asks before it stops', async () => {
+      const { path } = await aPlace(bench)
+      const { page, context } = await openAt(bench, path)
+      await say(page, scriptOf([running('sleep 300')]))
+      await thread(page)
+        .getByRole('button', { name: /sleep 300/ })
+        .waitFor()
+      await composer(page).press('Escape')
+      await page.getByText('Esc again stops the task').waitFor()
+      await composer(page).press('Escape')
+      await ending(page, /^Stopped:/)
+      await context.close()
+    })
+
+    test('a message steers the running task, another waits until it is done', async () => {
+      const { path } = await aPlace(bench)
+      const { page, watch, context } = await openAt(bench, path)
+      await say(page, scriptOf([running('sleep 2'), running('echo second'), { text: 'All done.' }]))
+      await thread(page)
+        .getByRole('button', { name: /sleep 2/ })
+        .waitFor()
+      await say(page, 'Mind the umlauts.')
+      await page.getByRole('combobox', { name: 'When the agent reads it' }).selectOption('queue')
+      await say(page, scriptOf([{ text: 'And this one last.' }]))
+      await thread(page).getByText('And this one last.').last().waitFor()
+      await ending(page, /^Done, no files changed$/)
+      expect({ steered: await thread(page).getByText('Mind the umlauts.').count(), problems: watch.problems }).toEqual({
+        steered: 1,
+        problems: [],
+      })
+      await context.close()
+    })
+
+    test('a task that reached its budget waits, and goes on when it is raised', async () => {
+      const { projectId, conversationId, path } = await aPlace(bench)
+      const { page, watch, context } = await openAt(bench, path)
+      const message = scriptOf([{ repeat: 3, ...running('echo {{turn}} >> log.txt') }, { text: 'Three lines.' }])
+      await bench.stack.api.chat(projectId, { conversationId, message, budget: { maxTurns: 2 } })
+      await page.getByText('The budget is reached.').waitFor()
+      await screenshot(page, 'budget-1440-light')
+      await page.getByRole('button', { name: 'Raise to 4 turns and go on' }).click()
+      await ending(page, /^(Approved|Approved with notes|The budget is reached\.)$/)
+      const raise = page.getByRole('button', { name: /^Raise to/ })
+      // The reviewer's turns count too.
+      if (await raise.isVisible()) await raise.click()
+      await ending(page, /^Approved/)
+      expect(watch.problems).toEqual([])
+      await context.close()
+    })
+
+    test('what is typed stays with its conversation over a reload', async () => {
+      const { path } = await aPlace(bench)
+      const { page, context } = await openAt(bench, path)
+      await composer(page).fill('half a thought')
+      await page.reload()
+      await waitFor(async () => (await composer(page).inputValue()) === 'half a thought', 'the draft is back')
+      await context.close()
+    })
+  })
+}
