@@ -13,7 +13,7 @@ export interface Recovery {
 }
 
 /** What the server alone says is no progress of the work. */
-const BY_SERVER = ['task.accepted', 'task.cancel_requested', 'message.created', 'message.queued']
+export const BY_SERVER = ['task.accepted', 'task.cancel_requested', 'message.created', 'message.queued']
 
 /**
  * From each fault (a store's freeze: from its end) to progress. After a worker's death that is the moment in which its

@@ -64,7 +64,10 @@ export async function startChaosStack(plan: StackPlan): Promise<ChaosStack> {
     supervisorLines.push(line)
     plan.onLine?.(line)
   }
-  const settings = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...plan.settings }
+  // A port that no other instance chooses: one that starts while this server is down would take a common one, and answer
+  // this instance's readers.
+  const port = String(await freePort())
+  const settings = { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: port, ...plan.settings }
   const stack = await startStack({
     home,
     settings,
