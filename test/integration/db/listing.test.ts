@@ -59,6 +59,7 @@ describe('projects', () => {
       source,
       sandboxProvider: 'local-bwrap',
       activeTaskId: null,
+      budget: {},
       contextHash: null,
       createdAt: expect.any(Date) as Date,
     })
