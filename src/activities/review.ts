@@ -6,6 +6,7 @@ import { taskCriteria } from '../db/criteria.ts'
 import { addNotice, type JournalTurn, type Lane as LaneName, readLane } from '../db/journal.ts'
 import { acquireLease, requestsOf } from '../db/lifecycle.ts'
 import {
+  type FindingState,
   finishRound,
   hasRequestSince,
   listRounds,
@@ -270,7 +271,7 @@ async function endRound(
   const review = nextState(task.review, input, result, failedOf(checks).length, standing)
   const known = new Set(earlier.map((finding) => finding.id))
   const findings = result.findings.filter((finding) => !known.has(finding.id))
-  const settled = result.findings.filter((finding) => known.has(finding.id))
+  const earlierNow = result.findings.filter((finding) => known.has(finding.id))
   const mends = review.status === 'fixing'
   const summary = summaryOf(checks, submission, standing)
   hitCrashPoint('verdict.before_record')
@@ -283,11 +284,11 @@ async function endRound(
       summary,
       review,
       findings,
-      settled: settled.map(({ id, state }) => ({ id, state })),
+      settled: earlierNow.map(({ id, state }) => ({ id, state })),
       fixNotice: mends ? { id: newId('req'), text: fixText(input.round, checks, result, standing) } : null,
       ...(standing === null ? {} : { restoredTree: standing.treeHash }),
     },
-    verdictEvents(at, findings, { verdict: result.verdict, summary }, review),
+    (settled) => verdictEvents(at, { findings, settled }, { verdict: result.verdict, summary }, review),
   )
   return review
 }
@@ -318,7 +319,7 @@ function summaryOf(
 
 function verdictEvents(
   at: Round,
-  findings: readonly Finding[],
+  { findings, settled }: { readonly findings: readonly Finding[]; readonly settled: readonly FindingState[] },
   { verdict, summary }: Pick<RoundResult, 'verdict'> & { readonly summary: string },
   review: ReviewState,
 ): NewEvent[] {
@@ -337,7 +338,7 @@ function verdictEvents(
       type: 'review.verdict',
       key: `review.verdict:${taskId}:${round}`,
       scope,
-      payload: { round, verdict, summary, treeHash, review },
+      payload: { round, verdict, summary, treeHash, review, findings: settled },
     },
   ]
 }

@@ -127,6 +127,8 @@ function describe(event: StreamEvent): Described | null {
       return { text: `  (${clean(event.activity)} goes on after an interruption)`, color: 'yellow' }
     case 'task.cancel_requested':
       return { text: 'Cancelling …', color: 'yellow' }
+    case 'message.withdrawn':
+      return { text: 'A queued message was taken back.', color: 'dim' }
     case 'sandbox.starting':
       return { text: `◦ sandbox starting (${clean(event.provider)})`, color: 'dim' }
     case 'sandbox.ready':

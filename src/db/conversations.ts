@@ -111,30 +111,40 @@ interface CallRow {
   durationMs: number | null
 }
 
-const AFTER = `
-  ($2::text IS NULL OR m.position > (SELECT a.position FROM messages a WHERE a.id = $2 AND (a.conversation_id = $1
-    OR EXISTS (SELECT 1 FROM inherited_messages h WHERE h.conversation_id = $1 AND h.message_id = a.id))))`
+type Order = 'oldest' | 'newest'
 
 /** A fork shows what it inherited as its own; those messages are older than any of its own. */
-const SELECT_MESSAGES = `
-  SELECT m.id, m.position::text, $1 AS "conversationId", m.task_id AS "taskId", m.role, m.text, m.status,
-    m.turn, m.created_at AS "createdAt", t.reply_content AS "replyContent"
-  FROM (
-    (SELECT m.* FROM inherited_messages h JOIN messages m ON m.id = h.message_id
-     WHERE h.conversation_id = $1 AND ${AFTER} ORDER BY m.position LIMIT $3)
-    UNION ALL
-    (SELECT m.* FROM messages m WHERE m.conversation_id = $1 AND ${AFTER} ORDER BY m.position LIMIT $3)) m
-  LEFT JOIN turns t ON t.task_id = m.task_id AND t.turn = m.turn AND m.role = 'assistant'
-  ORDER BY m.position LIMIT $3`
+function selectMessages(order: Order): string {
+  const [than, direction] = order === 'oldest' ? ['>', 'ASC'] : ['<', 'DESC']
+  const after = `
+    ($2::text IS NULL OR m.position ${than} (SELECT a.position FROM messages a WHERE a.id = $2 AND (a.conversation_id = $1
+      OR EXISTS (SELECT 1 FROM inherited_messages h WHERE h.conversation_id = $1 AND h.message_id = a.id))))
+    ORDER BY m.position ${direction} LIMIT $3`
+  return `
+    SELECT m.id, m.position::text, $1 AS "conversationId", m.task_id AS "taskId", m.role, m.text, m.status,
+      m.turn, m.created_at AS "createdAt", t.reply_content AS "replyContent"
+    FROM (
+      (SELECT m.* FROM inherited_messages h JOIN messages m ON m.id = h.message_id
+       WHERE h.conversation_id = $1 AND ${after})
+      UNION ALL
+      (SELECT m.* FROM messages m WHERE m.conversation_id = $1 AND ${after})) m
+    LEFT JOIN turns t ON t.task_id = m.task_id AND t.turn = m.turn AND m.role = 'assistant'
+    ORDER BY m.position ${direction} LIMIT $3`
+}
 
-/** Oldest first, each assistant message with its tool calls and their results; `after` is a message id. */
+const SELECT_MESSAGES = { oldest: selectMessages('oldest'), newest: selectMessages('newest') } as const
+
+/**
+ * Oldest first unless `order` says otherwise, each assistant message with its tool calls and their results; `after` is a
+ * message id. Newest first, messages that come in between two pages change neither.
+ */
 export async function listMessages(
   db: Db,
   conversationId: string,
-  options: { after?: string | undefined; limit: number },
+  options: { after?: string | undefined; limit: number; order?: Order },
 ): Promise<Page<Message>> {
   try {
-    const { rows } = await db.pool.query<MessageRow>(SELECT_MESSAGES, [
+    const { rows } = await db.pool.query<MessageRow>(SELECT_MESSAGES[options.order ?? 'oldest'], [
       conversationId,
       options.after ?? null,
       options.limit + 1,

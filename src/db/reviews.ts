@@ -138,26 +138,34 @@ export async function saveChecks(
   })
 }
 
+export interface FindingState {
+  readonly id: string
+  readonly state: Finding['state']
+}
+
 export interface RoundEnding {
   readonly round: number
   readonly verdict: RoundVerdict
   readonly summary: string
   readonly review: ReviewState
   readonly findings: readonly Finding[]
-  /** Earlier findings whose state this round changed. */
-  readonly settled: readonly { id: string; state: Finding['state'] }[]
+  /** Where this round leaves the findings of earlier ones. */
+  readonly settled: readonly FindingState[]
   /** What the coder is told when it must mend something. */
   readonly fixNotice: { readonly id: string; readonly text: string } | null
   /** The earlier tree that was put back. */
   readonly restoredTree?: string
 }
 
-/** Ends a round: verdict, findings, the review's state and, when there is something to mend, the fix prompt, at once. */
+/**
+ * Ends a round: verdict, findings, the review's state and, when there is something to mend, the fix prompt, at once.
+ * `events` are made from the earlier findings as they stand now: one that a person dismissed meanwhile stays dismissed.
+ */
 export async function finishRound(
   db: Db,
   lease: Lease,
   ending: RoundEnding,
-  events: readonly NewEvent[],
+  events: (settled: readonly FindingState[]) => readonly NewEvent[],
 ): Promise<void> {
   await withLease(db, lease, async (tx) => {
     const updated = await tx.query(
@@ -167,20 +175,28 @@ export async function finishRound(
     )
     if (updated.length === 0) return
     for (const finding of ending.findings) await insertFinding(tx, lease, ending.round, finding)
-    for (const settled of ending.settled) {
-      // A person's dismissal that came in meanwhile stands.
-      await tx.query("UPDATE findings SET state = $2 WHERE id = $1 AND human_verdict IS DISTINCT FROM 'dismiss'", [
-        settled.id,
-        settled.state,
-      ])
-    }
+    const settled = await settleFindings(tx, ending.settled)
     await tx.query('UPDATE tasks SET review = $2 WHERE id = $1', [lease.taskId, JSON.stringify(ending.review)])
     if (ending.fixNotice) {
       const lane: Lane = 'coder'
       await insertNotice(tx, lease.taskId, { ...ending.fixNotice, lane, key: `fix:${ending.round}` })
     }
-    tx.emit(...events)
+    tx.emit(...events(settled))
   })
+}
+
+/** Stores the states and returns those that count; a person's dismissal that came in meanwhile stands. */
+async function settleFindings(tx: Tx, wanted: readonly FindingState[]): Promise<FindingState[]> {
+  const settled: FindingState[] = []
+  for (const { id, state } of wanted) {
+    const rows = await tx.query<FindingState>(
+      `UPDATE findings SET state = CASE WHEN human_verdict IS NOT DISTINCT FROM 'dismiss' THEN state ELSE $2 END
+       WHERE id = $1 RETURNING id, state`,
+      [id, state],
+    )
+    settled.push(...rows)
+  }
+  return settled
 }
 
 async function insertFinding(tx: Tx, lease: Lease, round: number, finding: Finding): Promise<void> {
@@ -341,7 +357,8 @@ export async function endLoan(db: Db, lease: Lease): Promise<void> {
 
 /** Whether the user said something since then: what was done after it is not only a fix. */
 export async function hasRequestSince(db: Db, taskId: string, since: Date): Promise<boolean> {
-  const text = "SELECT 1 FROM messages WHERE task_id = $1 AND role = 'user' AND created_at >= $2 LIMIT 1"
+  const text =
+    "SELECT 1 FROM messages WHERE task_id = $1 AND role = 'user' AND status <> 'cancelled' AND created_at >= $2 LIMIT 1"
   try {
     return (await db.pool.query(text, [taskId, since])).rows.length > 0
   } catch (error) {

@@ -60,7 +60,15 @@ export interface DurablePayloads {
   'review.started': { round: number; treeHash: string; checks: readonly string[] }
   'review.check': { round: number; check: CheckResult }
   'review.finding': { round: number; finding: Finding }
-  'review.verdict': { round: number; verdict: RoundVerdict; summary: string; treeHash: string; review: ReviewState }
+  'review.verdict': {
+    round: number
+    verdict: RoundVerdict
+    summary: string
+    treeHash: string
+    review: ReviewState
+    /** Where the findings of earlier rounds stand after this one, by the database; events of older workers lack it. */
+    findings?: readonly { id: string; state: Finding['state'] }[]
+  }
   /** A person's word on a finding; the latest one counts. */
   'review.judged': { findingId: string; criterionId?: string; state: Finding['state']; judgement: Judgement }
   'review.skipped': { reason: 'no_changes' | 'disabled' }
@@ -74,6 +82,8 @@ export interface DurablePayloads {
   'message.created': { messageId: string; role: 'user' | 'assistant' | 'note'; text: string; clientMessageId?: string }
   'message.queued': { messageId: string; delivery: 'steer' | 'queue'; waitingFor?: string }
   'message.claimed': { messageId: string }
+  /** A person took a queued message back: no turn will claim it. */
+  'message.withdrawn': { messageId: string }
   /** `complete: true` stands once per task, on its final message; `message` and `timestamp` only there. */
   'message.completed': {
     messageId: string

@@ -23,6 +23,7 @@ export const ErrorSchema = z
 const IdSchema = z.string().regex(/^[\w.:-]{1,128}$/)
 export const ProjectParams = z.object({ projectId: IdSchema })
 export const ConversationParams = z.object({ conversationId: IdSchema })
+export const MessageParams = ConversationParams.extend({ messageId: IdSchema })
 export const TaskParams = z.object({ taskId: IdSchema })
 export const CheckpointParams = z.object({ checkpointId: IdSchema })
 
@@ -43,7 +44,7 @@ export const PageQuery = z.object({
   limit: whole(1, 200).transform((limit) => limit ?? 50),
 })
 
-export const TaskListQuery = PageQuery.extend({ order: z.enum(['oldest', 'newest']).default('oldest') })
+export const OrderedPageQuery = PageQuery.extend({ order: z.enum(['oldest', 'newest']).default('oldest') })
 
 export const EventsQuery = z.object({
   after: z.string().optional().openapi({ description: 'The last seq you have; Last-Event-ID means the same' }),

@@ -19,6 +19,7 @@ export const ERRORS = {
   not_found: { httpStatus: 404, retryable: false },
   method_not_allowed: { httpStatus: 405, retryable: false },
   idempotency_mismatch: { httpStatus: 409, retryable: false },
+  message_claimed: { httpStatus: 409, retryable: false },
   task_over: { httpStatus: 409, retryable: false },
   task_running: { httpStatus: 409, retryable: false },
   restore_running: { httpStatus: 409, retryable: true },

@@ -17,6 +17,8 @@ export function reduceMessages(messages: Messages, event: Durable, author: Autho
       return change(messages, event.messageId, (known) => ({ ...known, status: 'queued' }))
     case 'message.claimed':
       return change(messages, event.messageId, (known) => ({ ...known, status: 'claimed' }))
+    case 'message.withdrawn':
+      return change(messages, event.messageId, (known) => ({ ...known, status: 'cancelled' }))
     case 'message.completed':
       return settle(messages, event, event.messageId, (known) => completed(known, event), author)
     case 'tool.requested':
@@ -84,12 +86,12 @@ function settle(
   edit: (message: MessageView) => MessageView,
   author: Author,
 ): Messages {
-  const known = messages.find((message) => message.id === id) ?? streamingMessage(id, event, author)
+  const known = messages.findLast((message) => message.id === id) ?? streamingMessage(id, event, author)
   if (known.order !== null) return change(messages, id, edit)
   const settled = edit({ ...known, order: event.seq })
   const others = messages.filter((message) => message.id !== id)
-  const at = others.findIndex((message) => message.order === null)
-  return at < 0 ? [...others, settled] : others.toSpliced(at, 0, settled)
+  // Those that only stream stand last, so the place is near the end.
+  return others.toSpliced(others.findLastIndex((message) => message.order !== null) + 1, 0, settled)
 }
 
 function created(known: MessageView, event: Extract<Durable, { type: 'message.created' }>): MessageView {

@@ -1,5 +1,5 @@
 import type { StreamEvent } from '../events/topics.ts'
-import type { Finding } from '../shared/review.ts'
+import type { Finding, RoundVerdict } from '../shared/review.ts'
 import { addUsage, NO_DIFF, NO_USAGE } from '../shared/task.ts'
 import { bytesOf } from './bytes.ts'
 import type { CommandView, RoundView, StepView, TaskView } from './state.ts'
@@ -167,10 +167,7 @@ function reduceReview(task: TaskView, event: Durable): TaskView {
     case 'review.verdict': {
       const { verdict, summary, review } = event
       const judged = changeRound(task, event.round, (round) => ({ ...round, verdict, summary }))
-      // A later round says of earlier findings only whether any of them still stands.
-      const isSettled = verdict === 'approved' || verdict === 'approved_with_notes'
-      const settled = isSettled ? settleEarlier(judged, event.round) : judged
-      return { ...settled, review }
+      return { ...settleEarlier(judged, event), review }
     }
     case 'review.judged': {
       const { findingId, state } = event
@@ -187,12 +184,22 @@ function changeFindings(task: TaskView, change: (finding: Finding) => Finding): 
   return { ...task, rounds: task.rounds.map((round) => ({ ...round, findings: round.findings.map(change) })) }
 }
 
-/** An approval leaves nothing blocking open: what earlier rounds held up is fixed. */
-function settleEarlier(task: TaskView, approvedRound: number): TaskView {
+function settleEarlier(task: TaskView, event: Extract<Durable, { type: 'review.verdict' }>): TaskView {
+  if (event.findings === undefined) return inferEarlier(task, event)
+  const states = new Map(event.findings.map(({ id, state }) => [id, state]))
+  return changeFindings(task, (finding) => {
+    const state = states.get(finding.id) ?? finding.state
+    return state === finding.state ? finding : { ...finding, state }
+  })
+}
+
+/** For verdicts stored before they named findings: an approval leaves nothing blocking open in earlier rounds. */
+function inferEarlier(task: TaskView, { round: number, verdict }: { round: number; verdict: RoundVerdict }): TaskView {
+  if (verdict !== 'approved' && verdict !== 'approved_with_notes') return task
   const settle = (finding: Finding): Finding =>
     finding.state === 'open' && finding.severity === 'blocking' ? { ...finding, state: 'fixed' } : finding
   const rounds = task.rounds.map((round) =>
-    round.round < approvedRound ? { ...round, findings: round.findings.map(settle) } : round,
+    round.round < number ? { ...round, findings: round.findings.map(settle) } : round,
   )
   return { ...task, rounds }
 }

@@ -6,6 +6,7 @@ import { TestStack } from '../support/stack.ts'
 import type { Workbench } from './pages.ts'
 import { firstMinuteSuite } from './suites/first-minute.ts'
 import { hostileTextSuite } from './suites/hostile-text.ts'
+import { longConversationSuite } from './suites/long-conversation.ts'
 import { looksSuite } from './suites/looks.ts'
 import { panelsSuite } from './suites/panels.ts'
 import { steeringSuite } from './suites/steering.ts'
@@ -27,6 +28,7 @@ afterAll(async () => {
 // The first signs in; the last ones kill parts of the instance.
 firstMinuteSuite(bench)
 steeringSuite(bench)
+longConversationSuite(bench)
 panelsSuite(bench)
 hostileTextSuite(bench)
 looksSuite(bench)

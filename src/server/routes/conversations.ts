@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { createConversation, getConversation, listConversations, listMessages } from '../../db/conversations.ts'
 import { getProject } from '../../db/projects.ts'
+import { withdrawMessage } from '../../db/withdraw-message.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentConversation, presentMessage, presentPage } from '../present.ts'
 import { addRoute } from '../route.ts'
@@ -10,6 +11,8 @@ import {
   ConversationSchema,
   CreateConversationBody,
   MessageListSchema,
+  MessageParams,
+  OrderedPageQuery,
   PageQuery,
   ProjectParams,
 } from '../schemas.ts'
@@ -52,15 +55,31 @@ export function addConversationRoutes(app: OpenAPIHono, deps: AppDeps): void {
     {
       method: 'get',
       path: '/api/conversations/{conversationId}/messages',
-      summary: 'List the messages with their parts, oldest first',
+      summary: 'List the messages with their parts, oldest first or newest first',
       tag: 'conversations',
       params: ConversationParams,
-      query: PageQuery,
+      query: OrderedPageQuery,
       responses: { 200: { description: 'A page of messages', schema: MessageListSchema } },
     },
     async ({ c, params, query }) => {
       const { id } = await getConversation(db, params.conversationId)
       return c.json(presentPage(await listMessages(db, id, query), presentMessage))
+    },
+  )
+  addRoute(
+    app,
+    {
+      method: 'delete',
+      path: '/api/conversations/{conversationId}/messages/{messageId}',
+      summary: 'Take back a queued message that joined a task; 409 message_claimed once the agent has read it',
+      tag: 'conversations',
+      params: MessageParams,
+      responses: { 204: { description: 'The agent will not read it; the same when it is asked for again' } },
+    },
+    async ({ c, params }) => {
+      await withdrawMessage(db, params)
+      deps.dispatcher.kick()
+      return c.body(null, 204)
     },
   )
 }

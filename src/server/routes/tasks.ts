@@ -11,9 +11,9 @@ import { addRoute } from '../route.ts'
 import {
   BudgetBody,
   CancelBody,
+  OrderedPageQuery,
   ProjectParams,
   ReviewSchema,
-  TaskListQuery,
   TaskListSchema,
   TaskParams,
   TaskSchema,
@@ -31,7 +31,7 @@ export function addTaskRoutes(app: OpenAPIHono, deps: AppDeps): void {
       summary: 'List the tasks of a project, oldest first or newest first',
       tag: 'tasks',
       params: ProjectParams,
-      query: TaskListQuery,
+      query: OrderedPageQuery,
       responses: { 200: { description: 'A page of tasks', schema: TaskListSchema } },
     },
     async ({ c, params, query }) => {

@@ -72,11 +72,20 @@ export const api = {
       method: 'POST',
       body: title === undefined ? {} : { title },
     }),
-  listMessages: (conversationId: string, options: { after?: string | undefined } = {}, signal?: AbortSignal) =>
+  listMessages: (
+    conversationId: string,
+    options: { after?: string | undefined; order?: 'oldest' | 'newest' } = {},
+    signal?: AbortSignal,
+  ) =>
     request<Page<ApiMessage>>(
-      `${at('conversations', conversationId, 'messages')}${query({ limit: PAGE, after: options.after })}`,
-      { signal },
+      `${at('conversations', conversationId, 'messages')}${query({ limit: PAGE, ...options })}`,
+      {
+        signal,
+      },
     ),
+  /** Throws `message_claimed` when the agent has read it. Safe to repeat. */
+  withdrawMessage: (conversationId: string, messageId: string) =>
+    request<undefined>(at('conversations', conversationId, 'messages', messageId), { method: 'DELETE' }),
 
   sendMessage: (projectId: string, body: ChatRequest, signal?: AbortSignal) =>
     request<Accepted>(workspace(projectId, 'claude', 'chat'), { method: 'POST', body, signal }),

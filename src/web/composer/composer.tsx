@@ -70,6 +70,15 @@ export function Composer({ projectId, conversationId, instance, onSend }: Compos
     element.style.height = `${Math.min(MAX_HEIGHT_PX, element.scrollHeight)}px`
   }, [text])
 
+  const givenBack = useView((state) => state.givenBack)
+  useEffect(() => {
+    if (givenBack === null || givenBack.conversationId !== conversationId) return
+    store.giveBack(null)
+    if (text === '') setText(givenBack.text)
+    // The button that gave it back is gone, and the focus with it.
+    field.current?.focus()
+  }, [givenBack, conversationId, store, text, setText])
+
   const isTooLong = text.length > MAX_CHARACTERS
   const canSend = text.trim() !== '' && !isTooLong
   const send = (): void => {

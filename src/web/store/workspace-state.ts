@@ -1,6 +1,7 @@
 import type { Conversation, Project } from '../api/types.ts'
 import { initialState } from '../reducer.ts'
 import type { MessageView, TaskView, ViewState } from '../state.ts'
+import type { History } from './read-history.ts'
 import type { StreamState } from './stream.ts'
 import { threadMessages } from './thread-messages.ts'
 
@@ -41,7 +42,7 @@ export interface WorkspaceState {
   /** Tasks whose every event is in `view`. */
   readonly whole: ReadonlySet<string>
   /** Messages by GET, by conversation. */
-  readonly histories: Readonly<Record<string, Loaded<readonly MessageView[]>>>
+  readonly histories: Readonly<Record<string, History>>
   /** Ended tasks, read from their own streams. */
   readonly replays: Readonly<Record<string, Loaded<TaskView | null>>>
   readonly replayedMessages: ReadonlyMap<string, MessageView>
@@ -49,6 +50,13 @@ export interface WorkspaceState {
   readonly polled: Readonly<Record<string, TaskView>>
   readonly connection: Connection
   readonly outgoing: readonly Outgoing[]
+  /** The text of a message that was taken back, until a composer has seen it. */
+  readonly givenBack: GivenBack | null
+}
+
+export interface GivenBack {
+  readonly conversationId: string
+  readonly text: string
 }
 
 export function newWorkspaceState(projectId: string): WorkspaceState {
@@ -66,6 +74,7 @@ export function newWorkspaceState(projectId: string): WorkspaceState {
     polled: {},
     connection: { kind: 'connecting' },
     outgoing: [],
+    givenBack: null,
   }
 }
 

@@ -4,12 +4,14 @@ import { ApiFault, faultOf } from '../api/fault.ts'
 import { query } from '../api/request.ts'
 import type { Conversation } from '../api/types.ts'
 import { apply, initialState } from '../reducer.ts'
-import type { MessageView, ViewState } from '../state.ts'
-import { messageFromApi, taskFromApi } from './from-api.ts'
+import type { ViewState } from '../state.ts'
+import { taskFromApi } from './from-api.ts'
+import { type History, readHistory } from './read-history.ts'
 import { backoffMs, openStream, type Stream, type StreamState } from './stream.ts'
 import { firstSeqOf, replayTask } from './task-replay.ts'
 import {
   type Connection,
+  type GivenBack,
   isOverView,
   newWorkspaceState,
   type Outgoing,
@@ -20,9 +22,12 @@ import {
 const BLOCKED_AFTER = 3
 const POLL_MS = 3_000
 const LIST_DELAY_MS = 300
+/** More durable events than this between two frames are a past that is caught up with … */
+const BURST_EVENTS = 20
+/** … of which readers are shown a picture this often. */
+const BURST_TELL_MS = 250
 const MAX_REPLAYS_AT_ONCE = 2
 const MAX_SEND_TRIES = 40
-const MAX_MESSAGE_PAGES = 500
 
 export interface WorkspaceStoreOptions {
   readonly projectId: string
@@ -54,9 +59,13 @@ export class WorkspaceStore {
   #state: WorkspaceState
   #stream: Stream | null = null
   #isScheduled = false
+  #untold = 0
+  #toldAt = 0
   #listTimer: ReturnType<typeof setTimeout> | undefined
   #pollTimer: ReturnType<typeof setTimeout> | undefined
   #generation = 0
+  /** The newest reading of each conversation; older ones tell nothing any more. */
+  readonly #readings = new Map<string, object>()
 
   constructor(options: WorkspaceStoreOptions) {
     this.#options = options
@@ -123,7 +132,7 @@ export class WorkspaceStore {
     this.#setConnection({ kind: 'resting' })
   }
 
-  /** Reads a conversation's messages once; again after it failed. */
+  /** Reads a conversation's messages once, the newest first; again after it failed. */
   openConversation(conversationId: string): void {
     const known = this.#state.histories[conversationId]
     if (known !== undefined && known.status !== 'failed') return
@@ -199,6 +208,11 @@ export class WorkspaceStore {
     this.#set({ outgoing: this.#state.outgoing.filter((message) => message.clientMessageId !== clientMessageId) })
   }
 
+  /** Hands the text of a message that was taken back to its conversation's composer; null: the composer has it. */
+  giveBack(givenBack: GivenBack | null): void {
+    this.#set({ givenBack })
+  }
+
   async #cursorBefore(conversations: readonly Conversation[], latestSeq: number): Promise<number> {
     const active = conversations.flatMap(({ activeTaskId }) => (activeTaskId === null ? [] : [activeTaskId]))
     let cursor = latestSeq
@@ -254,7 +268,10 @@ export class WorkspaceStore {
       ...(isStart ? { whole: new Set(whole).add(event.taskId) } : {}),
     })
     if (next.needsRefetch && !view.needsRefetch) this.#stream?.restart()
-    if (isNews) this.#react(event)
+    if (isNews) {
+      this.#untold++
+      this.#react(event)
+    }
   }
 
   #react(event: StreamEvent): void {
@@ -267,35 +284,32 @@ export class WorkspaceStore {
 
   async #readHistory(conversationId: string): Promise<void> {
     const generation = this.#generation
-    const known = this.#state.histories[conversationId]
-    if (known?.status !== 'ready') this.#setHistory(conversationId, { status: 'loading', value: known?.value ?? [] })
+    const reading = {}
+    this.#readings.set(conversationId, reading)
+    const isLate = (): boolean => this.#isOld(generation) || this.#readings.get(conversationId) !== reading
+    const known = this.#state.histories[conversationId] ?? { status: 'loading', value: [], isWhole: false, error: null }
+    if (known.status !== 'ready') this.#setHistory(conversationId, { ...known, status: 'loading', error: null })
     try {
-      const value = await this.#allMessages(conversationId)
-      if (!this.#isOld(generation)) this.#setHistory(conversationId, { status: 'ready', value })
+      await readHistory(
+        known,
+        (after) => {
+          if (isLate()) throw new Error('a newer reading has taken over')
+          return api.listMessages(conversationId, { after, order: 'newest' }, this.#leave.signal)
+        },
+        (part) => {
+          if (!isLate()) this.#setHistory(conversationId, { ...part, status: 'ready', error: null })
+        },
+      )
     } catch (error) {
-      if (this.#isOld(generation)) return
-      this.#setHistory(conversationId, { status: 'failed', value: known?.value ?? [], error })
+      if (isLate()) return
+      const read = this.#state.histories[conversationId] ?? known
+      this.#setHistory(conversationId, { ...read, status: 'failed', error })
     }
   }
 
-  async #allMessages(conversationId: string): Promise<MessageView[]> {
-    const messages: MessageView[] = []
-    let after: string | undefined
-    for (let page = 0; page < MAX_MESSAGE_PAGES; page++) {
-      const { items, nextAfter } = await api.listMessages(conversationId, { after }, this.#leave.signal)
-      messages.push(...items.map(messageFromApi))
-      if (nextAfter === null) break
-      after = nextAfter
-    }
-    return messages
-  }
-
-  #setHistory(
-    conversationId: string,
-    history: { status: 'loading' | 'ready' | 'failed'; value: readonly MessageView[]; error?: unknown },
-  ): void {
+  #setHistory(conversationId: string, history: History): void {
     const { histories } = this.#state
-    this.#set({ histories: { ...histories, [conversationId]: { error: null, ...history } } })
+    this.#set({ histories: { ...histories, [conversationId]: history } })
   }
 
   async #readConversations(): Promise<void> {
@@ -410,10 +424,21 @@ export class WorkspaceStore {
     this.#state = { ...this.#state, ...changes }
     if (this.#isScheduled) return
     this.#isScheduled = true
-    this.#options.schedule(() => {
-      this.#isScheduled = false
-      for (const listener of this.#listeners) listener()
-    })
+    this.#options.schedule(() => this.#tell())
+  }
+
+  /** To draw every step of a past would take longer than the past is worth: it is shown now and then, and its end at once. */
+  #tell(): void {
+    const isBurst = this.#untold > BURST_EVENTS
+    this.#untold = 0
+    const now = performance.now()
+    if (isBurst && now - this.#toldAt < BURST_TELL_MS && !this.#leave.signal.aborted) {
+      this.#options.schedule(() => this.#tell())
+      return
+    }
+    this.#isScheduled = false
+    this.#toldAt = now
+    for (const listener of this.#listeners) listener()
   }
 }
 

@@ -1,5 +1,6 @@
-import { Brain, ChevronRight, Info } from 'lucide-react'
-import { memo, useEffect, useState } from 'react'
+import { Brain, ChevronRight, Info, X } from 'lucide-react'
+import { memo, type ReactNode, useEffect, useState } from 'react'
+import { api } from '../api/client.ts'
 import type { PanelTarget } from '../panels/panel.ts'
 import type { MessageView, RoundView, StepView, TaskView, TextPart, ToolPart } from '../state.ts'
 import { useView, useWorkspaceStore } from '../store/use-view.ts'
@@ -8,6 +9,8 @@ import { Markdown } from '../text/markdown.tsx'
 import { revealReordering } from '../text/reveal-hidden.ts'
 import { Badge } from '../ui/badge.tsx'
 import { classNames } from '../ui/class-names.ts'
+import { IconButton } from '../ui/icon-button.tsx'
+import { showFault } from '../ui/toast.tsx'
 import { EndCard } from './end-card.tsx'
 import { RoundCard } from './round-card.tsx'
 import type { ThreadRow } from './rows.ts'
@@ -41,23 +44,57 @@ export const MessageRow = memo(function MessageRow({ row, navigate }: MessageRow
 
 function UserMessage({ message, isFirst }: { message: MessageView; isFirst: boolean }) {
   const text = message.parts.map((part) => (part.type === 'tool' ? '' : part.text)).join('')
+  // The message that begins a task waits for nothing; what holds it up stands below it.
+  const isQueued = message.status === 'queued' && !isFirst
   return (
     <UserBubble
       text={text}
-      // The message that begins a task waits for nothing; what holds it up stands below it.
-      badge={message.status === 'queued' && !isFirst ? 'queued' : message.status === 'cancelled' ? 'not read' : null}
+      badge={isQueued ? 'queued' : message.status === 'cancelled' ? 'not read' : null}
+      action={isQueued && message.conversationId !== null && <RemoveQueued message={message} text={text} />}
     />
   )
 }
 
-export function UserBubble({ text, badge }: { text: string; badge: string | null }) {
+/** Takes the message back before the agent reads it; its text then stands in the composer, if that is empty. */
+function RemoveQueued({ message, text }: { message: MessageView; text: string }) {
+  const store = useWorkspaceStore()
+  const [isAsked, setAsked] = useState(false)
+  const remove = (): void => {
+    const { id, conversationId } = message
+    if (conversationId === null) return
+    setAsked(true)
+    api.withdrawMessage(conversationId, id).then(
+      () => store.giveBack({ conversationId, text }),
+      (error: unknown) => {
+        setAsked(false)
+        showFault(error)
+      },
+    )
+  }
+  return (
+    <IconButton
+      label="Remove this queued message"
+      size="small"
+      icon={<X aria-hidden="true" className="size-3.5" />}
+      disabled={isAsked}
+      onClick={remove}
+    />
+  )
+}
+
+export function UserBubble({ text, badge, action = null }: { text: string; badge: string | null; action?: ReactNode }) {
   return (
     <div className="flex flex-col items-end gap-1 pt-3 pb-1">
       <div className="max-w-[88%] rounded-2xl rounded-br-md bg-accent-soft px-3.5 py-2 break-words whitespace-pre-wrap">
         <span className="sr-only">You: </span>
         {revealReordering(text)}
       </div>
-      {badge !== null && <Badge tone="neutral">{badge}</Badge>}
+      {badge !== null && (
+        <div className="flex items-center gap-1">
+          <Badge tone="neutral">{badge}</Badge>
+          {action}
+        </div>
+      )}
     </div>
   )
 }

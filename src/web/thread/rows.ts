@@ -15,6 +15,7 @@ export interface ThreadRow {
 
 /** Rows for messages in order. Pure; a row that did not change keeps its identity through `known`. */
 export function rowsOf(messages: readonly MessageView[], known: readonly ThreadRow[] = []): ThreadRow[] {
+  const shift = earlierRows(messages, known)
   return messages.map((message, index) => {
     const { taskId } = message
     const next = messages[index + 1]
@@ -27,7 +28,7 @@ export function rowsOf(messages: readonly MessageView[], known: readonly ThreadR
       after: isFirstOfTask ? 0 : (message.order ?? Number.MAX_SAFE_INTEGER),
       before: isLastOfTask ? Number.MAX_SAFE_INTEGER : (next?.order ?? Number.MAX_SAFE_INTEGER),
     }
-    const old = known[index]
+    const old = known[index - shift]
     return old !== undefined && isSameRow(old, row) ? old : row
   })
 }
@@ -40,4 +41,15 @@ function isSameRow(a: ThreadRow, b: ThreadRow): boolean {
     a.after === b.after &&
     a.before === b.before
   )
+}
+
+/** How many rows stand before what was the first row; 0 when that is gone, or was none. */
+export function earlierRows(messages: readonly MessageView[], known: readonly ThreadRow[]): number {
+  const first = known[0]?.message.id
+  return first === undefined
+    ? 0
+    : Math.max(
+        0,
+        messages.findIndex(({ id }) => id === first),
+      )
 }

@@ -8,7 +8,7 @@ import { Skeleton } from '../ui/spinner.tsx'
 import { ErrorState } from '../ui/states.tsx'
 import { MessageRow } from './message-row.tsx'
 import { OutgoingRow } from './outgoing-row.tsx'
-import { rowsOf, type ThreadRow } from './rows.ts'
+import { earlierRows, rowsOf, type ThreadRow } from './rows.ts'
 import { StatusRegion } from './status-region.tsx'
 
 interface ThreadProps {
@@ -33,13 +33,17 @@ export const Thread = memo(function Thread({ conversationId, navigate, turn, emp
     () => outgoing.filter((message) => message.conversationId === conversationId),
     [outgoing, conversationId],
   )
-  const rows = useRows(messages)
+  const { rows, grewAtStart } = useRows(messages)
   const scroll = useFollowedEnd(rows.length)
   const { toIndex } = scroll
   const turnIndex = turn === null ? -1 : rows.findLastIndex((row) => row.message.turn === turn)
+  const turnMessageId = rows[turnIndex]?.message.id
+  const shownTurn = useRef<string | undefined>(undefined)
   useEffect(() => {
-    if (turnIndex >= 0) toIndex(turnIndex)
-  }, [turnIndex, toIndex])
+    // Once for each: earlier messages that come in later move its index and not the reader.
+    if (turnMessageId !== undefined && turnMessageId !== shownTurn.current) toIndex(turnIndex)
+    shownTurn.current = turnMessageId
+  }, [turnMessageId, turnIndex, toIndex])
 
   const isEmpty = rows.length === 0 && own.length === 0
   if (isEmpty && history?.status === 'failed') {
@@ -59,7 +63,7 @@ export const Thread = memo(function Thread({ conversationId, navigate, turn, emp
       >
         <div ref={scroll.contentRef} className="flex min-h-full flex-col pt-4 pb-4">
           {isEmpty && <div className="flex flex-1 flex-col justify-center">{empty}</div>}
-          <Virtualizer ref={scroll.listRef} scrollRef={scroll.ref} startMargin={16}>
+          <Virtualizer ref={scroll.listRef} scrollRef={scroll.ref} startMargin={16} shift={grewAtStart}>
             {rows.map((row) => (
               <MessageRow key={row.message.id} row={row} navigate={navigate} />
             ))}
@@ -69,6 +73,17 @@ export const Thread = memo(function Thread({ conversationId, navigate, turn, emp
           ))}
         </div>
       </div>
+      {!isEmpty && history?.status === 'failed' && !history.isWhole && (
+        <div role="alert" className="absolute top-3 left-1/2 -translate-x-1/2">
+          <Button
+            size="small"
+            onClick={() => store.openConversation(conversationId)}
+            className="rounded-full shadow-pop"
+          >
+            Earlier messages are missing: read again
+          </Button>
+        </div>
+      )}
       {!scroll.isAtEnd && (
         <Button
           size="small"
@@ -84,11 +99,18 @@ export const Thread = memo(function Thread({ conversationId, navigate, turn, emp
   )
 })
 
-function useRows(messages: Parameters<typeof rowsOf>[0]): readonly ThreadRow[] {
+interface Rows {
+  readonly rows: readonly ThreadRow[]
+  /** Earlier messages came in before what was there: what one reads must stay in its place. */
+  readonly grewAtStart: boolean
+}
+
+function useRows(messages: Parameters<typeof rowsOf>[0]): Rows {
   const known = useRef<readonly ThreadRow[]>([])
   return useMemo(() => {
+    const grewAtStart = earlierRows(messages, known.current) > 0
     known.current = rowsOf(messages, known.current)
-    return known.current
+    return { rows: known.current, grewAtStart }
   }, [messages])
 }
 

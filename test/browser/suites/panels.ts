@@ -51,7 +51,7 @@ export function panelsSuite(bench: Workbench): void {
       const { page, watch, context } = await openAt(bench, path)
       await say(
         page,
-        scriptOf([running("echo alpha; printf '\\033[2;3r\\033[31m'"), running('echo beta'), { text: 'Both ran.' }]),
+        scriptOf([running("echo alpha; printf '\\033[31m\\033[?25l'"), running('echo beta'), { text: 'Both ran.' }]),
       )
       await ending(page, /^Done, no files changed$/)
       await tab(page, 'Terminal').click()

@@ -34,7 +34,7 @@ export function troubleSuite(bench: Workbench): void {
         .waitFor()
       await bench.stack.killAndAwait('server')
       await ending(page, /^Done, no files changed$/)
-      await thread(page).getByText('Three turns.').waitFor()
+      await thread(page).getByText('Three turns.', { exact: true }).waitFor()
       expect({
         calls: await thread(page)
           .getByRole('button', { name: /sleep 1/ })
@@ -53,7 +53,7 @@ export function troubleSuite(bench: Workbench): void {
       await page.getByText('Slow updates').waitFor({ timeout: 60_000 })
       await screenshot(page, 'polling-1440-light')
       await say(page, scriptOf([{ text: 'Seen without a stream.' }]))
-      await thread(page).getByText('Seen without a stream.').waitFor({ timeout: 60_000 })
+      await thread(page).getByText('Seen without a stream.', { exact: true }).waitFor({ timeout: 60_000 })
       expect(watch.problems).toEqual([])
       await context.close()
     })

@@ -358,7 +358,7 @@ test('a finding and a fix prompt may hold anything that a reviewer can write, NU
       settled: [],
       fixNotice: { id: newId('req'), text: odd },
     },
-    [],
+    () => [],
   )
   const turn = await begun()
   const shown = 'it prints \u{fffd} and \u{fffd}'

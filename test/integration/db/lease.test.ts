@@ -86,7 +86,7 @@ const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
         settled: [],
         fixNotice: { id: 'req_2', text: 'x' },
       },
-      [],
+      () => [],
     ),
   saveReviewState: async (held) => saveReviewState(db, held, await review('skipped'), []),
   appendWithLease: (held) =>

@@ -335,7 +335,7 @@ async function playRound(
     ...(finding.criterionId === undefined ? {} : { criterionId: finding.criterionId }),
   }))
   const ending = { round, verdict: planned.verdict, summary: 's', review, findings, settled: [], fixNotice: null }
-  await finishRound(db, lease, ending, [])
+  await finishRound(db, lease, ending, () => [])
   for (const [index, { human }] of planned.findings.entries()) {
     if (human === undefined) continue
     const id = findings[index]?.id

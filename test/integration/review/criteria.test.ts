@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { fixCriteria, taskCriteria } from '../../../src/db/criteria.ts'
 import { readEvents } from '../../../src/db/events.ts'
 import { finishRound, listRounds, openRound } from '../../../src/db/reviews.ts'
+import { getTask } from '../../../src/db/tasks.ts'
 import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import type { Finding } from '../../../src/shared/review.ts'
@@ -219,7 +220,7 @@ describe('a person’s verdict on a finding', () => {
         ...{ round: 1, verdict: 'issues_found', summary: 'One.', settled: [], fixNotice: null },
         ...{ review: held.task.review, findings: [{ ...FINDING, ...overrides, id }] },
       },
-      [],
+      () => [],
     )
     return { id, running: { ...accepted, lease: held.lease } }
   }
@@ -260,17 +261,22 @@ describe('a person’s verdict on a finding', () => {
     const { id, running } = await aFinding()
     await call('POST', `/api/findings/${id}`, { verdict: 'dismiss' })
     await openRound(server.db, running.lease, { round: 2, treeHash: 'tree2' }, [])
+    const told: unknown[] = []
     await finishRound(
       server.db,
       running.lease,
       {
         ...{ round: 2, verdict: 'issues_found', summary: '', findings: [], fixNotice: null },
-        ...{ review: (await lease(server.db, running)).task.review, settled: [{ id, state: 'open' }] },
+        ...{ review: (await getTask(server.db, running.taskId)).review, settled: [{ id, state: 'open' }] },
       },
-      [],
-    ).catch(() => undefined)
+      (settled) => {
+        told.push(...settled)
+        return []
+      },
+    )
     const rounds = await listRounds(server.db, running.taskId)
     expect(rounds.flatMap((round) => round.findings.map((finding) => finding.state))).toEqual(['dismissed'])
+    expect(told).toEqual([{ id, state: 'dismissed' }])
   })
 
   test('the precision of a criterion is the confirmed share of what was judged', async () => {

@@ -38,7 +38,7 @@ async function findSomething(task: ReviewedTask): Promise<void> {
       findings: [{ ...finding, severity: 'blocking', state: 'open' }],
       fixNotice: { id: newId('req'), text: 'Mend it.' },
     },
-    [],
+    () => [],
   )
 }
 
@@ -65,7 +65,9 @@ describe('a fix that makes checks worse', () => {
     const shown = (await task.frames()).filter(
       (frame) => frame.type === 'checkpoint.restored' || frame['source'] === 'restore',
     )
+    const verdict = (await task.frames()).find((frame) => frame.type === 'review.verdict')
     expect({
+      settled: [verdict?.['round'], verdict?.['findings']],
       failed,
       review: { ...review, history: review.history.at(-1) },
       round: [second?.verdict, second?.treeHash, second?.restoredTree],
@@ -73,6 +75,7 @@ describe('a fix that makes checks worse', () => {
       told: [told.includes('was taken back'), told.includes('broken'), told.includes('It is wrong')],
       shown: shown.map(({ type, path, kind, treeHash, from }) => [type, path ?? treeHash, kind ?? from]),
     }).toEqual({
+      settled: [2, (await task.rounds())[0]?.findings.map(({ id }) => ({ id, state: 'open' }))],
       failed: 1,
       review: {
         ...{ status: 'fixing', round: 2, fixRounds: 2, maxFixRounds: 2, verdict: 'issues_found', treeHash: judged },

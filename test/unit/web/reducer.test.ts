@@ -157,6 +157,17 @@ const fold = (events: readonly StreamEvent[], from: ViewState = initialState()):
 const shown = (state: ViewState): ViewState => ({ ...state, closedParts: [] })
 const isDurable = (event: StreamEvent): event is Durable => 'seq' in event
 
+function durableOf(seq: number, type: Durable['type'], payload: object): Durable {
+  const envelope = { v: 1, projectId: 'p', conversationId: 'c', taskId: 't', at: 1_000 }
+  return { ...envelope, type, seq, ...payload } as unknown as Durable
+}
+
+function lastOf(events: readonly StreamEvent[]): Durable {
+  const last = events.findLast(isDurable)
+  if (last === undefined) throw new Error('no durable event')
+  return last
+}
+
 /** What a reader gets that comes back with a cursor: the durable events after it and the parts open then, from offset 0. */
 function rejoin(events: readonly StreamEvent[], at: number, cursor: number): StreamEvent[] {
   const before = events.slice(0, at)
@@ -268,5 +279,53 @@ describe('the reducer', () => {
     const holed = fold(events.slice(first + 3, first + 4), half)
     expect(holed.needsRefetch).toBe(true)
     expect(fold(events.slice(first + 4), holed).needsRefetch).toBe(false)
+  })
+
+  test('a queued message that was taken back is cancelled, and stays so when the task is done', () => {
+    const stream = [
+      ...aTaskStream().slice(0, 3),
+      durableOf(4, 'message.created', { messageId: 'm9', role: 'user', text: 'and this' }),
+      durableOf(5, 'message.queued', { messageId: 'm9', delivery: 'queue' }),
+      durableOf(6, 'message.withdrawn', { messageId: 'm9' }),
+      { ...lastOf(aTaskStream()), seq: 7 },
+    ]
+    const statuses = [5, 6, 7].map(
+      (count) => fold(stream.slice(0, count)).messages.find(({ id }) => id === 'm9')?.status,
+    )
+    expect(statuses).toEqual(['queued', 'cancelled', 'cancelled'])
+  })
+
+  test('earlier findings stand as the verdict says; where an old one says nothing, an approval mends what blocked', () => {
+    const finding = (id: string, severity: string) =>
+      durableOf(id === 'f1' ? 2 : id === 'f2' ? 3 : 4, 'review.finding', {
+        round: 1,
+        finding: { id, severity, claim: 'x', evidence: 'y', file: 'a.js', state: 'open' },
+      })
+    const rounds = [
+      durableOf(1, 'review.started', { round: 1, treeHash: 'h', checks: [] }),
+      ...[finding('f1', 'blocking'), finding('f2', 'note'), finding('f3', 'blocking')],
+      durableOf(5, 'review.started', { round: 2, treeHash: 'h', checks: [] }),
+    ]
+    const after = (verdict: string, findings?: object) => {
+      const payload = { round: 2, verdict, summary: '', treeHash: 'h', review, ...(findings && { findings }) }
+      const task = fold([...rounds, durableOf(6, 'review.verdict', payload)]).tasks['t']
+      return task?.rounds[0]?.findings.map(({ state }) => state)
+    }
+    const told = [
+      { id: 'f1', state: 'fixed' },
+      { id: 'f2', state: 'dismissed' },
+      { id: 'f3', state: 'open' },
+    ]
+    expect({
+      told: after('issues_found', told),
+      none: after('approved', []),
+      old: after('approved'),
+      oldIssues: after('issues_found'),
+    }).toEqual({
+      told: ['fixed', 'dismissed', 'open'],
+      none: ['open', 'open', 'open'],
+      old: ['fixed', 'open', 'fixed'],
+      oldIssues: ['open', 'open', 'open'],
+    })
   })
 })

@@ -13,14 +13,27 @@ export interface StandInServer {
   cut(): void
   /** While true, streams are refused. */
   blocksStreams: boolean
+  /** While true, only the first page of messages is given; the others are given when it is false again. */
+  holdsEarlierPages: boolean
+  /** Paths with their queries. */
   readonly requests: string[]
   close(): Promise<void>
 }
 
 export interface Stored {
   readonly conversations: () => readonly object[]
-  readonly messages: () => readonly object[]
+  /** Oldest first. */
+  readonly messages: () => readonly { readonly id: string }[]
   readonly task: () => object
+}
+
+/** As the server pages: `after` is a message id, in either order. */
+function messagePage(messages: readonly { readonly id: string }[], query: URLSearchParams): object {
+  const ordered = query.get('order') === 'newest' ? messages.toReversed() : messages
+  const limit = Number(query.get('limit') ?? 50)
+  const begin = query.has('after') ? ordered.findIndex(({ id }) => id === query.get('after')) + 1 : 0
+  const items = ordered.slice(begin, begin + limit)
+  return { items, nextAfter: begin + limit < ordered.length ? items.at(-1)?.id : null }
 }
 
 export async function startStandInServer(stored: Stored): Promise<StandInServer> {
@@ -29,7 +42,8 @@ export async function startStandInServer(stored: Stored): Promise<StandInServer>
   const requests: string[] = []
   const frame = (event: StreamEvent): string =>
     `${'seq' in event ? `id: ${event.seq}\n` : ''}event: x\ndata: ${JSON.stringify(event)}\n\n`
-  const state = { blocksStreams: false }
+  const state = { blocksStreams: false, holdsEarlierPages: false }
+  const held: (() => void)[] = []
 
   const openStream = (response: ServerResponse, after: number, taskId: string | undefined): void => {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
@@ -46,7 +60,7 @@ export async function startStandInServer(stored: Stored): Promise<StandInServer>
 
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://stand-in')
-    requests.push(url.pathname)
+    requests.push(`${url.pathname}${url.search}`)
     const json = (body: object): void => {
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     }
@@ -62,8 +76,11 @@ export async function startStandInServer(stored: Stored): Promise<StandInServer>
     } else if (pathname === '/api/projects/p')
       json({ id: 'p', name: 'p', source: { kind: 'sample' }, latestSeq: log.at(-1)?.seq ?? 0 })
     else if (pathname.endsWith('/conversations')) page(stored.conversations())
-    else if (pathname.endsWith('/messages')) page(stored.messages())
-    else if (pathname.endsWith('/review')) json({ rounds: [] })
+    else if (pathname.endsWith('/messages')) {
+      const answer = () => json(messagePage(stored.messages(), url.searchParams))
+      if (state.holdsEarlierPages && url.searchParams.has('after')) held.push(answer)
+      else answer()
+    } else if (pathname.endsWith('/review')) json({ rounds: [] })
     else json(stored.task())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -85,6 +102,13 @@ export async function startStandInServer(stored: Stored): Promise<StandInServer>
     },
     set blocksStreams(blocks) {
       state.blocksStreams = blocks
+    },
+    get holdsEarlierPages() {
+      return state.holdsEarlierPages
+    },
+    set holdsEarlierPages(holds) {
+      state.holdsEarlierPages = holds
+      if (!holds) for (const answer of held.splice(0)) answer()
     },
     close: async () => {
       server.closeAllConnections()

@@ -97,7 +97,7 @@ function storedTask(): object {
   }
 }
 
-async function begin(): Promise<void> {
+async function begin(messages: () => readonly { readonly id: string }[] = toldMessages): Promise<void> {
   progress = 'none'
   server = await startStandInServer({
     conversations: () => [
@@ -110,10 +110,13 @@ async function begin(): Promise<void> {
         updatedAt: at,
       },
     ],
-    messages: () => (progress === 'over' ? storedMessages : []),
+    messages,
     task: storedTask,
   })
 }
+
+const toldMessages = () => (progress === 'over' ? storedMessages : [])
+const pagesRead = () => server.requests.filter((path) => path.includes('/messages?')).length
 
 async function end(): Promise<void> {
   store.close()
@@ -181,6 +184,36 @@ describe('the open project', () => {
           }
           store.needTask('t')
           await waitFor(isAtEnd, 'the end is shown')
+        } finally {
+          await end()
+        }
+      }),
+      { numRuns: 15 },
+    )
+  })
+
+  test('shows the end of a conversation of any length after one page, then all of it, also when the project is opened again', {
+    timeout: 60_000,
+  }, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(1_000), fc.boolean(), async (count, opensAgain) => {
+        const stored = Array.from({ length: count }, (_, n) => ({ ...own, id: `n${n}`, role: 'user', parts: [] }))
+        const ids = stored.map(({ id }) => id)
+        await begin(() => stored)
+        try {
+          server.holdsEarlierPages = true
+          store = openStore()
+          const seen = () => messagesOf(store.state, 'c').map(({ id }) => id)
+          await waitFor(() => store.state.histories['c']?.status === 'ready', 'the end is shown')
+          expect(seen()).toEqual(ids.slice(-200))
+          if (opensAgain) await store.open()
+          server.holdsEarlierPages = false
+          await waitFor(() => store.state.histories['c']?.isWhole === true, 'all is read')
+          expect(seen()).toEqual(ids)
+          const before = pagesRead()
+          await store.open()
+          await waitFor(() => pagesRead() > before && store.state.histories['c']?.status === 'ready', 'it is read anew')
+          expect({ seen: seen(), pages: pagesRead() - before }).toEqual({ seen: ids, pages: 1 })
         } finally {
           await end()
         }
