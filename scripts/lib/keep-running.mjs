@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 10_000
 const STEADY_AFTER_MS = 30_000
+const CLEAN_END = 'exit code 0'
 
 /**
  * A part that is started again whenever it ends.
@@ -16,8 +17,9 @@ const STEADY_AFTER_MS = 30_000
 
 /**
  * Starts a part and keeps it running: the first restart comes at once, later ones after twice the time of the one
- * before, at most every 10 s; half a minute of steady running forgets earlier ends. The first start's failure rejects,
- * later ones are tried again for ever, since stores come back.
+ * before, at most every 10 s; half a minute of steady running forgets earlier ends, and a clean end is no failure: a
+ * part that was told to end is started again at once. The first start's failure rejects, later ones are tried again for
+ * ever, since stores come back.
  *
  * @template {import('./child.mjs').Child} T
  * @param {object} options
@@ -56,7 +58,7 @@ export async function keepRunning({ name, start, onRestart, log, signal }) {
       const startedAt = Date.now()
       const ending = await current.exited
       if (stopping.signal.aborted) return
-      if (Date.now() - startedAt > STEADY_AFTER_MS) failures = 0
+      if (ending === CLEAN_END || Date.now() - startedAt > STEADY_AFTER_MS) failures = 0
       log.warn(`${name} ended (${ending}); starting it again. Its log is ${current.logFile}.`)
       await restart()
     }

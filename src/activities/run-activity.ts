@@ -4,6 +4,7 @@
  */
 
 import { ApplicationFailure, Context, log } from '@temporalio/activity'
+import { ApplicationFailureCategory } from '@temporalio/common'
 import { AppError, ERRORS } from '../shared/errors.ts'
 
 const HEARTBEAT_MS = 700
@@ -13,6 +14,8 @@ const STALE_AFTER_MS = 120_000
 const MAX_INTERNAL_ATTEMPTS = 5
 /** At up to 30 s apart this is about half an hour of a service being away. */
 const MAX_ATTEMPTS = 70
+/** Nothing has failed, so the next attempt need not wait; the retry policy's delay would double with each attempt. */
+const HAND_OVER_MS = 1
 
 export interface ActivityRun {
   readonly activity: string
@@ -48,12 +51,23 @@ export function runActivity<Input, Output>(
       return await work(input, run)
     } catch (error) {
       // The model's client and child processes have errors of their own for an abort: what counts is who asked for it.
-      if (context.cancellationSignal.aborted) throw context.cancellationSignal.reason
+      if (context.cancellationSignal.aborted) throw toInterruption(context.cancellationSignal.reason)
       throw toFailure(error, run)
     } finally {
       clearInterval(timer)
     }
   }
+}
+
+/** What Temporal is told of an attempt that was ended from outside; one whose worker shuts down is started again at once. */
+function toInterruption(reason: unknown): unknown {
+  if (!(reason instanceof Error) || reason.message !== 'WORKER_SHUTDOWN') return reason
+  return ApplicationFailure.create({
+    type: 'worker_shutdown',
+    message: 'The worker was shut down; the next attempt goes on.',
+    nextRetryDelay: HAND_OVER_MS,
+    category: ApplicationFailureCategory.BENIGN,
+  })
 }
 
 function toFailure(error: unknown, run: ActivityRun): ApplicationFailure {

@@ -134,7 +134,8 @@ const worker = await Worker.create({
   maxHeartbeatThrottleInterval: '700ms',
   // What a new worker waits for a dead one's cached workflows; the default is ten seconds.
   stickyQueueScheduleToStartTimeout: '1s',
-  shutdownGraceTime: '500ms',
+  // Long enough for its polls to end, so that what is handed over does not come back to this worker.
+  shutdownGraceTime: '100ms',
   shutdownForceTime: '8s',
 })
 // Whoever started this process waits for this line, so it does not depend on the log level.
