@@ -203,7 +203,8 @@ function ToolsTable({ metrics }: { metrics: Metrics }) {
 
 function Table({ title, heads, children }: { title: string; heads: readonly string[]; children: ReactNode }) {
   return (
-    <div className="overflow-x-auto">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <section aria-label={title} tabIndex={0} className="overflow-x-auto">
       <table className="w-full text-sm tabular-nums">
         <caption className="mb-1 text-left text-sm font-medium">{title}</caption>
         <thead className="text-xs text-muted">
@@ -217,7 +218,7 @@ function Table({ title, heads, children }: { title: string; heads: readonly stri
         </thead>
         <tbody>{children}</tbody>
       </table>
-    </div>
+    </section>
   )
 }
 

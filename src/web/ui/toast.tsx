@@ -56,7 +56,7 @@ export function Toasts() {
     <section
       aria-label="Notices"
       aria-live="polite"
-      className="pointer-events-none fixed right-3 bottom-3 z-50 flex w-80 max-w-[calc(100vw-1.5rem)] flex-col gap-2"
+      className="pointer-events-none fixed right-3 bottom-16 z-50 flex w-80 max-w-[calc(100vw-1.5rem)] flex-col gap-2"
     >
       {shown.map((toast) => (
         <div
