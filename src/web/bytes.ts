@@ -2,7 +2,10 @@ import type { CommandView } from './state.ts'
 
 /** Bytes of a base64 text. */
 export function bytesOf(base64: string): Uint8Array {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+  const characters = atob(base64)
+  const bytes = new Uint8Array(characters.length)
+  for (let index = 0; index < bytes.length; index++) bytes[index] = characters.charCodeAt(index)
+  return bytes
 }
 
 /** A command's output as text: the head, and the tail when the middle is missing. Bytes that are no UTF-8 become U+FFFD. */

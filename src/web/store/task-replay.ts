@@ -50,7 +50,7 @@ async function readEvents(
   if (response.body === null) return
   try {
     await readFrames(response.body, (frame) => {
-      const event = enough.signal.aborted ? null : parseFrame(frame)
+      const event = limit.aborted ? null : parseFrame(frame)
       if (event !== null && !onEvent(event)) enough.abort()
     })
   } catch (error) {
