@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- --quick | cache]`: measures a private instance through its HTTP contract and prints one table, each
- * figure beside its target; `cache` measures the prompt cache alone. Everything runs on one machine, the load's own
+ * `npm run bench [-- --quick | cache | page]`: measures a private instance through its HTTP contract and prints one table, each
+ * figure beside its target; `cache` measures the prompt cache alone, `page` the page in a browser. Everything runs on one machine, the load's own
  * process included.
  */
 
@@ -11,6 +11,7 @@ import { activityOverheadMs } from './activity-cost.ts'
 import { cacheRows } from './cache.ts'
 import { createProject, percentile, runTask, type Target, type TaskTimes } from './client.ts'
 import { journalStepMs } from './journal-step.ts'
+import { pageRows } from './page.ts'
 import { type ProcessUse, useOf } from './processes.ts'
 
 function env(name: string): string {
@@ -187,8 +188,18 @@ async function measureAll(): Promise<void> {
   await atOnce(quick ? 10 : 50)
 }
 
-if (!process.argv.includes('cache')) await measureAll()
-rows.push(...(await cacheRows(target)))
+async function measurePage(): Promise<void> {
+  const options = { databaseUrl: env('DATABASE_URL'), redisUrl: env('REDIS_URL'), setupUrl: env('KEELSON_SETUP_URL') }
+  const browserPath = env('KEELSON_TEST_BROWSER')
+  const webFolder = join(import.meta.dirname, '..', 'dist', 'web')
+  rows.push(...(await pageRows({ target, ...options, browserPath, webFolder })))
+}
+
+if (process.argv.includes('page')) await measurePage()
+else {
+  if (!process.argv.includes('cache')) await measureAll()
+  rows.push(...(await cacheRows(target)))
+}
 
 const width = Math.max(...rows.map((row) => row.what.length))
 const lines = rows.map((row) => `${row.what.padEnd(width)}  ${row.measured.padStart(22)}  ${row.target}`)

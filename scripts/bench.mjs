@@ -2,6 +2,7 @@
 import './lib/node-version.mjs'
 import { join } from 'node:path'
 import { bootstrap } from './lib/bootstrap.mjs'
+import { ensureBrowser } from './lib/browser.mjs'
 import { createLog } from './lib/log.mjs'
 import { homeOf, ROOT, readSettings } from './lib/paths.mjs'
 import { makePrivateHome } from './lib/private-home.mjs'
@@ -16,6 +17,7 @@ await runScript(async (signal) => {
   // Figures are comparable only with the scripted model: no key reaches the private instance.
   const { ANTHROPIC_API_KEY: _, ...settings } = withoutStores(process.env)
   const binaries = await orAborted(signal, bootstrap({ root: ROOT, home, settings, log }))
+  const browser = process.argv.includes('page') ? await orAborted(signal, ensureBrowser(settings, log)) : undefined
   const privateHome = await makePrivateHome(join(home, 'bench'), log)
   const stack = await startStack({ home: privateHome, settings, binaries, log, signal })
   try {
@@ -30,6 +32,8 @@ await runScript(async (signal) => {
           KEELSON_HOME: privateHome,
           KEELSON_URL: url,
           KEELSON_API_TOKEN: apiToken,
+          KEELSON_SETUP_URL: stack.setupUrl,
+          KEELSON_TEST_BROWSER: browser,
           DATABASE_URL: databaseUrl,
           REDIS_URL: redisUrl,
           TEMPORAL_ADDRESS: temporal.address,
