@@ -1,4 +1,3 @@
-import type pg from 'pg'
 import type { SandboxRef } from '../sandbox/types.ts'
 import { type Db, toDbError } from './client.ts'
 
@@ -40,38 +39,6 @@ export async function saveSandboxRef(db: Db, ref: SandboxRef, filled: boolean): 
     return result.rowCount === 1
   } catch (error) {
     throw toDbError(error)
-  }
-}
-
-/**
- * Runs `work` while no other process prepares the same project's sandbox. The lock belongs to a connection of its own
- * and ends with it, so a killed process never keeps it.
- */
-export async function withSandboxLock<T>(db: Db, projectId: string, work: () => Promise<T>): Promise<T> {
-  let client: pg.PoolClient
-  try {
-    client = await db.pool.connect()
-  } catch (error) {
-    throw toDbError(error)
-  }
-  let lost: Error | undefined
-  const onError = (error: Error) => {
-    lost = error
-  }
-  client.on('error', onError)
-  try {
-    await client.query('SELECT pg_advisory_lock(hashtextextended($1, 7))', [projectId])
-    return await work()
-  } catch (error) {
-    throw toDbError(error)
-  } finally {
-    try {
-      if (!lost) await client.query('SELECT pg_advisory_unlock(hashtextextended($1, 7))', [projectId])
-    } catch (error) {
-      lost = error instanceof Error ? error : new Error(String(error))
-    }
-    client.removeListener('error', onError)
-    client.release(lost)
   }
 }
 

@@ -1,8 +1,9 @@
 import type { WorkspaceRecovery, WorkspaceStore } from '../sandbox/workspaces.ts'
 import type { Db } from './client.ts'
+import { withSandboxLock } from './project-lock.ts'
 import { getProject } from './projects.ts'
 import { giveUpSandbox, lostExecs, savedTree } from './sandbox-losses.ts'
-import { saveSandboxRef, touchSandbox, withSandboxLock } from './sandboxes.ts'
+import { saveSandboxRef, touchSandbox } from './sandboxes.ts'
 
 /** Postgres as the authority on which sandbox a project has. */
 export function createWorkspaceStore(db: Db): WorkspaceStore {

@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CheckpointInConversation } from '../db/checkpoints.ts'
 import type { Db } from '../db/client.ts'
-import { TAKEN, whileRestoring } from '../db/restore-lock.ts'
+import { TAKEN, whileRestoring } from '../db/project-lock.ts'
 import {
   beginRestore,
   completeRestore,
