@@ -47,6 +47,9 @@ export function createDb(options: DbOptions): Db {
     lock_timeout: 8_000,
   })
   pool.on('error', options.onConnectionError)
+  // The pool takes its own listener off before whoever waits for a connection can add one. An end that comes in the same
+  // packet as the beginning is heard by nobody then, which would end the process; its queries fail all the same.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
   return {
     pool,

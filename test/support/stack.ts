@@ -108,6 +108,7 @@ export class TestStack {
       this.#pool = new pg.Pool({ connectionString: this.state().databaseUrl, max: 2 })
       // An idle connection that a restart ended; the next query opens another.
       this.#pool.on('error', () => undefined)
+      this.#pool.on('connect', (client) => client.on('error', () => undefined))
     }
     return (await this.#pool.query<T>(sql, [...values])).rows
   }

@@ -8,10 +8,12 @@ import { latestSeqs } from '../../../src/db/events.ts'
 import { readTurns, unfinishedCalls } from '../../../src/db/journal.ts'
 import { requestCancel, requestsOf } from '../../../src/db/lifecycle.ts'
 import { takeOutbox } from '../../../src/db/outbox.ts'
+import { withSandboxLock } from '../../../src/db/project-lock.ts'
 import { getProject } from '../../../src/db/projects.ts'
 import { raiseBudget, requestContext } from '../../../src/db/requests.ts'
 import { listRounds } from '../../../src/db/reviews.ts'
 import { orphanedSandboxes } from '../../../src/db/sandboxes.ts'
+import { inProject } from '../../../src/db/transaction.ts'
 
 let server: Server
 let db: Db
@@ -23,11 +25,20 @@ afterEach(async () => {
 
 /** Something that answers each connection as Postgres does while it starts, stops or is full. */
 async function aPostgresThatRefuses(sqlState: string): Promise<string> {
+  return await aPostgresThatSays(fatal(sqlState))
+}
+
+/** The server's word that a connection is over. */
+function fatal(sqlState: string): Buffer {
   const fields = `SFATAL\0VFATAL\0C${sqlState}\0Mnot now\0\0`
   const message = Buffer.alloc(5 + fields.length)
   message.write('E')
   message.writeInt32BE(4 + fields.length, 1)
   message.write(fields, 5)
+  return message
+}
+
+async function aPostgresThatSays(message: Buffer): Promise<string> {
   server = createServer((socket) => {
     socket.on('error', () => undefined)
     socket.once('data', () => socket.end(message))
@@ -70,4 +81,22 @@ test.each([
   ])
   const away = { name: 'AppError', code: 'store_unavailable', retryable: true }
   expect(asked).toMatchObject(asked.map(() => ({ status: 'rejected', reason: away })))
+})
+
+test('a Postgres that is stopped in the instant in which it takes a connection ends no process', async () => {
+  // AuthenticationOk and ReadyForQuery, then the end, all in one piece: the pool hands the connection out in between.
+  const ready = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49])
+  const url = await aPostgresThatSays(Buffer.concat([ready, fatal('57P01')]))
+  db = createDb({
+    url,
+    applicationName: 'test',
+    poolSize: 1,
+    onEvents: () => undefined,
+    onConnectionError: () => undefined,
+  })
+  const asked = await Promise.allSettled([
+    withSandboxLock(db, 'prj_1', () => Promise.resolve()),
+    inProject(db, 'prj_1', () => Promise.resolve()),
+  ])
+  expect(asked).toMatchObject(asked.map(() => ({ status: 'rejected', reason: { code: 'store_unavailable' } })))
 })
