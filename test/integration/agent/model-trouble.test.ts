@@ -148,7 +148,9 @@ test.each(rows)(
     host.server.arm({ ...fault, match: { taskId: task.taskId, ...(fault.kind === 'empty_reply' ? { turn: 2 } : {}) } })
     const seen = await play(task)
     const isFinal = ends !== GOES_ON
-    expect(seen).toEqual({
+    // The repeat is made at once here: the gate holds it back for what is left of Retry-After, and says so once more.
+    const waits = fault.kind === 'rate_limited' ? [...new Set(seen.waits)] : seen.waits
+    expect({ ...seen, waits }).toEqual({
       ends,
       retried,
       faults: Array(fault.times ?? 1).fill(fault.kind),
