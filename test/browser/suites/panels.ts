@@ -93,8 +93,8 @@ export function panelsSuite(bench: Workbench): void {
       await page.getByText('No context yet').waitFor()
       await page.getByRole('button', { name: 'Regenerate' }).click()
       await waitFor(async () => {
-        await page.getByRole('button', { name: 'Regenerate' }).waitFor()
         await page.reload()
+        await page.getByRole('button', { name: 'Regenerate' }).waitFor()
         return (await page.getByRole('region', { name: 'Project context' }).count()) > 0
       }, 'the context stands there')
       await screenshot(page, 'context-1440-light')
