@@ -11,6 +11,7 @@ import { mergeChecks, ownSettings } from '../../review/project-checks.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Check, Criteria } from '../../shared/review.ts'
 import type { AppDeps } from '../deps.ts'
+import { matchedVersion } from '../if-match.ts'
 import { addRoute } from '../route.ts'
 import { CriteriaSchema, ProjectParams } from '../schemas.ts'
 
@@ -46,7 +47,7 @@ export function addReviewCriteriaRoutes(app: OpenAPIHono, deps: AppDeps): void {
     },
     async ({ c, params, body }) => {
       const { projectId } = params
-      const expected = expectedVersion(c)
+      const expected = matchedVersion(c)
       const { checks: detected } = await lookAt(deps, projectId)
       try {
         await saveCriteria(db, projectId, expected, { ...body, checks: ownSettings(detected, body.checks) })
@@ -62,23 +63,6 @@ export function addReviewCriteriaRoutes(app: OpenAPIHono, deps: AppDeps): void {
 
 function answer(c: Context, criteria: z.infer<typeof CriteriaSchema>): Response {
   return c.json(criteria, 200, { etag: `"${criteria.version}"`, 'cache-control': 'no-store' })
-}
-
-/** Throws `precondition_required` without an If-Match, `bad_request` for one that is no version. */
-function expectedVersion(c: Context): number {
-  const given = c.req.header('if-match')?.trim()
-  if (given === undefined || given === '') {
-    throw new AppError('precondition_required', 'Send If-Match with the version that your criteria are based on.', {
-      details: { 'if-match': 'is missing' },
-    })
-  }
-  const version = /^(?:W\/)?"?(\d{1,9})"?$/.exec(given)?.[1]
-  if (version === undefined) {
-    throw new AppError('bad_request', 'if-match: must be a version, as the ETag of the GET gives it', {
-      details: { 'if-match': 'must be a version' },
-    })
-  }
-  return Number(version)
 }
 
 async function currentCriteria(deps: AppDeps, projectId: string): Promise<z.infer<typeof CriteriaSchema>> {
