@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { type Db, toDbError } from './client.ts'
+import { holdConnection } from './connection.ts'
 
 /** Two locks of a project, under which one may be taken while the other is held. */
 const SEEDS = { sandbox: 7, restore: 8 } as const
@@ -29,29 +30,13 @@ export async function whileRestoring<T>(db: Db, projectId: string, work: () => P
 
 /** The lock belongs to a connection of its own and ends with it, so a killed process never keeps it. */
 async function onOneConnection<T>(db: Db, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  let client: pg.PoolClient
+  const held = await holdConnection(db)
   try {
-    client = await db.pool.connect()
-  } catch (error) {
-    throw toDbError(error)
-  }
-  let lost: Error | undefined
-  const onError = (error: Error) => {
-    lost = error
-  }
-  client.on('error', onError)
-  try {
-    return await work(client)
+    return await work(held.client)
   } catch (error) {
     throw toDbError(error)
   } finally {
-    try {
-      // Harmless when none was taken: the connection holds no lock of this kind then.
-      if (!lost) await client.query('SELECT pg_advisory_unlock_all()')
-    } catch (error) {
-      lost = error instanceof Error ? error : new Error(String(error))
-    }
-    client.removeListener('error', onError)
-    client.release(lost)
+    // Harmless when none was taken: the connection holds no lock of this kind then.
+    await held.release('SELECT pg_advisory_unlock_all()')
   }
 }

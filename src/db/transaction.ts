@@ -8,6 +8,7 @@ import pg from 'pg'
 import { type NewEvent, type StoredEvent, topicOf } from '../events/topics.ts'
 import { AppError } from '../shared/errors.ts'
 import { type Db, refusesWrites, toDbError } from './client.ts'
+import { holdConnection } from './connection.ts'
 
 /** A worker's right to write for a task. Each attempt of an activity takes a higher one; a lower one is refused. */
 export interface Lease {
@@ -86,26 +87,14 @@ interface At {
 
 async function runTransaction<T>(db: Db, at: At, work: (tx: Tx) => Promise<T>): Promise<T> {
   const stored: StoredEvent[] = []
-  let client: pg.PoolClient
-  try {
-    client = await db.pool.connect()
-  } catch (error) {
-    throw toDbError(error)
-  }
-  // A checked-out client that loses its connection emits 'error' besides failing the query; unheard, it ends the process.
-  let lost: Error | undefined
-  const onError = (error: Error) => {
-    lost = error
-  }
-  client.on('error', onError)
+  const { client, release } = await holdConnection(db)
   try {
     const project = await beginLocked(client, at)
     const tx = createTx(client, project, stored)
     const result = await work(tx)
     await tx.flush()
     await client.query('COMMIT')
-    client.removeListener('error', onError)
-    client.release()
+    await release()
     if (stored.length > 0) {
       db.refusedWrites.succeeded()
       db.onEvents(at.projectId, stored)
@@ -113,7 +102,7 @@ async function runTransaction<T>(db: Db, at: At, work: (tx: Tx) => Promise<T>): 
     return result
   } catch (error) {
     if (refusesWrites(error)) db.refusedWrites.failed()
-    await rollBack(client, onError, lost)
+    await release('ROLLBACK')
     throw toDbError(error)
   }
 }
@@ -171,23 +160,6 @@ function statementName(text: string): string {
   const name = `tx_${statementNames.size}`
   statementNames.set(text, name)
   return name
-}
-
-async function rollBack(
-  client: pg.PoolClient,
-  onError: (error: Error) => void,
-  lost: Error | undefined,
-): Promise<void> {
-  let broken: Error | undefined = lost
-  if (!broken) {
-    try {
-      await client.query('ROLLBACK')
-    } catch (error) {
-      broken = error instanceof Error ? error : new Error(String(error))
-    }
-  }
-  client.removeListener('error', onError)
-  client.release(broken)
 }
 
 /**
