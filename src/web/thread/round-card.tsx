@@ -6,9 +6,10 @@ import type { PanelTarget } from '../panels/panel.ts'
 import type { RoundView } from '../state.ts'
 import { Markdown } from '../text/markdown.tsx'
 import { revealHidden, revealReordering } from '../text/reveal-hidden.ts'
-import { Badge, type Tone } from '../ui/badge.tsx'
+import { Badge } from '../ui/badge.tsx'
 import { classNames } from '../ui/class-names.ts'
 import { formatDuration } from '../ui/format.ts'
+import { FindingBadges, verdictTone } from '../ui/review-badges.tsx'
 import { Spinner } from '../ui/spinner.tsx'
 
 interface RoundCardProps {
@@ -18,18 +19,17 @@ interface RoundCardProps {
   readonly navigate: (target: PanelTarget) => void
 }
 
-const VERDICTS: Readonly<Record<string, { text: string; tone: Tone }>> = {
-  approved: { text: 'Approved', tone: 'good' },
-  approved_with_notes: { text: 'Approved with notes', tone: 'good' },
-  issues_found: { text: 'Issues found', tone: 'warn' },
-  checks_failed: { text: 'Checks failed', tone: 'bad' },
-  inconclusive: { text: 'Inconclusive', tone: 'warn' },
+const VERDICTS: Readonly<Record<string, string>> = {
+  approved: 'Approved',
+  approved_with_notes: 'Approved with notes',
+  issues_found: 'Issues found',
+  checks_failed: 'Checks failed',
+  inconclusive: 'Inconclusive',
 }
 
 /** One review: the checks that the harness ran, what the reviewer found, and the verdict on which tree. */
 export function RoundCard({ round, isLive, navigate }: RoundCardProps) {
-  const verdict =
-    round.verdict === null ? null : (VERDICTS[round.verdict] ?? { text: round.verdict, tone: 'neutral' as const })
+  const { verdict } = round
   return (
     <section
       aria-label={`Review ${round.round}`}
@@ -38,7 +38,7 @@ export function RoundCard({ round, isLive, navigate }: RoundCardProps) {
       <header className="flex flex-wrap items-center gap-2 border-b border-line bg-sunken px-3 py-2">
         <ShieldCheck aria-hidden="true" className="size-4 text-accent" />
         <h2 className="text-sm font-semibold">Review {round.round}</h2>
-        {verdict !== null && <Badge tone={verdict.tone}>{verdict.text}</Badge>}
+        {verdict !== null && <Badge tone={verdictTone(verdict)}>{VERDICTS[verdict] ?? verdict}</Badge>}
         {verdict === null && isLive && (
           <span className="flex items-center gap-1.5 text-xs text-muted">
             <Spinner className="size-3 text-accent" />
@@ -132,22 +132,13 @@ function CheckLine({ check }: { check: CheckResult }) {
   )
 }
 
-const SEVERITIES: Readonly<Record<Finding['severity'], Tone>> = { blocking: 'bad', important: 'warn', note: 'neutral' }
-const STATES: Readonly<Record<Finding['state'], Tone>> = {
-  open: 'warn',
-  fixed: 'good',
-  disputed: 'info',
-  dismissed: 'neutral',
-}
-
 function FindingLine({ finding, navigate }: { finding: Finding; navigate: (target: PanelTarget) => void }) {
   const { file, line } = finding
   return (
     <article className="rounded-lg border border-line px-3 py-2">
       <div className="flex flex-wrap items-center gap-1.5">
         <MessageSquareWarning aria-hidden="true" className="size-3.5 text-warn" />
-        <Badge tone={SEVERITIES[finding.severity]}>{finding.severity}</Badge>
-        <Badge tone={STATES[finding.state]}>{finding.state}</Badge>
+        <FindingBadges finding={finding} />
         {file !== undefined && (
           <button
             type="button"

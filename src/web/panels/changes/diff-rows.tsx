@@ -3,8 +3,8 @@ import type { Finding } from '../../../shared/review.ts'
 import { CodeLine } from '../../code/code-line.tsx'
 import type { Token } from '../../code/highlight-worker.ts'
 import { VisibleText } from '../../code/visible-text.tsx'
-import { Badge } from '../../ui/badge.tsx'
 import { classNames } from '../../ui/class-names.ts'
+import { FindingBadges } from '../../ui/review-badges.tsx'
 import { changedSpan, type PatchHunk, type PatchLine, pairLines } from './parse-patch.ts'
 
 /** The colours of a line, once they are there. */
@@ -167,8 +167,7 @@ function FindingRows({ line, findings, columns }: { line: PatchLine; findings: r
   return own.map((finding) => (
     <tr key={finding.id}>
       <td colSpan={columns} className="border-l-2 border-warn bg-raised px-4 py-2 font-sans text-sm">
-        <Badge tone={finding.severity === 'blocking' ? 'bad' : 'warn'}>{finding.severity}</Badge>{' '}
-        <Badge>{finding.state}</Badge> <VisibleText text={finding.claim} />
+        <FindingBadges finding={finding} /> <VisibleText text={finding.claim} />
       </td>
     </tr>
   ))

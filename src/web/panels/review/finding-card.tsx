@@ -6,9 +6,8 @@ import { VisibleText } from '../../code/visible-text.tsx'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
 import { TextField } from '../../ui/field.tsx'
+import { FindingBadges } from '../../ui/review-badges.tsx'
 import { showFault } from '../../ui/toast.tsx'
-
-const STATE_TONE = { open: 'warn', fixed: 'good', disputed: 'info', dismissed: 'neutral' } as const
 
 /** One finding with its evidence, and a person's word on it. */
 export function FindingCard({
@@ -40,10 +39,7 @@ export function FindingCard({
   return (
     <li className="flex flex-col gap-1.5 rounded-md border border-line p-2.5 text-sm">
       <div className="flex flex-wrap items-center gap-1.5">
-        <Badge tone={finding.severity === 'blocking' ? 'bad' : finding.severity === 'important' ? 'warn' : 'neutral'}>
-          {finding.severity}
-        </Badge>
-        <Badge tone={STATE_TONE[finding.state]}>{finding.state}</Badge>
+        <FindingBadges finding={finding} />
         {finding.criterionId !== undefined && <Badge>{finding.criterionId}</Badge>}
         {place !== null && (
           <button type="button" onClick={onOpen} className="truncate font-mono text-xs text-accent underline">

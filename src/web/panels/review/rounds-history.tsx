@@ -6,17 +6,10 @@ import { VisibleText } from '../../code/visible-text.tsx'
 import { Badge, type Tone } from '../../ui/badge.tsx'
 import { classNames } from '../../ui/class-names.ts'
 import { formatDuration } from '../../ui/format.ts'
+import { verdictTone } from '../../ui/review-badges.tsx'
 import { EmptyState } from '../../ui/states.tsx'
 import type { PanelProps } from '../panel.ts'
 import { FindingCard } from './finding-card.tsx'
-
-const VERDICT_TONE: Readonly<Record<string, Tone>> = {
-  approved: 'good',
-  approved_with_notes: 'good',
-  issues_found: 'warn',
-  checks_failed: 'bad',
-  inconclusive: 'warn',
-}
 
 /** Every round of the task's review: checks, findings, verdict and the tree that was judged. */
 export function RoundsHistory({
@@ -82,7 +75,7 @@ function Round({
       <header className="flex flex-wrap items-center gap-2">
         <h3 className="text-sm font-semibold">{`Round ${round.round}`}</h3>
         {round.verdict !== null && (
-          <Badge tone={VERDICT_TONE[round.verdict] ?? 'neutral'}>{round.verdict.replaceAll('_', ' ')}</Badge>
+          <Badge tone={verdictTone(round.verdict)}>{round.verdict.replaceAll('_', ' ')}</Badge>
         )}
         <span className="flex-1" />
         <span className="font-mono text-xs text-faint" title={`tree ${round.treeHash}`}>
