@@ -15,8 +15,8 @@ const LEFT_OUT =
  * The project's sandbox for a task. When it had to be made anew since the last task or turn, people (`sandbox.lost`) and the
  * model (a notice before its next reply) are told exactly what is missing. Throws `sandbox_*`. Safe to repeat.
  */
-export async function openSandbox(deps: ActivityDeps, lease: Lease): Promise<Sandbox> {
-  const sandbox = await deps.workspaces.open(lease.projectId)
+export async function openSandbox(deps: ActivityDeps, lease: Lease, onProgress?: () => void): Promise<Sandbox> {
+  const sandbox = await deps.workspaces.open(lease.projectId, onProgress ? { onProgress } : {})
   const mayBeNew = sandbox.ref.kind === 'e2b' && sandbox.ref.generation > 1
   for (const loss of mayBeNew ? await untoldLosses(deps.db, lease.projectId) : []) {
     const calls = await callsSince(deps.db, lease.projectId, loss.savedAt, MAX_NAMED)

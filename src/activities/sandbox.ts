@@ -26,7 +26,7 @@ export function createSandboxActivities(deps: ActivityDeps): Pick<Activities, 'p
       if (task.startTree !== null) return
       const startedAt = performance.now()
       const reused = (await deps.workspaces.openExisting(projectId)) !== null
-      const sandbox = await openSandbox(deps, lease)
+      const sandbox = await openSandbox(deps, lease, run.onProgress)
       // An earlier task may have died with another tree in the workspace.
       await returnWorkspace(deps.db, lease, sandbox)
       const treeHash = await sandbox.checkpoint()

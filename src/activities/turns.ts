@@ -51,7 +51,7 @@ async function runSlice(
 ): Promise<TurnsResult> {
   const { activity, attempt } = run
   const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase })
-  const sandbox = await openSandbox(deps, lease)
+  const sandbox = await openSandbox(deps, lease, run.onProgress)
   const checkpointer = createCheckpointer(deps, { task, lease, sandbox })
   const opened = await openCoderLane(deps, { name: 'coder', task, lease, sandbox, run })
   const lane = { ...opened, onToolsDone: checkpointer.afterTools }

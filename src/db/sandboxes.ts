@@ -10,15 +10,20 @@ export interface SandboxRow {
   readonly filled: boolean
 }
 
+/** The same, and whether somebody has begun to put the source into this generation. */
+export interface TouchedSandbox extends SandboxRow {
+  readonly fillBegun: boolean
+}
+
 const UPSERT = `
   INSERT INTO sandboxes (project_id, provider) VALUES ($1, $2)
   ON CONFLICT (project_id) DO UPDATE SET last_used_at = now()
-  RETURNING project_id AS "projectId", provider, generation, ref, filled`
+  RETURNING project_id AS "projectId", provider, generation, ref, filled, fill_begun_at IS NOT NULL AS "fillBegun"`
 
 /** Reads the project's row, made when there is none. */
-export async function touchSandbox(db: Db, projectId: string, provider: string): Promise<SandboxRow> {
+export async function touchSandbox(db: Db, projectId: string, provider: string): Promise<TouchedSandbox> {
   try {
-    const { rows } = await db.pool.query<Omit<SandboxRow, 'ref'> & { ref: string | null }>({
+    const { rows } = await db.pool.query<Omit<TouchedSandbox, 'ref'> & { ref: string | null }>({
       name: 'touch_sandbox',
       text: UPSERT,
       values: [projectId, provider],
@@ -37,6 +42,32 @@ export async function saveSandboxRef(db: Db, ref: SandboxRef, filled: boolean): 
   try {
     const result = await db.pool.query(text, [ref.projectId, ref.generation, JSON.stringify(ref), filled])
     return result.rowCount === 1
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** Notes that the source is being put into a sandbox; false when another generation won meanwhile. Safe to repeat. */
+export async function beginFill(db: Db, ref: SandboxRef): Promise<boolean> {
+  const text = `UPDATE sandboxes SET ref = $3, fill_begun_at = now()
+    WHERE project_id = $1 AND generation = $2 AND NOT filled`
+  try {
+    const result = await db.pool.query(text, [ref.projectId, ref.generation, JSON.stringify(ref)])
+    return result.rowCount === 1
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/**
+ * Gives up a sandbox that was never filled to its end: the project gets the next generation, so that whoever still writes
+ * to the old one cannot record it. Changes nothing once it is filled or another generation won. Safe to repeat.
+ */
+export async function discardFill(db: Db, ref: Pick<SandboxRef, 'projectId' | 'generation'>): Promise<void> {
+  const text = `UPDATE sandboxes SET generation = generation + 1, ref = NULL, fill_begun_at = NULL
+    WHERE project_id = $1 AND generation = $2 AND NOT filled`
+  try {
+    await db.pool.query(text, [ref.projectId, ref.generation])
   } catch (error) {
     throw toDbError(error)
   }

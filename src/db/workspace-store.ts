@@ -3,7 +3,7 @@ import type { Db } from './client.ts'
 import { withSandboxLock } from './project-lock.ts'
 import { getProject } from './projects.ts'
 import { giveUpSandbox, lostExecs, savedTree } from './sandbox-losses.ts'
-import { saveSandboxRef, touchSandbox } from './sandboxes.ts'
+import { beginFill, discardFill, saveSandboxRef, touchSandbox } from './sandboxes.ts'
 
 /** Postgres as the authority on which sandbox a project has. */
 export function createWorkspaceStore(db: Db): WorkspaceStore {
@@ -13,7 +13,9 @@ export function createWorkspaceStore(db: Db): WorkspaceStore {
       return await touchSandbox(db, projectId, sandboxProvider)
     },
     save: (ref, filled) => saveSandboxRef(db, ref, filled),
-    locked: (projectId, work) => withSandboxLock(db, projectId, work),
+    beginFill: (ref) => beginFill(db, ref),
+    discardFill: (ref) => discardFill(db, ref),
+    locked: (projectId, work, wait) => withSandboxLock(db, projectId, work, wait),
   }
 }
 

@@ -13,7 +13,7 @@ export function guardWorkspaces(workspaces: Workspaces, restorer: Pick<Restorer,
   }
   return {
     ...workspaces,
-    open: (projectId) => settled(projectId, () => workspaces.open(projectId)),
+    open: (projectId, options) => settled(projectId, () => workspaces.open(projectId, options)),
     openExisting: (projectId) => settled(projectId, () => workspaces.openExisting(projectId)),
   }
 }

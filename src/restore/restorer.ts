@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CheckpointInConversation } from '../db/checkpoints.ts'
 import type { Db } from '../db/client.ts'
-import { TAKEN, whileRestoring } from '../db/project-lock.ts'
+import { type HeldLock, TAKEN, whileRestoring } from '../db/project-lock.ts'
 import {
   beginRestore,
   completeRestore,
@@ -28,8 +28,8 @@ import { AppError } from '../shared/errors.ts'
 
 /** How long somebody who wants the files waits for a restore that another process is at. */
 const WAIT_MS = 20_000
-/** The same for who only clears up: the lock of a process that died is free once Postgres has noticed. */
-const SWEEP_WAIT_MS = 5_000
+/** The same for who only clears up: the lock of a process that died is free once its lease has run out, after 5 s. */
+const SWEEP_WAIT_MS = 8_000
 const POLL_MS = 100
 const PROJECTS_A_SWEEP = 100
 const MAX_LISTED_PATHS = 5_000
@@ -65,10 +65,15 @@ export function createRestorer(deps: RestorerDeps): Restorer {
   const { db, workspaces, log } = deps
 
   /** Under the lock. The error of a restore that was given up is returned, of one that stays pending thrown. */
-  async function finish(restore: Restore, sandbox: Sandbox): Promise<CheckpointInConversation | { error: unknown }> {
+  async function finish(
+    restore: Restore,
+    sandbox: Sandbox,
+    held: HeldLock,
+  ): Promise<CheckpointInConversation | { error: unknown }> {
     const before = restore.beforeTree ?? (await ownTree(restore.projectId, sandbox))
     if (restore.beforeTree === null) await noteBefore(db, restore.id, before)
     const paths = pathsToTouch(await sandbox.changes(before, restore.targetTree), restore.paths)
+    held.check()
     try {
       if (paths === undefined || paths.length > 0) await sandbox.restore(restore.targetTree, paths)
     } catch (error) {
@@ -81,6 +86,7 @@ export function createRestorer(deps: RestorerDeps): Restorer {
     const treeHash = await sandbox.checkpoint()
     const changes = await sandbox.changes(before, treeHash)
     hitCrashPoint('restore.before_record')
+    held.check()
     const recorded = await completeRestore(db, restore, { treeHash, changes, stat: statOf(changes) })
     deps.kick()
     return recorded
@@ -98,10 +104,10 @@ export function createRestorer(deps: RestorerDeps): Restorer {
   }
 
   /** Under the lock: ends what is pending, if anything, and returns what came of it. */
-  async function finishPending(projectId: string): Promise<Settled | null> {
+  async function finishPending(projectId: string, held: HeldLock): Promise<Settled | null> {
     const pending = await pendingRestore(db, projectId)
     if (pending === null) return null
-    const ended = await finish(pending, await openOrGiveUp(pending))
+    const ended = await finish(pending, await openOrGiveUp(pending), held)
     const fields = { projectId, restoreId: pending.id }
     if ('error' in ended) log.warn({ ...fields, err: ended.error }, 'a restore was given up; the files are as before')
     else log.info(fields, 'a restore that was interrupted is finished')
@@ -121,7 +127,7 @@ export function createRestorer(deps: RestorerDeps): Restorer {
   async function settle(projectId: string, waitMs: number): Promise<void> {
     const deadline = Date.now() + waitMs
     while ((await pendingRestore(db, projectId)) !== null) {
-      if ((await whileRestoring(db, projectId, () => finishPending(projectId))) !== TAKEN) return
+      if ((await whileRestoring(db, projectId, (held) => finishPending(projectId, held))) !== TAKEN) return
       if (Date.now() > deadline) {
         throw new AppError('sandbox_busy', 'The project’s files are being restored. Try again in a moment.')
       }
@@ -133,15 +139,15 @@ export function createRestorer(deps: RestorerDeps): Restorer {
     async restore(ask) {
       const { projectId } = ask.from
       await requireNoTask(db, projectId)
-      const answer = await whileRestoring(db, projectId, async () => {
-        const left = await finishPending(projectId)
+      const answer = await whileRestoring(db, projectId, async (held) => {
+        const left = await finishPending(projectId, held)
         // Asked again after a crash: it is done.
         if (left !== null && isSame(left.restore, ask)) return left.recorded
         const sandbox = await workspaces.open(projectId)
         await checkTarget(sandbox, ask)
         const restore = await beginRestore(db, ask)
         hitCrashPoint('restore.recorded')
-        return await finish(restore, sandbox)
+        return await finish(restore, sandbox, held)
       })
       if (answer === TAKEN) throw restoreRunning()
       if ('error' in answer) throw answer.error

@@ -1,6 +1,19 @@
 import { randomBytes } from 'node:crypto'
 
-export type IdKind = 'prj' | 'cnv' | 'msg' | 'tsk' | 'ckp' | 'fnd' | 'obx' | 'req' | 'prt' | 'fct' | 'rst' | 'wrk'
+export type IdKind =
+  | 'prj'
+  | 'cnv'
+  | 'msg'
+  | 'tsk'
+  | 'ckp'
+  | 'fnd'
+  | 'obx'
+  | 'req'
+  | 'prt'
+  | 'fct'
+  | 'rst'
+  | 'wrk'
+  | 'lck'
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 

@@ -31,6 +31,8 @@ import { sliceMsFor } from './slice.ts'
 import { startSweep } from './sweep.ts'
 
 const TEMPORAL_TIMEOUT_MS = 1_000
+/** How long a task waits for its project's files, which another process may be bringing in; below the activity's own ten minutes. */
+const PREPARE_PATIENCE_MS = 9 * 60_000
 const TAKES_TASKS: ReadonlySet<string> = new Set(['INITIALIZED', 'RUNNING'])
 
 const config = loadConfig(process.env)
@@ -65,6 +67,7 @@ const unguarded = createWorkspaces({
   store: createWorkspaceStore(db),
   recovery: createWorkspaceRecovery(db),
   provider,
+  patienceMs: PREPARE_PATIENCE_MS,
   async fill(projectId, sandbox) {
     const { source } = await getProject(db, projectId)
     const { projectRoots } = config.server

@@ -95,7 +95,7 @@ test('a Postgres that is stopped in the instant in which it takes a connection e
     onConnectionError: () => undefined,
   })
   const asked = await Promise.allSettled([
-    withSandboxLock(db, 'prj_1', () => Promise.resolve()),
+    withSandboxLock(db, 'prj_1', () => Promise.resolve(), { waitMs: 1_000 }),
     inProject(db, 'prj_1', () => Promise.resolve()),
   ])
   expect(asked).toMatchObject(asked.map(() => ({ status: 'rejected', reason: { code: 'store_unavailable' } })))
