@@ -31,10 +31,10 @@ export function createFinishActivities(deps: ActivityDeps): Pick<Activities, 'fi
           attempt,
           phase: 'finishing',
         })
-        const killed = input.kind === 'completed' ? [] : await stopEverything(deps, task, lease)
+        const stopped = input.kind === 'completed' ? NOTHING_RAN : await stopEverything(deps, task, lease, attempt)
         hitCrashPoint('finish.before_commit')
         const requestedAt = await cancelTimeOf(deps, input, task)
-        const closed = await closeTask(deps.db, lease, endingOf(input, killed, requestedAt))
+        const closed = await closeTask(deps.db, lease, endingOf(input, stopped, requestedAt))
         hitCrashPoint('finish.committed')
         if (closed) {
           deps.sweepOutbox()
@@ -59,7 +59,16 @@ async function summarize(deps: ActivityDeps, taskId: string): Promise<void> {
   }
 }
 
-type Killed = { readonly toolUseId: string; readonly command: string }
+interface Stopped {
+  readonly killed: readonly { readonly toolUseId: string; readonly command: string }[]
+  /** What the sandbox refused to do at the end, as a sentence; null: nothing. */
+  readonly trouble: string | null
+}
+
+const NOTHING_RAN: Stopped = { killed: [], trouble: null }
+
+/** After so many attempts a task ends without its sandbox: what runs there ends at its own limit. */
+const SANDBOX_ATTEMPTS = 4
 
 /**
  * When a cancellation that the server knows nothing of was asked for: messages that were posted after it are not part of
@@ -77,32 +86,37 @@ async function cancelTimeOf(deps: ActivityDeps, input: FinishInput, task: Task):
   }
 }
 
-function endingOf(input: FinishInput, killed: readonly Killed[], requestedAt: Date | undefined): TaskEnding {
+function endingOf(input: FinishInput, { killed, trouble }: Stopped, requestedAt: Date | undefined): TaskEnding {
+  const told = trouble === null ? {} : { trouble }
   switch (input.kind) {
     case 'completed':
       return { kind: 'completed', outcome: input.outcome, review: input.review }
     case 'failed':
-      return { kind: 'failed', reason: input.reason }
+      return { kind: 'failed', reason: input.reason, ...told }
     case 'cancelled':
-      return { ...input, kind: 'cancelled', killed, ...(requestedAt === undefined ? {} : { requestedAt }) }
+      return { ...input, kind: 'cancelled', killed, ...told, ...(requestedAt === undefined ? {} : { requestedAt }) }
   }
 }
 
 /**
- * Ends the task's commands. A sandbox that is given up, or whose key is refused, cannot be asked: the task ends all the
- * same, and what runs there ends at its own limit.
+ * Does a step of the end that needs the sandbox. The task ends whatever the sandbox says: what may pass by itself is tried
+ * by a few attempts, then the failure is a word in the ending. A lost lease and an unreachable store are no word of the
+ * sandbox and thrown.
  */
-async function stopCommands(
-  deps: ActivityDeps,
-  lease: Lease,
-): Promise<{ sandbox: Sandbox | null; states: readonly ExecState[] }> {
+async function orTrouble<T>(
+  at: { readonly lease: Lease; readonly attempt: number },
+  step: string,
+  work: () => Promise<T>,
+): Promise<{ readonly value: T | null; readonly trouble: string | null }> {
   try {
-    const sandbox = await deps.workspaces.openExisting(lease.projectId)
-    return { sandbox, states: sandbox === null ? [] : await sandbox.killAll(lease.taskId) }
+    return { value: await work(), trouble: null }
   } catch (error) {
-    if (!(error instanceof AppError) || !cannotBeAsked(error)) throw error
-    log.warn('the commands of an ended task could not be stopped', { taskId: lease.taskId, code: error.code })
-    return { sandbox: null, states: [] }
+    const code = error instanceof AppError ? error.code : 'internal'
+    const isOurs = error instanceof AppError && !code.startsWith('sandbox_')
+    const mayPass = error instanceof AppError ? error.retryable && !cannotBeAsked(error) : true
+    if (isOurs || (mayPass && at.attempt < SANDBOX_ATTEMPTS)) throw error
+    log.warn('a task ends without its sandbox', { taskId: at.lease.taskId, step, code, error })
+    return { value: null, trouble: error instanceof AppError ? error.message : 'The sandbox failed unexpectedly.' }
   }
 }
 
@@ -111,14 +125,21 @@ function cannotBeAsked(error: AppError): boolean {
 }
 
 /** Ends every process of the task and gives each call that was open its result. Safe to repeat. */
-async function stopEverything(deps: ActivityDeps, task: Task, lease: Lease): Promise<Killed[]> {
+async function stopEverything(deps: ActivityDeps, task: Task, lease: Lease, attempt: number): Promise<Stopped> {
+  const at = { lease, attempt }
   const open = await unfinishedCalls(deps.db, lease.taskId)
-  const { sandbox, states } = await stopCommands(deps, lease)
-  if (sandbox !== null) await returnWorkspace(deps.db, lease, sandbox)
+  const stopped = await orTrouble(at, 'stop commands', async () => {
+    const sandbox = await deps.workspaces.openExisting(lease.projectId)
+    return { sandbox, states: sandbox === null ? [] : await sandbox.killAll(lease.taskId) }
+  })
+  const sandbox = stopped.value?.sandbox ?? null
+  const states = stopped.value?.states ?? []
   const commands = open.filter((call) => call.effect?.kind === 'command')
   const events = new Map<string, NewEvent>()
   for (const call of commands) {
-    if (sandbox !== null) events.set(call.toolUseId, await commandFinished(sandbox, lease, call, states))
+    if (sandbox === null) continue
+    const told = await orTrouble(at, 'read output', () => commandFinished(sandbox, lease, call, states))
+    if (told.value !== null) events.set(call.toolUseId, told.value)
   }
   for (const lane of new Set(open.map((call) => call.lane))) {
     const finished = open
@@ -129,14 +150,29 @@ async function stopEverything(deps: ActivityDeps, task: Task, lease: Lease): Pro
       })
     await finishTools(deps.db, lease, lane, finished)
   }
-  if (sandbox !== null && task.startTree !== null) {
-    const at = { task, lease, sandbox, turn: task.turn, label: 'task stopped', toolPaths: new Set<string>() }
-    await takeCheckpoint(deps, at)
+  const kept = sandbox === null ? null : await orTrouble(at, 'keep files', () => keepFiles(deps, task, lease, sandbox))
+  const trouble = sentence('What it ran could not be stopped', stopped.trouble) ?? sentence(NOT_KEPT, kept?.trouble)
+  return {
+    killed: commands.map((call) => ({
+      toolUseId: call.toolUseId,
+      command: call.effect?.kind === 'command' ? call.effect.command : '',
+    })),
+    trouble,
   }
-  return commands.map((call) => ({
-    toolUseId: call.toolUseId,
-    command: call.effect?.kind === 'command' ? call.effect.command : '',
-  }))
+}
+
+const NOT_KEPT = 'Its last changes are not in a checkpoint'
+
+function sentence(what: string, trouble: string | null | undefined): string | null {
+  return trouble ? `${what}: ${trouble.replace(/\.$/, '')}.` : null
+}
+
+/** Puts the task's own files back where a check had others there, and stores what it left. */
+async function keepFiles(deps: ActivityDeps, task: Task, lease: Lease, sandbox: Sandbox): Promise<void> {
+  await returnWorkspace(deps.db, lease, sandbox)
+  if (task.startTree === null) return
+  const at = { task, lease, sandbox, turn: task.turn, label: 'task stopped', toolPaths: new Set<string>() }
+  await takeCheckpoint(deps, at)
 }
 
 async function commandFinished(

@@ -1,4 +1,6 @@
-import { collectProjectContext, contextInputHash, writeContextFile } from '../context/project-context.ts'
+import { log } from '@temporalio/activity'
+import { writeOwnNote } from '../context/own-notes.ts'
+import { CONTEXT_FILE, collectProjectContext, contextInputHash } from '../context/project-context.ts'
 import { currentContext, pinContext, saveContext } from '../db/contexts.ts'
 import { appendEvents } from '../db/events.ts'
 import { addNotice } from '../db/journal.ts'
@@ -40,7 +42,13 @@ export function createContextActivities(
 /** Lets tools and people read what is remembered; a project that never remembered anything has no such file. */
 async function writeMemoryFile(deps: ActivityDeps, sandbox: Sandbox, projectId: string): Promise<void> {
   const { version, facts } = await projectMemory(deps.db, projectId)
-  if (version > 0) await sandbox.write([{ path: MEMORY_FILE, data: memoryFile(facts) }])
+  if (version > 0) await copyNote(sandbox, MEMORY_FILE, memoryFile(facts))
+}
+
+/** Without the copy the task goes on: the note is there for people and tools, we read it from Postgres. */
+async function copyNote(sandbox: Sandbox, path: string, data: string): Promise<void> {
+  const reason = await writeOwnNote(sandbox, path, data)
+  if (reason !== null) log.warn('a note of ours is not in the workspace', { path, reason })
 }
 
 interface Made {
@@ -62,7 +70,7 @@ async function makeContext(
     return { hash: known.hash, markdown: known.markdown, event }
   }
   const { markdown, hash, tokens, sources } = await collectProjectContext(sandbox)
-  await writeContextFile(sandbox, { markdown })
+  await copyNote(sandbox, CONTEXT_FILE, markdown)
   await saveContext(deps.db, { projectId: ask.projectId, hash, markdown, tokens, sources })
   const durationMs = Math.round(performance.now() - startedAt)
   const payload = { hash, tokens, forced: ask.force, durationMs }

@@ -32,11 +32,6 @@ export async function contextInputHash(sandbox: Sandbox): Promise<string> {
   return hashOf(await readProjectFiles(sandbox))
 }
 
-/** Puts the context where tools and people find it. Safe to repeat. */
-export async function writeContextFile(sandbox: Sandbox, context: Pick<ProjectContext, 'markdown'>): Promise<void> {
-  await sandbox.write([{ path: CONTEXT_FILE, data: context.markdown }])
-}
-
 function hashOf({ tree, treeTruncated, rootNames, texts }: ProjectFiles): string {
   const inputs = {
     version: FORMAT_VERSION,

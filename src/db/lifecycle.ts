@@ -113,9 +113,11 @@ function cancelRequestedEvent(row: TaskRow, request: { by: string; reason?: stri
 
 export type TaskEnding =
   | { readonly kind: 'completed'; readonly outcome: Outcome; readonly review: ReviewState }
-  | { readonly kind: 'failed'; readonly reason: TaskReason }
+  | { readonly kind: 'failed'; readonly reason: TaskReason; readonly trouble?: string }
   | {
       readonly kind: 'cancelled'
+      /** A sentence for people about what could not be done at the end, as of the files. */
+      readonly trouble?: string
       readonly killed: readonly { toolUseId: string; command: string }[]
       /** What a signal said that did not come through the server; whoever asked there first is kept. */
       readonly by?: string
@@ -320,10 +322,11 @@ const NOTE_BY_OUTCOME: Partial<Record<Outcome, string>> = {
 }
 
 function noteFor(task: Task, ending: TaskEnding): string {
-  if (ending.kind === 'failed') return ending.reason.message
   if (ending.kind === 'completed') return NOTE_BY_OUTCOME[ending.outcome] ?? 'The task ended without a final message.'
+  const trouble = ending.trouble === undefined ? '' : ` ${ending.trouble}`
+  if (ending.kind === 'failed') return `${ending.reason.message}${trouble}`
   const reason = task.cancelReason ? ` (${task.cancelReason})` : ''
-  return `The task was cancelled${reason}; files changed so far are kept.`
+  return `The task was cancelled${reason}; files changed so far are kept.${trouble}`
 }
 
 function endEvent(task: Task, ending: TaskEnding, review: ReviewState, reason: TaskReason | null): NewEvent {

@@ -8,6 +8,7 @@ import { forgetSandbox, orphanedSandboxes } from '../db/sandboxes.ts'
 import type { Log } from '../logger.ts'
 import type { Restorer } from '../restore/restorer.ts'
 import type { SandboxProviders } from '../sandbox/providers.ts'
+import type { SandboxRef } from '../sandbox/types.ts'
 import { endStrangers } from './janitor.ts'
 
 export interface SweepDeps {
@@ -22,24 +23,43 @@ export interface SweepDeps {
   sweepOutbox(): void
 }
 
+/** Files of a deleted project are gone within about this time, however seldom the rest is swept. */
+const DELETION_MS = 10_000
+
 export interface Sweep {
   /** Waits for a sweep under way. */
   close(): Promise<void>
 }
 
-/** Sweeps at once and then every `everyMs`; a failing sweep is logged and tried again. Several workers may sweep at once. */
+/**
+ * Sweeps at once and then every `everyMs`, deleted projects at least every ten seconds; a failing sweep is logged and tried
+ * again. Several workers may sweep at once.
+ */
 export function startSweep(deps: SweepDeps): Sweep {
+  const sweeps = [
+    repeat(deps, deps.everyMs, () => sweepOnce(deps)),
+    repeat(deps, Math.min(deps.everyMs, DELETION_MS), () => destroyOrphans(deps)),
+  ]
+  return {
+    async close() {
+      await Promise.all(sweeps.map((sweep) => sweep.close()))
+    },
+  }
+}
+
+/** Runs `work` at once and then by the clock, never twice at the same time. */
+function repeat({ log }: SweepDeps, everyMs: number, work: () => Promise<void>): Sweep {
   let running: Promise<void> | undefined
-  const sweep = () => {
-    running ??= sweepOnce(deps)
-      .catch((error: unknown) => deps.log.warn({ err: error }, 'a sweep failed'))
+  const run = () => {
+    running ??= work()
+      .catch((error: unknown) => log.warn({ err: error }, 'a sweep failed'))
       .finally(() => {
         running = undefined
       })
   }
-  const timer = setInterval(sweep, deps.everyMs)
+  const timer = setInterval(run, everyMs)
   timer.unref()
-  sweep()
+  run()
   return {
     async close() {
       clearInterval(timer)
@@ -52,10 +72,18 @@ async function sweepOnce({ db, restorer, provider, log, eventDays, execHours, sw
   if ((await wakeForNewDay(db)) > 0) sweepOutbox()
   await restorer.settleAll()
   await pruneForkedFiles(db)
+  if (provider.kinds.includes('e2b')) await endStrangers(db, provider.of('e2b'), log)
+  const pruned = await pruneEvents(db, eventDays)
+  if (pruned > 0) log.info({ events: pruned }, 'old events were removed')
+  const commands = await provider.prune(execHours * 3_600_000)
+  if (commands > 0) log.info({ commands }, 'records of old commands were removed')
+}
+
+async function destroyOrphans({ db, provider, log }: SweepDeps): Promise<void> {
   for (const row of await orphanedSandboxes(db)) {
     if (row.ref && !provider.kinds.includes(row.ref.kind)) continue
     try {
-      if (row.ref) await provider.destroy(row.ref)
+      for (const ref of row.ref ? [row.ref] : await unrecorded(provider, row.projectId)) await provider.destroy(ref)
     } catch (error) {
       // One that cannot be reached must not keep the others.
       log.warn({ err: error, projectId: row.projectId }, 'the sandbox of a deleted project is left for the next sweep')
@@ -64,9 +92,15 @@ async function sweepOnce({ db, restorer, provider, log, eventDays, execHours, sw
     await forgetSandbox(db, row.projectId)
     log.info({ projectId: row.projectId }, 'the sandbox of a deleted project was destroyed')
   }
-  if (provider.kinds.includes('e2b')) await endStrangers(db, provider.of('e2b'), log)
-  const pruned = await pruneEvents(db, eventDays)
-  if (pruned > 0) log.info({ events: pruned }, 'old events were removed')
-  const commands = await provider.prune(execHours * 3_600_000)
-  if (commands > 0) log.info({ commands }, 'records of old commands were removed')
+}
+
+/** Sandboxes that were made for a project and never recorded, since filling them failed or its process died. */
+async function unrecorded(provider: SandboxProviders, projectId: string): Promise<SandboxRef[]> {
+  const refs: SandboxRef[] = []
+  // E2B's own are found by the janitor.
+  for (const kind of provider.kinds) {
+    if (kind === 'e2b') continue
+    for await (const { ref } of provider.of(kind).list()) if (ref.projectId === projectId) refs.push(ref)
+  }
+  return refs
 }

@@ -1,15 +1,23 @@
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, statSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+} from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import { promisify } from 'node:util'
 import { AppError } from '../../shared/errors.ts'
 import type { ProbeReport, SandboxKind, SandboxProvider, SandboxRef, SandboxSummary } from '../types.ts'
 import { isMissing, NEW_PREFIX, readState, writeWhole } from './job-files.ts'
 import { type SandboxPaths, sandboxId, sandboxPaths, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
 import { probeBwrap } from './probe.ts'
+import { removeTree } from './remove-tree.ts'
 import { createRunnerClient } from './runner-client.ts'
 import { createLocalSandbox } from './sandbox.ts'
 import { initShadow } from './shadow-git.ts'
@@ -34,7 +42,6 @@ export interface SandboxLogger {
 }
 
 const KILL_WAIT_MS = 15_000
-const CHMOD_TIMEOUT_MS = 60_000
 
 /**
  * Sandboxes as directories of this host. `unsafe-host` is the same without bubblewrap: commands then run with the
@@ -53,6 +60,15 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       throw new AppError('sandbox_bad_request', 'the sandbox id does not belong to its project')
     }
     return sandboxPaths(dir, ref.id)
+  }
+
+  /** Removes what lies in the trash; what cannot be removed now is left for the next sweep, and keeps nobody else's. */
+  const discard = async (doomed: string): Promise<void> => {
+    try {
+      await removeTree(doomed)
+    } catch (error) {
+      logger.warn({ err: error, tree: path.basename(doomed) }, 'a removed sandbox still lies in the trash')
+    }
   }
 
   return {
@@ -86,15 +102,18 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       await client.request({ op: 'killAll', sandbox: ref.id, taskId: null }, { spawn: false, timeoutMs: KILL_WAIT_MS })
       const trash = path.join(dir, 'trash')
       mkdirSync(trash, { recursive: true, mode: 0o700 })
+      const doomed = path.join(trash, randomBytes(9).toString('hex'))
       try {
         // From here on it is gone for everybody, whether or not the slow part below is interrupted.
-        renameSync(paths.base, path.join(trash, randomBytes(9).toString('hex')))
+        renameSync(paths.base, doomed)
       } catch (error) {
         if (!isMissing(error)) throw error
       }
-      for (const name of readdirSync(trash)) await removeTree(path.join(trash, name))
+      removeEmpty(path.dirname(paths.base))
+      await discard(doomed)
     },
     async prune(olderThanMs) {
+      for (const name of namesIn(path.join(dir, 'trash'))) await discard(path.join(dir, 'trash', name))
       let removed = 0
       for (const id of listIds(dir)) removed += await pruneJobs(sandboxPaths(dir, id).jobs, Date.now() - olderThanMs)
       return removed
@@ -105,15 +124,13 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
   }
 }
 
-/** Removes a tree that no command can reach any more, also when a command took away its owner's rights to it. */
-async function removeTree(tree: string): Promise<void> {
+/** Takes away a project's directory once its last sandbox has left it: its name is the project's id. */
+function removeEmpty(directory: string): void {
   try {
-    await rm(tree, { recursive: true, force: true })
+    rmdirSync(directory)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EACCES')) throw error
-    const env = { PATH: '/usr/local/bin:/usr/bin:/bin' }
-    await promisify(execFile)('chmod', ['-R', 'u+rwX', '--', tree], { env, timeout: CHMOD_TIMEOUT_MS })
-    await rm(tree, { recursive: true, force: true })
+    const code = error instanceof Error && 'code' in error ? error.code : ''
+    if (code !== 'ENOENT' && code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
   }
 }
 
@@ -129,15 +146,16 @@ function makeSandbox(paths: SandboxPaths, ref: SandboxRef): void {
   if (!existsSync(paths.marker)) writeWhole(paths.marker, JSON.stringify({ ref, createdAt: Date.now() }))
 }
 
-function listIds(dir: string): string[] {
-  const namesIn = (at: string) => {
-    try {
-      return readdirSync(at)
-    } catch (error) {
-      if (isMissing(error)) return []
-      throw error
-    }
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch (error) {
+    if (isMissing(error)) return []
+    throw error
   }
+}
+
+function listIds(dir: string): string[] {
   const projects = path.join(dir, 'projects')
   return namesIn(projects).flatMap((projectId) =>
     namesIn(path.join(projects, projectId)).map((generation) => `${projectId}/${generation}`),

@@ -3,17 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import {
-  CONTEXT_FILE,
-  collectProjectContext,
-  contextInputHash,
-  writeContextFile,
-} from '../../../src/context/project-context.ts'
+import { writeOwnNote } from '../../../src/context/own-notes.ts'
+import { CONTEXT_FILE, collectProjectContext, contextInputHash } from '../../../src/context/project-context.ts'
 import { changedLines } from '../../../src/review/diff-lines.ts'
 import { detectProjectChecks, runChecks } from '../../../src/review/run-checks.ts'
 import { createSandboxProvider } from '../../../src/sandbox/create.ts'
 import type { Sandbox, SandboxProvider } from '../../../src/sandbox/types.ts'
 import type { CheckResult } from '../../../src/shared/review.ts'
+import { run } from '../../contract/sandbox/harness.ts'
 
 let dir: string
 let provider: SandboxProvider
@@ -136,7 +133,7 @@ describe('the project context', () => {
   test('its hash follows its inputs and nothing else', async () => {
     await put(files)
     const { hash, markdown } = await collectProjectContext(sandbox)
-    await writeContextFile(sandbox, { markdown })
+    await writeOwnNote(sandbox, CONTEXT_FILE, markdown)
     await put({ 'src/a/b/c/deeper.js': 'changed', 'node_modules/q/x.js': '' })
     expect(await contextInputHash(sandbox)).toBe(hash)
     expect(Buffer.from((await sandbox.read(CONTEXT_FILE)).data).toString()).toBe(markdown)
@@ -147,8 +144,26 @@ describe('the project context', () => {
   test('writing it changes no checkpoint', async () => {
     await put(files)
     const before = await sandbox.checkpoint()
-    await writeContextFile(sandbox, { markdown: 'x' })
+    await writeOwnNote(sandbox, CONTEXT_FILE, 'x')
     expect(await sandbox.checkpoint()).toBe(before)
+  })
+
+  test.each([
+    ['a file', 'echo x > .claude'],
+    ['a link to the outside', 'ln -s /etc .claude'],
+    ['a link to nowhere', 'ln -s nowhere .claude'],
+    ['a link inside', 'mkdir kept; ln -s kept .claude'],
+    [
+      'a directory with a link in the place of the note',
+      'mkdir .claude; echo x > f; ln -s ../f .claude/project-context.md',
+    ],
+    ['a directory with a directory in the place of the note', 'mkdir -p .claude/project-context.md'],
+  ])('%s in its place stays as it is', async (_what, command) => {
+    const look = `find . -mindepth 1 -printf '%P %y %l %s\\n' | sort; cat f 2>&1`
+    const { output: before } = await run(sandbox, `${command}; ${look}`)
+    const reason = await writeOwnNote(sandbox, CONTEXT_FILE, 'note')
+    const { output: after } = await run(sandbox, look)
+    expect({ reason, after }).toEqual({ reason: expect.stringMatching(/is not a/), after: before })
   })
 
   test('an empty workspace has one too', async () => {
