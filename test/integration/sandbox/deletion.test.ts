@@ -40,10 +40,13 @@ test('a tree that cannot be removed keeps no other one, and the next sweep tries
   const stuck = path.join(host.dir, 'trash', 'stuck')
   mkdirSync(stuck, { recursive: true })
   writeFileSync(path.join(stuck, 'stuck-secret'), 'x')
-  const immutable = () => execFileSync('chattr', ['+i', path.join(stuck, 'stuck-secret')], { stdio: 'ignore' })
+  // `chattr` makes a file that not even root removes, where the file system has the attribute.
+  const program = 'chattr'
+  const attribute = (word: string) =>
+    execFileSync(program, [word, path.join(stuck, 'stuck-secret')], { stdio: 'ignore' })
   let isHeld = true
   try {
-    immutable()
+    attribute('+i')
   } catch {
     // No such attribute here, or not allowed: then only the other claims are tried.
     isHeld = false
@@ -53,7 +56,7 @@ test('a tree that cannot be removed keeps no other one, and the next sweep tries
   await provider.destroy(ref)
   await provider.prune(3_600_000)
   const whileHeld = { other: found('other-secret'), stuck: found('stuck-secret').length === (isHeld ? 1 : 0) }
-  if (isHeld) execFileSync('chattr', ['-i', path.join(stuck, 'stuck-secret')])
+  if (isHeld) attribute('-i')
   await provider.prune(3_600_000)
   expect({ whileHeld, said: warnings.length > 0, left: found('secret') }).toEqual({
     whileHeld: { other: [], stuck: true },
