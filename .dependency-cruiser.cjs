@@ -18,6 +18,7 @@ module.exports = {
     never('db-below', '^src/db/', '^src/(?!db/|shared/|events/topics|config)', 'db knows shared and the topics'),
     never('events-below', '^src/events/', '^src/(?!events/|shared/)', 'events know shared'),
     never('sandbox-below', '^src/sandbox/', '^src/(?!sandbox/|shared/)', 'sandbox knows shared'),
+    never('egress-below', '^src/egress/', '^src/(?!egress/|shared/)', 'egress knows shared'),
     never(
       'restore-in-the-middle',
       '^src/restore/',

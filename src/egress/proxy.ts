@@ -1,0 +1,231 @@
+/**
+ * An HTTP proxy that decides by host name, for commands that have no other way out: CONNECT for TLS, absolute URLs for
+ * plain HTTP. Invariants:
+ * 1. The name is resolved here, once, and the address that was checked is the one that is dialled.
+ * 2. A refusal is a 403 that closes the connection, since tools try 407, 429 and 5xx again and again.
+ * 3. Every connection has an idle limit, a longest life and a cap of bytes; there are at most `maxConnections` at once.
+ */
+
+import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { addressOf, type Resolve, resolveBySystem } from './addresses.ts'
+import { type EgressDecision, type EgressRequest, parseAuthority, unreachableReason } from './decision.ts'
+
+export interface EgressLimits {
+  readonly maxConnections: number
+  readonly connectTimeoutMs: number
+  readonly idleTimeoutMs: number
+  readonly maxLifeMs: number
+  /** Of one connection, both directions together. */
+  readonly maxBytes: number
+}
+
+export const DEFAULT_EGRESS_LIMITS: EgressLimits = {
+  maxConnections: 256,
+  connectTimeoutMs: 10_000,
+  idleTimeoutMs: 120_000,
+  maxLifeMs: 30 * 60_000,
+  maxBytes: 8 * 1024 ** 3,
+}
+
+/** One request and what became of it. `bytes` is known when the connection has ended. */
+export interface EgressRecord {
+  readonly at: number
+  readonly host: string
+  readonly port: number
+  readonly action: EgressDecision['action']
+  readonly reason?: string
+}
+
+/** Takes over a connection whose requests are to be read one by one; see read-only-door.ts. */
+export type ReadDoor = (socket: Socket, head: Buffer, target: { host: string; port: number }) => void
+
+export interface EgressProxyOptions {
+  decide(request: EgressRequest): EgressDecision
+  /** Told of every decision; must not throw. */
+  onDecision?(record: EgressRecord): void
+  /** Needed when `decide` may answer `read` for a tunnel. */
+  readonly readDoor?: ReadDoor
+  readonly resolve?: Resolve
+  readonly limits?: Partial<EgressLimits>
+}
+
+const HEADER_TIMEOUT_MS = 10_000
+const MAX_HEADER_BYTES = 32 * 1024
+/** RFC 9110, section 7.6.1, and the two that speak to the proxy alone. */
+const HOP_BY_HOP = new Set(
+  'connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade'.split(
+    ' ',
+  ),
+)
+
+/** Makes the proxy; the caller listens. Closing it leaves open connections to their own end: `closeAllConnections` ends them. */
+export function createEgressProxy(options: EgressProxyOptions): Server {
+  const limits = { ...DEFAULT_EGRESS_LIMITS, ...options.limits }
+  const resolve = options.resolve ?? resolveBySystem
+
+  const settle = async (request: EgressRequest): Promise<{ decision: EgressDecision; address: string }> => {
+    const decision = options.decide(request)
+    const address = decision.action === 'refuse' ? null : await addressOf(request.host, decision.addresses, resolve)
+    const settled: EgressDecision =
+      decision.action !== 'refuse' && address === null
+        ? { action: 'refuse', reason: unreachableReason(request.host) }
+        : decision
+    const reason = settled.action === 'refuse' ? { reason: settled.reason } : {}
+    options.onDecision?.({ at: Date.now(), host: request.host, port: request.port, action: settled.action, ...reason })
+    return { decision: settled, address: address ?? '' }
+  }
+
+  const malformed = (asked: string): string => {
+    const shown = asked.replace(/[^\x21-\x7e]/g, '?').slice(0, 100)
+    const reason = `${shown} is not a host name with a port; addresses cannot be asked for.`
+    options.onDecision?.({ at: Date.now(), host: shown, port: 0, action: 'refuse', reason })
+    return reason
+  }
+
+  const onConnect = async (asked: IncomingMessage, client: Socket, head: Buffer): Promise<void> => {
+    const target = parseAuthority(asked.url ?? '')
+    if (target === null) return refuseTunnel(client, malformed(asked.url ?? ''))
+    const { decision, address } = await settle({ ...target, kind: 'connect' })
+    if (client.destroyed) return
+    if (decision.action === 'refuse') return refuseTunnel(client, decision.reason)
+    if (decision.action === 'read') {
+      if (options.readDoor === undefined) return refuseTunnel(client, `${target.host} cannot be read by this proxy.`)
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      guard(client, limits)
+      options.readDoor(client, head, target)
+      return
+    }
+    const upstream = connect({ host: address, port: target.port })
+    const timer = setTimeout(() => upstream.destroy(), limits.connectTimeoutMs)
+    let isJoined = false
+    upstream.once('error', () => undefined) // 'close' follows
+    upstream.once('close', () => {
+      clearTimeout(timer)
+      if (!isJoined) refuseTunnel(client, `${target.host} does not answer.`, '504 Gateway Timeout')
+    })
+    upstream.once('connect', () => {
+      clearTimeout(timer)
+      isJoined = true
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      if (head.length > 0) upstream.write(head)
+      join(client, upstream, limits)
+    })
+    client.once('close', () => upstream.destroy())
+  }
+
+  const onRequest = async (asked: IncomingMessage, answer: ServerResponse): Promise<void> => {
+    const url = asked.url ?? ''
+    const parts = /^http:\/\/([^/?#]*)(.*)$/i.exec(url)
+    const target = parts === null ? null : parseAuthority(parts[1] ?? '', 80)
+    if (parts === null || target === null) return refuseRequest(answer, malformed(url))
+    const { decision, address } = await settle({ ...target, kind: 'http' })
+    if (decision.action === 'refuse') return refuseRequest(answer, decision.reason)
+    if (decision.action === 'read' && !isRead(asked)) {
+      return refuseRequest(answer, `${target.host} is a registry: it can be read, not written to.`, 405)
+    }
+    const headers = { ...passedOn(asked), host: target.port === 80 ? target.host : `${target.host}:${target.port}` }
+    const upstream = httpRequest({
+      host: address,
+      port: target.port,
+      method: asked.method,
+      path: parts[2]?.startsWith('/') ? parts[2] : `/${parts[2] ?? ''}`,
+      headers,
+      timeout: limits.idleTimeoutMs,
+      agent: false,
+    })
+    answer.once('close', () => upstream.destroy())
+    upstream.once('timeout', () => upstream.destroy(new Error('no answer')))
+    upstream.once('error', () => {
+      if (answer.headersSent) answer.destroy()
+      else refuseRequest(answer, `${target.host} does not answer.`, 504)
+    })
+    upstream.once('response', (response) => {
+      answer.writeHead(response.statusCode ?? 502, passedOn(response))
+      response.pipe(answer)
+      response.once('error', () => answer.destroy())
+    })
+    asked.pipe(upstream)
+  }
+
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADER_TIMEOUT_MS,
+    keepAliveTimeout: 5_000,
+  })
+  server.maxConnections = limits.maxConnections
+  server.requestTimeout = limits.maxLifeMs
+  server.on('connect', (asked: IncomingMessage, client: Socket, head: Buffer) => {
+    client.on('error', () => undefined) // 'close' follows and ends the other side
+    onConnect(asked, client, head).catch(() => client.destroy())
+  })
+  server.on('request', (asked, answer) => {
+    onRequest(asked, answer).catch(() => answer.destroy())
+  })
+  // No protocol is spoken here but HTTP; an upgrade would be a tunnel that nobody decided on.
+  server.on('upgrade', (_asked: IncomingMessage, client: Duplex) => client.destroy())
+  server.on('connection', (client: Socket) => guard(client, limits))
+  server.on('clientError', (_error, client) => {
+    if (client.writable) client.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+    else client.destroy()
+  })
+  return server
+}
+
+/** Whether a request only reads: GET or HEAD without a body. */
+export function isRead(asked: IncomingMessage): boolean {
+  const hasBody = asked.headers['transfer-encoding'] !== undefined || Number(asked.headers['content-length'] ?? 0) > 0
+  return (asked.method === 'GET' || asked.method === 'HEAD') && !hasBody
+}
+
+/** The headers that belong to the message itself rather than to one connection. */
+export function passedOn(message: IncomingMessage): Record<string, string | string[]> {
+  const named = String(message.headers.connection ?? '')
+    .toLowerCase()
+    .split(/\s*,\s*/)
+  const kept = Object.entries(message.headers).filter(([name]) => !HOP_BY_HOP.has(name) && !named.includes(name))
+  return Object.fromEntries(kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
+}
+
+function refuseTunnel(client: Socket, reason: string, status = '403 Forbidden'): void {
+  const body = `Keelson: ${reason}\n`
+  const head = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`
+  client.end(head + body)
+}
+
+/** Answers a request that is not passed on. Its body, if any, is not read. */
+export function refuseRequest(answer: ServerResponse, reason: string, status = 403): void {
+  answer.writeHead(status, { connection: 'close', 'content-type': 'text/plain' })
+  answer.end(`Keelson: ${reason}\n`)
+}
+
+const guarded = new WeakSet<Socket>()
+
+/** Ends a connection that is idle or lives too long. Once for each socket. */
+function guard(socket: Socket, limits: EgressLimits): void {
+  if (guarded.has(socket)) return
+  guarded.add(socket)
+  socket.setTimeout(limits.idleTimeoutMs, () => socket.destroy())
+  const life = setTimeout(() => socket.destroy(), limits.maxLifeMs)
+  socket.once('close', () => clearTimeout(life))
+}
+
+/** Passes bytes both ways until either side ends or more than `maxBytes` have passed. */
+function join(client: Socket, upstream: Socket, limits: EgressLimits): void {
+  guard(client, limits)
+  guard(upstream, limits)
+  let left = limits.maxBytes
+  const count = (chunk: Buffer) => {
+    left -= chunk.length
+    if (left < 0) {
+      client.destroy()
+      upstream.destroy()
+    }
+  }
+  client.on('data', count)
+  upstream.on('data', count)
+  client.pipe(upstream)
+  upstream.pipe(client)
+  upstream.once('close', () => client.destroySoon())
+}

@@ -1,0 +1,132 @@
+/**
+ * Where a TLS connection to a registry ends inside the proxy, so that it can be read and not written to: whoever publishes a
+ * package from a sandbox would publish what the sandbox knows. Requests go on over connections of our own, with the
+ * credentials that the operator's tools have.
+ */
+
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Agent, request } from 'node:https'
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { addressOf, type Resolve, resolveBySystem } from './addresses.ts'
+import type { Authority } from './authority.ts'
+import { type Registry, unreachableReason } from './decision.ts'
+import { isRead, passedOn, type ReadDoor, refuseRequest } from './proxy.ts'
+
+export interface ReadDoorOptions {
+  readonly authority: Authority
+  /** The registries as they are now. */
+  registries(): readonly Registry[]
+  /** Certificates, in PEM, that are trusted on the way out. */
+  readonly trusted: readonly string[]
+  readonly resolve?: Resolve
+  /** Told of every request that was not a read; must not throw. */
+  onRefused?(refused: { host: string; port: number; reason: string }): void
+  readonly idleTimeoutMs: number
+}
+
+const MAX_URL_CHARACTERS = 8_192
+const MAX_SOCKETS_PER_HOST = 64
+
+interface Target {
+  readonly host: string
+  readonly port: number
+}
+
+/** Makes the door. `close` ends the connections it keeps open to registries. */
+export function createReadDoor(options: ReadDoorOptions): { door: ReadDoor; close(): void } {
+  const { authority, onRefused } = options
+  const resolve = options.resolve ?? resolveBySystem
+  const targets = new WeakMap<object, Target>()
+  const agent = new Agent({
+    keepAlive: true,
+    maxSockets: MAX_SOCKETS_PER_HOST,
+    ca: [...options.trusted],
+  })
+
+  const refuse = (answer: ServerResponse, target: Target, reason: string, status: number) => {
+    onRefused?.({ ...target, reason })
+    refuseRequest(answer, reason, status)
+  }
+
+  const serve = async (asked: IncomingMessage, answer: ServerResponse): Promise<void> => {
+    const target = targets.get(asked.socket)
+    if (target === undefined) throw new Error('a request on a connection that nobody decided on')
+    const { host, port } = target
+    const url = asked.url ?? ''
+    const named = (asked.headers.host ?? '').toLowerCase()
+    if (named !== host && named !== `${host}:${port}`) {
+      return refuse(answer, target, `a request to ${host} named another host.`, 403)
+    }
+    if (!url.startsWith('/') || url.length > MAX_URL_CHARACTERS) {
+      return refuse(answer, target, `a request to ${host} had a malformed or overlong address.`, 403)
+    }
+    if (!isRead(asked)) return refuse(answer, target, `${host} is a registry: it can be read, not written to.`, 405)
+    const headers: Record<string, string | string[]> = { ...passedOn(asked), host: named }
+    const authorization = credentialsFor(options.registries(), target, url)
+    if (authorization !== undefined) headers['authorization'] = authorization
+    const address = await addressOf(host, 'configured', resolve)
+    if (address === null) return refuse(answer, target, unreachableReason(host), 502)
+    const upstream = request({
+      agent,
+      host,
+      servername: host,
+      port,
+      method: asked.method,
+      path: url,
+      headers,
+      lookup: (_host, lookupOptions, done) => {
+        const family = address.includes(':') ? 6 : 4
+        // Node asks for a list when it wants to try several families; there is one, the checked one.
+        if (lookupOptions.all) done(null, [{ address, family }])
+        else done(null, address, family)
+      },
+    })
+    upstream.setTimeout(options.idleTimeoutMs, () => upstream.destroy(new Error('no answer')))
+    answer.once('close', () => upstream.destroy())
+    upstream.once('error', () => {
+      if (answer.headersSent) answer.destroy()
+      else refuseRequest(answer, `${host} does not answer.`, 502)
+    })
+    upstream.once('response', (response) => {
+      answer.writeHead(response.statusCode ?? 502, passedOn(response))
+      response.once('error', () => answer.destroy())
+      response.pipe(answer)
+    })
+    upstream.end()
+  }
+
+  const inner = createServer({ maxHeaderSize: 32 * 1024, headersTimeout: 30_000, requestTimeout: 0 })
+  inner.on('request', (asked, answer) => {
+    serve(asked, answer).catch(() => answer.destroy())
+  })
+  inner.on('clientError', (_error, socket) => socket.destroy())
+
+  const accept = async (socket: Socket, head: Buffer, target: Target): Promise<void> => {
+    const secureContext = await authority.contextFor(target.host)
+    if (head.length > 0) socket.unshift(head)
+    const tls = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: ['http/1.1'] })
+    tls.on('error', () => socket.destroy()) // e.g. a client that does not trust the authority
+    targets.set(tls, target)
+    inner.emit('connection', tls)
+  }
+  return {
+    door(socket, head, target) {
+      accept(socket, head, target).catch(() => socket.destroy())
+    },
+    close() {
+      agent.destroy()
+      inner.closeAllConnections()
+    },
+  }
+}
+
+/** What the operator's tools would send for this address: that of the longest prefix. Pure. */
+export function credentialsFor(registries: readonly Registry[], target: Target, path: string): string | undefined {
+  const fitting = registries
+    .filter((each) => each.host === target.host && each.port === target.port)
+    .flatMap((each) => each.credentials ?? [])
+    .filter(({ pathPrefix }) => path.startsWith(pathPrefix))
+    .sort((a, b) => b.pathPrefix.length - a.pathPrefix.length)
+  return fitting[0]?.authorization
+}
