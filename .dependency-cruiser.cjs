@@ -25,6 +25,12 @@ module.exports = {
       '^src/(activities|agent|server|worker|workflows|web|cli|config)',
       'restore knows db, sandbox and shared',
     ),
+    never(
+      'sources-in-the-middle',
+      '^src/sources/',
+      '^src/(activities|agent|server|worker|workflows|web|cli|config)',
+      'sources know db, sandbox, egress and shared',
+    ),
     never('model-below', '^src/model/', '^src/(?!model/|shared/)', 'model knows shared'),
     never(
       'agent-in-the-middle',

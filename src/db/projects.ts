@@ -14,10 +14,22 @@ export type ProjectSource =
   /** Made by a fork: the files were stored with it, since the project they came from may be deleted. */
   | { readonly kind: 'fork'; readonly checkpointId: string; readonly projectId: string }
 
+/** What became of a project's source when its files were brought in. */
+export interface SourceReport {
+  readonly files: number
+  readonly sizeBytes: number
+  /** What was left out or changed on the way, a sentence each. */
+  readonly notes: readonly string[]
+  /** What was checked out, for git. */
+  readonly commit?: string
+}
+
 export interface Project {
   readonly id: string
   readonly name: string
   readonly source: ProjectSource
+  /** Null until the files were brought in, which happens when they are first needed. */
+  readonly sourceReport: SourceReport | null
   readonly sandboxProvider: string
   readonly activeTaskId: string | null
   readonly contextHash: string | null
@@ -44,6 +56,7 @@ function toProject(row: ProjectRow): Project {
     id: row.id,
     name: row.name,
     source: JSON.parse(row.source) as ProjectSource,
+    sourceReport: row.sourceReport === null ? null : (JSON.parse(row.sourceReport) as SourceReport),
     sandboxProvider: row.sandboxProvider,
     activeTaskId: row.activeTaskId,
     contextHash: row.contextHash,
@@ -108,6 +121,16 @@ export async function renameProject(db: Db, projectId: string, name: string): Pr
     throw toDbError(error)
   }
   return await getProject(db, projectId)
+}
+
+/** Stores what became of the source; the newest report counts. Safe to repeat. */
+export async function recordSourceReport(db: Db, projectId: string, report: SourceReport): Promise<void> {
+  try {
+    const sourceReport = JSON.stringify(report)
+    await db.prisma.project.updateMany({ where: { id: projectId }, data: { sourceReport } })
+  } catch (error) {
+    throw toDbError(error)
+  }
 }
 
 /** Marks the project as deleted; its rows stay until the sweep has destroyed its sandbox. Safe to repeat. */

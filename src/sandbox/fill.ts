@@ -1,27 +1,46 @@
-/** Puts a project's source into its sandbox. Every kind can be repeated: it writes the same files again. */
+/** Puts a project's source into its sandbox, as it is: streamed, bounded, links and modes and byte names included. */
 
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, relative, sep } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError } from '../shared/errors.ts'
-import { newId } from '../shared/ids.ts'
-import type { FileWrite, Sandbox, TreeFile } from './types.ts'
+import { allowedPath } from './sources/allowed-path.ts'
+import { walkFolder } from './sources/walk-folder.ts'
+import { writeEntries } from './sources/write-entries.ts'
+import type { Sandbox, TreeFile, WorkspaceEntry, WorkspaceSize } from './types.ts'
+import type { FillControl } from './workspaces.ts'
 
-const MAX_FILES = 50_000
-const MAX_FILE_BYTES = 100 * 1024 * 1024
-const BATCH_FILES = 200
-const CLONE_TIMEOUT_MS = 5 * 60_000
-const LINK_TIMEOUT_MS = 30_000
+/** Longest time for a source that is read from this host, in milliseconds. */
+const COPY_LIMIT_MS = 8 * 60_000
+const EXCLUDE = '.git/info/exclude'
+const MAX_EXCLUDE_BYTES = 1024 * 1024
+/** Files that the server itself keeps in a workspace: they are no change of the project's. */
+const OWN_FILES = ['/.claude/project-context.md', '/.claude/memory.md']
 
 export type Source =
   | { readonly kind: 'sample'; readonly name?: string | undefined }
   | { readonly kind: 'empty' }
   | { readonly kind: 'files'; readonly files: Readonly<Record<string, string>> }
-  | { readonly kind: 'git'; readonly url: string; readonly ref?: string | undefined }
+  | GitSource
   | { readonly kind: 'path'; readonly path: string }
   | { readonly kind: 'fork' }
+
+export interface GitSource {
+  readonly kind: 'git'
+  readonly url: string
+  readonly ref?: string | undefined
+  /** Commits of history, default 50. */
+  readonly depth?: number | undefined
+}
+
+/** What became of a source; `notes` says in sentences what was left out. */
+export interface FillReport extends WorkspaceSize {
+  readonly notes: readonly string[]
+  /** What was checked out, for git. */
+  readonly commit?: string
+}
 
 export interface FillOptions {
   readonly sampleFiles: () => Readonly<Record<string, string>>
@@ -29,100 +48,123 @@ export interface FillOptions {
   readonly projectRoots: readonly string[]
   /** The files that were stored with a forked project, some at a time. */
   forkedFiles(): AsyncIterable<readonly TreeFile[]>
+  readonly control: FillControl
 }
 
-/** Throws `project_source_failed` with a sentence for the person who made the project, and `sandbox_*`. */
-export async function fillSandbox(sandbox: Sandbox, source: Source, options: FillOptions): Promise<void> {
+/**
+ * Throws `project_source_failed` with a sentence for the person who made the project, and `sandbox_*`. What was written by
+ * then stays: the caller throws the sandbox away.
+ */
+export async function fillSandbox(sandbox: Sandbox, source: Source, options: FillOptions): Promise<FillReport> {
   switch (source.kind) {
     case 'empty':
-      return
+      return { files: 0, sizeBytes: 0, notes: [] }
     case 'sample':
       return await writeFiles(sandbox, options.sampleFiles())
     case 'files':
       return await writeFiles(sandbox, source.files)
     case 'path':
-      return await copyDirectory(sandbox, await allowedPath(source.path, options.projectRoots))
-    case 'git':
-      return await cloneInto(sandbox, source)
-    case 'fork':
-      return await writeForked(sandbox, options.forkedFiles())
-  }
-}
-
-async function writeForked(sandbox: Sandbox, pages: AsyncIterable<readonly TreeFile[]>): Promise<void> {
-  for await (const files of pages) {
-    const plain = files.filter((file) => file.mode !== '120000')
-    await sandbox.write(plain.map(({ path, mode, data }) => ({ path, data, mode: mode === '100755' ? 0o755 : 0o644 })))
-    for (const link of files) if (link.mode === '120000') await makeLink(sandbox, link)
-  }
-}
-
-/** By a command inside, since what a link points to is not ours to judge from out here. */
-async function makeLink(sandbox: Sandbox, { path, data }: TreeFile): Promise<void> {
-  const execId = `link.${newId('req')}`
-  const script = 'mkdir -p -- "$(dirname -- "$2")" && ln -sfn -- "$1" "$2"'
-  const argv = ['sh', '-c', script, 'sh', Buffer.from(data).toString(), `./${path}`]
-  await sandbox.start({ execId, taskId: 'keelson', argv, timeoutMs: LINK_TIMEOUT_MS })
-  const { state } = await sandbox.poll(execId, {
-    cursor: Number.MAX_SAFE_INTEGER,
-    maxBytes: 0,
-    waitMs: LINK_TIMEOUT_MS,
-  })
-  if (state.exitCode !== 0) throw new AppError('project_source_failed', `The link ${path} could not be made.`)
-}
-
-async function writeFiles(sandbox: Sandbox, files: Readonly<Record<string, string>>): Promise<void> {
-  await sandbox.write(Object.entries(files).map(([path, data]) => ({ path, data })))
-}
-
-/** The real path of a directory, if it lies below one of the roots; symlinks are followed before that is judged. */
-export async function allowedPath(path: string, roots: readonly string[]): Promise<string> {
-  const refusal = new AppError('project_source_failed', 'The path is not below a directory in KEELSON_PROJECT_ROOTS.')
-  if (roots.length === 0) throw refusal
-  try {
-    const real = await realpath(path)
-    for (const root of roots) {
-      const realRoot = await realpath(root)
-      if (real === realRoot || real.startsWith(realRoot + sep)) {
-        if ((await stat(real)).isDirectory()) return real
-      }
+      return await copyFolder(sandbox, source.path, options)
+    case 'git': {
+      const report = await cloneInto(sandbox, source, options.control)
+      await excludeOwnFiles(sandbox)
+      return report
     }
+    case 'fork':
+      return await bringIn(sandbox, forkedEntries(options.forkedFiles()), [], options.control)
+  }
+}
+
+async function writeFiles(sandbox: Sandbox, files: Readonly<Record<string, string>>): Promise<FillReport> {
+  const writes = Object.entries(files).map(([path, data]) => ({ path, data }))
+  await sandbox.write(writes)
+  const sizeBytes = writes.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0)
+  return { files: writes.length, sizeBytes, notes: [] }
+}
+
+async function copyFolder(sandbox: Sandbox, path: string, options: FillOptions): Promise<FillReport> {
+  const root = await allowedPath(path, options.projectRoots)
+  if (root === null) {
+    const message =
+      'The project’s folder is not there any more, or no longer below a directory in KEELSON_PROJECT_ROOTS.'
+    throw new AppError('project_source_failed', message)
+  }
+  const { entries, notes } = await walkFolder(root)
+  const report = await bringIn(sandbox, entries, notes, options.control)
+  await excludeOwnFiles(sandbox)
+  return report
+}
+
+/** `notes` may grow while the entries are read. */
+async function bringIn(
+  sandbox: Sandbox,
+  entries: AsyncIterable<WorkspaceEntry>,
+  notes: readonly string[],
+  { check, onProgress }: FillControl,
+): Promise<FillReport> {
+  const deadline = performance.now() + COPY_LIMIT_MS
+  const goOn = () => {
+    check()
+    if (performance.now() < deadline) return
+    const message = `The project’s files could not be brought in within ${COPY_LIMIT_MS / 60_000} minutes.`
+    throw new AppError('project_source_failed', message)
+  }
+  const own: string[] = []
+  try {
+    const size = sandbox.replaceFiles
+      ? await sandbox.replaceFiles(entries, { check: goOn, onProgress: () => onProgress() })
+      : await writeEntries(sandbox, entries, { check: goOn, onProgress, note: (sentence) => own.push(sentence) })
+    return { ...size, notes: [...notes, ...own] }
   } catch (error) {
-    throw new AppError('project_source_failed', 'The project’s path cannot be read.', { cause: error })
+    throw asSourceFailure(error)
   }
-  throw refusal
 }
 
-async function copyDirectory(sandbox: Sandbox, root: string): Promise<void> {
-  let batch: FileWrite[] = []
-  let count = 0
-  for await (const path of walk(root)) {
-    count += 1
-    if (count > MAX_FILES) throw new AppError('project_source_failed', `The project has more than ${MAX_FILES} files.`)
-    const info = await stat(path)
-    if (info.size > MAX_FILE_BYTES) continue
-    batch.push({ path: relative(root, path), data: await readFile(path), mode: info.mode & 0o111 ? 0o755 : 0o644 })
-    if (batch.length < BATCH_FILES) continue
-    await sandbox.write(batch)
-    batch = []
-  }
-  await sandbox.write(batch)
+/** A limit of the sandbox is here one of the source, which somebody chose. */
+function asSourceFailure(error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code !== 'sandbox_bad_request') return error
+  const message = `The project’s files cannot be brought in: ${error.message}.`
+  return new AppError('project_source_failed', message, { cause: error })
 }
 
-/** Regular files only: what a symlink points to may lie outside. */
-async function* walk(directory: string): AsyncGenerator<string> {
-  for (const entry of await readdir(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name)
-    if (entry.isDirectory()) yield* walk(path)
-    else if (entry.isFile()) yield path
+async function* forkedEntries(pages: AsyncIterable<readonly TreeFile[]>): AsyncGenerator<WorkspaceEntry> {
+  for await (const files of pages) {
+    for (const { path, mode, data } of files) {
+      const name = Buffer.from(path)
+      if (mode === '120000') yield { kind: 'symlink', path: name, target: data }
+      else
+        yield {
+          kind: 'file',
+          path: name,
+          mode: mode === '100755' ? 0o755 : 0o644,
+          sizeBytes: data.length,
+          data: once(data),
+        }
+    }
   }
 }
+
+async function* once(data: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield data
+}
+
+/** Has git in the workspace overlook what the server keeps there. Safe to repeat. */
+async function excludeOwnFiles(sandbox: Sandbox): Promise<void> {
+  const git = await sandbox.stat('.git')
+  if (git?.kind !== 'directory') return
+  const known = await sandbox.stat(EXCLUDE)
+  if (known !== null && (known.kind !== 'file' || known.sizeBytes > MAX_EXCLUDE_BYTES)) return
+  const before = known === null ? '' : Buffer.from((await sandbox.read(EXCLUDE)).data).toString('latin1')
+  const missing = OWN_FILES.filter((line) => !before.split('\n').includes(line))
+  if (missing.length === 0) return
+  const text = `${before}${before === '' || before.endsWith('\n') ? '' : '\n'}${missing.join('\n')}\n`
+  await sandbox.write([{ path: EXCLUDE, data: Buffer.from(text, 'latin1') }])
+}
+
+const CLONE_TIMEOUT_MS = 5 * 60_000
 
 /** A shallow clone made on the host with nothing of the host's or the repository's configuration in effect. */
-async function cloneInto(
-  sandbox: Sandbox,
-  source: { readonly url: string; readonly ref?: string | undefined },
-): Promise<void> {
+async function cloneInto(sandbox: Sandbox, source: GitSource, control: FillControl): Promise<FillReport> {
   const directory = await mkdtemp(join(tmpdir(), 'keelson-clone-'))
   try {
     const target = join(directory, 'repository')
@@ -149,7 +191,8 @@ async function cloneInto(
         GIT_CONFIG_NOSYSTEM: '1',
       },
     })
-    await copyDirectory(sandbox, target)
+    const { entries, notes } = await walkFolder(target)
+    return await bringIn(sandbox, entries, notes, control)
   } catch (error) {
     if (error instanceof AppError) throw error
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n').at(-1) : ''

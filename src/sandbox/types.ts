@@ -146,6 +146,38 @@ export interface FileWrite {
   readonly mode?: number
 }
 
+/**
+ * One thing on its way into a workspace or out of it. `path` is its name in bytes, relative to the workspace, with `/`
+ * between the parts: not every name is UTF-8. A link's target is kept as it is, whatever it points to.
+ */
+export type WorkspaceEntry =
+  | { readonly kind: 'directory'; readonly path: Uint8Array; readonly mode: number }
+  | { readonly kind: 'symlink'; readonly path: Uint8Array; readonly target: Uint8Array }
+  | {
+      readonly kind: 'file'
+      readonly path: Uint8Array
+      readonly mode: number
+      readonly sizeBytes: number
+      /** Milliseconds since the epoch. */
+      readonly mtimeMs?: number
+      /** Its bytes, some at a time; read once, before the next entry is asked for. */
+      readonly data: AsyncIterable<Uint8Array>
+    }
+
+export interface ReplaceOptions {
+  /** Names at the workspace's top that stay when the new files bring none of their own, e.g. `.git`. */
+  readonly keep?: readonly string[]
+  /** Asked before each entry; what it throws ends the work, and the workspace stays as it was. */
+  check?(): void
+  /** Called after each entry with what was taken over so far. Must not throw. */
+  onProgress?(done: WorkspaceSize): void
+}
+
+export interface WorkspaceSize {
+  readonly files: number
+  readonly sizeBytes: number
+}
+
 export type FileChangeKind = 'create' | 'modify' | 'delete'
 
 export interface FileChange {
@@ -201,6 +233,13 @@ export interface Sandbox {
   read(path: string, options?: { offset?: number; length?: number; maxBytes?: number }): Promise<FileSlice>
   /** Writes each file through a temporary one and a rename; makes parent directories. Safe to repeat. */
   write(files: readonly FileWrite[]): Promise<void>
+  /**
+   * Puts these files in the place of all that is in the workspace, in one step at the end: links, modes, empty directories
+   * and byte names as they are; holds no more than a piece of one file in memory. Throws `sandbox_bad_request` naming the
+   * limit (a file, the workspace, the number of entries, depth) or what is wrong with a name; the workspace is as before
+   * then. Safe to repeat. Where it is missing, `write` is all there is.
+   */
+  replaceFiles?(entries: AsyncIterable<WorkspaceEntry>, options?: ReplaceOptions): Promise<WorkspaceSize>
   stat(path: string): Promise<FileStat | null>
   list(path: string, options: { depth: number; limit: number }): Promise<{ entries: FileEntry[]; truncated: boolean }>
   remove(path: string): Promise<void>

@@ -6,8 +6,6 @@ import { createDb, type Db } from '../db/client.ts'
 import { fixCriteria } from '../db/criteria.ts'
 import { readDepths } from '../db/depths.ts'
 import { latestSeqs, readEvents } from '../db/events.ts'
-import { readForkedFiles } from '../db/forks.ts'
-import { getProject } from '../db/projects.ts'
 import { prunedSeq } from '../db/retention.ts'
 import { createSandboxLedger } from '../db/sandbox-ledger.ts'
 import { claimSetupToken } from '../db/setup-tokens.ts'
@@ -23,11 +21,11 @@ import { guardWorkspaces } from '../restore/guard-workspaces.ts'
 import { createRestorer } from '../restore/restorer.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
 import { createSandboxProviders, e2bOptions } from '../sandbox/create.ts'
-import { fillSandbox } from '../sandbox/fill.ts'
 import type { SandboxProvider } from '../sandbox/types.ts'
 import { createWorkspaces, type Workspaces } from '../sandbox/workspaces.ts'
 import { armCrashPoint } from '../shared/crash-points.ts'
 import type { CodingTaskInput } from '../shared/task.ts'
+import { createFiller } from '../sources/fill-project.ts'
 import { createApp } from './app.ts'
 import { createAuth } from './auth.ts'
 import type { AppDeps } from './deps.ts'
@@ -182,12 +180,7 @@ function workspacesOf(db: Db, provider: SandboxProvider, config: Config): Worksp
     provider,
     store: createWorkspaceStore(db),
     recovery: createWorkspaceRecovery(db),
-    fill: async (projectId, sandbox) => {
-      const { source } = await getProject(db, projectId)
-      const { projectRoots } = config.server
-      const forkedFiles = () => readForkedFiles(db, projectId)
-      await fillSandbox(sandbox, source, { sampleFiles: sampleProjectFiles, projectRoots, forkedFiles })
-    },
+    fill: createFiller({ db, sampleFiles: sampleProjectFiles, projectRoots: config.server.projectRoots }),
   })
 }
 

@@ -11,10 +11,20 @@ import { workflowIdFor } from '../shared/task.ts'
 export type Workers = 'polling' | 'none'
 
 export function presentProject(project: Project) {
-  const { id, name, source, sandboxProvider, activeTaskId, budget, createdAt } = project
+  const { id, name, source, sourceReport, sandboxProvider, activeTaskId, budget, createdAt } = project
   // What was posted as files may be a megabyte; the files themselves have a route of their own.
   const shown = source.kind === 'files' ? { kind: source.kind, files: Object.keys(source.files).length } : source
-  return { id, name, source: shown, sandboxProvider, activeTaskId, budget, createdAt: createdAt.toISOString() }
+  const { commit, ...report } = sourceReport ?? {}
+  return {
+    id,
+    name,
+    source: commit === undefined ? shown : { ...shown, commit },
+    ...(sourceReport === null ? {} : { sourceReport: report }),
+    sandboxProvider,
+    activeTaskId,
+    budget,
+    createdAt: createdAt.toISOString(),
+  }
 }
 
 export function presentConversation(conversation: Conversation) {

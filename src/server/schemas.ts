@@ -167,6 +167,10 @@ export const ProjectSchema = z
     id: z.string(),
     name: z.string(),
     source: z.unknown(),
+    sourceReport: z
+      .object({ files: z.number(), sizeBytes: z.number(), notes: z.array(z.string()) })
+      .optional()
+      .describe('What became of the source, once its files were brought in; notes say what was left out'),
     sandboxProvider: z.string(),
     activeTaskId: z.string().nullable(),
     budget: ProjectBudgetBody,

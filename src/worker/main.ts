@@ -4,8 +4,6 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { createActivities } from '../activities/index.ts'
 import { loadConfig } from '../config.ts'
 import { createDb } from '../db/client.ts'
-import { readForkedFiles } from '../db/forks.ts'
-import { getProject } from '../db/projects.ts'
 import { createSandboxLedger } from '../db/sandbox-ledger.ts'
 import { createWorkspaceRecovery, createWorkspaceStore } from '../db/workspace-store.ts'
 import { createPublisher } from '../events/publisher.ts'
@@ -19,10 +17,10 @@ import { sampleProjectFiles } from '../model/scripted/sample-project.ts'
 import { guardWorkspaces } from '../restore/guard-workspaces.ts'
 import { createRestorer } from '../restore/restorer.ts'
 import { createSandboxProviders, e2bOptions } from '../sandbox/create.ts'
-import { fillSandbox } from '../sandbox/fill.ts'
 import { createWorkspaces } from '../sandbox/workspaces.ts'
 import { armCrashPoint } from '../shared/crash-points.ts'
 import { TASK_QUEUE } from '../shared/task.ts'
+import { createFiller } from '../sources/fill-project.ts'
 import { bundleWorkflows } from './bundle.ts'
 import { readCancelTime } from './cancel-time.ts'
 import { connectWithPatience } from './connect.ts'
@@ -68,12 +66,7 @@ const unguarded = createWorkspaces({
   recovery: createWorkspaceRecovery(db),
   provider,
   patienceMs: PREPARE_PATIENCE_MS,
-  async fill(projectId, sandbox) {
-    const { source } = await getProject(db, projectId)
-    const { projectRoots } = config.server
-    const forkedFiles = () => readForkedFiles(db, projectId)
-    await fillSandbox(sandbox, source, { sampleFiles: sampleProjectFiles, projectRoots, forkedFiles })
-  },
+  fill: createFiller({ db, sampleFiles: sampleProjectFiles, projectRoots: config.server.projectRoots }),
 })
 const restorer = createRestorer({ db, workspaces: unguarded, log, kick: publisher.hintOutbox })
 const workspaces = guardWorkspaces(unguarded, restorer)

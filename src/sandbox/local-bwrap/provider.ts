@@ -18,6 +18,7 @@ import { type SandboxPaths, sandboxId, sandboxPaths, WORKSPACE } from './layout.
 import type { Limits } from './limits.ts'
 import { probeBwrap } from './probe.ts'
 import { removeTree } from './remove-tree.ts'
+import { finishSwap } from './replace-files.ts'
 import { createRunnerClient } from './runner-client.ts'
 import { createLocalSandbox } from './sandbox.ts'
 import { initShadow } from './shadow-git.ts'
@@ -90,6 +91,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
     },
     async open(ref) {
       const paths = pathsOf(ref)
+      finishSwap(paths)
       if (!existsSync(paths.marker) || !existsSync(paths.workspace)) throw gone()
       const root = kind === 'unsafe-host' ? paths.workspace : WORKSPACE
       return createLocalSandbox({ ref, paths, root, client, limits })

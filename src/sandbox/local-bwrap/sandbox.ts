@@ -27,6 +27,7 @@ import {
 import { jobDir, type SandboxPaths } from './layout.ts'
 import type { Limits } from './limits.ts'
 import { createObjectStore } from './objects.ts'
+import { replaceFiles } from './replace-files.ts'
 import { restoreTree } from './restore.ts'
 import type { RunnerClient } from './runner-client.ts'
 import { listChanges, unifiedDiff } from './shadow-git.ts'
@@ -143,6 +144,9 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     },
     async write(files) {
       for (const file of files) await writeFileWhole(place, inside(file.path), file.data, file.mode)
+    },
+    async replaceFiles(entries, replaceOptions) {
+      return await inTurn(() => replaceFiles({ paths, limits: options.limits }, entries, replaceOptions))
     },
     async stat(file) {
       return statPath(place, inside(file))

@@ -1,5 +1,3 @@
-import { realpath } from 'node:fs/promises'
-import { sep } from 'node:path'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { setProjectBudget } from '../../db/budgets.ts'
 import { latestSeq } from '../../db/events.ts'
@@ -7,6 +5,8 @@ import { requestCancel } from '../../db/lifecycle.ts'
 import { createProject, deleteProject, getProject, listProjects, renameProject } from '../../db/projects.ts'
 import { unfinishedTasks } from '../../db/tasks.ts'
 import { wayOutFor } from '../../sandbox/providers.ts'
+import { allowedPath } from '../../sandbox/sources/allowed-path.ts'
+import { refuseBoundRepository } from '../../sandbox/sources/left-out.ts'
 import type { SandboxKind } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { AppDeps } from '../deps.ts'
@@ -123,25 +123,19 @@ async function cancelQuietly(deps: AppDeps, taskId: string): Promise<void> {
   }
 }
 
-/** The real path of a directory below one of the roots, symlinks followed on both sides. */
+/** The real path of a folder that a project may come from, and that works when it is copied. */
 async function confined(path: string, roots: readonly string[]): Promise<string> {
-  const refusal = new AppError('bad_request', 'source.path: is not below a directory that projects may come from', {
-    details: { 'source.path': 'must lie below one of the directories in KEELSON_PROJECT_ROOTS' },
-  })
-  const real = await realpathOf(path)
-  if (real === undefined) throw refusal
-  for (const root of roots) {
-    const realRoot = await realpathOf(root)
-    if (realRoot !== undefined && real.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep)) return real
+  const real = await allowedPath(path, roots)
+  if (real === null) {
+    throw new AppError('bad_request', 'source.path: is not below a directory that projects may come from', {
+      details: { 'source.path': 'must lie below one of the directories in KEELSON_PROJECT_ROOTS' },
+    })
   }
-  throw refusal
-}
-
-async function realpathOf(path: string): Promise<string | undefined> {
   try {
-    return await realpath(path)
-  } catch {
-    // Missing or forbidden: the caller must not learn which.
-    return undefined
+    await refuseBoundRepository(real)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    throw new AppError('bad_request', `source.path: ${error.message}`, { details: { 'source.path': error.message } })
   }
+  return real
 }

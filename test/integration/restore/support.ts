@@ -5,19 +5,17 @@ import type { ActivityDeps } from '../../../src/activities/deps.ts'
 import { noReview } from '../../../src/db/accept-message.ts'
 import { type Checkpoint, listCheckpoints, recordCheckpoint } from '../../../src/db/checkpoints.ts'
 import type { Db } from '../../../src/db/client.ts'
-import { readForkedFiles } from '../../../src/db/forks.ts'
 import { closeTask } from '../../../src/db/lifecycle.ts'
-import { getProject } from '../../../src/db/projects.ts'
 import { getTask } from '../../../src/db/tasks.ts'
 import { createWorkspaceStore } from '../../../src/db/workspace-store.ts'
 import { guardWorkspaces } from '../../../src/restore/guard-workspaces.ts'
 import { createRestorer, type Restorer } from '../../../src/restore/restorer.ts'
 import { createSandboxProvider } from '../../../src/sandbox/create.ts'
-import { fillSandbox } from '../../../src/sandbox/fill.ts'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
 import { createWorkspaces, type Workspaces } from '../../../src/sandbox/workspaces.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { NO_DIFF } from '../../../src/shared/task.ts'
+import { createFiller } from '../../../src/sources/fill-project.ts'
 import { lease, post } from '../../support/tasks.ts'
 import { aCall, aTurn } from '../../support/turns.ts'
 
@@ -36,11 +34,7 @@ export function partsOf(db: Db, dir: string, kick: () => void = () => undefined)
   const unguarded = createWorkspaces({
     provider,
     store: createWorkspaceStore(db),
-    fill: async (projectId, sandbox) => {
-      const { source } = await getProject(db, projectId)
-      const forkedFiles = () => readForkedFiles(db, projectId)
-      await fillSandbox(sandbox, source, { sampleFiles: () => ({}), projectRoots: [], forkedFiles })
-    },
+    fill: createFiller({ db, sampleFiles: () => ({}), projectRoots: [] }),
   })
   const restorer = createRestorer({ db, workspaces: unguarded, log: silent, kick })
   return { unguarded, workspaces: guardWorkspaces(unguarded, restorer), restorer, close: () => provider.close() }

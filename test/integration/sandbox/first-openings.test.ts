@@ -77,10 +77,17 @@ test('fifty new projects opened in two processes at once over two connections ea
 
 test('a slow source keeps neither connections nor other requests, and whoever waits is told a true sentence', async () => {
   const gate = aGate()
-  const filling = aProcess(async () => gate.passed, 150)
+  let isFilling = false
+  const filling = aProcess(() => {
+    isFilling = true
+    return gate.passed
+  }, 150)
   const other = aProcess(() => Promise.reject(new Error('filled twice')), 150)
   const projectId = await aProject()
-  const told = await Promise.allSettled([filling.open(projectId), other.open(projectId)])
+  const first = filling.open(projectId)
+  first.catch(() => undefined) // looked at below
+  await waitFor(() => isFilling, 'the first one fills')
+  const told = await Promise.allSettled([first, other.open(projectId)])
   const projects = await listProjects(db, { limit: 1 })
   gate.open()
   const sandbox = await waitFor(() => filling.open(projectId).catch(() => undefined), 'the work went on')

@@ -1,0 +1,155 @@
+/** What of a folder is not taken over, and the sentences that say so. */
+
+import { lstat, opendir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError } from '../../shared/errors.ts'
+import { readTrackedPaths } from './git-index.ts'
+
+/** Made by tools beside what they work on, at any depth; an install or the next run brings them again. */
+const REMADE = new Set(
+  (
+    '.venv __pycache__ .tox .nox .mypy_cache .pytest_cache .ruff_cache .gradle .next .nuxt .svelte-kit .turbo ' +
+    '.parcel-cache .terraform'
+  ).split(' '),
+)
+/** Build directories with a plain name, told by the manifest beside them. */
+const BUILDS: Readonly<Record<string, readonly string[]>> = {
+  target: ['Cargo.toml', 'pom.xml', 'build.sbt'],
+  venv: ['pyproject.toml', 'requirements.txt', 'setup.py'],
+  vendor: ['composer.lock'],
+}
+const LOCKS = ['package-lock.json', 'npm-shrinkwrap.json', 'yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb']
+/** A `node_modules` that nothing describes is copied when it is no larger than this. */
+const MAX_UNDESCRIBED = 2_000
+const MAX_NOTES = 50
+const MAX_MANIFEST_BYTES = 1024 * 1024
+const WORKTREE =
+  'The folder is a git worktree or submodule: its history lies elsewhere. Use the main working tree, or clone it first.'
+const BORROWED =
+  'The repository borrows objects from another one (objects/info/alternates); run "git repack -a -d" and remove that file first.'
+
+export interface LeftOut {
+  readonly notes: readonly string[]
+  /** Whether a directory is not walked. `at` is a path to it, `beside` one to the directory that holds it. */
+  isLeftOut(path: string, name: string, at: Buffer, beside: string): Promise<boolean>
+  special(path: string): void
+  unreadable(path: string): void
+  /** The text of `.git/config` without what may be a secret. */
+  cleanGitConfig(text: string): string
+}
+
+/** Looks at the root alone. Throws `project_source_failed` for a repository that works only where it is. */
+export async function createLeftOut(root: string): Promise<LeftOut> {
+  await refuseBoundRepository(root)
+  const tracked = await trackedPlaces(root)
+  const notes: string[] = []
+  const note = (sentence: string): void => {
+    if (notes.length < MAX_NOTES) notes.push(sentence)
+    else if (notes.length === MAX_NOTES) notes.push('More was left out than is listed here.')
+  }
+
+  return {
+    notes,
+    async isLeftOut(path, name, at, beside) {
+      if (tracked.has(path) || path === '.git' || path.startsWith('.git/')) return false
+      const why = await whyLeftOut(name, at, beside)
+      if (why !== null) note(`${shown(path)}: not taken over, ${why}.`)
+      return why !== null
+    },
+    special: (path) => note(`${shown(path)}: not taken over, it is a device, a socket or a pipe.`),
+    unreadable: (path) => note(`${shown(path)}: not taken over, it cannot be read by this service.`),
+    cleanGitConfig(text) {
+      const clean = withoutSecrets(text)
+      if (clean !== text) note('.git/config: taken over without the credentials in it.')
+      return clean
+    },
+  }
+}
+
+/** Throws `project_source_failed` when the folder's repository needs files that lie outside it. */
+export async function refuseBoundRepository(root: string): Promise<void> {
+  const git = await kindOf(join(root, '.git'))
+  if (git === 'file') throw new AppError('project_source_failed', WORKTREE)
+  if (git !== 'directory') return
+  if ((await kindOf(join(root, '.git/commondir'))) !== null) throw new AppError('project_source_failed', WORKTREE)
+  if ((await kindOf(join(root, '.git/objects/info/alternates'))) === null) return
+  throw new AppError('project_source_failed', BORROWED)
+}
+
+async function kindOf(path: string): Promise<'file' | 'directory' | 'other' | null> {
+  try {
+    const info = await lstat(path)
+    return info.isFile() ? 'file' : info.isDirectory() ? 'directory' : 'other'
+  } catch {
+    // Missing or not ours to see: the walk will say so.
+    return null
+  }
+}
+
+/** Directories that hold something tracked, as far as their name could be left out. */
+async function trackedPlaces(root: string): Promise<Set<string>> {
+  const config = await readText(join(root, '.git/config'))
+  const hash = /^\s*objectformat\s*=\s*sha256\s*$/im.test(config) ? 'sha256' : 'sha1'
+  const places = new Set<string>()
+  for (const path of await readTrackedPaths(join(root, '.git/index'), hash)) {
+    const parts = path.split('/')
+    for (let i = 0; i < parts.length - 1; i++) {
+      const name = parts[i] ?? ''
+      if (name === 'node_modules' || REMADE.has(name) || name in BUILDS) places.add(parts.slice(0, i + 1).join('/'))
+    }
+  }
+  return places
+}
+
+async function whyLeftOut(name: string, at: Buffer, beside: string): Promise<string | null> {
+  if (REMADE.has(name)) return 'tools make it again'
+  const manifests = BUILDS[name]
+  if (manifests !== undefined) {
+    for (const each of manifests)
+      if ((await kindOf(join(beside, each))) !== null) return 'a build or an install makes it again'
+    return null
+  }
+  if (name !== 'node_modules') return null
+  if (await isDescribed(beside)) return 'an install brings it again'
+  return (await isLargerThan(at, MAX_UNDESCRIBED)) ? `it holds more than ${MAX_UNDESCRIBED} files` : null
+}
+
+/** Whether an install would bring the dependencies again: a lock file, or a manifest that names some. */
+async function isDescribed(directory: string): Promise<boolean> {
+  for (const lock of LOCKS) if ((await kindOf(join(directory, lock))) !== null) return true
+  const text = await readText(join(directory, 'package.json'))
+  return /"(dependencies|devDependencies|optionalDependencies)"\s*:\s*\{\s*"/.test(text)
+}
+
+async function isLargerThan(directory: Buffer, limit: number): Promise<boolean> {
+  let seen = 0
+  const pending = [directory]
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    for await (const entry of await opendir(next, { encoding: 'latin1' })) {
+      if (++seen > limit) return true
+      if (entry.isDirectory()) pending.push(Buffer.concat([next, Buffer.from(`/${entry.name}`, 'latin1')]))
+    }
+  }
+  return false
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    const { size } = await lstat(path)
+    return size > MAX_MANIFEST_BYTES ? '' : await readFile(path, 'utf8')
+  } catch {
+    // No such file: it says nothing.
+    return ''
+  }
+}
+
+/** Without user names and passwords in addresses, and without headers that carry tokens. Pure. */
+function withoutSecrets(text: string): string {
+  return text
+    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^/\s"@]*@/gi, '$1')
+    .replace(/^[ \t]*extraheader[ \t]*=.*(\r?\n|$)/gim, '')
+}
+
+function shown(path: string): string {
+  return Buffer.from(path, 'latin1').toString()
+}

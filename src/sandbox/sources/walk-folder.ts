@@ -1,0 +1,131 @@
+/**
+ * A directory of the host as a stream of entries: links as links, names as bytes, modes, empty directories. It is opened
+ * step by step through descriptors, so a link that somebody puts in the way leads nowhere.
+ */
+
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, lstat, open, opendir, readlink } from 'node:fs/promises'
+import { AppError } from '../../shared/errors.ts'
+import type { WorkspaceEntry } from '../types.ts'
+import { createLeftOut, type LeftOut } from './left-out.ts'
+
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
+/** A piece of a file, the most that is in memory at once. */
+const CHUNK_BYTES = 1024 * 1024
+const MAX_DEPTH = 100
+
+/** What was left out, in sentences that each name a path or a number; grows while the entries are read. */
+export interface FolderNotes {
+  readonly notes: readonly string[]
+}
+
+/**
+ * Yields what is in `root`, a real path, each directory before what lies in it. Left out and noted: what an install brings
+ * again, devices, sockets, pipes and what this process may not read. Throws `project_source_failed` for a repository that
+ * works only where it is (a worktree, borrowed objects) and when `root` cannot be read.
+ */
+export async function walkFolder(root: string): Promise<FolderNotes & { entries: AsyncGenerator<WorkspaceEntry> }> {
+  const leftOut = await createLeftOut(root)
+  return { notes: leftOut.notes, entries: walk(root, leftOut) }
+}
+
+async function* walk(root: string, leftOut: LeftOut): AsyncGenerator<WorkspaceEntry> {
+  const handle = await open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+  try {
+    yield* walkDirectory(handle, '', 0, leftOut)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function* walkDirectory(
+  handle: FileHandle,
+  name: string,
+  depth: number,
+  leftOut: LeftOut,
+): AsyncGenerator<WorkspaceEntry> {
+  if (depth > MAX_DEPTH) {
+    throw new AppError('project_source_failed', `The folder is deeper than ${MAX_DEPTH} directories.`)
+  }
+  const self = `/proc/self/fd/${handle.fd}`
+  const directories: string[] = []
+  for await (const child of namesIn(self)) {
+    const path = name === '' ? child : `${name}/${child}`
+    const at = Buffer.from(`${self}/${child}`, 'latin1')
+    const info = await lstat(at)
+    if (info.isDirectory()) directories.push(child)
+    else if (info.isSymbolicLink()) {
+      yield { kind: 'symlink', path: bytes(path), target: await readlink(at, { encoding: 'buffer' }) }
+    } else if (!info.isFile()) leftOut.special(path)
+    else yield* regularFile(at, path, leftOut)
+  }
+  for (const child of directories) {
+    const path = name === '' ? child : `${name}/${child}`
+    const at = Buffer.from(`${self}/${child}`, 'latin1')
+    if (await leftOut.isLeftOut(path, child, at, self)) continue
+    const opened = await openOr(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, () => leftOut.unreadable(path))
+    if (opened === null) continue
+    try {
+      yield { kind: 'directory', path: bytes(path), mode: (await opened.stat()).mode & 0o777 }
+      yield* walkDirectory(opened, path, depth + 1, leftOut)
+    } finally {
+      await opened.close()
+    }
+  }
+}
+
+async function* namesIn(directory: string): AsyncGenerator<string> {
+  const names = await opendir(directory, { encoding: 'latin1' })
+  for await (const entry of names) yield entry.name
+}
+
+async function* regularFile(at: Buffer, path: string, leftOut: LeftOut): AsyncGenerator<WorkspaceEntry> {
+  const file = await openOr(at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, () => leftOut.unreadable(path))
+  if (file === null) return
+  try {
+    const info: Stats = await file.stat()
+    if (!info.isFile()) return leftOut.special(path)
+    const { size: sizeBytes, mtimeMs } = info
+    yield {
+      kind: 'file',
+      path: bytes(path),
+      mode: info.mode & 0o777,
+      sizeBytes,
+      mtimeMs,
+      data: contentOf(file, path, leftOut),
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+async function* contentOf(file: FileHandle, path: string, leftOut: LeftOut): AsyncGenerator<Uint8Array> {
+  const { size } = await file.stat()
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size + 1))
+  for (let position = 0; ; ) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, position)
+    if (bytesRead === 0) return
+    const piece = buffer.subarray(0, bytesRead)
+    // One that does not fit into one piece is no configuration.
+    const isConfig = path === '.git/config' && position === 0
+    position += bytesRead
+    yield isConfig ? Buffer.from(leftOut.cleanGitConfig(piece.toString('latin1')), 'latin1') : piece
+  }
+}
+
+/** Null when it is gone meanwhile or not ours to read, which `onRefused` is told. */
+async function openOr(at: Buffer, flags: number, onRefused: () => void): Promise<FileHandle | null> {
+  try {
+    return await open(at, flags)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : ''
+    if (code === 'EACCES' || code === 'EPERM') onRefused()
+    // Changed under our hands: a copy is of one moment or another.
+    else if (code !== 'ENOENT' && code !== 'ELOOP' && code !== 'ENOTDIR' && code !== 'ENXIO') throw error
+    return null
+  }
+}
+
+function bytes(path: string): Buffer {
+  return Buffer.from(path, 'latin1')
+}
