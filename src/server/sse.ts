@@ -26,10 +26,21 @@ export interface OpenSse {
   latestSeq(): number
 }
 
+/** A place among the streams that is kept for one caller until it opens its stream or gives the place back. */
+export interface SsePlace {
+  /** Safe to repeat, and after `open` without effect. */
+  release(): void
+}
+
 /** All SSE streams of this process; the only place that opens one. */
 export interface Sse {
-  /** Opens a stream: what is sent before the route returns leaves together with the headers. Throws `rate_limited`. */
-  open(c: Context, options: OpenSse): SseStream
+  /** Keeps a place, so that what is done before `open` is never followed by a refusal. Throws `rate_limited`. */
+  reserve(): SsePlace
+  /**
+   * Opens a stream: what is sent before the route returns leaves together with the headers. Takes `place` when the caller
+   * has one; throws `rate_limited` only without.
+   */
+  open(c: Context, options: OpenSse, place?: SsePlace): SseStream
   /** Ends every stream, telling each reader to come back after a random part of `spreadMs`, so that they do not all come at once. */
   endAll(spreadMs: number): void
   readonly openCount: number
@@ -41,12 +52,21 @@ export function createSse(options: {
   onClose(stats: SseStats, connection: SseConnection): void
 }): Sse {
   const connections = new Set<SseConnection>()
+  const reserved = new Set<SsePlace>()
   const limits = options.limits ?? SSE_LIMITS
 
-  const open = (c: Context, opened: OpenSse): SseStream => {
-    if (connections.size >= options.maxStreams) {
+  const reserve = (): SsePlace => {
+    if (connections.size + reserved.size >= options.maxStreams) {
       throw new AppError('rate_limited', 'Too many streams are open.', { retryAfterMs: 5_000 })
     }
+    const place: SsePlace = { release: () => void reserved.delete(place) }
+    reserved.add(place)
+    return place
+  }
+
+  const open = (c: Context, opened: OpenSse, given?: SsePlace): SseStream => {
+    const place = given ?? reserve()
+    place.release()
     const headers = { ...commonHeaders(c), ...SSE_HEADERS, ...opened.headers }
     const outgoing = (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing
     const web = outgoing === undefined ? webTransport() : undefined
@@ -62,6 +82,7 @@ export function createSse(options: {
   }
 
   return {
+    reserve,
     open,
     endAll: (spreadMs) => {
       for (const connection of connections) {

@@ -8,6 +8,7 @@ import type { AppDeps } from '../deps.ts'
 import { follow } from '../follow.ts'
 import { addRoute } from '../route.ts'
 import { AcceptedSchema, ChatBody, EnvelopeSchema, ProjectParams } from '../schemas.ts'
+import type { SsePlace } from '../sse.ts'
 
 /**
  * The main call. The message is committed, then answered: with the task's stream, whose first event comes from the
@@ -31,22 +32,28 @@ export function addChatRoute(app: OpenAPIHono, deps: AppDeps): void {
     async ({ c, params, body }) => {
       const model = body.model ?? deps.settings.model.name
       deps.checkModel(model)
-      const criteria = (await savedCriteria(deps.db, params.projectId)) ?? deps.settings.defaultCriteria
-      const accepted = await acceptMessage(deps.db, {
-        projectId: params.projectId,
-        conversationId: body.conversationId,
-        text: body.message,
-        clientMessageId: body.clientMessageId,
-        delivery: body.delivery,
-        model,
-        forceRegenerateContext: body.forceRegenerateContext,
-        budget: definedOnly(body.budget),
-        defaultBudget: deps.settings.defaultBudget,
-        maxFixRounds: criteria.maxFixRounds,
-      })
-      hitCrashPoint('accept.after_commit')
-      deps.dispatcher.kick()
-      return wantsJson(c) ? answerJson(c, accepted) : answerStream(c, deps, accepted)
+      // Before the commit: a caller that is told to come back later must not find its message stored.
+      const place = wantsJson(c) ? undefined : deps.sse.reserve()
+      try {
+        const criteria = (await savedCriteria(deps.db, params.projectId)) ?? deps.settings.defaultCriteria
+        const accepted = await acceptMessage(deps.db, {
+          projectId: params.projectId,
+          conversationId: body.conversationId,
+          text: body.message,
+          clientMessageId: body.clientMessageId,
+          delivery: body.delivery,
+          model,
+          forceRegenerateContext: body.forceRegenerateContext,
+          budget: definedOnly(body.budget),
+          defaultBudget: deps.settings.defaultBudget,
+          maxFixRounds: criteria.maxFixRounds,
+        })
+        hitCrashPoint('accept.after_commit')
+        deps.dispatcher.kick()
+        return place === undefined ? answerJson(c, accepted) : answerStream(c, deps, accepted, place)
+      } finally {
+        place?.release()
+      }
     },
   )
 }
@@ -58,10 +65,11 @@ function answerJson(c: Context, accepted: AcceptedMessage): Response {
   return c.json(body, 202, idHeaders(accepted))
 }
 
-function answerStream(c: Context, deps: AppDeps, accepted: AcceptedMessage): Response {
+function answerStream(c: Context, deps: AppDeps, accepted: AcceptedMessage, place: SsePlace): Response {
   const { projectId, taskId } = accepted
   const latestSeq = (): number => deps.hub.lastSeqOf(projectId)
-  const { connection, response } = deps.sse.open(c, { projectId, taskId, latestSeq, headers: idHeaders(accepted) })
+  const opened = { projectId, taskId, latestSeq, headers: idHeaders(accepted) }
+  const { connection, response } = deps.sse.open(c, opened, place)
   const own = accepted.events.filter((event) => event.taskId === taskId)
   for (const event of own) connection.send(eventFrame(event))
   // A repeated call stored nothing: its stream is read from where the first call's began.

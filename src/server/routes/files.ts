@@ -75,7 +75,7 @@ function textOf(data: Buffer, cut: { isCutBefore: boolean; isCutAfter: boolean }
   while (cut.isCutBefore && start < Math.min(3, end) && isContinuation(data[start])) start++
   for (let dropped = 0; ; dropped++) {
     try {
-      return new TextDecoder('utf-8', { fatal: true }).decode(data.subarray(start, end))
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data.subarray(start, end))
     } catch {
       // Not UTF-8, unless only the last character was cut through.
       if (!cut.isCutAfter || dropped === 3) return undefined

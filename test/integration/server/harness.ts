@@ -113,6 +113,7 @@ export async function aServer(options: {
   redisUrl: string
   limits?: Partial<SseLimits>
   setupToken?: string
+  maxStreams?: number
   deps?: Partial<AppDeps>
   settings?: Partial<AppDeps['settings']>
 }): Promise<TestServer> {
@@ -135,7 +136,7 @@ export async function aServer(options: {
   })
   const closed: SseStats[] = []
   const sse = createSse({
-    maxStreams: 20_000,
+    maxStreams: options.maxStreams ?? 20_000,
     limits: { ...SSE_LIMITS, ...options.limits },
     onClose: (stats) => closed.push(stats),
   })

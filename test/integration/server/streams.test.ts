@@ -308,3 +308,39 @@ describe('a stream', () => {
     await quick.close()
   })
 })
+
+test('when no stream is free a message is refused and not stored, first or follow-up; a place that was not used is free again', async () => {
+  const full = await aServer({ databaseUrl: database?.url ?? '', redisUrl: redis?.url ?? '', maxStreams: 1 })
+  try {
+    const [mine, other] = [await full.aProject(), await full.aProject()]
+    const say = (project: string, message: string, accept: string, more: object = {}) =>
+      fetch(`${full.url}/api/workspace/${project}/claude/chat`, {
+        method: 'POST',
+        headers: { ...jsonHeaders, accept, authorization: `Bearer ${TOKEN}` },
+        body: JSON.stringify({ message, ...more }),
+      })
+    const stored = async (project: string) => {
+      const { rows } = await full.db.pool.query<{ text: string }>(
+        `SELECT text FROM messages WHERE project_id = $1 AND role = 'user' ORDER BY position`,
+        [project],
+      )
+      return rows.map(({ text }) => text)
+    }
+    expect((await say(mine, 'unknown', 'text/event-stream', { conversationId: 'cnv_none' })).status).toBe(404)
+    const open = await say(mine, 'first', 'text/event-stream')
+    const refused = [
+      await say(mine, 'follow-up', 'text/event-stream'),
+      await say(other, 'first elsewhere', 'text/event-stream'),
+      await say(other, 'as json', 'application/json'),
+    ].map(({ status }) => status)
+    expect([open.status, refused, await stored(mine), await stored(other)]).toEqual([
+      200,
+      [429, 429, 202],
+      ['first'],
+      ['as json'],
+    ])
+    await open.body?.cancel()
+  } finally {
+    await full.close()
+  }
+})
