@@ -34,7 +34,8 @@ export async function acquireLease(
       `WITH waited AS (
          UPDATE budget_waits SET ended_at = greatest(began_at, now()) WHERE task_id = $1 AND ended_at IS NULL)
        UPDATE tasks SET lease = lease + 1, phase = $2, started_at = coalesce(started_at, now()),
-         status = CASE WHEN status IN ('accepted', 'needs_budget') THEN 'running' ELSE status END
+         status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelling'
+           WHEN status IN ('accepted', 'needs_budget') THEN 'running' ELSE status END
        WHERE id = $1 AND status NOT IN ('completed', 'failed', 'cancelled') RETURNING *`,
       [attempt.taskId, attempt.phase],
     )
@@ -88,8 +89,7 @@ export async function requestCancel(
     if (!row || isOver(row.status)) throw new AppError('task_over', 'This task has ended already.')
     if (row.cancel_requested_at) return { status: 'requested', projectId } as const
     const [asked = row] = await tx.query<TaskRow>(
-      `UPDATE tasks SET cancel_requested_at = now(), cancel_reason = $2,
-         status = CASE WHEN status = 'accepted' THEN status ELSE 'cancelling' END WHERE id = $1 RETURNING *`,
+      `UPDATE tasks SET cancel_requested_at = now(), cancel_reason = $2, status = 'cancelling' WHERE id = $1 RETURNING *`,
       [taskId, request.reason ?? null],
     )
     tx.emit(cancelRequestedEvent(row, request))

@@ -1,13 +1,26 @@
 import { type Db, toDbError } from './client.ts'
 
 const BATCH = 5_000
+/** A sweep keeps up with what a busy day left (up to a million events) and still ends. */
+const MAX_BATCHES = 200
 
 /**
- * Removes events of tasks that ended more than `days` ago, a batch at a time, and says how many. What was removed is noted
+ * Removes events of tasks that ended more than `days` ago, at most a million a call, and says how many. What was removed is noted
  * in the same statement, so that whoever comes back with an older cursor is told to begin anew; messages and the journal
- * stay. Several may prune at once: each takes other events.
+ * stay. Several may prune at once: each takes other events. Each batch is a transaction of its own, so what was removed
+ * stays removed when a later one fails (`store_unavailable`). Safe to repeat.
  */
-export async function pruneEvents(db: Db, days: number): Promise<number> {
+export async function pruneEvents(db: Db, days: number, batchSize = BATCH): Promise<number> {
+  let pruned = 0
+  for (let batch = 0; batch < MAX_BATCHES; batch++) {
+    const count = await pruneBatch(db, days, batchSize)
+    pruned += count
+    if (count < batchSize) break
+  }
+  return pruned
+}
+
+async function pruneBatch(db: Db, days: number, batchSize: number): Promise<number> {
   const text = `
     WITH old AS (
       SELECT e.project_id, e.seq FROM events e JOIN tasks t ON t.id = e.task_id
@@ -24,7 +37,7 @@ export async function pruneEvents(db: Db, days: number): Promise<number> {
       FROM (SELECT project_id, max(seq) AS seq FROM gone GROUP BY project_id) last WHERE projects.id = last.project_id)
     SELECT count(*)::int AS count FROM gone`
   try {
-    const { rows } = await db.pool.query<{ count: number }>(text, [days, BATCH])
+    const { rows } = await db.pool.query<{ count: number }>(text, [days, batchSize])
     return rows[0]?.count ?? 0
   } catch (error) {
     throw toDbError(error)

@@ -226,6 +226,20 @@ describe('acquireLease', () => {
     expect(await getTask(db, task.taskId)).toMatchObject({ status: 'cancelling', phase: 'finishing' })
   })
 
+  test('a task that was cancelled before anybody took it up never runs: its status only goes forward', async () => {
+    const accepted = await post(db, { projectId: await aProject(db) })
+    await requestCancel(db, accepted.taskId, { by: 'user' })
+    const asked = (await getTask(db, accepted.taskId)).status
+    const taken = await lease(db, accepted)
+    const running = (await getTask(db, accepted.taskId)).status
+    await closeTask(db, taken.lease, { kind: 'cancelled', killed: [] })
+    expect([asked, running, (await getTask(db, accepted.taskId)).status]).toEqual([
+      'cancelling',
+      'cancelling',
+      'cancelled',
+    ])
+  })
+
   test('is refused for good once the task is over', async () => {
     await closeTask(db, task.lease, { kind: 'cancelled', killed: [] })
     await expect(lease(db, task)).rejects.toMatchObject({ code: 'task_over', retryable: false })
