@@ -35,6 +35,8 @@ export type LiveOp =
       readonly lease: number
       readonly offset: number
       readonly units: number
+      /** A command's output is the same for every attempt that watches it: a newer one goes on, it never begins anew. */
+      readonly isOutput: boolean
       readonly line: string
     }
   | { readonly op: 'close-part'; readonly taskId: string; readonly partId: string }
@@ -89,8 +91,8 @@ while i <= #ARGV do
     local entry = redis.call('HGET', index, partId)
     local length, owner = string.match(entry or '0 0 ', '^(%d+) (%d+) ')
     length, owner = tonumber(length), tonumber(owner)
-    -- A newer attempt that begins a part again: what an older one left of it is void.
-    if offset == 0 and lease > owner then length = 0 end
+    -- A newer attempt that begins a reply again: what an older one left of it is void. Output goes on where it is.
+    if offset == 0 and lease > owner and ARGV[i + 7] == '0' then length = 0 end
     -- A worker that slept through its task's end says nothing more.
     local isOver = known == 0 and redis.call('EXISTS', index .. ':over:' .. task) == 1
     if lease < known or isOver then
@@ -105,13 +107,13 @@ while i <= #ARGV do
       end
       local list = index .. ':' .. partId
       if length == 0 then redis.call('DEL', list) end
-      redis.call('RPUSH', list, ARGV[i + 7])
+      redis.call('RPUSH', list, ARGV[i + 8])
       redis.call('EXPIRE', list, ttl)
       redis.call('HSET', index, partId, (length + units) .. ' ' .. lease .. ' ' .. task .. ' ' .. turn)
-      live[#live + 1] = ARGV[i + 7]
+      live[#live + 1] = ARGV[i + 8]
       answers[#answers + 1] = ${APPLIED}
     end
-    i = i + 8
+    i = i + 9
   end
 end
 
@@ -143,7 +145,15 @@ function argumentsOf(op: LiveOp): string[] {
       return ['X', op.taskId]
     case 'delta': {
       const numbers = [op.lease, op.offset, op.units].map(String)
-      return ['D', partKey(op.taskId, op.partId), op.taskId, String(op.turn), ...numbers, op.line]
+      return [
+        'D',
+        partKey(op.taskId, op.partId),
+        op.taskId,
+        String(op.turn),
+        ...numbers,
+        op.isOutput ? '1' : '0',
+        op.line,
+      ]
     }
   }
 }

@@ -31,8 +31,7 @@ export class OpenParts {
     if (this.#closed.has(key)) return 'seen'
     const known = this.#parts.get(key)
     if (known !== undefined && delta.lease < known.lease) return 'seen'
-    // A newer attempt that begins a part again: what an older one left of it is void.
-    const part = known !== undefined && delta.offset === 0 && delta.lease > known.lease ? undefined : known
+    const part = known !== undefined && beginsAnew(delta, known) ? undefined : known
     const length = part?.length ?? 0
     if (delta.offset > length) return 'missing'
     if (delta.offset + delta.units <= length) return 'seen'
@@ -82,6 +81,14 @@ export class OpenParts {
       break
     }
   }
+}
+
+/**
+ * A newer attempt that begins a reply again: what an older one left of it is void. A command's output is the same for
+ * every attempt that watches it, so a newer one that sends it from the start (Redis had lost it) repeats what is known.
+ */
+function beginsAnew(delta: LiveDelta, known: OpenPart): boolean {
+  return delta.type !== 'output' && delta.offset === 0 && delta.lease > known.lease
 }
 
 interface DeltaPayload {

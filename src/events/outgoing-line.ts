@@ -111,6 +111,17 @@ export class OutgoingLine {
     this.#trim()
   }
 
+  /**
+   * Forgets parts that got nothing new since the last call: their attempt lost its lease to another process, which closes
+   * them there. A part that moves again goes on at the offset of its next delta.
+   */
+  forgetQuiet(): void {
+    for (const [key, part] of this.#parts) {
+      if (part.hasMoved) part.hasMoved = false
+      else this.#parts.delete(key)
+    }
+  }
+
   #goOn(part: OutgoingPart): void {
     const isWaiting = this.#steps.some((step) => step.kind === 'delta' && step.part === part)
     if (!isWaiting) this.#push({ kind: 'delta', part })

@@ -20,6 +20,8 @@ export class OutgoingPart {
   readonly isOutput: boolean
   /** Units that Redis has, as far as is known here. */
   cursor: number
+  /** Whether something was added since this was last set to false; whoever forgets quiet parts sets it. */
+  hasMoved = true
   readonly #first: NewDelta
   /** Units before `#base` were another producer's (a worker that died) and are not here. */
   readonly #base: number
@@ -62,6 +64,7 @@ export class OutgoingPart {
     if (typeof fresh === 'string') this.#text += fresh
     else this.#chunks.push(fresh)
     this.#length += fresh.length
+    this.hasMoved = true
     return fresh.length
   }
 
@@ -87,7 +90,7 @@ export class OutgoingPart {
       topic: topicOf(this.#first.type),
       data: this.#dataOf(from, to),
     })
-    return { op: 'delta', partId, taskId, turn, lease, offset: from, units: to - from, line }
+    return { op: 'delta', partId, taskId, turn, lease, offset: from, units: to - from, isOutput: this.isOutput, line }
   }
 
   #dataOf(from: number, to: number): string {

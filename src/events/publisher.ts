@@ -14,6 +14,8 @@ const CALL_TIMEOUT_MS = 1_000
 const MAX_BATCH_STEPS = 64
 const MAX_BATCH_BYTES = 512 * 1024
 const MAX_FLUSH_CALLS = 200
+/** Longer than any command may be silent: a part that got nothing for one to two of these has lost its producer. */
+const FORGET_QUIET_EVERY_MS = 15 * 60_000
 
 export interface Publisher {
   /** Passes durable events on after their commit. Returns at once; a repeat is harmless. */
@@ -29,7 +31,8 @@ export interface Publisher {
   flush(timeoutMs: number): Promise<void>
   /** Sends what waits (at most half a second) and lets go of Redis. */
   close(): Promise<void>
-  readonly status: { readonly redis: 'up' | 'down'; readonly failures: number }
+  /** `senders`: projects that something waits for, or that have a part open here. */
+  readonly status: { readonly redis: 'up' | 'down'; readonly failures: number; readonly senders: number }
 }
 
 /**
@@ -37,12 +40,21 @@ export interface Publisher {
  * every call to Redis has a time limit, a breaker stops calling a Redis that does not answer, and what waits is bounded
  * (readers get durable events from Postgres, and each open part's closing event holds its whole text).
  */
-export function createPublisher(options: { redisUrl: string; log: EventsLog; name?: string }): Publisher {
+export function createPublisher(options: {
+  redisUrl: string
+  log: EventsLog
+  name?: string
+  forgetQuietEveryMs?: number
+}): Publisher {
   const redis = createLiveRedis({ url: options.redisUrl, name: options.name ?? 'keelson-publisher', log: options.log })
   const breaker = new Breaker({ threshold: 2, maxPauseMs: 2_000 })
   const senders = new Map<string, Sender>()
   let failures = 0
   connectInBackground(redis)
+  const forgetting = setInterval(() => {
+    for (const sender of senders.values()) sender.forgetQuiet()
+  }, options.forgetQuietEveryMs ?? FORGET_QUIET_EVERY_MS)
+  forgetting.unref()
 
   const senderOf = (projectId: string): Sender => {
     const known = senders.get(projectId)
@@ -73,13 +85,15 @@ export function createPublisher(options: { redisUrl: string; log: EventsLog; nam
     },
     flush,
     close: async () => {
+      clearInterval(forgetting)
       await flush(500)
       for (const sender of senders.values()) sender.stop()
       senders.clear()
       redis.destroy()
     },
     get status() {
-      return { redis: redis.isReady && !breaker.isOpen ? ('up' as const) : ('down' as const), failures }
+      const redisState = redis.isReady && !breaker.isOpen ? ('up' as const) : ('down' as const)
+      return { redis: redisState, failures, senders: senders.size }
     },
   }
 }
@@ -125,6 +139,12 @@ class Sender {
       await this.#running
     }
     await this.#running
+  }
+
+  /** See `OutgoingLine.forgetQuiet`; a line that has nothing left is let go. */
+  forgetQuiet(): void {
+    this.#line.forgetQuiet()
+    if (this.#line.isIdle && this.#running === undefined) this.#options.onIdle()
   }
 
   stop(): void {

@@ -146,6 +146,54 @@ describe('the live path', () => {
     await other.close()
   })
 
+  test('a worker that takes a running command over goes on where the one before stopped: no byte comes twice', async () => {
+    const pieces: { offset: number; data: string }[] = []
+    const sink = {
+      send: (frame: Frame) => {
+        for (const [, json = '{}'] of frame.bytes.toString().matchAll(/data: (.*)\n/g)) {
+          const { type, offset, data } = JSON.parse(json) as { type: string; offset: number; data: string }
+          if (type === 'output') pieces.push({ offset, data: Buffer.from(data, 'base64').toString() })
+        }
+      },
+      drained: () => Promise.resolve(true),
+    }
+    await hub.join({ projectId, after: 0 }, sink)
+    const print = (to: Publisher, offset: number, data: string, lease: number): void => {
+      const payload = {
+        ...{ toolUseId: 'u', partId: 'o', offset, stream: 'stdout' as const },
+        data: Buffer.from(data).toString('base64'),
+      }
+      to.publishDelta({ type: 'output', scope: scope(), payload }, lease)
+    }
+    const heard = (): string => pieces.map(({ data }) => data).join('')
+    print(publisher, 0, 'one\ntwo\n', 1)
+    await until(() => heard() === 'one\ntwo\n', 'the first worker is heard')
+    const other = createPublisher({ redisUrl: redis.url, log: silent })
+    await until(() => other.status.redis === 'up', 'the other publisher is connected')
+    print(other, 0, 'one\ntwo\nthree\n', 2)
+    await until(() => heard().endsWith('three\n'), 'the second worker is heard')
+    print(other, 14, 'four\n', 2)
+    await until(() => heard().endsWith('four\n'), 'what follows is heard')
+    expect(pieces).toEqual([
+      { offset: 0, data: 'one\ntwo\n' },
+      { offset: 8, data: 'three\n' },
+      { offset: 14, data: 'four\n' },
+    ])
+    await other.close()
+  })
+
+  test('the sender of a project goes when the part that it holds stays quiet', async () => {
+    const other = createPublisher({ redisUrl: redis.url, log: silent, forgetQuietEveryMs: 20 })
+    await until(() => other.status.redis === 'up', 'the other publisher is connected')
+    other.publishDelta(
+      { type: 'text.delta', scope: scope(), payload: { messageId: 'm', partId: 'left', offset: 0, delta: 'x' } },
+      1,
+    )
+    expect(other.status.senders).toBe(1)
+    await until(() => other.status.senders === 0, 'the sender is let go')
+    await other.close()
+  })
+
   test('a turn that is asked for again streams its parts anew under the same ids', async () => {
     const viewer = await new Watcher().join(hub)
     say('a', 0, 'an answer that broke of', 1)

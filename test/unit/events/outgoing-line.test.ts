@@ -37,6 +37,18 @@ describe('what waits to be published', () => {
     expect(line.isIdle).toBe(true)
   })
 
+  test('a part that nobody adds to or closes is forgotten, and goes on at its next offset if it moves after all', () => {
+    const line = new OutgoingLine()
+    line.addDelta(text(0, 'Hello'), 1)
+    line.succeeded(summary(line).batch, [APPLIED])
+    line.forgetQuiet()
+    expect(line.isIdle).toBe(false)
+    line.forgetQuiet()
+    expect(line.isIdle).toBe(true)
+    line.addDelta(text(5, ' you'), 1)
+    expect(summary(line).ops).toEqual(['5+4'])
+  })
+
   test('a repeated delta adds nothing and an overlapping one only its new end', () => {
     const line = new OutgoingLine()
     line.addDelta(text(0, 'Hello'), 1)
