@@ -1,6 +1,6 @@
 /**
  * Runs the tool calls of one reply. A call that has a result is not run again; a call that was started goes on from what
- * it announced; read-only calls next to each other run at the same time, the rest in order.
+ * it announced; read-only calls next to each other run at the same time, at most eight of them, the rest in order.
  */
 
 import { type FinishedCall, type JournalToolCall, type JournalTurn, outputPartId } from '../db/journal.ts'
@@ -14,6 +14,8 @@ import { knownPathOf } from './tools/workspace-path.ts'
 
 /** A command's output in its closing event: whole up to twice this, else head and tail. */
 const EVENT_OUTPUT_BYTES = 128 * 1024
+/** Read-only calls that run at the same time: each may hold a file or a search of its own, and a reply may hold hundreds. */
+const MAX_PARALLEL_CALLS = 8
 
 /** Returns the turn with every call finished. Throws what the lane's signal says, `sandbox_*`, `lease_lost`. */
 export async function runTools(lane: Lane, turn: JournalTurn): Promise<JournalTurn> {
@@ -46,7 +48,8 @@ function groupCalls(lane: Lane, calls: readonly JournalToolCall[]): JournalToolC
   for (const call of calls) {
     if (call.status === 'finished') continue
     const readOnly = findTool(lane.tools, call.name)?.readOnly ?? true
-    if (readOnly && parallel) groups.at(-1)?.push(call)
+    const last = groups.at(-1)
+    if (readOnly && parallel && last !== undefined && last.length < MAX_PARALLEL_CALLS) last.push(call)
     else groups.push([call])
     parallel = readOnly
   }
@@ -100,8 +103,8 @@ function contextOf(lane: Lane, call: JournalToolCall, tool: Tool, known: Readonl
       if (!tool.readOnly) await lane.journal.startTool(call, effect)
       hitCrashPoint('tool.started.before_effect')
     },
+    onProgress: () => lane.onProgress(),
     onOutput(offset, data) {
-      lane.onProgress()
       const payload = {
         toolUseId: call.toolUseId,
         partId: outputPartId(call.toolUseId),

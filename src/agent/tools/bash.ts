@@ -55,6 +55,7 @@ export const bash = defineTool<BashInput>({
         signal,
         shouldKill: killsOnAbort,
         onOutput: (offset, data) => context.onOutput(offset, data),
+        onProgress: () => context.onProgress(),
         headBytes: SHOWN_BYTES,
         tailBytes: SHOWN_BYTES,
       },

@@ -14,6 +14,8 @@ export interface RunExecOptions {
   /** Whether the abort means that the command must end, or only that this process stops watching it. */
   readonly shouldKill: (reason: unknown) => boolean
   readonly onOutput?: (offset: number, data: Uint8Array) => void
+  /** Called after each answer of the sandbox, also when the command printed nothing: proof that it is still watched. */
+  readonly onProgress?: () => void
   readonly headBytes: number
   readonly tailBytes: number
 }
@@ -37,6 +39,7 @@ export async function runExec(sandbox: Sandbox, spec: ExecSpec, options: RunExec
     if (performance.now() > giveUpAt) throw overdue(spec)
     const poll = await pollOnce(sandbox, spec.execId, cursor, options)
     if (poll === 'aborted') continue
+    options.onProgress?.()
     for (const chunk of poll.chunks) options.onOutput?.(chunk.offset, chunk.data)
     // When nobody listens, what the log still holds need not be fetched piece by piece.
     caughtUp = options.onOutput === undefined || poll.cursor === cursor

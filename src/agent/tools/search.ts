@@ -40,7 +40,13 @@ export async function search(args: readonly string[], cwd: string, context: Tool
       env: QUIET_ENV,
       timeoutMs: SEARCH_TIMEOUT_MS,
     },
-    { signal, shouldKill: killsOnAbort, headBytes: FETCHED_BYTES, tailBytes: 0 },
+    {
+      signal,
+      shouldKill: killsOnAbort,
+      onProgress: () => context.onProgress(),
+      headBytes: FETCHED_BYTES,
+      tailBytes: 0,
+    },
   )
   const text =
     output.omittedBytes === 0 ? showOutput(output) : cleanText(new TextDecoder().decode(wholeLines(output.head)))

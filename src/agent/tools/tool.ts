@@ -21,6 +21,8 @@ export interface ToolContext {
   begin(effect: Effect): Promise<void>
   /** A piece of a command's output, at its byte offset. Must not throw. */
   onOutput(offset: number, data: Uint8Array): void
+  /** Proof of life while the call waits: without it for two minutes the attempt is taken for wedged. Must not throw. */
+  onProgress(): void
 }
 
 export interface ToolResult {

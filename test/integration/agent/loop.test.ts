@@ -88,6 +88,30 @@ describe('a task', () => {
     expect([await task.contentOf('log'), task.asked().length]).toEqual(['1\n2\n3\n', 4])
   })
 
+  test('runs at most eight read-only calls of one reply at the same time', async () => {
+    const reads = Array.from({ length: 20 }, () => ({ name: 'read', input: { file_path: 'a' } }))
+    const task = await anAgentTask(host, { turns: [{ tools: [bash('echo a > a'), ...reads] }, say] })
+    const now = { open: 0, most: 0 }
+    const stat: Sandbox['stat'] = async (path) => {
+      now.most = Math.max(now.most, ++now.open)
+      try {
+        return await task.sandbox.stat(path)
+      } finally {
+        now.open--
+      }
+    }
+    const watched = new Proxy(task.sandbox, {
+      get(sandbox, key) {
+        if (key === 'stat') return stat
+        const value: unknown = Reflect.get(sandbox, key)
+        return typeof value === 'function' ? value.bind(sandbox) : value
+      },
+    })
+    await task.run({ sandbox: watched })
+    const results = (await task.turns())[0]?.toolCalls.slice(1).map((call) => call.result) ?? []
+    expect([now.most, results]).toEqual([8, Array.from({ length: 20 }, () => '     1\ta')])
+  })
+
   test('runs read-only calls that stand together at the same time, and the others in their order', async () => {
     const task = await anAgentTask(host, {
       turns: [

@@ -58,6 +58,7 @@ async function call(name: string, input: unknown, given: Partial<ToolContext> = 
     onOutput: (_offset, data) => {
       output.push(Buffer.from(data))
     },
+    onProgress: () => undefined,
     ...given,
   })
   return { result, effects, output: Buffer.concat(output).toString() }
