@@ -17,7 +17,7 @@ module.exports = {
     never('shared-is-a-leaf', '^src/shared/', '^src/(?!shared/)', 'shared imports nothing of ours'),
     never('db-below', '^src/db/', '^src/(?!db/|shared/|events/topics|config)', 'db knows shared and the topics'),
     never('events-below', '^src/events/', '^src/(?!events/|shared/)', 'events know shared'),
-    never('sandbox-below', '^src/sandbox/', '^src/(?!sandbox/|shared/)', 'sandbox knows shared'),
+    never('sandbox-below', '^src/sandbox/', '^src/(?!sandbox/|egress/|shared/)', 'sandbox knows egress and shared'),
     never('egress-below', '^src/egress/', '^src/(?!egress/|shared/)', 'egress knows shared'),
     never(
       'restore-in-the-middle',

@@ -4,10 +4,11 @@
  */
 
 import { createPrivateKey, randomBytes, webcrypto } from 'node:crypto'
-import { existsSync, linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import * as x509 from '@peculiar/x509'
+import { writeOnce } from './gateway-files.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 const DAY_MS = 86_400_000
@@ -26,8 +27,7 @@ export interface Authority {
 export async function openAuthority(dir: string): Promise<Authority> {
   x509.cryptoProvider.set(webcrypto)
   const file = path.join(dir, 'ca.pem')
-  if (!existsSync(file)) await makeAuthority(file)
-  const pem = readFileSync(file, 'utf8')
+  const pem = existsSync(file) ? readFileSync(file, 'utf8') : await makeAuthority(file)
   const certificate = /-----BEGIN CERTIFICATE-----[^]+-----END CERTIFICATE-----\n?/.exec(pem)?.[0] ?? ''
   const issuer = new x509.X509Certificate(certificate)
   const key = createPrivateKey(pem).export({ format: 'der', type: 'pkcs8' })
@@ -72,7 +72,7 @@ export async function openAuthority(dir: string): Promise<Authority> {
   }
 }
 
-async function makeAuthority(file: string): Promise<void> {
+async function makeAuthority(file: string): Promise<string> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(),
@@ -88,16 +88,7 @@ async function makeAuthority(file: string): Promise<void> {
     ],
   })
   const text = `${await privatePem(keys.privateKey)}\n${certificate.toString('pem')}\n`
-  const fresh = `${file}.${randomBytes(6).toString('hex')}`
-  writeFileSync(fresh, text, { mode: 0o600 })
-  try {
-    linkSync(fresh, file)
-  } catch (error) {
-    // Another process made it first; its one holds.
-    if (!existsSync(file)) throw error
-  } finally {
-    unlinkSync(fresh)
-  }
+  return writeOnce(file, () => text)
 }
 
 async function privatePem(key: webcrypto.CryptoKey): Promise<string> {

@@ -34,6 +34,25 @@ export function unreachableReason(host: string): string {
   return `${host} does not exist or is not a public host.`
 }
 
+/** The sentence for whoever wants to publish. */
+export function readOnlyReason(host: string): string {
+  return `${host} is a registry: it can be read, not written to.`
+}
+
+/** What the operator's tools would send to a registry for this path: that of the longest prefix. Pure. */
+export function credentialsFor(
+  registries: readonly Registry[],
+  target: { readonly host: string; readonly port: number },
+  path: string,
+): string | undefined {
+  const fitting = registries
+    .filter((each) => each.host === target.host && each.port === target.port)
+    .flatMap((each) => each.credentials ?? [])
+    .filter(({ pathPrefix }) => path.startsWith(pathPrefix))
+    .sort((a, b) => b.pathPrefix.length - a.pathPrefix.length)
+  return fitting[0]?.authorization
+}
+
 /** Whether a project's command may have what it asks for. Pure. */
 export function decideByPolicy(
   network: Network,

@@ -10,7 +10,13 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { addressOf, type Resolve, resolveBySystem } from './addresses.ts'
-import { type EgressDecision, type EgressRequest, parseAuthority, unreachableReason } from './decision.ts'
+import {
+  type EgressDecision,
+  type EgressRequest,
+  parseAuthority,
+  readOnlyReason,
+  unreachableReason,
+} from './decision.ts'
 
 export interface EgressLimits {
   readonly maxConnections: number
@@ -47,6 +53,8 @@ export interface EgressProxyOptions {
   onDecision?(record: EgressRecord): void
   /** Needed when `decide` may answer `read` for a tunnel. */
   readonly readDoor?: ReadDoor
+  /** What is sent along with a plain request to a registry for this path, if anything. */
+  authorization?(target: { host: string; port: number }, path: string): string | undefined
   readonly resolve?: Resolve
   readonly limits?: Partial<EgressLimits>
 }
@@ -123,14 +131,22 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
     const { decision, address } = await settle({ ...target, kind: 'http' })
     if (decision.action === 'refuse') return refuseRequest(answer, decision.reason)
     if (decision.action === 'read' && !isRead(asked)) {
-      return refuseRequest(answer, `${target.host} is a registry: it can be read, not written to.`, 405)
+      const reason = readOnlyReason(target.host)
+      options.onDecision?.({ at: Date.now(), ...target, action: 'refuse', reason })
+      return refuseRequest(answer, reason, 405)
     }
-    const headers = { ...passedOn(asked), host: target.port === 80 ? target.host : `${target.host}:${target.port}` }
+    const path = parts[2]?.startsWith('/') ? parts[2] : `/${parts[2] ?? ''}`
+    const authorization = decision.action === 'read' ? options.authorization?.(target, path) : undefined
+    const headers = {
+      ...passedOn(asked),
+      host: target.port === 80 ? target.host : `${target.host}:${target.port}`,
+      ...(authorization === undefined ? {} : { authorization }),
+    }
     const upstream = httpRequest({
       host: address,
       port: target.port,
       method: asked.method,
-      path: parts[2]?.startsWith('/') ? parts[2] : `/${parts[2] ?? ''}`,
+      path,
       headers,
       timeout: limits.idleTimeoutMs,
       agent: false,

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { addressOf, type Resolve, resolveBySystem } from './addresses.ts'
 import type { Authority } from './authority.ts'
-import { type Registry, unreachableReason } from './decision.ts'
+import { credentialsFor, type Registry, readOnlyReason, unreachableReason } from './decision.ts'
 import { isRead, passedOn, type ReadDoor, refuseRequest } from './proxy.ts'
 
 export interface ReadDoorOptions {
@@ -61,7 +61,7 @@ export function createReadDoor(options: ReadDoorOptions): { door: ReadDoor; clos
     if (!url.startsWith('/') || url.length > MAX_URL_CHARACTERS) {
       return refuse(answer, target, `a request to ${host} had a malformed or overlong address.`, 403)
     }
-    if (!isRead(asked)) return refuse(answer, target, `${host} is a registry: it can be read, not written to.`, 405)
+    if (!isRead(asked)) return refuse(answer, target, readOnlyReason(host), 405)
     const headers: Record<string, string | string[]> = { ...passedOn(asked), host: named }
     const authorization = credentialsFor(options.registries(), target, url)
     if (authorization !== undefined) headers['authorization'] = authorization
@@ -119,14 +119,4 @@ export function createReadDoor(options: ReadDoorOptions): { door: ReadDoor; clos
       inner.closeAllConnections()
     },
   }
-}
-
-/** What the operator's tools would send for this address: that of the longest prefix. Pure. */
-export function credentialsFor(registries: readonly Registry[], target: Target, path: string): string | undefined {
-  const fitting = registries
-    .filter((each) => each.host === target.host && each.port === target.port)
-    .flatMap((each) => each.credentials ?? [])
-    .filter(({ pathPrefix }) => path.startsWith(pathPrefix))
-    .sort((a, b) => b.pathPrefix.length - a.pathPrefix.length)
-  return fitting[0]?.authorization
 }

@@ -68,6 +68,7 @@ async function runCheck(
       argv: { sh: check.command },
       env: CHECK_ENV,
       timeoutMs: Math.min(CHECK_TIMEOUT_MS, Math.ceil(leftMs)),
+      network: true,
     },
     {
       signal,

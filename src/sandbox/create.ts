@@ -20,6 +20,10 @@ export interface SandboxProviderOptions {
   readonly nodePath?: string
   /** The runner ends after this long without commands and workers; default 2 minutes. */
   readonly runnerIdleMs?: number
+  /** Files with certificates, in PEM, that are trusted on the way out besides the public ones. */
+  readonly trustedFiles?: readonly string[]
+  /** Host names of the package registries that this host's tools use, as they are known now. */
+  readonly registryHosts?: () => readonly string[]
   /** Key and addresses of E2B, and where its sandboxes are recorded; without it there is no `e2b`. */
   readonly e2b?: E2bSettings & { readonly ledger: SandboxLedger & CheckpointStore }
 }
@@ -41,10 +45,16 @@ export function createSandboxProvider(options: SandboxProviderOptions): SandboxP
         nodePath: options.nodePath ?? process.execPath,
         bwrapPath: BWRAP_PATHS.find((each) => existsSync(each)) ?? null,
         runnerIdleMs: options.runnerIdleMs ?? RUNNER_IDLE_MS,
+        trustedFiles: options.trustedFiles ?? [],
       })
     case 'e2b': {
       if (!options.e2b) throw new AppError('sandbox_unavailable', 'E2B needs E2B_API_KEY')
-      return createE2bProvider({ ...options.e2b, store: options.e2b.ledger, logger })
+      return createE2bProvider({
+        ...options.e2b,
+        store: options.e2b.ledger,
+        logger,
+        registryHosts: options.registryHosts ?? (() => []),
+      })
     }
   }
 }

@@ -35,5 +35,6 @@ export function checkExecSpec(spec: ExecSpec, place: { root: string; maxTimeoutM
     stdinOpen: stdin === 'open',
     timeoutMs: Math.ceil(spec.timeoutMs),
     idleTimeoutMs: Math.max(0, Math.ceil(spec.idleTimeoutMs ?? 0)),
+    network: spec.network ?? false,
   }
 }

@@ -3,6 +3,8 @@
  * Providers: `local-bwrap` (Linux namespaces on the worker's host), `e2b` (a cloud VM), `unsafe-host` (explicit only).
  */
 
+import type { Network, NetworkDenial } from '../shared/network.ts'
+
 export type SandboxKind = 'local-bwrap' | 'e2b' | 'unsafe-host'
 
 /** What a provider found when it looked at its surroundings. `ok: false` means: take no tasks, and say why. */
@@ -104,6 +106,8 @@ export interface ExecSpec {
   readonly timeoutMs: number
   /** Limit without any output; 0 means none. */
   readonly idleTimeoutMs?: number
+  /** Whether the command may use what {@link Sandbox.network} allows; default false. In a VM all commands may. */
+  readonly network?: boolean
 }
 
 export interface ExecChunk {
@@ -252,6 +256,14 @@ export interface Sandbox {
   restore(tree: string, paths?: readonly string[]): Promise<void>
   /** A checkpoint's files, one after the other; what is in the workspace now does not matter. A fork needs it. */
   treeFiles?(tree: string): AsyncIterable<TreeFile>
+
+  /**
+   * Says what the sandbox's commands may reach from now on; until it was said, nothing. Where a gateway decides, it holds at
+   * once, also for commands that run. Safe to repeat. Throws `sandbox_unreachable`.
+   */
+  network(network: Network): Promise<void>
+  /** What commands asked for and were refused from `since` (milliseconds since the epoch) on; empty where nobody can tell. */
+  denials(since: number): Promise<readonly NetworkDenial[]>
 
   /** Tells the provider that the sandbox is in use. */
   keepAlive(): Promise<void>

@@ -14,6 +14,16 @@ export interface Network {
   readonly hosts: readonly string[]
 }
 
+/** A connection that a command asked for and did not get. */
+export interface NetworkDenial {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly host: string
+  readonly port: number
+  /** A sentence for the person and the model. */
+  readonly reason: string
+}
+
 const MAX_HOST_CHARACTERS = 253
 const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/
 /** All digits and dots, or `0x…`: how resolvers also write an address. A name whose last label is a number is one, too. */

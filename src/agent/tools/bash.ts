@@ -50,6 +50,7 @@ export const bash = defineTool<BashInput>({
         argv: { sh: input.command },
         env: QUIET_ENV,
         timeoutMs: input.timeout ?? DEFAULT_TIMEOUT_MS,
+        network: true,
       },
       {
         signal,

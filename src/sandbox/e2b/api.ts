@@ -1,6 +1,7 @@
 import type { Sandbox as Vm } from 'e2b'
 import { AppError } from '../../shared/errors.ts'
 import { toSandboxError } from './failures.ts'
+import type { NetworkRules } from './network-rules.ts'
 
 export interface E2bSettings {
   readonly apiKey: string
@@ -23,6 +24,8 @@ export interface E2bApi {
   extend(vmId: string): Promise<void>
   info(vmId: string): Promise<VmInfo>
   pause(vmId: string): Promise<void>
+  /** Replaces what the VM may reach. Safe to repeat. */
+  setNetwork(vmId: string, rules: NetworkRules): Promise<void>
   /** Safe to repeat. */
   kill(vmId: string): Promise<void>
   list(metadata: Record<string, string>): AsyncGenerator<VmInfo>
@@ -107,6 +110,8 @@ export function createE2bApi(settings: E2bSettings): E2bApi {
       guard(async () => (await sdk()).connect(vmId, { timeoutMs: lifeMs, requestTimeoutMs: CREATE_MS })),
     extend: (vmId) => guard(async () => (await sdk()).setTimeout(vmId, lifeMs)),
     info: (vmId) => guard(async () => toInfo(await (await sdk()).getInfo(vmId))),
+    setNetwork: (vmId, rules) =>
+      guard(async () => await (await sdk()).updateNetwork(vmId, { ...rules }, { requestTimeoutMs: REQUEST_MS })),
     pause: (vmId) => guard(async () => void (await (await sdk()).pause(vmId, { requestTimeoutMs: CREATE_MS }))),
     kill: (vmId) => guard(async () => void (await (await sdk()).kill(vmId))),
     async *list(metadata) {

@@ -4,6 +4,7 @@
  */
 
 import { AppError } from '../../shared/errors.ts'
+import type { Network } from '../../shared/network.ts'
 import { sandboxId } from '../local-bwrap/layout.ts'
 import type { SandboxLogger } from '../local-bwrap/provider.ts'
 import type { EnsureSpec, SandboxProvider, SandboxRef, SandboxSummary } from '../types.ts'
@@ -11,6 +12,7 @@ import { createE2bApi, type E2bSettings, type VmInfo } from './api.ts'
 import { goneError } from './failures.ts'
 import { bringCheckpoints } from './keep-checkpoint.ts'
 import type { CheckpointStore, SandboxLedger } from './ledger.ts'
+import { networkRules } from './network-rules.ts'
 import { numbersAfter } from './replies.ts'
 import { createE2bSandbox } from './sandbox.ts'
 import { linkVm, type VmLink } from './vm.ts'
@@ -19,6 +21,8 @@ export interface E2bProviderOptions extends E2bSettings {
   readonly ledger: SandboxLedger
   readonly store: CheckpointStore
   readonly logger: SandboxLogger
+  /** Host names of the registries as they are known now; none: commands reach none. */
+  readonly registryHosts?: () => readonly string[]
 }
 
 /** A link is used this long before the control plane is asked again whether its VM is there. */
@@ -29,6 +33,8 @@ export function createE2bProvider(options: E2bProviderOptions): SandboxProvider 
   const { ledger, store, logger } = options
   const api = createE2bApi(options)
   const links = new Map<string, { readonly link: VmLink; readonly at: number }>()
+  /** The rules that were last set, so that a task does not set them again at each turn. */
+  const networks = new Map<string, string>()
 
   const metadataOf = async (projectId: string, generation: number) => ({
     deployment: await ledger.deployment(),
@@ -70,6 +76,7 @@ export function createE2bProvider(options: E2bProviderOptions): SandboxProvider 
 
   const forget = async (vmId: string): Promise<void> => {
     links.delete(vmId)
+    networks.delete(vmId)
     await api.kill(vmId)
   }
 
@@ -130,7 +137,15 @@ export function createE2bProvider(options: E2bProviderOptions): SandboxProvider 
       return ref
     },
     async open(ref) {
-      return createE2bSandbox({ ref, link: await linkTo(vmIdOf(ref)), store, logger })
+      const vmId = vmIdOf(ref)
+      const setNetwork = async (network: Network) => {
+        const rules = networkRules(network, options.registryHosts?.() ?? [])
+        const text = JSON.stringify(rules)
+        if (networks.get(vmId) === text) return
+        await api.setNetwork(vmId, rules)
+        networks.set(vmId, text)
+      }
+      return createE2bSandbox({ ref, link: await linkTo(vmId), store, logger, setNetwork })
     },
     async *list() {
       for await (const info of api.list({ deployment: await ledger.deployment() })) {

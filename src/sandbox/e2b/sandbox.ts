@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../../shared/errors.ts'
+import type { Network } from '../../shared/network.ts'
 import { checkExecSpec } from '../exec-spec.ts'
 import { QUIET_BASE_ENV } from '../local-bwrap/argv.ts'
 import { relativePath } from '../local-bwrap/confined.ts'
@@ -27,10 +28,12 @@ export interface E2bSandboxOptions {
   readonly link: VmLink
   readonly store: CheckpointStore
   readonly logger: SandboxLogger
+  /** Makes a policy hold for the VM. */
+  setNetwork(network: Network): Promise<void>
 }
 
 /** One project's VM. Holds no state, so any number of them may be open on it at once, in any process. */
-export function createE2bSandbox({ ref, link, store, logger }: E2bSandboxOptions): Sandbox {
+export function createE2bSandbox({ ref, link, store, logger, setNetwork }: E2bSandboxOptions): Sandbox {
   const inside = (given: string) => relativePath(given, WORKSPACE)
   const exec = (execId: string) => checkName('execId', execId)
   let treeWork: Promise<unknown> = Promise.resolve()
@@ -150,6 +153,10 @@ export function createE2bSandbox({ ref, link, store, logger }: E2bSandboxOptions
       yield* readTreeFiles(bytesOf(list).toString('utf8'), Buffer.from(content))
     },
 
+    network: setNetwork,
+    async denials() {
+      return [] // E2B tells nobody what it refused
+    },
     keepAlive: () => link.keepAlive(),
     pause: () => link.pause(),
     async usage() {

@@ -1,3 +1,4 @@
+import { BRIDGE_SCRIPT, CERTIFICATES } from '../network-env.ts'
 import type { HostView } from './host-view.ts'
 import { WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
@@ -27,6 +28,18 @@ export interface CommandArgvInput {
   readonly host: HostView
   readonly limits: Limits
   readonly hardLimits: HardLimits
+  /** Left out: the command has no way out at all. */
+  readonly network?: NetworkMounts
+}
+
+/** What of the egress gateway a command sees. */
+export interface NetworkMounts {
+  /** Directory with the sandbox's own `egress.sock`. */
+  readonly socketDir: string
+  /** Certificates that commands trust. */
+  readonly bundle: string
+  /** The host's bundle, in whose place this one is seen, too; null when it has none. */
+  readonly systemBundle: string | null
 }
 
 /** Name and content of the files of /etc that are made up, so that nothing of the host's accounts is seen. */
@@ -109,13 +122,20 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
       '--dir /run --dir /var --symlink /tmp /var/tmp',
     ),
   )
+  const { network } = input
+  if (network !== undefined) {
+    args.push('--dir', '/run/keelson', '--ro-bind', network.socketDir, '/run/keelson/net')
+    args.push('--ro-bind', network.bundle, CERTIFICATES)
+    if (network.systemBundle !== null) args.push('--ro-bind', network.bundle, network.systemBundle)
+  }
   args.push('--bind', input.workspace, WORKSPACE)
   // The root and /dev are unsized memory file systems of the namespace: closed last, when all is mounted.
   args.push(...words('--remount-ro /dev --remount-ro /'))
   args.push('--chdir', input.cwd === '' ? WORKSPACE : `${WORKSPACE}/${input.cwd}`)
   args.push(...words(`--seccomp ${SECCOMP_FD} --json-status-fd ${STATUS_FD} --clearenv`))
   for (const [name, value] of Object.entries(commandEnv(host, input.env))) args.push('--setenv', name, value)
-  return { args, command: [...prlimitArgv(limits, input.hardLimits), ...input.argv] }
+  const bridge = network === undefined ? [] : ['/bin/bash', '-c', BRIDGE_SCRIPT, 'keelson']
+  return { args, command: [...prlimitArgv(limits, input.hardLimits), ...bridge, ...input.argv] }
 }
 
 /** Splits lines of arguments that hold no spaces of their own. */

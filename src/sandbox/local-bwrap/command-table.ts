@@ -1,9 +1,12 @@
 import { closeSync, existsSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { readDenied } from '../../egress/denied-log.ts'
+import { gatewayPaths, sandboxNetPaths } from '../../egress/gateway-files.ts'
 import { AppError } from '../../shared/errors.ts'
+import { NETWORK_ENV } from '../network-env.ts'
 import type { ExecState } from '../types.ts'
-import { ARGS_FD, bwrapArgv, commandEnv, prlimitArgv } from './argv.ts'
+import { ARGS_FD, bwrapArgv, commandEnv, type NetworkMounts, prlimitArgv } from './argv.ts'
 import { type Launch, RunningCommand } from './command.ts'
 import { createFifoPool } from './fifo-pool.ts'
 import { lookAtHost } from './host-view.ts'
@@ -36,6 +39,12 @@ export interface CommandTable {
   close(): void
 }
 
+/** Where Debian and its kin, Fedora and its kin, and Alpine keep the certificates that most programs trust. */
+const SYSTEM_BUNDLES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem']
+
+/** Hosts that are named at the end of a command's output. */
+const MAX_REFUSALS = 20
+
 const BWRAP_ENV = { PATH: '/usr/local/bin:/usr/bin:/bin' }
 
 /** All commands that this runner is the parent of, by sandbox and execId. */
@@ -50,7 +59,16 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
   const self: ProcessIdentity | null = identify(process.pid)
   if (self === null) throw new AppError('sandbox_unavailable', '/proc does not show the runner itself')
 
-  const launchFor = (paths: SandboxPaths, spec: StartMessage): Launch => {
+  const gateway = gatewayPaths(options.dir)
+  /** The way out of a sandbox whose policy allows something. */
+  const networkOf = (sandbox: string): NetworkMounts | null => {
+    const { mount, socket } = sandboxNetPaths(gateway.dir, sandbox)
+    if (!existsSync(socket)) return null
+    const systemBundle = SYSTEM_BUNDLES.find((file) => existsSync(file)) ?? null
+    return { socketDir: mount, bundle: gateway.bundle, systemBundle }
+  }
+
+  const launchFor = (sandbox: string, paths: SandboxPaths, spec: StartMessage): Launch => {
     if (options.bwrapPath === null) {
       // Without a namespace of its own the kernel would count all processes of the user.
       const limits = { ...options.limits, maxProcesses: hardLimits.processes }
@@ -61,7 +79,21 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
       return { program, argv: [...rest, ...spec.argv], args: null, seccompFile: null, cwd, env }
     }
     const { workspace } = paths
-    const { args, command } = bwrapArgv({ ...options, ...shared, ...spec, workspace, host, hardLimits })
+    const network = spec.network ? networkOf(sandbox) : null
+    const env = network === null ? spec.env : { ...NETWORK_ENV, ...spec.env }
+    const mounts = network === null ? {} : { network }
+    const { argv, cwd } = spec
+    const { args, command } = bwrapArgv({
+      ...options,
+      ...shared,
+      argv,
+      cwd,
+      env,
+      workspace,
+      host,
+      hardLimits,
+      ...mounts,
+    })
     return {
       program: options.bwrapPath,
       argv: ['--args', String(ARGS_FD), '--', ...command],
@@ -77,7 +109,7 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
     const dir = jobDir(paths, spec.execId)
     if (existsSync(dir)) return requireState(dir, spec.execId)
     if (!existsSync(paths.marker)) throw new AppError('sandbox_gone', 'this sandbox does not exist any more')
-    const launch = launchFor(paths, spec)
+    const launch = launchFor(sandbox, paths, spec)
     const fifo = await fifos.take()
     const { execId, taskId, argv, cwd, timeoutMs, idleTimeoutMs } = spec
     const startedAt = Date.now()
@@ -98,7 +130,15 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
     const stdinKind = spec.stdinOpen ? 'open' : stdin === null ? 'none' : 'file'
     const onEnd = () => running.delete(key)
     try {
-      const command = new RunningCommand({ dir, record, launch, fifo, stdin: stdinKind, onEnd })
+      const command = new RunningCommand({
+        dir,
+        record,
+        launch,
+        fifo,
+        stdin: stdinKind,
+        onEnd,
+        lastWords: () => refusals(sandbox, startedAt),
+      })
       running.set(key, { sandbox, command })
       return command.state
     } catch (error) {
@@ -106,6 +146,13 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
       closeFifo()
       return writeExit(dir, { ...notStarted(record, error), endedAt: Date.now() })
     }
+  }
+
+  /** A line for each host that was refused since then: most tools say nothing of the reason. */
+  const refusals = (sandbox: string, since: number): string => {
+    const denied = readDenied(sandboxNetPaths(gateway.dir, sandbox).denied, since)
+    const lines = new Set(denied.map(({ reason }) => `keelson: network: ${reason}\n`))
+    return [...lines].slice(0, MAX_REFUSALS).join('')
   }
 
   const find = (sandbox: string, execId: string) => running.get(`${sandbox}/${execId}`)?.command

@@ -35,6 +35,8 @@ export interface CommandOptions {
   readonly fifo: Fifo
   readonly stdin: 'none' | 'file' | 'open'
   readonly onEnd: (command: RunningCommand) => void
+  /** What is to be said at the end of the output, e.g. which hosts were refused. */
+  readonly lastWords: () => string
 }
 
 const TAIL_FLUSH_MS = 200
@@ -65,6 +67,7 @@ export class RunningCommand {
   private readonly waiters = new Set<() => void>()
   private readonly timers = new Set<NodeJS.Timeout>()
   private readonly isContained: boolean
+  private readonly lastWords: () => string
   private first: ProcessIdentity | null = null
   private cause: EndCause | null = null
   private idleTimer: NodeJS.Timeout | null = null
@@ -75,6 +78,7 @@ export class RunningCommand {
     this.dir = options.dir
     this.isContained = options.launch.args !== null
     this.log = new OutputLog(options.dir)
+    this.lastWords = options.lastWords
     this.state = {
       execId: this.record.execId,
       status: 'running',
@@ -224,6 +228,10 @@ export class RunningCommand {
     this.output.destroy()
     for (const timer of this.timers) clearInterval(timer)
     const outcome = this.outcome(code, signal, error)
+    attempt(() => {
+      const words = this.lastWords()
+      if (words !== '') this.log.append(Buffer.from(words))
+    }) // the command's end is what counts
     await persist(() => this.log.close())
     this.updateCounts()
     const ended = await persist(() => writeExit(this.dir, { ...this.state, ...outcome, endedAt: Date.now() }))

@@ -15,6 +15,8 @@ export interface StartMessage {
   readonly stdinOpen: boolean
   readonly timeoutMs: number
   readonly idleTimeoutMs: number
+  /** Whether the command has the sandbox's way out, see {@link ExecSpec.network}. */
+  readonly network: boolean
 }
 
 export type RunnerRequest =

@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
+import { createEgressGateway } from '../../egress/gateway-client.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { ProbeReport, SandboxKind, SandboxProvider, SandboxRef, SandboxSummary } from '../types.ts'
 import { isMissing, NEW_PREFIX, readState, writeWhole } from './job-files.ts'
@@ -33,6 +34,8 @@ export interface LocalProviderOptions {
   readonly bwrapPath: string | null
   /** The runner ends after this long without commands and workers. */
   readonly runnerIdleMs: number
+  /** Files with certificates, in PEM, that are trusted on the way out of sandboxes. */
+  readonly trustedFiles: readonly string[]
   readonly logger: SandboxLogger
 }
 
@@ -42,6 +45,7 @@ export interface SandboxLogger {
   warn(fields: Record<string, unknown>, message: string): void
 }
 
+const GATEWAY_IDLE_MS = 120_000
 const KILL_WAIT_MS = 15_000
 
 /**
@@ -54,6 +58,15 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
   const dir = realpathSync(options.dir)
   const bwrapPath = kind === 'unsafe-host' ? null : options.bwrapPath
   const client = createRunnerClient({ dir, limits, nodePath, bwrapPath, idleMs: options.runnerIdleMs })
+  const gateway =
+    kind === 'unsafe-host'
+      ? null
+      : createEgressGateway({
+          sandboxesDir: dir,
+          nodePath,
+          trustedFiles: options.trustedFiles,
+          idleMs: GATEWAY_IDLE_MS,
+        })
 
   const pathsOf = (ref: SandboxRef): SandboxPaths => {
     if (ref.kind !== kind) throw new AppError('sandbox_bad_request', `${ref.kind} is not this provider's kind`)
@@ -94,7 +107,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       finishSwap(paths)
       if (!existsSync(paths.marker) || !existsSync(paths.workspace)) throw gone()
       const root = kind === 'unsafe-host' ? paths.workspace : WORKSPACE
-      return createLocalSandbox({ ref, paths, root, client, limits })
+      return createLocalSandbox({ ref, paths, root, client, limits, gateway })
     },
     async *list() {
       for (const id of listIds(dir)) yield* summaryOf(sandboxPaths(dir, id))
@@ -102,6 +115,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
     async destroy(ref) {
       const paths = pathsOf(ref)
       await client.request({ op: 'killAll', sandbox: ref.id, taskId: null }, { spawn: false, timeoutMs: KILL_WAIT_MS })
+      await gateway?.forget(ref.id)
       const trash = path.join(dir, 'trash')
       mkdirSync(trash, { recursive: true, mode: 0o700 })
       const doomed = path.join(trash, randomBytes(9).toString('hex'))
@@ -122,6 +136,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
     },
     async close() {
       client.close()
+      gateway?.disconnect()
     },
   }
 }

@@ -1,5 +1,6 @@
 import { readdirSync, utimesSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { EgressGateway } from '../../egress/gateway-client.ts'
 import { AppError } from '../../shared/errors.ts'
 import { checkExecSpec } from '../exec-spec.ts'
 import type { ExecState, Sandbox, SandboxRef } from '../types.ts'
@@ -44,6 +45,8 @@ export interface LocalSandboxOptions {
   readonly root: string
   readonly client: RunnerClient
   readonly limits: Limits
+  /** null: commands are not contained, so nobody decides what they reach. */
+  readonly gateway: EgressGateway | null
 }
 
 /** One sandbox of this host. Holds no state but caches, so any number of them, in any process, may be open on it at once. */
@@ -180,6 +183,12 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
         if (mode !== '40000')
           yield { path: Buffer.from(file, 'latin1').toString(), mode, data: await store.readBlob(hash) }
       }
+    },
+    async network(network) {
+      await options.gateway?.open(ref.id, network)
+    },
+    async denials(since) {
+      return options.gateway?.denials(ref.id, since) ?? []
     },
     async keepAlive() {
       utimesSync(paths.marker, new Date(), new Date())

@@ -37,6 +37,8 @@ export interface FakeE2b {
   /** Every request as `METHOD /path`, and who was asked: the API or a VM. */
   readonly requests: { readonly plane: 'api' | 'vm'; readonly line: string }[]
   readonly created: { timeout?: number; autoPause?: boolean; metadata: Record<string, string> }[]
+  /** What each VM was told that it may reach; the stand-in's VMs reach nothing all the same. */
+  readonly networks: Map<string, { allowOut: string[]; denyOut: string[] }>
   trouble: { api: Trouble; vm: Trouble }
   vmIds(): string[]
   /** A VM vanishes, as when its host dies. */
@@ -73,6 +75,7 @@ export async function startFakeE2b(options: FakeE2bOptions): Promise<FakeE2b> {
     url: '',
     requests: [],
     created: [],
+    networks: new Map(),
     trouble: { api: null, vm: null },
     vmIds: () => [...instances.keys()],
     lose: async (vmId) => await remove(vmId),
@@ -137,7 +140,7 @@ export async function startFakeE2b(options: FakeE2bOptions): Promise<FakeE2b> {
     }
     const url = new URL(request.url ?? '/', fake.url)
     const [, id = '', verb = ''] = /^(?:\/v2)?\/sandboxes(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(url.pathname) ?? []
-    const body = request.method === 'POST' ? await bodyOf(request) : {}
+    const body = request.method === 'POST' || request.method === 'PUT' ? await bodyOf(request) : {}
     if (id === '' && request.method === 'POST') return create(body, response)
     if (id === '' && request.method === 'GET') return list(url, response)
     const instance = instances.get(id)
@@ -163,6 +166,10 @@ export async function startFakeE2b(options: FakeE2bOptions): Promise<FakeE2b> {
       case 'POST timeout':
         if (instance.state === 'paused') return sendJson(response, 404, { code: 404, message: 'Sandbox is paused' })
         live(instance, body.timeout ?? 15, true)
+        response.writeHead(204).end()
+        return
+      case 'PUT network':
+        fake.networks.set(id, { allowOut: body.allowOut ?? [], denyOut: body.denyOut ?? [] })
         response.writeHead(204).end()
         return
       case 'POST pause':
@@ -226,6 +233,8 @@ interface ApiBody {
   readonly metadata?: Record<string, string>
   readonly timeout?: number
   readonly autoPause?: boolean
+  readonly allowOut?: string[]
+  readonly denyOut?: string[]
 }
 
 async function bodyOf(request: IncomingMessage): Promise<ApiBody> {

@@ -1,0 +1,191 @@
+import { spawn } from 'node:child_process'
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { connect, type Socket } from 'node:net'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { AppError } from '../shared/errors.ts'
+import type { Network, NetworkDenial } from '../shared/network.ts'
+import { readDenied } from './denied-log.ts'
+import type { GatewayArgs } from './gateway.ts'
+import { gatewayPaths, makeGatewayDir, netKey, replaceFile, sandboxNetPaths } from './gateway-files.ts'
+
+export interface EgressGateway {
+  /**
+   * Makes a policy hold for a sandbox, at once also for commands that run, and makes sure that its way out is open. Safe to
+   * repeat. Throws `sandbox_unreachable` when the gateway cannot be started or does not answer.
+   */
+  open(sandboxId: string, network: Network): Promise<void>
+  /** What was refused to a sandbox from `since` (milliseconds since the epoch) on, oldest first, at most 1,000. */
+  denials(sandboxId: string, since: number): NetworkDenial[]
+  /** Forgets a sandbox: its socket, policy and refusals. Safe to repeat. */
+  forget(sandboxId: string): Promise<void>
+  /** Leaves the gateway to the others; it ends by itself when nobody needs it. */
+  disconnect(): void
+}
+
+const CONNECT_WAIT_MS = 10_000
+const ANSWER_WAIT_MS = 5_000
+const POLL_MS = 20
+const MAX_TRIES = 3
+const MAX_DENIALS = 1_000
+
+interface Connection {
+  readonly socket: Socket
+  readonly pending: Map<number, (answer: Answer) => void>
+}
+
+interface Answer {
+  readonly ok: boolean
+  readonly message?: string
+  /** The gateway went away before it answered. */
+  readonly isGone?: boolean
+}
+
+export interface EgressGatewayOptions extends GatewayArgs {
+  readonly nodePath: string
+}
+
+/** A connection to the gateway of a directory of sandboxes, made when it is first needed and again when it breaks. */
+export function createEgressGateway(options: EgressGatewayOptions): EgressGateway {
+  const paths = gatewayPaths(options.sandboxesDir)
+  let connection: Promise<Connection> | null = null
+  let lastId = 0
+
+  const connected = (): Promise<Connection> => {
+    if (connection !== null) return connection
+    const opened = connectOrStart(paths.control, options).then((socket) =>
+      attach(socket, () => forgetConnection(opened)),
+    )
+    opened.catch(() => forgetConnection(opened))
+    connection = opened
+    return opened
+  }
+  const forgetConnection = (which: Promise<Connection>) => {
+    if (connection === which) connection = null
+  }
+
+  /** Asks again when the gateway died meanwhile: both requests are safe to repeat. */
+  const send = async (op: 'open' | 'close', sandboxId: string): Promise<void> => {
+    for (let tries = 1; ; tries++) {
+      const answer = await sendOnce(op, sandboxId)
+      if (answer.ok) return
+      if (!answer.isGone || tries === MAX_TRIES) {
+        throw new AppError('sandbox_unreachable', `the egress gateway failed: ${answer.message ?? ''}`)
+      }
+    }
+  }
+
+  const sendOnce = async (op: 'open' | 'close', sandboxId: string): Promise<Answer> => {
+    const { socket, pending } = await connected()
+    const id = ++lastId
+    return await new Promise<Answer>((resolve) => {
+      const timer = setTimeout(() => resolve({ ok: false, message: 'it does not answer' }), ANSWER_WAIT_MS)
+      pending.set(id, (given) => {
+        clearTimeout(timer)
+        resolve(given)
+      })
+      socket.write(`${JSON.stringify({ id, op, key: netKey(sandboxId) })}\n`)
+    }).finally(() => pending.delete(id))
+  }
+
+  return {
+    async open(sandboxId, network) {
+      makeGatewayDir(paths.dir)
+      replaceFile(sandboxNetPaths(paths.dir, sandboxId).policy, JSON.stringify(network), 0o600)
+      await send('open', sandboxId)
+    },
+    denials(sandboxId, since) {
+      return readDenied(sandboxNetPaths(paths.dir, sandboxId).denied, since).slice(-MAX_DENIALS)
+    },
+    async forget(sandboxId) {
+      const { policy, mount, denied } = sandboxNetPaths(paths.dir, sandboxId)
+      if (!existsSync(policy)) return
+      // Nobody is started to forget.
+      const socket = await connectTo(paths.control)
+      socket?.destroy()
+      if (socket !== null) await send('close', sandboxId)
+      for (const file of [mount, policy, denied]) rmSync(file, { recursive: true, force: true })
+    },
+    disconnect() {
+      connection?.then(({ socket }) => socket.end()).catch(() => undefined) // never connected: nothing to leave
+      connection = null
+    },
+  }
+}
+
+function attach(socket: Socket, onGone: () => void): Connection {
+  const pending: Connection['pending'] = new Map()
+  let text = ''
+  socket.on('data', (chunk: Buffer) => {
+    text += chunk.toString('utf8')
+    const lines = text.split('\n')
+    text = lines.pop() ?? ''
+    for (const line of lines) {
+      const answer = JSON.parse(line) as Answer & { readonly id: number }
+      pending.get(answer.id)?.(answer)
+    }
+  })
+  socket.on('error', () => undefined) // 'close' follows and tells all that wait
+  socket.on('close', () => {
+    onGone()
+    for (const settle of pending.values()) settle({ ok: false, message: 'it went away', isGone: true })
+  })
+  // Whoever waits for an answer holds a timer of its own.
+  socket.unref()
+  return { socket, pending }
+}
+
+function connectTo(control: string): Promise<Socket | null> {
+  return new Promise((resolve) => {
+    const socket = connect(control)
+    socket.once('error', () => resolve(null)) // no gateway there, or one that is just ending
+    socket.once('connect', () => {
+      socket.removeAllListeners('error')
+      resolve(socket)
+    })
+  })
+}
+
+async function connectOrStart(control: string, options: EgressGatewayOptions): Promise<Socket> {
+  const deadline = Date.now() + CONNECT_WAIT_MS
+  let child: { exited: boolean } | null = null
+  for (;;) {
+    const socket = await connectTo(control)
+    if (socket !== null) return socket
+    if (Date.now() > deadline) throw new AppError('sandbox_unreachable', 'the egress gateway did not start')
+    if (child === null || child.exited) child = startGateway(options)
+    await sleep(POLL_MS)
+  }
+}
+
+/** Starts the gateway in a session of its own. From source it needs the loader that this process itself runs with. */
+function startGateway({ nodePath, sandboxesDir, trustedFiles, idleMs }: EgressGatewayOptions): { exited: boolean } {
+  const { dir } = gatewayPaths(sandboxesDir)
+  makeGatewayDir(dir)
+  const isSource = import.meta.url.endsWith('.ts')
+  const program = fileURLToPath(new URL(isSource ? './gateway.ts' : './gateway.js', import.meta.url))
+  const loader = isSource ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href] : []
+  const args: GatewayArgs = { sandboxesDir, trustedFiles, idleMs }
+  const log = openSync(path.join(dir, 'gateway.log'), 'a', 0o600)
+  try {
+    const child = spawn(nodePath, [...loader, '--max-old-space-size=192', program, JSON.stringify(args)], {
+      cwd: '/',
+      env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+      stdio: ['ignore', log, log],
+      detached: true,
+    })
+    const state = { exited: false }
+    child.on('error', () => {
+      state.exited = true
+    })
+    child.on('exit', () => {
+      state.exited = true
+    })
+    child.unref()
+    return state
+  } finally {
+    closeSync(log)
+  }
+}

@@ -1,0 +1,106 @@
+/** Where the egress gateway and those who use it find each other: one directory an installation, one part of it a sandbox. */
+
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+
+export interface GatewayPaths {
+  readonly dir: string
+  readonly control: string
+  /** What this host's tools use, with their credentials: mode 0600. */
+  readonly registries: string
+  /** Certificates that commands trust: this host's public ones and the gateway's own. */
+  readonly bundle: string
+}
+
+export interface SandboxNetPaths {
+  /** The only part that is mounted into commands: a directory, since a gateway that starts anew makes its socket anew. */
+  readonly mount: string
+  readonly socket: string
+  readonly policy: string
+  /** One JSON line for each refusal. */
+  readonly denied: string
+}
+
+/** Longest path a unix socket's address holds is 107 bytes; some systems take fewer. */
+const MAX_SOCKET_PATH_BYTES = 100
+const LONGEST_NAME_BYTES = '/'.length + 24 + '/egress.sock'.length
+
+/**
+ * The gateway's directory for a directory of sandboxes: below it, or, when its sockets' paths would be too long there, a
+ * hash-named one in /tmp. Pure.
+ */
+export function gatewayPaths(sandboxesDir: string): GatewayPaths {
+  const own = path.join(sandboxesDir, 'net')
+  const fits = Buffer.byteLength(own) + LONGEST_NAME_BYTES <= MAX_SOCKET_PATH_BYTES
+  const dir = fits ? own : path.join('/tmp', `keelson-net-${hash(sandboxesDir)}`)
+  return {
+    dir,
+    control: path.join(dir, 'control.sock'),
+    registries: path.join(dir, 'registries.json'),
+    bundle: path.join(dir, 'certificates.pem'),
+  }
+}
+
+/** The parts of one sandbox. Its name is a hash, so that only who knows the sandbox's id finds them. Pure. */
+export function sandboxNetPaths(dir: string, sandboxId: string): SandboxNetPaths {
+  return netPathsOf(dir, hash(sandboxId))
+}
+
+const KEY = /^[0-9a-f]{24}$/
+
+/** As {@link sandboxNetPaths}, from the name itself. Throws when it is none. */
+export function netPathsOf(dir: string, key: string): SandboxNetPaths {
+  if (!KEY.test(key)) throw new Error('not the name of a sandbox')
+  const mount = path.join(dir, key)
+  return {
+    mount,
+    socket: path.join(mount, 'egress.sock'),
+    policy: path.join(dir, `${key}.json`),
+    denied: path.join(dir, `${key}.denied`),
+  }
+}
+
+/** The name under which the gateway knows a sandbox. Pure. */
+export function netKey(sandboxId: string): string {
+  return hash(sandboxId)
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 24)
+}
+
+/** Makes the gateway's directory. Others may pass through it to what they know by name, and list nothing. */
+export function makeGatewayDir(dir: string): void {
+  mkdirSync(dir, { recursive: true, mode: 0o711 })
+}
+
+/** Replaces a file in one step. */
+export function replaceFile(file: string, text: string, mode: number): void {
+  const fresh = `${file}.${randomBytes(6).toString('hex')}`
+  writeFileSync(fresh, text, { mode })
+  renameSync(fresh, file)
+}
+
+/** Writes a file unless there is one, and returns what it then holds: the same for all who call at once. Mode 0600. */
+export function writeOnce(file: string, text: () => string): string {
+  if (!existsSync(file)) {
+    const fresh = `${file}.${randomBytes(6).toString('hex')}`
+    writeFileSync(fresh, text(), { mode: 0o600 })
+    try {
+      linkSync(fresh, file)
+    } catch (error) {
+      // Another process was first; what it wrote holds.
+      if (!existsSync(file)) throw error
+    } finally {
+      unlinkSync(fresh)
+    }
+  }
+  return readFileSync(file, 'utf8')
+}
+
+/** Name of the abstract socket that only one gateway of a directory can hold; the secret keeps other users from taking it first. */
+export function gatewayLockName(dir: string): string {
+  const secret = writeOnce(path.join(dir, 'lock'), () => randomBytes(24).toString('hex'))
+  return `\0keelson-egress-${secret.trim()}`
+}

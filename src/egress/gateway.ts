@@ -1,0 +1,202 @@
+/**
+ * The egress gateway process of one installation: a socket for each sandbox, and behind it the only way out that its
+ * commands have. It is started detached by whichever worker or server needs it first and outlives them, so that a set-up
+ * goes on while its worker dies. Its argv is one JSON object, see {@link GatewayArgs}; it reads no environment.
+ *
+ * 1. One gateway per directory: the abstract lock socket decides, the loser ends at once.
+ * 2. A sandbox's policy is its file, read again whenever it changed; a missing or broken one allows nothing.
+ * 3. It ends by itself when nobody is connected to its control socket and no command has a connection for `idleMs`.
+ */
+
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import type { Server as HttpServer } from 'node:http'
+import { createServer, type Server, type Socket } from 'node:net'
+import { rootCertificates } from 'node:tls'
+import type { Network } from '../shared/network.ts'
+import { openAuthority } from './authority.ts'
+import { credentialsFor, decideByPolicy, type Registry } from './decision.ts'
+import { createDeniedLog } from './denied-log.ts'
+import {
+  type GatewayPaths,
+  gatewayLockName,
+  gatewayPaths,
+  makeGatewayDir,
+  netPathsOf,
+  replaceFile,
+} from './gateway-files.ts'
+import { createEgressProxy, DEFAULT_EGRESS_LIMITS } from './proxy.ts'
+import { createReadDoor } from './read-only-door.ts'
+
+export interface GatewayArgs {
+  readonly sandboxesDir: string
+  /** Files with certificates, in PEM, that are trusted on the way out besides Node's own list. */
+  readonly trustedFiles: readonly string[]
+  readonly idleMs: number
+}
+
+/** A line on the control socket; the answer is `{id, ok, message?}`. */
+export interface ControlRequest {
+  readonly id: number
+  readonly op: 'open' | 'close'
+  readonly key: string
+}
+
+const EXIT_LOCKED = 3
+const MAX_LINE_CHARACTERS = 1_000
+const NO_NETWORK: Network = { policy: 'none', hosts: [] }
+
+const args = JSON.parse(process.argv[2] ?? '') as GatewayArgs
+const paths = gatewayPaths(args.sandboxesDir)
+
+function listen(server: Server | HttpServer, address: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(false)
+      else reject(error)
+    })
+    server.listen(address, () => resolve(true))
+  })
+}
+
+/** A JSON file's content, read again when it changed; `fallback` when it is missing or broken. */
+function watchJson<T>(file: string, fallback: T): () => T {
+  let known: { stamp: string; value: T } = { stamp: '', value: fallback }
+  return () => {
+    try {
+      const stat = statSync(file)
+      const stamp = `${stat.mtimeMs}.${stat.size}.${stat.ino}`
+      if (stamp !== known.stamp) known = { stamp, value: JSON.parse(readFileSync(file, 'utf8')) as T }
+      return known.value
+    } catch {
+      // Missing or half a file of somebody else's making: the safe answer, and the next look tries again.
+      return fallback
+    }
+  }
+}
+
+function readTrusted(files: readonly string[]): string[] {
+  return files.filter((file) => existsSync(file)).map((file) => readFileSync(file, 'utf8'))
+}
+
+async function serve({ dir, control, registries: registriesFile, bundle }: GatewayPaths): Promise<void> {
+  const authority = await openAuthority(dir)
+  const trusted = readTrusted(args.trustedFiles)
+  replaceFile(
+    bundle,
+    [...new Set([...(trusted.length > 0 ? trusted : rootCertificates), authority.certificate])].join('\n'),
+    0o644,
+  )
+  const readRegistries = watchJson<{ registries: readonly Registry[] }>(registriesFile, { registries: [] })
+  const registries = () => readRegistries().registries
+  const proxies = new Map<string, HttpServer>()
+  const clients = new Set<Socket>()
+  let connections = 0
+  let lastBusyAt = Date.now()
+
+  const open = async (key: string): Promise<void> => {
+    if (proxies.has(key)) return
+    const net = netPathsOf(dir, key)
+    const network = watchJson<Network>(net.policy, NO_NETWORK)
+    const deny = createDeniedLog(net.denied)
+    const { door, close } = createReadDoor({
+      authority,
+      registries,
+      trusted: [...rootCertificates, ...trusted],
+      idleTimeoutMs: DEFAULT_EGRESS_LIMITS.idleTimeoutMs,
+      onRefused: (refused) => deny({ at: Date.now(), ...refused }),
+    })
+    const proxy = createEgressProxy({
+      decide: (request) => decideByPolicy(network(), registries(), request),
+      readDoor: door,
+      authorization: (target, path) => credentialsFor(registries(), target, path),
+      onDecision: ({ at, host, port, reason }) => {
+        if (reason !== undefined) deny({ at, host, port, reason })
+      },
+    })
+    proxies.set(key, proxy)
+    proxy.on('close', close)
+    proxy.on('connection', (socket: Socket) => {
+      connections += 1
+      socket.once('close', () => {
+        connections -= 1
+        lastBusyAt = Date.now()
+      })
+    })
+    mkdirSync(net.mount, { recursive: true, mode: 0o755 })
+    rmSync(net.socket, { force: true })
+    if (!(await listen(proxy, net.socket))) throw new Error(`cannot listen on ${net.socket}`)
+    // The command's uid differs from ours where a service was started by root; who may come here is decided by the mount.
+    chmodSync(net.socket, 0o666)
+  }
+
+  const close = (key: string): void => {
+    const proxy = proxies.get(key)
+    proxies.delete(key)
+    proxy?.closeAllConnections()
+    proxy?.close()
+    const net = netPathsOf(dir, key)
+    for (const file of [net.mount, net.policy, net.denied]) rmSync(file, { recursive: true, force: true })
+  }
+
+  const handle = async (line: string): Promise<string> => {
+    const { id, op, key } = JSON.parse(line) as ControlRequest
+    try {
+      if (op === 'open') await open(key)
+      else close(key)
+      return JSON.stringify({ id, ok: true })
+    } catch (error) {
+      return JSON.stringify({ id, ok: false, message: error instanceof Error ? error.message : String(error) })
+    }
+  }
+
+  const onClient = (client: Socket): void => {
+    clients.add(client)
+    let pending = ''
+    client.on('error', () => undefined) // 'close' follows
+    client.on('close', () => {
+      clients.delete(client)
+      lastBusyAt = Date.now()
+    })
+    client.on('data', (chunk: Buffer) => {
+      pending += chunk.toString('utf8')
+      const lines = pending.split('\n')
+      pending = lines.pop() ?? ''
+      if (pending.length > MAX_LINE_CHARACTERS) client.destroy()
+      for (const line of lines) {
+        handle(line).then(
+          (answer) => client.write(`${answer}\n`),
+          () => client.destroy(), // not our protocol
+        )
+      }
+    })
+  }
+
+  const end = (): void => {
+    rmSync(control, { force: true })
+    process.exit(0)
+  }
+
+  // Commands that outlived the gateway before this one go on through it.
+  for (const name of readdirSync(dir)) {
+    if (/^[0-9a-f]{24}$/.test(name) && existsSync(netPathsOf(dir, name).socket)) await open(name)
+  }
+  const server = createServer(onClient)
+  rmSync(control, { force: true })
+  if (!(await listen(server, control))) throw new Error(`cannot listen on ${control}`)
+  chmodSync(control, 0o600)
+  setInterval(
+    () => {
+      if (clients.size > 0 || connections > 0) lastBusyAt = Date.now()
+      if (Date.now() - lastBusyAt >= args.idleMs || !existsSync(dir)) end()
+    },
+    Math.min(1_000, args.idleMs),
+  )
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end)
+  // The terminal or the log of whoever started it may go.
+  process.on('SIGHUP', () => undefined)
+}
+
+makeGatewayDir(paths.dir)
+const lock = createServer((socket) => socket.destroy())
+if (await listen(lock, gatewayLockName(paths.dir))) await serve(paths)
+else process.exit(EXIT_LOCKED)

@@ -1,0 +1,127 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { canonicalHost } from '../../shared/network.ts'
+import type { Registry } from '../decision.ts'
+import { replaceFile } from '../gateway-files.ts'
+import { createToolRunner } from './run-tool.ts'
+import { TOOL_QUESTIONS, type ToolAnswer } from './tools.ts'
+
+/** What is known of this host's registries; the file holds credentials and is for its owner alone. */
+export interface KnownRegistries {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly registries: readonly Registry[]
+  /** Variables by which tools inside a sandbox are told of registries that are not their defaults. */
+  readonly env: Readonly<Record<string, string>>
+  readonly tools: readonly { readonly tool: string; readonly hosts: readonly string[] }[]
+  /** What the operator had named when the tools were asked. */
+  readonly named: string
+}
+
+export const NO_REGISTRIES: KnownRegistries = { at: 0, registries: [], env: {}, tools: [], named: '[]' }
+
+/** Answers are good for a day: configuration changes are rare, and a set-up that lacks a host says so. */
+const FRESH_MS = 86_400_000
+
+/** What was found last; nothing when nobody has looked yet. */
+export function readRegistries(file: string): KnownRegistries {
+  if (!existsSync(file)) return NO_REGISTRIES
+  return { ...NO_REGISTRIES, ...(JSON.parse(readFileSync(file, 'utf8')) as KnownRegistries) }
+}
+
+export interface DiscoverOptions {
+  readonly file: string
+  /** The variables that the tools run with. */
+  readonly env: Readonly<Record<string, string>>
+  /**
+   * The operator's word, as `KEELSON_REGISTRIES` gives it: URLs or hosts that are added to what the tools use, or, behind a
+   * `=`, that replace it.
+   */
+  readonly named: readonly string[]
+}
+
+/**
+ * Asks every tool and writes the answers down, for the gateway and for whoever starts commands. Takes seconds, since tools
+ * are slow to start; at once when the last answers are fresh and complete. Safe to repeat; two at once do the work twice.
+ */
+export async function discoverRegistries({ file, env, named }: DiscoverOptions): Promise<KnownRegistries> {
+  const replaces = named[0]?.startsWith('=') === true
+  const own = named.map((entry) => entry.replace(/^=/, '')).filter((entry) => entry !== '')
+  const known = readRegistries(file)
+  const asked = JSON.stringify(named)
+  if (Date.now() - known.at < FRESH_MS && known.at <= Date.now() && known.named === asked) return known
+  const answers: { tool: string; answer: ToolAnswer }[] =
+    own.length > 0 ? [{ tool: 'KEELSON_REGISTRIES', answer: { urls: own.map(asUrl) } }] : []
+  if (!replaces) {
+    const runner = createToolRunner(env)
+    const dir = mkdtempSync(path.join(tmpdir(), 'keelson-tools-'))
+    try {
+      for (const { tool, ask } of TOOL_QUESTIONS) {
+        const place = path.join(dir, tool)
+        mkdirSync(place)
+        const answer = await ask({ runner, env, dir: place })
+        if (answer !== null) answers.push({ tool, answer })
+      }
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  }
+  const found = { ...combine(answers), at: Date.now(), named: asked }
+  replaceFile(file, JSON.stringify(found), 0o600)
+  return found
+}
+
+/** The tools' answers as registries, each host and port once, with the credentials that belong to it. Pure. */
+export function combine(
+  answers: readonly { tool: string; answer: ToolAnswer }[],
+): Omit<KnownRegistries, 'at' | 'named'> {
+  const byOrigin = new Map<string, Registry>()
+  const tools: { tool: string; hosts: string[] }[] = []
+  for (const { tool, answer } of answers) {
+    const here = answer.urls.flatMap((text) => {
+      const registry = registryOf(text)
+      return registry === null ? [] : [registry]
+    })
+    for (const registry of here) byOrigin.set(originOf(registry), merge(byOrigin.get(originOf(registry)), registry))
+    tools.push({ tool, hosts: [...new Set(here.map(({ host }) => host))] })
+  }
+  for (const { place, authorization } of answers.flatMap(({ answer }) => answer.auth ?? [])) {
+    const url = URL.canParse(`https://${place}`) ? new URL(`https://${place}`) : null
+    if (url === null) continue
+    for (const registry of byOrigin.values()) {
+      const port = url.port === '' ? (registry.scheme === 'https' ? 443 : 80) : Number(url.port)
+      if (registry.host !== url.hostname || registry.port !== port) continue
+      const credentials = [...(registry.credentials ?? []), { pathPrefix: url.pathname, authorization }]
+      byOrigin.set(originOf(registry), { ...registry, credentials })
+    }
+  }
+  const env = Object.assign({}, ...answers.map(({ answer }) => answer.env ?? {})) as Record<string, string>
+  return { registries: [...byOrigin.values()], env, tools }
+}
+
+function originOf({ scheme, host, port }: Registry): string {
+  return `${scheme}://${host}:${port}`
+}
+
+function merge(known: Registry | undefined, registry: Registry): Registry {
+  const credentials = [...(known?.credentials ?? []), ...(registry.credentials ?? [])]
+  return credentials.length > 0 ? { ...registry, credentials } : registry
+}
+
+function registryOf(text: string): Registry | null {
+  if (!URL.canParse(text)) return null
+  const url = new URL(text)
+  const host = canonicalHost(url.hostname)
+  if (host === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return null
+  const scheme = url.protocol === 'https:' ? 'https' : 'http'
+  const port = url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port)
+  if (url.username === '') return { host, port, scheme }
+  const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+  const authorization = `Basic ${Buffer.from(user).toString('base64')}`
+  return { host, port, scheme, credentials: [{ pathPrefix: url.pathname, authorization }] }
+}
+
+function asUrl(entry: string): string {
+  return entry.includes('://') ? entry : `https://${entry}/`
+}

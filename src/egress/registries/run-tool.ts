@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+
+/** How a tool of this host is asked: with the environment that its owner gave it, never inside a sandbox. */
+export interface ToolRunner {
+  /** What the command prints, trimmed; null when it is not there, fails or takes longer than `timeoutMs` (default 20 s). */
+  run(program: string, args: readonly string[], options?: RunOptions): Promise<string | null>
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  readonly timeoutMs?: number
+}
+
+const TIMEOUT_MS = 20_000
+const MAX_OUTPUT_BYTES = 1024 * 1024
+
+/** Runs tools with these variables and no others. */
+export function createToolRunner(env: Readonly<Record<string, string>>): ToolRunner {
+  const exec = promisify(execFile)
+  return {
+    async run(program, args, options = {}) {
+      try {
+        const { stdout } = await exec(program, [...args], {
+          env: { ...env, ...options.env },
+          cwd: options.cwd ?? '/',
+          timeout: options.timeoutMs ?? TIMEOUT_MS,
+          killSignal: 'SIGKILL',
+          maxBuffer: MAX_OUTPUT_BYTES,
+        })
+        return stdout.trim()
+      } catch {
+        // Not installed, an old version without that question, or too slow: there is no answer then.
+        return null
+      }
+    },
+  }
+}

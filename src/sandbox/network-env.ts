@@ -1,0 +1,63 @@
+/** Where a command finds its way out, and what its tools must be told to take it. */
+
+/** Inside the sandbox: nothing else listens here, since every command has a network of its own. */
+export const PROXY_PORT = 3128
+export const CERTIFICATES = '/run/keelson/certificates.pem'
+
+const PROXY_URL = `http://127.0.0.1:${PROXY_PORT}`
+const LOCAL = 'localhost,127.0.0.1,::1,.localhost'
+const JVM_OPTIONS = ['http', 'https']
+  .flatMap((scheme) => [`-D${scheme}.proxyHost=127.0.0.1`, `-D${scheme}.proxyPort=${PROXY_PORT}`])
+  .join(' ')
+
+/**
+ * What makes the usual tools go through the proxy, trust its certificates and give up at once where it refuses. Both
+ * cases of the proxy variables, since curl reads one and others the other; retries are few, since a refusal is final.
+ */
+export const NETWORK_ENV: Readonly<Record<string, string>> = {
+  http_proxy: PROXY_URL,
+  https_proxy: PROXY_URL,
+  no_proxy: LOCAL,
+  HTTP_PROXY: PROXY_URL,
+  HTTPS_PROXY: PROXY_URL,
+  NO_PROXY: LOCAL,
+  NODE_USE_ENV_PROXY: '1',
+  GLOBAL_AGENT_HTTP_PROXY: PROXY_URL,
+  GLOBAL_AGENT_HTTPS_PROXY: PROXY_URL,
+  ELECTRON_GET_USE_PROXY: '1',
+  YARN_HTTP_PROXY: PROXY_URL,
+  YARN_HTTPS_PROXY: PROXY_URL,
+  YARN_HTTP_RETRY: '1',
+  YARN_ENABLE_TELEMETRY: '0',
+  npm_config_fetch_retries: '1',
+  npm_config_fetch_retry_mintimeout: '100',
+  npm_config_cafile: CERTIFICATES,
+  PIP_RETRIES: '1',
+  PIP_CERT: CERTIFICATES,
+  UV_HTTP_RETRIES: '1',
+  UV_PYTHON_DOWNLOADS: 'never',
+  CARGO_NET_RETRY: '1',
+  CARGO_HTTP_CAINFO: CERTIFICATES,
+  NODE_EXTRA_CA_CERTS: CERTIFICATES,
+  SSL_CERT_FILE: CERTIFICATES,
+  REQUESTS_CA_BUNDLE: CERTIFICATES,
+  CURL_CA_BUNDLE: CERTIFICATES,
+  GIT_SSL_CAINFO: CERTIFICATES,
+  BUNDLE_SSL_CA_CERT: CERTIFICATES,
+  MAVEN_OPTS: JVM_OPTIONS,
+  MAVEN_ARGS: '-Daether.connector.http.useSystemProperties=true',
+  GRADLE_OPTS: JVM_OPTIONS,
+  COREPACK_ENABLE_DOWNLOAD_PROMPT: '0',
+  COREPACK_ENABLE_AUTO_PIN: '0',
+}
+
+/**
+ * Opens the door inside the sandbox, waits until it is open (a few milliseconds, two seconds at most) and becomes the
+ * command. The bridge is a child of the namespace's first process, not of the command, so that a `wait` never meets it. That
+ * it listens is heard from its own log; the kernel's table of sockets takes longer to read than the bridge to start.
+ */
+export const BRIDGE_SCRIPT = `exec 9< <(socat -d -d TCP-LISTEN:${PROXY_PORT},bind=127.0.0.1,reuseaddr,fork,max-children=200 \
+UNIX-CONNECT:/run/keelson/net/egress.sock </dev/null 2>&1 >/dev/null &)
+while read -r -t 2 -u 9 line; do [[ $line == *listening* ]] && break; done
+exec 9<&-
+exec "$@"`
