@@ -36,6 +36,15 @@ const urlOf = (...protocols: string[]) =>
       `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
     )
 
+const httpsOrigin = z
+  .string()
+  .refine(
+    (text) =>
+      URL.canParse(text) && new URL(text).protocol === 'https:' && new URL(text).href === `${new URL(text).origin}/`,
+    'must be origins such as https://git.example.com:8443, separated by commas',
+  )
+  .transform((text) => new URL(text).origin)
+
 const EnvSchema = z.object({
   KEELSON_HOME: absolutePath.default(() => resolve('.keelson')),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -46,6 +55,9 @@ const EnvSchema = z.object({
   KEELSON_SETUP_TOKEN: z.string().min(16, 'must be at least 16 characters').optional(),
   KEELSON_ALLOWED_HOSTS: list(','),
   KEELSON_PROJECT_ROOTS: list(':').pipe(z.array(absolutePath)),
+  KEELSON_GIT_ORIGINS: list(',').pipe(z.array(httpsOrigin)),
+  KEELSON_EXTRA_CA_FILE: absolutePath.optional(),
+  NODE_EXTRA_CA_CERTS: absolutePath.optional(),
   TEMPORAL_WEB_URL: urlOf('http:', 'https:').optional(),
   MAX_STREAMS: whole(12_000, 1, 100_000),
 
@@ -112,6 +124,12 @@ export interface Config {
     readonly projectRoots: readonly string[]
     readonly temporalWebUrl?: string
     readonly maxStreams: number
+  }
+  readonly git: {
+    /** Origins of git hosts that may be private, such as `https://git.example.com:8443`. */
+    readonly origins: readonly string[]
+    /** A file in PEM with more certificate authorities than the host's own. */
+    readonly extraCaFile?: string
   }
   readonly temporal: ClientConnectConfig & { readonly address: string; readonly namespace: string }
   readonly database: { readonly url: string; readonly poolSize: number }
@@ -254,6 +272,11 @@ function readTemporal(env: Record<string, string>, faults: string[]): Config['te
   }
 }
 
+function gitOf(env: Env): Config['git'] {
+  const extraCaFile = env.KEELSON_EXTRA_CA_FILE ?? env.NODE_EXTRA_CA_CERTS
+  return { origins: env.KEELSON_GIT_ORIGINS, ...(extraCaFile === undefined ? {} : { extraCaFile }) }
+}
+
 function group(env: Env, temporal: Config['temporal']): Groups {
   return {
     home: env.KEELSON_HOME,
@@ -268,6 +291,7 @@ function group(env: Env, temporal: Config['temporal']): Groups {
       ...(env.KEELSON_SETUP_TOKEN === undefined ? {} : { setupToken: env.KEELSON_SETUP_TOKEN }),
       ...(env.TEMPORAL_WEB_URL === undefined ? {} : { temporalWebUrl: env.TEMPORAL_WEB_URL }),
     },
+    git: gitOf(env),
     temporal,
     database: { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE },
     redis: { url: env.REDIS_URL },

@@ -9,7 +9,12 @@ export type ProjectSource =
   | { readonly kind: 'sample'; readonly name?: string | undefined }
   | { readonly kind: 'empty' }
   | { readonly kind: 'files'; readonly files: Readonly<Record<string, string>> }
-  | { readonly kind: 'git'; readonly url: string; readonly ref?: string | undefined }
+  | {
+      readonly kind: 'git'
+      readonly url: string
+      readonly ref?: string | undefined
+      readonly depth?: number | undefined
+    }
   | { readonly kind: 'path'; readonly path: string }
   /** Made by a fork: the files were stored with it, since the project they came from may be deleted. */
   | { readonly kind: 'fork'; readonly checkpointId: string; readonly projectId: string }

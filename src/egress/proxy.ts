@@ -51,6 +51,11 @@ export interface EgressProxyOptions {
   decide(request: EgressRequest): EgressDecision
   /** Told of every decision; must not throw. */
   onDecision?(record: EgressRecord): void
+  /**
+   * Authorities such as `127.0.0.1:8443` or `[::1]:8443` that the operator named by address; `decide` is asked about them
+   * too. Every other address is refused unasked.
+   */
+  readonly namedAddresses?: ReadonlySet<string>
   /** Needed when `decide` may answer `read` for a tunnel. */
   readonly readDoor?: ReadDoor
   /** What is sent along with a plain request to a registry for this path, if anything. */
@@ -93,7 +98,7 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
   }
 
   const onConnect = async (asked: IncomingMessage, client: Socket, head: Buffer): Promise<void> => {
-    const target = parseAuthority(asked.url ?? '')
+    const target = parseAuthority(asked.url ?? '') ?? namedAddress(asked.url ?? '', options.namedAddresses)
     if (target === null) return refuseTunnel(client, malformed(asked.url ?? ''))
     const { decision, address } = await settle({ ...target, kind: 'connect' })
     if (client.destroyed) return
@@ -187,6 +192,12 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
     else client.destroy()
   })
   return server
+}
+
+function namedAddress(authority: string, named?: ReadonlySet<string>): { host: string; port: number } | null {
+  if (named?.has(authority) !== true) return null
+  const url = new URL(`https://${authority}`)
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? 443 : Number(url.port) }
 }
 
 /** Whether a request only reads: GET or HEAD without a body. */

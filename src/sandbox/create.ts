@@ -76,6 +76,12 @@ export function createSandboxProviders(options: SandboxProviderOptions): Sandbox
   )
 }
 
+/** Where a repository can be cloned for a sandbox that is elsewhere: a local kind that is set up, or null. */
+export function stagingOf(providers: SandboxProviders): SandboxProvider | null {
+  const kind = (['local-bwrap', 'unsafe-host'] as const).find((each) => providers.kinds.includes(each))
+  return kind === undefined ? null : providers.of(kind)
+}
+
 /** E2B's part of the options from what the configuration says; nothing without a key. */
 export function e2bOptions(
   config: {

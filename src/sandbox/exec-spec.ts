@@ -36,5 +36,6 @@ export function checkExecSpec(spec: ExecSpec, place: { root: string; maxTimeoutM
     timeoutMs: Math.ceil(spec.timeoutMs),
     idleTimeoutMs: Math.max(0, Math.ceil(spec.idleTimeoutMs ?? 0)),
     network: spec.network ?? false,
+    ...(spec.door === undefined ? {} : { door: checkName('door', spec.door) }),
   }
 }

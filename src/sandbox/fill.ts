@@ -1,10 +1,5 @@
 /** Puts a project's source into its sandbox, as it is: streamed, bounded, links and modes and byte names included. */
 
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { AppError } from '../shared/errors.ts'
 import { allowedPath } from './sources/allowed-path.ts'
 import { walkFolder } from './sources/walk-folder.ts'
@@ -48,6 +43,8 @@ export interface FillOptions {
   readonly projectRoots: readonly string[]
   /** The files that were stored with a forked project, some at a time. */
   forkedFiles(): AsyncIterable<readonly TreeFile[]>
+  /** Clones a repository into the sandbox. Throws `project_source_failed`. */
+  clone(sandbox: Sandbox, source: GitSource, control: FillControl): Promise<FillReport>
   readonly control: FillControl
 }
 
@@ -56,6 +53,22 @@ export interface FillOptions {
  * then stays: the caller throws the sandbox away.
  */
 export async function fillSandbox(sandbox: Sandbox, source: Source, options: FillOptions): Promise<FillReport> {
+  // A clone waits for somebody else's machine most of the time and must not keep the others from their turn.
+  if (source.kind === 'git') return await cloneRepository(sandbox, source, options)
+  return await options.control.inTurn(() => copySource(sandbox, source, options))
+}
+
+async function cloneRepository(sandbox: Sandbox, source: GitSource, options: FillOptions): Promise<FillReport> {
+  const report = await options.clone(sandbox, source, options.control)
+  await excludeOwnFiles(sandbox)
+  return report
+}
+
+async function copySource(
+  sandbox: Sandbox,
+  source: Exclude<Source, GitSource>,
+  options: FillOptions,
+): Promise<FillReport> {
   switch (source.kind) {
     case 'empty':
       return { files: 0, sizeBytes: 0, notes: [] }
@@ -65,11 +78,6 @@ export async function fillSandbox(sandbox: Sandbox, source: Source, options: Fil
       return await writeFiles(sandbox, source.files)
     case 'path':
       return await copyFolder(sandbox, source.path, options)
-    case 'git': {
-      const report = await cloneInto(sandbox, source, options.control)
-      await excludeOwnFiles(sandbox)
-      return report
-    }
     case 'fork':
       return await bringIn(sandbox, forkedEntries(options.forkedFiles()), [], options.control)
   }
@@ -95,12 +103,12 @@ async function copyFolder(sandbox: Sandbox, path: string, options: FillOptions):
   return report
 }
 
-/** `notes` may grow while the entries are read. */
-async function bringIn(
+/** Puts entries into an empty sandbox; `notes` may grow while they are read. Throws as {@link fillSandbox} does. */
+export async function bringIn(
   sandbox: Sandbox,
   entries: AsyncIterable<WorkspaceEntry>,
   notes: readonly string[],
-  { check, onProgress }: FillControl,
+  { check, onProgress }: Pick<FillControl, 'check' | 'onProgress'>,
 ): Promise<FillReport> {
   const deadline = performance.now() + COPY_LIMIT_MS
   const goOn = () => {
@@ -159,47 +167,4 @@ async function excludeOwnFiles(sandbox: Sandbox): Promise<void> {
   if (missing.length === 0) return
   const text = `${before}${before === '' || before.endsWith('\n') ? '' : '\n'}${missing.join('\n')}\n`
   await sandbox.write([{ path: EXCLUDE, data: Buffer.from(text, 'latin1') }])
-}
-
-const CLONE_TIMEOUT_MS = 5 * 60_000
-
-/** A shallow clone made on the host with nothing of the host's or the repository's configuration in effect. */
-async function cloneInto(sandbox: Sandbox, source: GitSource, control: FillControl): Promise<FillReport> {
-  const directory = await mkdtemp(join(tmpdir(), 'keelson-clone-'))
-  try {
-    const target = join(directory, 'repository')
-    const branch = source.ref === undefined ? [] : ['--branch', source.ref]
-    const flags = ['-c', 'core.hooksPath=/dev/null', '-c', 'protocol.allow=never', '-c', 'protocol.https.allow=always']
-    const args = [
-      ...flags,
-      'clone',
-      '--depth',
-      '1',
-      '--no-tags',
-      '--single-branch',
-      ...branch,
-      '--',
-      source.url,
-      target,
-    ]
-    await promisify(execFile)('git', args, {
-      timeout: CLONE_TIMEOUT_MS,
-      env: {
-        PATH: '/usr/local/bin:/usr/bin:/bin',
-        HOME: directory,
-        GIT_TERMINAL_PROMPT: '0',
-        GIT_CONFIG_NOSYSTEM: '1',
-      },
-    })
-    const { entries, notes } = await walkFolder(target)
-    return await bringIn(sandbox, entries, notes, control)
-  } catch (error) {
-    if (error instanceof AppError) throw error
-    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n').at(-1) : ''
-    throw new AppError('project_source_failed', `The repository could not be cloned. ${said ?? ''}`.trim(), {
-      cause: error,
-    })
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
 }

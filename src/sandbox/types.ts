@@ -108,6 +108,16 @@ export interface ExecSpec {
   readonly idleTimeoutMs?: number
   /** Whether the command may use what {@link Sandbox.network} allows; default false. In a VM all commands may. */
   readonly network?: boolean
+  /** Name of a directory in {@link Doors.dir} that this command sees, and no other one does. */
+  readonly door?: string
+}
+
+/** Where a process outside puts a way out for one command: directories, each with a socket in it. */
+export interface Doors {
+  /** Directory of the host that holds them. */
+  readonly dir: string
+  /** The path at which a command finds the door that its start named. */
+  inside(name: string): string
 }
 
 export interface ExecChunk {
@@ -213,6 +223,10 @@ export interface Sandbox {
   readonly ref: SandboxRef
   /** The workspace's path as commands see it, e.g. `/workspace`. */
   readonly root: string
+  /** Absent where commands cannot be given a door. */
+  readonly doors?: Doors
+  /** What the workspace may hold, in bytes in all and a file; absent where nobody but the provider says. */
+  readonly limits?: { readonly workspaceBytes: number; readonly fileBytes: number }
 
   /** Idempotent on `execId`: a second start attaches to the first and returns its state. */
   start(spec: ExecSpec): Promise<ExecState>
@@ -244,6 +258,8 @@ export interface Sandbox {
    * then. Safe to repeat. Where it is missing, `write` is all there is.
    */
   replaceFiles?(entries: AsyncIterable<WorkspaceEntry>, options?: ReplaceOptions): Promise<WorkspaceSize>
+  /** All that is in the workspace now, each directory before what lies in it. Devices, sockets and pipes are left out. */
+  entries?(): AsyncIterable<WorkspaceEntry>
   stat(path: string): Promise<FileStat | null>
   list(path: string, options: { depth: number; limit: number }): Promise<{ entries: FileEntry[]; truncated: boolean }>
   remove(path: string): Promise<void>

@@ -46,6 +46,8 @@ export interface FillControl {
   check(): void
   /** Something moved: whoever waits for the sandbox is alive. Never throws. */
   onProgress(): void
+  /** Runs work that costs this process something when it is its turn: at most four fills do so at once. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>
 }
 
 /** How a lost sandbox is made anew; without it, lost is lost. */
@@ -140,7 +142,7 @@ export function createWorkspaces(options: {
     if (!(await store.beginFill(ref))) throw replaced()
     try {
       if (savedTree !== undefined) await sandbox.restore(savedTree)
-      else await slots.run(() => options.fill(ref.projectId, sandbox, control), control.onProgress)
+      else await options.fill(ref.projectId, sandbox, control)
       control.check()
     } catch (error) {
       if (isLocal({ provider: ref.kind })) await discard(ref, ref)
@@ -156,10 +158,14 @@ export function createWorkspaces(options: {
     const onProgress = () => {
       for (const listener of listeners) listener()
     }
-    const work = store.locked(projectId, (held) => make(projectId, { check: held.check, onProgress }), {
-      waitMs: patienceMs,
-      onWait: onProgress,
-    })
+    const work = store.locked(
+      projectId,
+      (held) => make(projectId, { check: held.check, onProgress, inTurn: (work) => slots.run(work, onProgress) }),
+      {
+        waitMs: patienceMs,
+        onWait: onProgress,
+      },
+    )
     const preparation = { sandbox: work.finally(() => preparations.delete(projectId)), listeners }
     // Whoever waits has the failure; nobody may be waiting any more.
     preparation.sandbox.catch(() => undefined)

@@ -44,6 +44,8 @@ export interface AppDeps {
     readonly allowedHosts: readonly string[]
     readonly isLoopback: boolean
     readonly projectRoots: readonly string[]
+    /** Origins of git hosts that may be private. */
+    readonly gitOrigins: readonly string[]
     readonly sandboxProvider: SandboxKind
     readonly model: { readonly kind: 'anthropic' | 'scripted'; readonly name: string }
     readonly defaultBudget: Budget

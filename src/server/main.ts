@@ -20,8 +20,8 @@ import { sampleProjectFiles } from '../model/scripted/sample-project.ts'
 import { guardWorkspaces } from '../restore/guard-workspaces.ts'
 import { createRestorer } from '../restore/restorer.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
-import { createSandboxProviders, e2bOptions } from '../sandbox/create.ts'
-import type { SandboxProvider } from '../sandbox/types.ts'
+import { createSandboxProviders, e2bOptions, stagingOf } from '../sandbox/create.ts'
+import type { SandboxProviders } from '../sandbox/providers.ts'
 import { createWorkspaces, type Workspaces } from '../sandbox/workspaces.ts'
 import { armCrashPoint } from '../shared/crash-points.ts'
 import type { CodingTaskInput } from '../shared/task.ts'
@@ -175,12 +175,18 @@ async function inputFor(db: Db, config: Config, taskId: string): Promise<CodingT
   }
 }
 
-function workspacesOf(db: Db, provider: SandboxProvider, config: Config): Workspaces {
+function workspacesOf(db: Db, provider: SandboxProviders, config: Config): Workspaces {
   return createWorkspaces({
     provider,
     store: createWorkspaceStore(db),
     recovery: createWorkspaceRecovery(db),
-    fill: createFiller({ db, sampleFiles: sampleProjectFiles, projectRoots: config.server.projectRoots }),
+    fill: createFiller({
+      db,
+      sampleFiles: sampleProjectFiles,
+      projectRoots: config.server.projectRoots,
+      git: config.git,
+      staging: stagingOf(provider),
+    }),
   })
 }
 
@@ -190,6 +196,7 @@ function settingsOf(config: Config): AppDeps['settings'] {
     allowedHosts: [config.server.host, ...config.server.allowedHosts],
     isLoopback: isLoopback(config.server.host),
     projectRoots: config.server.projectRoots,
+    gitOrigins: config.git.origins,
     sandboxProvider: config.sandbox.provider,
     model: { kind: config.model.kind, name: config.model.name },
     defaultBudget: { maxUsd, maxTurns, maxMinutes },

@@ -134,7 +134,12 @@ export const SourceSchema = z
     }),
     z.strictObject({ kind: z.literal('empty') }),
     z.strictObject({ kind: z.literal('files'), files: z.record(FilePath, wellFormedText(1024 * 1024)) }),
-    z.strictObject({ kind: z.literal('git'), url: GitUrl, ref: GitRef.optional() }),
+    z.strictObject({
+      kind: z.literal('git'),
+      url: GitUrl,
+      ref: GitRef.optional(),
+      depth: z.int().min(1).max(10_000).optional().describe('Commits of history; default 50'),
+    }),
     z.strictObject({
       kind: z.literal('path'),
       path: RelativePath.min(1).refine(isAbsolute, 'must be an absolute path'),

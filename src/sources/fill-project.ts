@@ -1,15 +1,27 @@
 import type { Db } from '../db/client.ts'
 import { readForkedFiles } from '../db/forks.ts'
 import { getProject, recordSourceReport } from '../db/projects.ts'
-import { fillSandbox } from '../sandbox/fill.ts'
-import type { Sandbox } from '../sandbox/types.ts'
+import { bringIn, type FillReport, fillSandbox, type GitSource } from '../sandbox/fill.ts'
+import type { Sandbox, SandboxProvider } from '../sandbox/types.ts'
 import type { FillControl } from '../sandbox/workspaces.ts'
+import { AppError } from '../shared/errors.ts'
+import { newId } from '../shared/ids.ts'
+import { createSlots, type Slots } from '../shared/slots.ts'
+import { type CloneSettings, cloneRepository } from './clone-repository.ts'
+import { gitHostOf } from './git-host.ts'
+
+/** Clones at once in one process, and from one host: a host that says nothing keeps its own places alone. */
+const MAX_CLONES = 16
+const MAX_CLONES_A_HOST = 8
 
 export interface FillerDeps {
   readonly db: Db
   readonly sampleFiles: () => Readonly<Record<string, string>>
   /** Host directories below which a `path` source may lie. */
   readonly projectRoots: readonly string[]
+  readonly git: CloneSettings
+  /** Where a repository is cloned for a sandbox that cannot do so itself; null when there is nowhere. */
+  readonly staging: SandboxProvider | null
 }
 
 /**
@@ -17,14 +29,63 @@ export interface FillerDeps {
  * `not_found` and `sandbox_*`; what was written by then is to be thrown away.
  */
 export function createFiller(deps: FillerDeps) {
+  const clones = createSlots(MAX_CLONES)
+  const hosts = new Map<string, { slots: Slots; users: number }>()
+
+  /** At most so many from one host, and no memory of hosts that nobody asks for any more. */
+  const atHost = async <T>(authority: string, onWait: () => void, work: () => Promise<T>): Promise<T> => {
+    const host = hosts.get(authority) ?? { slots: createSlots(MAX_CLONES_A_HOST), users: 0 }
+    hosts.set(authority, host)
+    host.users += 1
+    try {
+      return await host.slots.run(() => clones.run(work, onWait), onWait)
+    } finally {
+      host.users -= 1
+      if (host.users === 0) hosts.delete(authority)
+    }
+  }
+
+  const clone = async (sandbox: Sandbox, source: GitSource, control: FillControl): Promise<FillReport> => {
+    const { authority } = gitHostOf(source.url, deps.git.origins)
+    return await atHost(authority, control.onProgress, async () => {
+      if (sandbox.doors) return await cloneRepository(sandbox, source, deps.git, control)
+      return await cloneBeside(deps, sandbox, source, control)
+    })
+  }
+
   return async (projectId: string, sandbox: Sandbox, control: FillControl): Promise<void> => {
     const { source } = await getProject(deps.db, projectId)
     const report = await fillSandbox(sandbox, source, {
       sampleFiles: deps.sampleFiles,
       projectRoots: deps.projectRoots,
       forkedFiles: () => readForkedFiles(deps.db, projectId),
+      clone,
       control,
     })
     await recordSourceReport(deps.db, projectId, report)
+  }
+}
+
+/** Clones into a local sandbox made for it and passes the files on. */
+async function cloneBeside(
+  { staging, git }: FillerDeps,
+  sandbox: Sandbox,
+  source: GitSource,
+  control: FillControl,
+): Promise<FillReport> {
+  if (staging === null) {
+    const message = 'A repository is cloned on this host first, and no sandbox works here: install bubblewrap.'
+    throw new AppError('sandbox_unavailable', message)
+  }
+  const ref = await staging.ensure({ projectId: newId('prj'), generation: 1, kind: staging.kind })
+  try {
+    const place = await staging.open(ref)
+    const report = await cloneRepository(place, source, git, control)
+    const entries = place.entries?.()
+    if (!entries) throw new AppError('sandbox_unavailable', 'This kind of sandbox cannot give its files out.')
+    const brought = await control.inTurn(() => bringIn(sandbox, entries, report.notes, control))
+    return { ...report, ...brought, notes: brought.notes }
+  } finally {
+    await staging.destroy(ref)
   }
 }

@@ -16,7 +16,7 @@ import { profileFor } from '../model/profiles.ts'
 import { sampleProjectFiles } from '../model/scripted/sample-project.ts'
 import { guardWorkspaces } from '../restore/guard-workspaces.ts'
 import { createRestorer } from '../restore/restorer.ts'
-import { createSandboxProviders, e2bOptions } from '../sandbox/create.ts'
+import { createSandboxProviders, e2bOptions, stagingOf } from '../sandbox/create.ts'
 import { createWorkspaces } from '../sandbox/workspaces.ts'
 import { armCrashPoint } from '../shared/crash-points.ts'
 import { TASK_QUEUE } from '../shared/task.ts'
@@ -66,7 +66,13 @@ const unguarded = createWorkspaces({
   recovery: createWorkspaceRecovery(db),
   provider,
   patienceMs: PREPARE_PATIENCE_MS,
-  fill: createFiller({ db, sampleFiles: sampleProjectFiles, projectRoots: config.server.projectRoots }),
+  fill: createFiller({
+    db,
+    sampleFiles: sampleProjectFiles,
+    projectRoots: config.server.projectRoots,
+    git: config.git,
+    staging: stagingOf(provider),
+  }),
 })
 const restorer = createRestorer({ db, workspaces: unguarded, log, kick: publisher.hintOutbox })
 const workspaces = guardWorkspaces(unguarded, restorer)

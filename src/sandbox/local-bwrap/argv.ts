@@ -1,6 +1,6 @@
 import { BRIDGE_SCRIPT, CERTIFICATES } from '../network-env.ts'
 import type { HostView } from './host-view.ts'
-import { WORKSPACE } from './layout.ts'
+import { DOOR, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
 
 export const SANDBOX_UID = 1000
@@ -23,6 +23,8 @@ export interface CommandArgvInput {
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
   readonly workspace: string
+  /** Directory of the host that the command sees as its door. */
+  readonly doorDir?: string | undefined
   /** Directory with the generated passwd, group, hosts and nsswitch.conf. */
   readonly etcDir: string
   readonly host: HostView
@@ -129,6 +131,7 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
     if (network.systemBundle !== null) args.push('--ro-bind', network.bundle, network.systemBundle)
   }
   args.push('--bind', input.workspace, WORKSPACE)
+  if (input.doorDir !== undefined) args.push('--ro-bind', input.doorDir, DOOR)
   // The root and /dev are unsized memory file systems of the namespace: closed last, when all is mounted.
   args.push(...words('--remount-ro /dev --remount-ro /'))
   args.push('--chdir', input.cwd === '' ? WORKSPACE : `${WORKSPACE}/${input.cwd}`)

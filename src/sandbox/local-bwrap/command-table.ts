@@ -12,7 +12,7 @@ import { createFifoPool } from './fifo-pool.ts'
 import { lookAtHost } from './host-view.ts'
 import { identify, type ProcessIdentity } from './identity.ts'
 import { createJob, type JobRecord, requireState, writeExit } from './job-files.ts'
-import { jobDir, type SandboxPaths, sandboxPaths } from './layout.ts'
+import { checkName, doorsDir, jobDir, type SandboxPaths, sandboxPaths } from './layout.ts'
 import type { Limits } from './limits.ts'
 import type { StartMessage } from './protocol.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
@@ -90,6 +90,7 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
       cwd,
       env,
       workspace,
+      doorDir: spec.door === undefined ? undefined : path.join(doorsDir(options.dir), checkName('door', spec.door)),
       host,
       hardLimits,
       ...mounts,

@@ -20,6 +20,14 @@ export interface SandboxPaths {
   readonly marker: string
 }
 
+/** Where a command finds its door, when it has one. */
+export const DOOR = '/run/door'
+
+/** The directory of the host with all doors of a base directory. */
+export function doorsDir(dir: string): string {
+  return path.join(dir, 'doors')
+}
+
 const NAME = /^[A-Za-z0-9_.-]{1,128}$/
 
 /** Refuses names that could be a path, e.g. `..`. Throws `sandbox_bad_request`. */

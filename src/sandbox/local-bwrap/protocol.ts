@@ -17,6 +17,8 @@ export interface StartMessage {
   readonly idleTimeoutMs: number
   /** Whether the command has the sandbox's way out, see {@link ExecSpec.network}. */
   readonly network: boolean
+  /** Name of a directory in the base directory's `doors`. */
+  readonly door?: string
 }
 
 export type RunnerRequest =

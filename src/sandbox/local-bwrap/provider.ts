@@ -13,9 +13,9 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { createEgressGateway } from '../../egress/gateway-client.ts'
 import { AppError } from '../../shared/errors.ts'
-import type { ProbeReport, SandboxKind, SandboxProvider, SandboxRef, SandboxSummary } from '../types.ts'
+import type { Doors, ProbeReport, SandboxKind, SandboxProvider, SandboxRef, SandboxSummary } from '../types.ts'
 import { isMissing, NEW_PREFIX, readState, writeWhole } from './job-files.ts'
-import { type SandboxPaths, sandboxId, sandboxPaths, WORKSPACE } from './layout.ts'
+import { DOOR, doorsDir, type SandboxPaths, sandboxId, sandboxPaths, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
 import { probeBwrap } from './probe.ts'
 import { removeTree } from './remove-tree.ts'
@@ -57,6 +57,10 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
   mkdirSync(options.dir, { recursive: true, mode: 0o700 })
   const dir = realpathSync(options.dir)
   const bwrapPath = kind === 'unsafe-host' ? null : options.bwrapPath
+  const doors: Doors = {
+    dir: doorsDir(dir),
+    inside: (name) => (kind === 'unsafe-host' ? path.join(doorsDir(dir), name) : DOOR),
+  }
   const client = createRunnerClient({ dir, limits, nodePath, bwrapPath, idleMs: options.runnerIdleMs })
   const gateway =
     kind === 'unsafe-host'
@@ -107,7 +111,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       finishSwap(paths)
       if (!existsSync(paths.marker) || !existsSync(paths.workspace)) throw gone()
       const root = kind === 'unsafe-host' ? paths.workspace : WORKSPACE
-      return createLocalSandbox({ ref, paths, root, client, limits, gateway })
+      return createLocalSandbox({ ref, paths, root, client, limits, doors, gateway })
     },
     async *list() {
       for (const id of listIds(dir)) yield* summaryOf(sandboxPaths(dir, id))

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { EgressGateway } from '../../egress/gateway-client.ts'
 import { AppError } from '../../shared/errors.ts'
 import { checkExecSpec } from '../exec-spec.ts'
-import type { ExecState, Sandbox, SandboxRef } from '../types.ts'
+import { walkAll } from '../sources/walk-folder.ts'
+import type { Doors, ExecState, Sandbox, SandboxRef } from '../types.ts'
 import { relativePath } from './confined.ts'
 import {
   listDirectory,
@@ -47,6 +48,7 @@ export interface LocalSandboxOptions {
   readonly limits: Limits
   /** null: commands are not contained, so nobody decides what they reach. */
   readonly gateway: EgressGateway | null
+  readonly doors: Doors
 }
 
 /** One sandbox of this host. Holds no state but caches, so any number of them, in any process, may be open on it at once. */
@@ -91,6 +93,8 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
   const self: Sandbox = {
     ref,
     root,
+    doors: options.doors,
+    limits: options.limits,
     async start(spec) {
       const message = checkExecSpec(spec, { root, maxTimeoutMs: options.limits.maxTimeoutMs })
       const known = readState(jobDir(paths, spec.execId))
@@ -151,6 +155,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     async replaceFiles(entries, replaceOptions) {
       return await inTurn(() => replaceFiles({ paths, limits: options.limits }, entries, replaceOptions))
     },
+    entries: () => walkAll(paths.workspace),
     async stat(file) {
       return statPath(place, inside(file))
     },

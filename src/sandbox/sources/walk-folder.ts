@@ -29,6 +29,19 @@ export async function walkFolder(root: string): Promise<FolderNotes & { entries:
   return { notes: leftOut.notes, entries: walk(root, leftOut) }
 }
 
+/** The same for a workspace, all of it: only what is no file, directory or link is left out. */
+export function walkAll(root: string): AsyncGenerator<WorkspaceEntry> {
+  return walk(root, NOTHING_LEFT_OUT)
+}
+
+const NOTHING_LEFT_OUT: LeftOut = {
+  notes: [],
+  isLeftOut: () => Promise.resolve(false),
+  special: () => undefined,
+  unreadable: () => undefined,
+  cleanGitConfig: (text) => text,
+}
+
 async function* walk(root: string, leftOut: LeftOut): AsyncGenerator<WorkspaceEntry> {
   const handle = await open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
   try {

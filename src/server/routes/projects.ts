@@ -9,6 +9,7 @@ import { allowedPath } from '../../sandbox/sources/allowed-path.ts'
 import { refuseBoundRepository } from '../../sandbox/sources/left-out.ts'
 import type { SandboxKind } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
+import { gitHostOf } from '../../sources/git-host.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentPage, presentProject } from '../present.ts'
 import { addRoute } from '../route.ts'
@@ -40,6 +41,7 @@ export function addProjectRoutes(app: OpenAPIHono, deps: AppDeps): void {
         body.source.kind === 'path'
           ? { ...body.source, path: await confined(body.source.path, settings.projectRoots) }
           : body.source
+      if (source.kind === 'git') naming('source.url', () => gitHostOf(source.url, settings.gitOrigins))
       const sandboxProvider = body.sandboxProvider ?? settings.sandboxProvider
       requireProvider(deps, sandboxProvider)
       const project = await createProject(db, { name: body.name, source, sandboxProvider })
@@ -134,8 +136,21 @@ async function confined(path: string, roots: readonly string[]): Promise<string>
   try {
     await refuseBoundRepository(real)
   } catch (error) {
-    if (!(error instanceof AppError)) throw error
-    throw new AppError('bad_request', `source.path: ${error.message}`, { details: { 'source.path': error.message } })
+    throw namingField('source.path', error)
   }
   return real
+}
+
+/** Runs a check whose refusal is the caller's mistake in a field. */
+function naming(field: string, check: () => unknown): void {
+  try {
+    check()
+  } catch (error) {
+    throw namingField(field, error)
+  }
+}
+
+function namingField(field: string, error: unknown): unknown {
+  if (!(error instanceof AppError)) return error
+  return new AppError('bad_request', `${field}: ${error.message}`, { details: { [field]: error.message } })
 }

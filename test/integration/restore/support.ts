@@ -34,7 +34,7 @@ export function partsOf(db: Db, dir: string, kick: () => void = () => undefined)
   const unguarded = createWorkspaces({
     provider,
     store: createWorkspaceStore(db),
-    fill: createFiller({ db, sampleFiles: () => ({}), projectRoots: [] }),
+    fill: createFiller({ db, sampleFiles: () => ({}), projectRoots: [], git: { origins: [] }, staging: null }),
   })
   const restorer = createRestorer({ db, workspaces: unguarded, log: silent, kick })
   return { unguarded, workspaces: guardWorkspaces(unguarded, restorer), restorer, close: () => provider.close() }

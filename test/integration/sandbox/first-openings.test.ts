@@ -52,17 +52,18 @@ function aGate() {
 
 test('fifty new projects opened in two processes at once over two connections each: all filled once, at most four at a time', async () => {
   const now = { filling: 0, most: 0, fills: 0 }
-  const fill: Fill = async (_, sandbox, control) => {
-    now.fills += 1
-    now.filling += 1
-    now.most = Math.max(now.most, now.filling)
-    for (let i = 0; i < 3; i++) {
-      control.check()
-      await sandbox.write([{ path: `${i}.txt`, data: String(i) }])
-    }
-    await listProjects(db, { limit: 1 })
-    now.filling -= 1
-  }
+  const fill: Fill = (_, sandbox, control) =>
+    control.inTurn(async () => {
+      now.fills += 1
+      now.filling += 1
+      now.most = Math.max(now.most, now.filling)
+      for (let i = 0; i < 3; i++) {
+        control.check()
+        await sandbox.write([{ path: `${i}.txt`, data: String(i) }])
+      }
+      await listProjects(db, { limit: 1 })
+      now.filling -= 1
+    })
   const one = aProcess(fill)
   const two = aProcess(() => Promise.reject(new Error('filled by another process')))
   const projects = await Promise.all(Array.from({ length: 50 }, aProject))

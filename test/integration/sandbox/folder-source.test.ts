@@ -50,7 +50,8 @@ async function fill(sandbox: Sandbox): Promise<FillReport> {
       sampleFiles: () => ({}),
       projectRoots: [join(base, 'roots')],
       forkedFiles: async function* () {},
-      control: { check: () => undefined, onProgress: () => undefined },
+      clone: () => Promise.reject(new Error('not git')),
+      control: { check: () => undefined, onProgress: () => undefined, inTurn: (work) => work() },
     },
   )
 }

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -170,6 +170,11 @@ describe('bad input', () => {
     ['a git transport helper', { kind: 'git', url: 'ext::sh -c id' }, 'source.url'],
     ['a git URL with a password', { kind: 'git', url: 'https://me:secret@example.com/a.git' }, 'source.url'],
     ['a git ref like an option', { kind: 'git', url: 'https://example.com/a.git', ref: '--exec=x' }, 'source.ref'],
+    ['a git host on loopback', { kind: 'git', url: 'https://127.0.0.1:1/a.git' }, 'source.url'],
+    ['a git host by a number', { kind: 'git', url: 'https://2130706433/a.git' }, 'source.url'],
+    ['a git host of this machine', { kind: 'git', url: 'https://localhost/a.git' }, 'source.url'],
+    ['a metadata service', { kind: 'git', url: 'https://169.254.169.254/a.git' }, 'source.url'],
+    ['no history at all', { kind: 'git', url: 'https://example.com/a.git', depth: 0 }, 'source.depth'],
     ['a path outside the roots', { kind: 'path', path: '/etc' }, 'source.path'],
     ['a relative path', { kind: 'path', path: 'here' }, 'source.path'],
     ['a file that leaves the project', { kind: 'files', files: { '../x': 'x' } }, 'source.files.../x'],
@@ -184,6 +189,8 @@ describe('bad input', () => {
     const root = await mkdtemp(join(tmpdir(), 'keelson-root-'))
     await mkdir(join(root, 'inside'))
     await symlink('/etc', join(root, 'outside'))
+    await mkdir(join(root, 'worktree'))
+    await writeFile(join(root, 'worktree/.git'), 'gitdir: /elsewhere\n')
     const own = await aServer({
       databaseUrl: database?.url ?? '',
       redisUrl: redis?.url ?? '',
@@ -195,7 +202,9 @@ describe('bad input', () => {
         await send('/api/projects', { method: 'POST', headers: { 'content-type': 'application/json' }, body }, own)
       ).status
     }
-    expect([await from('inside'), await from('outside'), await from('missing')]).toEqual([201, 400, 400])
+    expect([await from('inside'), await from('outside'), await from('missing'), await from('worktree')]).toEqual([
+      201, 400, 400, 400,
+    ])
     await own.close()
     await rm(root, { recursive: true })
   })

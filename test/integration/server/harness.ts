@@ -175,6 +175,7 @@ export async function aServer(options: {
       allowedHosts: [],
       isLoopback: true,
       projectRoots: [],
+      gitOrigins: [],
       sandboxProvider: 'local-bwrap',
       model: {
         kind: 'scripted',

@@ -25,6 +25,7 @@ describe('loadConfig', () => {
       home: '/var/lib/keelson',
       log: { level: 'info' },
       server: { host: '127.0.0.1', port: 3000, allowedHosts: [], projectRoots: [], maxStreams: 12_000 },
+      git: { origins: [] },
       temporal: { address: 'localhost:7233', namespace: 'default', connectionOptions: {} },
       database: { url: minimal.DATABASE_URL, poolSize: 10 },
       redis: { url: minimal.REDIS_URL },

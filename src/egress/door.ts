@@ -1,0 +1,81 @@
+/** A way out of a sandbox for one command: a directory with the proxy's socket, which that command alone sees. */
+
+import { randomBytes } from 'node:crypto'
+import { closeSync, constants, openSync } from 'node:fs'
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import path from 'node:path'
+import { BRIDGE, BRIDGE_FILE, SOCKET_FILE } from './bridge.ts'
+import { createEgressProxy, type EgressProxyOptions } from './proxy.ts'
+
+/** Doors of processes that were killed go after this long; no command lives so long. */
+const STALE_MS = 24 * 3_600_000
+const MAX_SWEPT = 1_000
+
+export interface Door {
+  /** For `ExecSpec.door`. */
+  readonly name: string
+  /** Ends all connections and removes the directory. Safe to repeat. */
+  close(): Promise<void>
+}
+
+export interface DoorOptions extends EgressProxyOptions {
+  /** Where doors lie, see `Sandbox.doors`; made when it is missing. */
+  readonly dir: string
+  /** More files for the command to find beside the bridge, by name. */
+  readonly files?: Readonly<Record<string, string>>
+}
+
+/** Opens a door; whoever opens it closes it. Throws what the file system says. */
+export async function openDoor({ dir, files = {}, ...options }: DoorOptions): Promise<Door> {
+  const name = randomBytes(16).toString('hex')
+  const place = path.join(dir, name)
+  // Entered by the runner's user, listed by nobody else: the name is the secret.
+  await mkdir(dir, { recursive: true, mode: 0o711 })
+  await sweep(dir)
+  await mkdir(place, { mode: 0o755 })
+  const proxy = createEgressProxy(options)
+  // A socket's address holds about a hundred bytes: it is named through the directory's descriptor.
+  const fd = openSync(place, constants.O_RDONLY | constants.O_DIRECTORY)
+  let isOpen = true
+  const close = async (): Promise<void> => {
+    if (!isOpen) return
+    isOpen = false
+    proxy.closeAllConnections()
+    if (proxy.listening) await new Promise((resolve) => proxy.close(resolve))
+    closeSync(fd)
+    await rm(place, { recursive: true, force: true })
+  }
+  try {
+    for (const [file, text] of Object.entries({ ...files, [BRIDGE_FILE]: BRIDGE })) {
+      await writeFile(path.join(place, file), text, { mode: 0o644 })
+    }
+    await listen(proxy, `/proc/self/fd/${fd}/${SOCKET_FILE}`)
+    return { name, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function listen(server: Server, at: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ path: at, readableAll: true, writableAll: true }, () => {
+      server.removeListener('error', reject)
+      resolve()
+    })
+  })
+}
+
+async function sweep(dir: string): Promise<void> {
+  for (const name of (await readdir(dir)).slice(0, MAX_SWEPT)) {
+    try {
+      const { mtimeMs } = await stat(path.join(dir, name))
+      if (Date.now() - mtimeMs > STALE_MS) await rm(path.join(dir, name), { recursive: true, force: true })
+    } catch (error) {
+      // Closed just now by its owner.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    }
+  }
+}

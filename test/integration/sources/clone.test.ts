@@ -1,0 +1,203 @@
+/** Repositories from a real git host behind TLS, cloned by git in the real sandbox through the real proxy. */
+
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createSandboxProvider } from '../../../src/sandbox/create.ts'
+import type { FillReport, GitSource } from '../../../src/sandbox/fill.ts'
+import type { Limits } from '../../../src/sandbox/local-bwrap/limits.ts'
+import type { Sandbox } from '../../../src/sandbox/types.ts'
+import { type CloneSettings, cloneRepository } from '../../../src/sources/clone-repository.ts'
+import { HOST_REFUSED } from '../../../src/sources/git-host.ts'
+import { run } from '../../contract/sandbox/harness.ts'
+import { aGitHost, aSilentHost, type GitHostFixture } from '../../support/git-host.ts'
+
+const silent = { info: () => undefined, warn: () => undefined }
+let dir: string
+let host: GitHostFixture
+let generation = 0
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'keelson-clone-'))
+  host = await aGitHost()
+  host.repository(
+    'plain',
+    `for i in $(seq 1 60); do echo $i > n.txt; git add n.txt; git commit -qm "c$i"; done
+     ln -s n.txt link; ln -s nowhere dangling; printf '#!/bin/sh\\n' > run.sh; chmod +x run.sh; : > empty
+     printf latin > "$(printf 'caf\\351.txt')"; git add -A; git commit -qm last; git tag v2
+     git checkout -q -b side; echo side > side.txt; git add -A; git commit -qm side; git tag on-side; git checkout -q main`,
+  )
+  host.repository('empty', 'true')
+  host.repository(
+    'partial',
+    `echo '*.bin filter=lfs diff=lfs merge=lfs -text' > .gitattributes
+     printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:%064d\\nsize 1\\n' 0 > a.bin
+     git update-index --add --cacheinfo 160000,$(printf '1%.0s' $(seq 40)),sub
+     printf '[submodule "sub"]\\n path = sub\\n url = https://example.invalid/s.git\\n' > .gitmodules
+     git add .gitattributes .gitmodules a.bin; git -c core.hooksPath=/dev/null commit -qm x`,
+  )
+  host.repository(
+    'bomb',
+    'for i in 1 2 3 4 5; do head -c 40000000 /dev/zero > z$i; printf $i >> z$i; done; git add -A; git commit -qm bomb',
+  )
+})
+afterAll(async () => {
+  await host?.close()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+async function aSandbox(limits: Partial<Limits> = {}): Promise<Sandbox> {
+  const provider = createSandboxProvider({
+    kind: 'local-bwrap',
+    dir: join(dir, 's'),
+    logger: silent,
+    limits,
+    runnerIdleMs: 5_000,
+  })
+  return await provider.open(await provider.ensure({ projectId: 'prj_clone', generation: ++generation }))
+}
+const control = { check: () => undefined, onProgress: () => undefined }
+const trusting = (): CloneSettings => ({ origins: [host.origin], extraCaFile: host.caFile, silenceMs: 1_500 })
+async function clone(sandbox: Sandbox, source: Omit<GitSource, 'kind'>, settings = trusting()): Promise<FillReport> {
+  return await cloneRepository(sandbox, { kind: 'git', ...source }, settings, control)
+}
+const urlOf = (name: string) => `${host.origin}/${name}.git`
+const sentence = async (work: Promise<unknown>) =>
+  await work.then(
+    () => 'no failure',
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  )
+
+test('a clone has history to its depth, its tags, links, modes and byte names, a clean status and a clean remote', async () => {
+  const sandbox = await aSandbox()
+  const report = await clone(sandbox, { url: urlOf('plain') })
+  const seen = await run(
+    sandbox,
+    `git status --porcelain --branch; git rev-list --count HEAD; git tag; git config remote.origin.url
+     readlink link dangling; stat -c '%a %s %n' run.sh empty; ls caf* | od -An -c | tr -s ' '; git rev-parse HEAD
+     env | grep -ci proxy; cat .git/config | grep -ci '127.0.0.1\\|sslcainfo'; ls -A /run`,
+  )
+  expect({ seen: seen.output, notes: report.notes }).toEqual({
+    seen: `## main...origin/main\n50\nv2\n${urlOf('plain')}\nn.txt\nnowhere\n755 10 run.sh\n644 0 empty\n c a f 351 . t x t \\n\n${report.commit}\n0\n0\n`,
+    notes: [],
+  })
+})
+
+test('a branch, a tag, a commit id and another depth give what they name', async () => {
+  const side = await clone(await aSandbox(), { url: urlOf('plain'), ref: 'side' })
+  const tag = await aSandbox()
+  const tagged = await clone(tag, { url: urlOf('plain'), ref: 'v2', depth: 3 })
+  const one = await aSandbox()
+  const byId = await clone(one, { url: urlOf('plain'), ref: side.commit ?? '' })
+  expect({
+    tagged: (await run(tag, 'git rev-list --count HEAD; git status --porcelain; git describe --tags')).output,
+    byId: byId.commit === side.commit && tagged.commit !== side.commit,
+    files: (await run(one, 'cat side.txt; git status --porcelain')).output,
+  }).toEqual({ tagged: '3\nv2\n', byId: true, files: 'side\n' })
+})
+
+test('an empty repository, submodules and LFS are told', async () => {
+  const empty = await clone(await aSandbox(), { url: urlOf('empty') })
+  const sandbox = await aSandbox()
+  const partial = await clone(sandbox, { url: urlOf('partial') })
+  expect({
+    empty: empty.notes,
+    partial: partial.notes,
+    pointer: (await run(sandbox, 'head -c 7 a.bin; ls -A sub')).output,
+  }).toEqual({
+    empty: ['The repository at localhost has no commits yet.'],
+    partial: [
+      'Submodules (1) were not fetched; their directories are empty.',
+      'Files kept in Git LFS were not fetched; what is there are pointers to them.',
+    ],
+    pointer: 'version',
+  })
+})
+
+test('every failure is a sentence: unknown ref or repository, too large, an unknown certificate, no answer', async () => {
+  const mute = await aSilentHost()
+  const asking = await aGitHost('user:secret')
+  asking.repository('private', 'echo x > x; git add x; git commit -qm x')
+  const told = {
+    ref: await sentence(clone(await aSandbox(), { url: urlOf('plain'), ref: 'missing' })),
+    repository: await sentence(clone(await aSandbox(), { url: urlOf('none') })),
+    noAccess: await sentence(
+      clone(
+        await aSandbox(),
+        { url: `${asking.origin}/private.git` },
+        { origins: [asking.origin], extraCaFile: asking.caFile },
+      ),
+    ),
+    unpacked: await sentence(clone(await aSandbox({ workspaceBytes: 150_000_000 }), { url: urlOf('bomb') })),
+    file: await sentence(clone(await aSandbox({ fileBytes: 30 * 1024 * 1024 }), { url: urlOf('bomb') })),
+    certificate: await sentence(clone(await aSandbox(), { url: urlOf('plain') }, { origins: [host.origin] })),
+    mute: await sentence(
+      clone(await aSandbox(), { url: `${mute.origin}/x.git` }, { ...trusting(), origins: [mute.origin] }),
+    ),
+  }
+  await mute.close()
+  await asking.close()
+  expect(told).toEqual({
+    ref: 'There is no branch, tag or commit "missing" in the repository that its host gives out.',
+    repository: 'The repository could not be cloned. There is no such repository, or this service has no access to it.',
+    noAccess: 'The repository could not be cloned. There is no such repository, or this service has no access to it.',
+    unpacked: 'The repository cannot be cloned: its files are more than 143 MiB, the limit of a workspace.',
+    file: 'The repository cannot be cloned: it holds a file of more than 30 MiB, the limit of a file.',
+    certificate:
+      'The repository could not be cloned. The host’s certificate is not trusted here. If it comes from an authority of your own, name its file in KEELSON_EXTRA_CA_FILE.',
+    mute: 'The repository could not be cloned. The repository’s host does not answer, or it broke the transfer off.',
+  })
+})
+
+test('private addresses, in names and by rebinding, get one sentence and no connection', async () => {
+  const mute = await aSilentHost()
+  const port = new URL(mute.origin).port
+  const asked = [
+    ...[
+      '127.0.0.1',
+      'localhost',
+      '0.0.0.0',
+      '[::1]',
+      '[::ffff:127.0.0.1]',
+      '2130706433',
+      '0x7f.1',
+      '169.254.169.254',
+      '10.255.255.1',
+    ],
+    ...['192.168.255.1', 'host.internal', 'single'],
+  ].map((name) => `https://${name}:${port}/x.git`)
+  const answers = { private: ['127.0.0.1'], mixed: ['203.0.113.9', '127.0.0.1'], none: [] as string[] }
+  const told = []
+  for (const url of asked) told.push(await sentence(clone(await aSandbox(), { url }, { origins: [] })))
+  for (const addresses of Object.values(answers)) {
+    const resolve = () => Promise.resolve(addresses)
+    told.push(
+      await sentence(
+        clone(await aSandbox(), { url: `https://git.example.com:${port}/x.git` }, { origins: [], resolve }),
+      ),
+    )
+  }
+  const connections = mute.connections()
+  await mute.close()
+  expect({ told, connections }).toEqual({ told: Array(15).fill(HOST_REFUSED), connections: 0 })
+})
+
+test('the door leads to the one host, ends with the clone, and no other command sees it', async () => {
+  const sandbox = await aSandbox()
+  await clone(sandbox, { url: urlOf('plain') })
+  const after = await run(sandbox, 'ls /run/door 2>&1; ls /run')
+  expect({ after: after.output, left: readdirSync(sandbox.doors?.dir ?? '') }).toEqual({
+    after: "ls: cannot access '/run/door': No such file or directory\n",
+    left: [],
+  })
+})
+
+test('the door works below a path longer than a socket’s address, and by an address that the operator named', async () => {
+  const deep = join(dir, 'd'.repeat(120))
+  const provider = createSandboxProvider({ kind: 'local-bwrap', dir: deep, logger: silent, runnerIdleMs: 5_000 })
+  const sandbox = await provider.open(await provider.ensure({ projectId: 'prj_deep', generation: 1 }))
+  const origin = host.origin.replace('localhost', '127.0.0.1')
+  const report = await clone(sandbox, { url: `${origin}/plain.git` }, { ...trusting(), origins: [origin] })
+  expect((await run(sandbox, 'git rev-parse HEAD')).output).toBe(`${report.commit}\n`)
+  await provider.close()
+})

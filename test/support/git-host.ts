@@ -1,0 +1,136 @@
+/** A git host on loopback: real `git http-backend` behind TLS, with a certificate authority of the test's own. */
+
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface GitHostFixture {
+  /** `https://localhost:PORT`. */
+  readonly origin: string
+  readonly caFile: string
+  /** TLS connections that were made. */
+  connections(): number
+  /** Makes `name.git` out of shell commands that run in an empty repository on branch main. */
+  repository(name: string, script: string): void
+  close(): Promise<void>
+}
+
+const IDENTITY = {
+  GIT_AUTHOR_NAME: 't',
+  GIT_AUTHOR_EMAIL: 't@t.invalid',
+  GIT_COMMITTER_NAME: 't',
+  GIT_COMMITTER_EMAIL: 't@t.invalid',
+  GIT_CONFIG_NOSYSTEM: '1',
+}
+
+/** Starts it; `credentials` (`user:password`) makes it ask for them. */
+export async function aGitHost(credentials?: string): Promise<GitHostFixture> {
+  const dir = mkdtempSync(join(tmpdir(), 'keelson-git-host-'))
+  const env = { ...IDENTITY, PATH: '/usr/local/bin:/usr/bin:/bin', HOME: dir }
+  const openssl = (...args: string[]) => execFileSync('/usr/bin/openssl', args, { cwd: dir, stdio: 'pipe' })
+  openssl(...'req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=test-ca'.split(' '))
+  openssl(...'req -newkey rsa:2048 -nodes -keyout host.key -out host.csr -subj /CN=localhost'.split(' '))
+  writeFileSync(join(dir, 'san'), 'subjectAltName=DNS:localhost,DNS:git.example,IP:127.0.0.1\n')
+  openssl(
+    ...'x509 -req -in host.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out host.pem'.split(' '),
+  )
+  const read = (file: string) => execFileSync('cat', [join(dir, file)])
+  mkdirSync(join(dir, 'served'))
+  let connections = 0
+  const server = createServer({ key: read('host.key'), cert: read('host.pem') }, (asked, answer) => {
+    if (
+      credentials !== undefined &&
+      asked.headers.authorization !== `Basic ${Buffer.from(credentials).toString('base64')}`
+    ) {
+      answer.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
+    } else serve(join(dir, 'served'), env, asked, answer)
+  })
+  server.on('connection', () => {
+    connections += 1
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    origin: `https://localhost:${port}`,
+    caFile: join(dir, 'ca.pem'),
+    connections: () => connections,
+    repository(name, script) {
+      const work = join(dir, `work-${name}`)
+      execFileSync('bash', ['-ec', `git init -q -b main ${work} && cd ${work} && ${script}`], { env })
+      execFileSync('git', ['clone', '-q', '--bare', work, join(dir, 'served', `${name}.git`)], { env })
+      execFileSync(
+        'git',
+        ['-C', join(dir, 'served', `${name}.git`), 'config', 'uploadpack.allowReachableSHA1InWant', 'true'],
+        { env },
+      )
+    },
+    async close() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The common gateway interface, as far as git uses it. */
+function serve(root: string, env: Record<string, string>, asked: IncomingMessage, answer: ServerResponse): void {
+  const url = new URL(asked.url ?? '/', 'https://localhost')
+  const child = spawn('git', ['http-backend'], {
+    env: {
+      ...env,
+      GIT_PROJECT_ROOT: root,
+      GIT_HTTP_EXPORT_ALL: '1',
+      PATH_INFO: url.pathname,
+      QUERY_STRING: url.search.slice(1),
+      REQUEST_METHOD: asked.method ?? 'GET',
+      CONTENT_TYPE: asked.headers['content-type'] ?? '',
+      HTTP_CONTENT_ENCODING: asked.headers['content-encoding'] ?? '',
+      GIT_PROTOCOL: String(asked.headers['git-protocol'] ?? ''),
+      REMOTE_ADDR: '127.0.0.1',
+    },
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  asked.pipe(child.stdin)
+  child.stdin.on('error', () => undefined) // git had read enough
+  let head = Buffer.alloc(0)
+  let isBody = false
+  child.stdout.on('data', (chunk: Buffer) => {
+    if (isBody) return void answer.write(chunk)
+    head = Buffer.concat([head, chunk])
+    const end = head.indexOf('\r\n\r\n')
+    if (end === -1) return
+    isBody = true
+    for (const line of head.toString('latin1', 0, end).split('\r\n')) {
+      const [name = '', value = ''] = line.split(/:\s*/, 2)
+      if (name.toLowerCase() === 'status') answer.statusCode = Number.parseInt(value, 10)
+      else answer.setHeader(name, value)
+    }
+    answer.write(head.subarray(end + 4))
+  })
+  child.stdout.on('end', () => answer.end())
+}
+
+/** A host that takes connections and says nothing. */
+export async function aSilentHost(): Promise<{ origin: string; connections(): number; close(): Promise<void> }> {
+  const open = new Set<Socket>()
+  let connections = 0
+  const server = createTcpServer((socket) => {
+    connections += 1
+    open.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('close', () => open.delete(socket))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    origin: `https://localhost:${(server.address() as AddressInfo).port}`,
+    connections: () => connections,
+    async close() {
+      for (const socket of open) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
