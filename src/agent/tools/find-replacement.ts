@@ -1,5 +1,9 @@
 /** Where an edit applies in a text. Pure: no file is touched here. */
 
+import { type Splice, spliceText } from './keep-line-ends.ts'
+import { PlainText, plainLineEnds } from './line-ends.ts'
+import { readShown } from './shown-text.ts'
+
 export interface EditRequest {
   readonly oldString: string
   readonly newString: string
@@ -10,7 +14,9 @@ export type FoundReplacement =
   | {
       readonly ok: true
       readonly text: string
-      /** Offset of the first changed place in `text`. */
+      /** The text that was put in, as it was understood. */
+      readonly inserted: string
+      /** Offset of the first changed place in `text` with every line end counted as one character. */
       readonly at: number
       readonly count: number
       /** Set when only a normalised form of the text matched: says what was ignored. */
@@ -19,43 +25,71 @@ export type FoundReplacement =
   | { readonly ok: false; readonly message: string }
 
 /**
- * Replaces `oldString`, literally and only where it stands exactly once (everywhere with `replaceAll`). When it stands
- * nowhere: once more with the file's line ends, then by whole lines without regard to trailing space and typographic
- * quotes, and only if that place is the only one. A less strict match would edit the wrong place sooner or later.
+ * Replaces `oldString`, literally and only where it stands exactly once (everywhere with `replaceAll`). A line feed in it
+ * stands for whatever ends the file's lines, and the text put in takes the line ends of what it replaces or of its
+ * neighbours. Characters may be named by the form in which `read` shows them. When the text stands nowhere: once more by
+ * whole lines without regard to trailing space and typographic quotes, and only if that place is the only one. A less
+ * strict match would edit the wrong place sooner or later.
  */
 export function findReplacement(text: string, request: EditRequest): FoundReplacement {
-  const exact = replaceExact(text, request, null)
-  if (exact !== null) return exact
-  if (text.includes('\r\n')) {
-    const adapted = { ...request, oldString: toCrlf(request.oldString), newString: toCrlf(request.newString) }
-    const found = replaceExact(text, adapted, null)
-    if (found !== null) return found
+  const plain = new PlainText(text)
+  const shown = {
+    ...request,
+    oldString: readShown(request.oldString),
+    newString: readShown(request.newString),
   }
-  return replaceLines(text, request)
+  const literal = placesOf(plain, request)
+  const asShown = shown.oldString === request.oldString ? [] : placesOf(plain, shown)
+  if (literal.length > 0 && asShown.length > 0) return { ok: false, message: BOTH }
+  if (literal.length > 0) return replaceAt(plain, literal, request)
+  if (asShown.length > 0) return replaceAt(plain, asShown, shown)
+  // A line of a file with mixed line ends, as it is shown: what follows its carriage return belongs to it.
+  if (shown.oldString.endsWith('\r') && !plain.endsWithCr) {
+    const whole = { ...shown, oldString: `${shown.oldString}\n`, newString: `${shown.newString}\n` }
+    const places = placesOf(plain, whole)
+    if (places.length > 0) return replaceAt(plain, places, whole)
+  }
+  return replaceLines(plain, shown)
 }
 
-function replaceExact(text: string, request: EditRequest, approximate: string | null): FoundReplacement | null {
-  const { oldString, newString, replaceAll } = request
-  const places = placesOf(text, oldString)
-  const first = places[0]
-  if (first === undefined) return null
-  if (places.length > 1 && !replaceAll) return { ok: false, message: ambiguous(text, places) }
-  const replaced = text.split(oldString).join(newString)
-  return { ok: true, text: replaced, at: first, count: places.length, approximate }
+const BOTH =
+  'old_string has a form such as ⟦\\r⟧, and the file has both the character and that form as plain text. Give more lines around it, or the character itself; for the plain text write its bracket as ⟦\\u27e6⟧.'
+
+function replaceAt(plain: PlainText, places: readonly number[], request: EditRequest): FoundReplacement {
+  const first = places[0] ?? 0
+  if (places.length > 1 && !request.replaceAll) return { ok: false, message: ambiguous(plain.text, places) }
+  const { length } = plainLineEnds(request.oldString, plain.endsWithCr)
+  const splices = places.map((from): Splice => {
+    const isExact = originalOf(plain, from, from + length) === request.oldString
+    const isVerbatim = isExact && request.newString.includes('\r\n')
+    return { from, to: from + length, inserted: request.newString, isVerbatim }
+  })
+  const text = spliceText(plain, splices)
+  return { ok: true, text, inserted: request.newString, at: first, count: places.length, approximate: null }
 }
 
-function placesOf(text: string, part: string): number[] {
+/**
+ * Where the wanted text stands, line ends aside. Of several places those that have the very line ends asked for count
+ * alone, so that one of two lines that differ in nothing else can be named.
+ */
+function placesOf(plain: PlainText, { oldString, replaceAll }: EditRequest): number[] {
+  const part = plainLineEnds(oldString, plain.endsWithCr)
   const places: number[] = []
-  for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + part.length)) places.push(at)
-  return places
+  // Places that overlap count too where one is wanted: which of them is meant cannot be known.
+  const step = replaceAll ? part.length : 1
+  for (let at = plain.text.indexOf(part); at !== -1; at = plain.text.indexOf(part, at + step)) places.push(at)
+  if (places.length < 2 || (replaceAll && !oldString.includes('\r'))) return places
+  const exact = places.filter((at) => originalOf(plain, at, at + part.length) === oldString)
+  return exact.length > 0 ? exact : places
 }
 
-function replaceLines(text: string, { oldString, newString }: EditRequest): FoundReplacement {
-  const wanted = oldString
-    .replace(/\r?\n$/, '')
-    .split('\n')
-    .map(normaliseLine)
-  const lines = text.split('\n')
+function originalOf(plain: PlainText, from: number, to: number): string {
+  return plain.original.slice(plain.originalOffset(from), plain.originalOffset(to))
+}
+
+function replaceLines(plain: PlainText, { oldString, newString }: EditRequest): FoundReplacement {
+  const wanted = plainLineEnds(oldString, true).replace(/\n$/, '').split('\n').map(normaliseLine)
+  const lines = plain.text.split('\n')
   const normal = lines.map(normaliseLine)
   const starts: number[] = []
   for (let i = 0; i + wanted.length <= normal.length && starts.length < 2; i++) {
@@ -71,11 +105,11 @@ function replaceLines(text: string, { oldString, newString }: EditRequest): Foun
         'old_string matches nowhere exactly and more than one place approximately. Read the file and copy the lines exactly.',
     }
   }
-  const inserted = text.includes('\r\n') ? toCrlf(newString) : newString
-  const { from, end } = spanOf(lines, start, wanted.length, oldString.endsWith('\n'))
+  const { from, to } = spanOf(lines, start, wanted.length, /[\r\n]$/.test(oldString))
   return {
     ok: true,
-    text: text.slice(0, from) + inserted + text.slice(end),
+    text: spliceText(plain, [{ from, to, inserted: newString, isVerbatim: false }]),
+    inserted: newString,
     at: from,
     count: 1,
     approximate: 'trailing spaces, line ends or typographic quotes were ignored to find the place',
@@ -87,8 +121,7 @@ function spanOf(lines: readonly string[], start: number, count: number, withLine
   const from = lengthOf(lines.slice(0, start))
   const next = from + lengthOf(lines.slice(start, start + count))
   const isLast = start + count === lines.length
-  if (withLineEnd) return { from, end: isLast ? next - 1 : next }
-  return { from, end: next - (lines[start + count - 1]?.endsWith('\r') === true ? 2 : 1) }
+  return { from, to: withLineEnd && !isLast ? next : next - 1 }
 }
 
 function lengthOf(lines: readonly string[]): number {
@@ -101,10 +134,6 @@ function normaliseLine(line: string): string {
     .replace(/[\u201c\u201d\u201e\u2033]/g, '"')
     .replace(/[\u00a0\u202f]/g, ' ')
     .trimEnd()
-}
-
-function toCrlf(text: string): string {
-  return text.replace(/\r?\n/g, '\r\n')
 }
 
 function ambiguous(text: string, places: readonly number[]): string {

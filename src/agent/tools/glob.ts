@@ -1,7 +1,9 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
+import { cleanText } from './clean-text.ts'
 import { defineTool, refusal } from './define-tool.ts'
-import { search, skipGlobs } from './search.ts'
+import { findLeftOut } from './left-out.ts'
+import { search } from './search.ts'
 import { toWorkspacePath } from './workspace-path.ts'
 
 const MAX_FILES = 200
@@ -22,7 +24,7 @@ export const glob = defineTool<GlobInput>({
   name: 'glob',
   description: [
     `Finds files by a glob pattern and returns their paths, sorted, at most ${MAX_FILES}.`,
-    'Files that .gitignore names and generated directories such as node_modules are left out.',
+    'Files that .gitignore names and installed packages (node_modules, .venv) are left out, and the answer says so.',
   ].join('\n'),
   schema: GlobInputSchema,
   readOnly: true,
@@ -35,12 +37,13 @@ export const glob = defineTool<GlobInput>({
     if (stat.kind !== 'directory') return refusal(`${base.path} is not a directory.`)
     const pattern = patternWithin(input.pattern, base.path, sandbox.root)
     if (pattern === null) return refusal('The pattern must not begin with "!", nor lead out of the workspace.')
-    const args = ['--files', `--glob=${pattern}`, ...skipGlobs(`${base.path}/${pattern}`)]
-    const found = await search(args, base.path, context)
+    const leftOut = await findLeftOut(sandbox, base.path, `${base.path}/${pattern}`)
+    const found = await search(['--files', `--glob=${pattern}`, ...leftOut.globs], base.path, context)
     if (!found.ok) return refusal(found.message)
-    if (found.lines.length === 0) return { content: 'No files found.', isError: false }
-    const shown = found.lines.slice(0, MAX_FILES).map((line) => posix.join(base.path, line))
-    return { content: [...shown, ...moreNote(found.lines.length, found.complete)].join('\n'), isError: false }
+    const shown = found.lines.slice(0, MAX_FILES).map((line) => cleanText(posix.join(base.path, line)))
+    const answer =
+      shown.length === 0 ? ['No files found.'] : [...shown, ...moreNote(found.lines.length, found.complete)]
+    return { content: [...answer, ...(leftOut.note === null ? [] : [leftOut.note])].join('\n'), isError: false }
   },
 })
 

@@ -1,7 +1,10 @@
 import { z } from 'zod'
-import { cutText } from './clean-text.ts'
+import { cleanText, cutText } from './clean-text.ts'
 import { defineTool, refusal } from './define-tool.ts'
-import { search, skipGlobs } from './search.ts'
+import { findLeftOut } from './left-out.ts'
+import { findFile } from './look-alike.ts'
+import { search } from './search.ts'
+import { showCharacters } from './shown-text.ts'
 import { toWorkspacePath } from './workspace-path.ts'
 
 const MAX_LINES = 100
@@ -31,7 +34,7 @@ export const grep = defineTool<GrepInput>({
   name: 'grep',
   description: [
     `Searches the contents of files for a regular expression; at most ${MAX_LINES} lines, each cut at ${MAX_LINE_CHARS} characters.`,
-    'Binary files, files that .gitignore names and generated directories such as node_modules are left out.',
+    'Binary files, files that .gitignore names and installed packages (node_modules, .venv) are left out, and the answer says so.',
   ].join('\n'),
   schema: GrepInputSchema,
   readOnly: true,
@@ -39,12 +42,16 @@ export const grep = defineTool<GrepInput>({
     const { sandbox } = context
     const target = toWorkspacePath(input.path ?? '.', sandbox.root)
     if (!target.ok) return refusal(target.message)
-    if ((await sandbox.stat(target.path)) === null) return refusal(`${target.path} does not exist.`)
+    const { path, note } = await findFile(sandbox, target.path)
+    const stat = await sandbox.stat(path)
+    if (stat === null) return refusal(`${path} does not exist.`)
     if (input.glob?.startsWith('!')) return refusal('glob must not begin with "!".')
-    const found = await search([...argsFor(input), '--', target.path], '.', context)
+    const leftOut = stat.kind === 'directory' ? await findLeftOut(sandbox, path, `${path}/${input.glob ?? ''}`) : null
+    const found = await search([...argsFor(input), ...(leftOut?.globs ?? []), '--', path], '.', context)
     if (!found.ok) return refusal(found.message)
-    if (found.lines.length === 0) return { content: 'No matches found.', isError: false }
-    return { content: shownLines(found.lines, found.complete), isError: false }
+    const notes = [leftOut?.note ?? null, note === null ? null : `(${note})`].filter((line) => line !== null)
+    const answer = found.lines.length === 0 ? 'No matches found.' : shownLines(found.lines, found.complete)
+    return { content: [answer, ...notes].join('\n'), isError: false }
   },
 })
 
@@ -53,7 +60,6 @@ function argsFor(input: GrepInput): string[] {
     ...modeArgs(input),
     ...(input.ignore_case === true ? ['--ignore-case'] : []),
     ...(input.glob === undefined ? [] : [`--glob=${input.glob}`]),
-    ...skipGlobs(`${input.path ?? ''}/${input.glob ?? ''}`),
     `--regexp=${input.pattern}`,
   ]
 }
@@ -69,6 +75,8 @@ function modeArgs(input: GrepInput): string[] {
         '--line-number',
         '--with-filename',
         '--no-heading',
+        // Parts the path from the rest, whatever characters a name has.
+        '--null',
         // A minified file has lines of megabytes: ripgrep cuts them itself, before they fill the log.
         `--max-columns=${MAX_LINE_CHARS}`,
         '--max-columns-preview',
@@ -79,12 +87,22 @@ function modeArgs(input: GrepInput): string[] {
 
 function shownLines(lines: readonly string[], complete: boolean): string {
   const shown = lines.slice(0, MAX_LINES).map((line) => {
-    const path = line.replace(/^\.\//, '')
-    return path.length <= MAX_LINE_CHARS ? path : `${cutText(path, MAX_LINE_CHARS)} […]`
+    const text = shownLine(line)
+    return text.length <= MAX_LINE_CHARS ? text : `${cutText(text, MAX_LINE_CHARS)} […]`
   })
   if (lines.length <= MAX_LINES && complete) return shown.join('\n')
   const total = `${complete ? '' : 'more than '}${lines.length}`
   return [...shown, `(${total} lines found, the first ${shown.length} shown; narrow the pattern or the path)`].join(
     '\n',
   )
+}
+
+/** `path:number:text`, in lines of context `path-number-text`, with every character of the line visible. */
+function shownLine(line: string): string {
+  const end = line.indexOf('\0')
+  const path = cleanText((end === -1 ? line : line.slice(0, end)).replace(/^\.\//, ''))
+  if (end === -1) return path
+  const rest = line.slice(end + 1).replace(/\r$/, '')
+  const separator = /^\d+([:-])/.exec(rest)?.[1] ?? ':'
+  return `${path}${separator}${showCharacters(rest.replace(/^(\d+[:-])\ufeff/, '$1'))}`
 }

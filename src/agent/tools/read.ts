@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { defineTool, refusal } from './define-tool.ts'
-import { linesOf, numberedLine } from './numbered-lines.ts'
-import { openTextFile, type TextFile } from './text-file.ts'
+import { type FilePage, readFilePage } from './file-page.ts'
+import { lineEndNote } from './line-ends.ts'
+import { findFile } from './look-alike.ts'
+import { numberedLine } from './numbered-lines.ts'
+import { notText, statTextFile } from './text-file.ts'
 import type { ToolResult } from './tool.ts'
 import { toWorkspacePath } from './workspace-path.ts'
 
@@ -23,6 +26,7 @@ export const read = defineTool<ReadInput>({
     'Shows a text file with line numbers (number, tab, line). The numbers and the tab are not part of the file.',
     `A call shows at most ${MAX_LINES} lines or 50 KB and says with which offset to go on. Read a file before you edit it.`,
     'Several files that you need are best read in one reply, by several calls.',
+    'A character that cannot be seen is shown as ⟦\\r⟧, ⟦\\x1b⟧, ⟦\\u2028⟧ …; edit takes that form for the character.',
   ].join('\n'),
   schema: ReadInputSchema,
   readOnly: true,
@@ -30,36 +34,42 @@ export const read = defineTool<ReadInput>({
     signal.throwIfAborted()
     const target = toWorkspacePath(input.file_path, sandbox.root)
     if (!target.ok) return refusal(target.message)
-    const opened = await openTextFile(sandbox, target.path)
-    if (opened.kind === 'missing') return refusal(`${target.path} does not exist. Use glob to find files by name.`)
-    return opened.kind === 'refused' ? opened.result : showPage(opened.file, input)
+    const { path, note } = await findFile(sandbox, target.path)
+    const found = await statTextFile(sandbox, path)
+    if (found.kind === 'missing') return refusal(`${path} does not exist. Use glob to find files by name.`)
+    if (found.kind === 'refused') return found.result
+    const first = input.offset ?? 1
+    const page = await readFilePage(sandbox, path, { first, limit: input.limit ?? MAX_LINES, maxChars: MAX_CHARS })
+    if (page.kind === 'other') return refusal(notText(path, found.sizeBytes, page))
+    return showPage(page, first, note)
   },
 })
 
-function showPage(file: TextFile, input: ReadInput): ToolResult {
-  const lines = linesOf(file.text)
-  if (lines.length === 0) return { content: '(the file is empty)', isError: false }
-  const first = input.offset ?? 1
-  if (first > lines.length) return refusal(`offset ${first} is beyond the end: the file has ${lines.length} lines.`)
-  const shown = pageOf(lines, first, input.limit ?? MAX_LINES)
-  const last = first + shown.length - 1
-  const notes = [
-    ...(file.isUtf8 ? [] : ['(the file is not valid UTF-8; some characters are shown as U+FFFD)']),
-    ...(last < lines.length
-      ? [`(partial: lines ${first} to ${last} of ${lines.length}; go on with offset ${last + 1})`]
-      : []),
-  ]
-  return { content: [...shown, ...notes].join('\n'), isError: false }
+function showPage(page: FilePage, first: number, nameNote: string | null): ToolResult {
+  const { lines, totalLines } = page
+  if (totalLines === 0)
+    return { content: ['(the file is empty)', ...formNotes(page, nameNote)].join('\n'), isError: false }
+  if (first > totalLines) return refusal(`offset ${first} is beyond the end: the file has ${totalLines} lines.`)
+  const last = first + lines.length - 1
+  const shown = lines.map(({ text, length }, index) => numberedLine(text, first + index, length))
+  const more =
+    last < totalLines ? [`(partial: lines ${first} to ${last} of ${totalLines}; go on with offset ${last + 1})`] : []
+  return { content: [...shown, ...formNotes(page, nameNote), ...more].join('\n'), isError: false }
 }
 
-function pageOf(lines: readonly string[], first: number, limit: number): string[] {
-  const page: string[] = []
-  let room = MAX_CHARS
-  for (const [index, line] of lines.slice(first - 1, first - 1 + limit).entries()) {
-    const shown = numberedLine(line, first + index)
-    room -= shown.length + 1
-    if (room < 0 && page.length > 0) break
-    page.push(shown)
-  }
-  return page
+/** What the lines do not show of the file: its name, encoding, byte order mark and line ends. */
+function formNotes(page: FilePage, nameNote: string | null): string[] {
+  const mark = page.hasByteOrderMark ? `${page.encoding.toUpperCase()} with a byte order mark (BOM)` : null
+  const form = [mark, lineEndNote(page.lineEnds)].filter((part) => part !== null)
+  return [
+    ...(nameNote === null ? [] : [`(${nameNote})`]),
+    ...(page.isExact ? [] : [inexact(page)]),
+    ...(form.length === 0 ? [] : [`(${form.join('; ')}; edit and write keep this)`]),
+  ]
+}
+
+function inexact({ encoding }: FilePage): string {
+  if (encoding !== 'utf-8')
+    return `(the file holds broken ${encoding.toUpperCase()}; some characters are shown as U+FFFD)`
+  return '(the file is not valid UTF-8, perhaps Latin-1 or Windows-1252; some characters are shown as U+FFFD. To edit it, convert it with bash and iconv first)'
 }

@@ -6,7 +6,7 @@ export interface Replacement {
   readonly path: string
   /** SHA-256 of the file as it is now, null when there is none. */
   readonly current: string | null
-  readonly content: string
+  readonly content: Uint8Array
 }
 
 type WriteEffect = Extract<Effect, { kind: 'write' }>

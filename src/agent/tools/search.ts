@@ -1,4 +1,4 @@
-import { cleanText, showOutput } from './clean-text.ts'
+import { cleanText } from './clean-text.ts'
 import { execIdFor, killsOnAbort, QUIET_ENV, runExec } from './exec.ts'
 import type { ToolContext } from './tool.ts'
 
@@ -12,12 +12,10 @@ export type SearchResult =
   | { readonly ok: true; readonly lines: readonly string[]; readonly complete: boolean }
   | { readonly ok: false; readonly message: string }
 
-/** Never searched unless they are named: what tools generate or install. `.git` is never searched at all. */
-const SKIPPED_DIRECTORIES = ['node_modules', '.venv', 'venv', '__pycache__', 'dist', 'build', 'target', 'coverage']
-
 /**
  * Runs ripgrep inside the sandbox and returns its output lines, at most 256 KB of them. It honours .gitignore, looks at
- * hidden files, ignores ripgrep's own configuration and sorts by path, so that the same files give the same bytes.
+ * hidden files, ignores ripgrep's own configuration and sorts by path, so that the same files give the same bytes. The
+ * lines are as ripgrep printed them: whoever shows one makes its characters visible.
  */
 export async function search(args: readonly string[], cwd: string, context: ToolContext): Promise<SearchResult> {
   const { sandbox, signal } = context
@@ -48,8 +46,8 @@ export async function search(args: readonly string[], cwd: string, context: Tool
       tailBytes: 0,
     },
   )
-  const text =
-    output.omittedBytes === 0 ? showOutput(output) : cleanText(new TextDecoder().decode(wholeLines(output.head)))
+  const isWhole = output.omittedBytes === 0
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(isWhole ? output.head : wholeLines(output.head))
   if (state.status === 'timed_out')
     return { ok: false, message: 'The search took longer than 60 s. Narrow it to a directory.' }
   if (state.status !== 'exited')
@@ -60,18 +58,9 @@ export async function search(args: readonly string[], cwd: string, context: Tool
   // 1 means nothing found. 2 is either a faulty pattern, said at once, or files that could not be read, which do not
   // matter to the lines that were found.
   if (state.exitCode !== 0 && USAGE_ERROR.test(lines[0] ?? '')) {
-    return { ok: false, message: `The search failed: ${lines.slice(0, 8).join('\n')}` }
+    return { ok: false, message: `The search failed: ${cleanText(lines.slice(0, 8).join('\n'))}` }
   }
-  return { ok: true, lines, complete: output.omittedBytes === 0 }
-}
-
-/** Globs that keep the skipped directories out, except those that the caller named. Later globs win in ripgrep. */
-export function skipGlobs(named: string): string[] {
-  const parts = new Set(named.split('/'))
-  return [
-    '--glob=!.git',
-    ...SKIPPED_DIRECTORIES.filter((name) => !parts.has(name)).map((name) => `--glob=!**/${name}/**`),
-  ]
+  return { ok: true, lines, complete: isWhole }
 }
 
 function wholeLines(bytes: Uint8Array): Uint8Array {

@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import { defineTool, refusal } from './define-tool.ts'
+import { contentInFormOf } from './keep-form.ts'
 import { countLineChanges } from './line-changes.ts'
+import { PlainText } from './line-ends.ts'
+import { findFile } from './look-alike.ts'
 import { linesOf } from './numbered-lines.ts'
-import { findPlaceholder } from './placeholder.ts'
+import { findPlaceholder, placeholderNote, placeholderRefusal } from './placeholder.ts'
 import { conflictResult, repeatState, replaceFile } from './replace-file.ts'
 import { type OpenedFile, openTextFile, sha256 } from './text-file.ts'
 import type { ToolContext, ToolResult } from './tool.ts'
@@ -11,6 +14,10 @@ import { toWorkspacePath } from './workspace-path.ts'
 const WriteInputSchema = z.strictObject({
   file_path: z.string().min(1).max(4_096).describe('Path in the workspace, relative or absolute.'),
   content: z.string().max(2_000_000).describe('The whole content of the file.'),
+  confirm_complete: z
+    .boolean()
+    .optional()
+    .describe('Write the content although it was refused as a placeholder for omitted code. Default false.'),
 })
 
 type WriteInput = z.infer<typeof WriteInputSchema>
@@ -21,6 +28,7 @@ export const write = defineTool<WriteInput>({
   description: [
     'Creates a file, or replaces all of an existing one; missing directories are made.',
     'For a change within an existing file use edit. Give the whole content, never a placeholder for omitted parts.',
+    'An existing file keeps its line ends, byte order mark and encoding.',
   ].join('\n'),
   schema: WriteInputSchema,
   readOnly: false,
@@ -28,33 +36,41 @@ export const write = defineTool<WriteInput>({
     context.signal.throwIfAborted()
     const target = toWorkspacePath(input.file_path, context.sandbox.root)
     if (!target.ok) return refusal(target.message)
-    const opened = await openTextFile(context.sandbox, target.path)
+    const { path, note } = await findFile(context.sandbox, target.path)
+    const opened = await openTextFile(context.sandbox, path)
     if (opened.kind === 'refused') return opened.result
-    return await writeOver(target.path, opened, input.content, context)
+    const result = await writeOver(path, opened, input, context)
+    return note === null ? result : { ...result, content: `${result.content} (${note})` }
   },
 })
 
 type Writable = Exclude<OpenedFile, { kind: 'refused' }>
 
-async function writeOver(path: string, opened: Writable, content: string, context: ToolContext): Promise<ToolResult> {
-  const before = opened.kind === 'text' ? opened.file.text : null
-  const current = opened.kind === 'text' ? opened.file.sha256 : null
+async function writeOver(path: string, opened: Writable, input: WriteInput, context: ToolContext): Promise<ToolResult> {
+  const file = opened.kind === 'text' ? opened.file : null
+  const current = file?.sha256 ?? null
   const repeat = repeatState(context.begun, current)
   if (repeat === 'conflict') return conflictResult(path)
-  const existed = repeat === 'done' ? context.begun?.kind === 'write' && context.begun.before !== null : before !== null
+  const existed = repeat === 'done' ? context.begun?.kind === 'write' && context.begun.before !== null : file !== null
+  const { data, notes, text } = contentInFormOf(file, input.content)
+  const plain = new PlainText(text).text
+  const before = existed && file !== null ? new PlainText(file.text).text : null
   // Of a finished attempt the content before is gone: a replaced file's line counts are no longer known.
-  const counted =
-    repeat === 'done' && existed ? { added: 0, removed: 0 } : countLineChanges(existed ? before : null, content)
+  const counted = repeat === 'done' && existed ? { added: 0, removed: 0 } : countLineChanges(before, plain)
   if (repeat !== 'done') {
-    const placeholder = findPlaceholder(before ?? '', content)
-    if (placeholder !== null) return refusal(placeholder)
-    if (current === sha256(content) && repeat === 'first')
+    const placeholder = findPlaceholder(before ?? '', plain)
+    if (placeholder !== null) {
+      if (placeholder.lost === null) notes.push(placeholderNote(placeholder))
+      else if (input.confirm_complete !== true) return refusal(placeholderRefusal(placeholder))
+    }
+    if (current === sha256(data) && repeat === 'first')
       return { content: `${path} has this content already.`, isError: false }
-    await replaceFile(context, { path, current, content })
+    await replaceFile(context, { path, current, content: data })
   }
-  const lines = linesOf(content).length
+  const lines = linesOf(plain).length
+  const done = existed ? `Replaced ${path}; it has ${lines} lines now.` : `Created ${path} with ${lines} lines.`
   return {
-    content: existed ? `Replaced ${path}; it has ${lines} lines now.` : `Created ${path} with ${lines} lines.`,
+    content: [done, ...notes].join(' '),
     isError: false,
     fileChange: { path, kind: existed ? 'modify' : 'create', ...counted },
   }

@@ -327,6 +327,8 @@ describe('edit', () => {
   })
 })
 
+const LEFT_OUT = '(not searched: node_modules/, what .gitignore names; give such a directory as path to search it)'
+
 describe('glob and grep', () => {
   beforeEach(async () => {
     await sandbox.write([
@@ -342,12 +344,16 @@ describe('glob and grep', () => {
   })
 
   test.each([
-    [{ pattern: '**/*.ts' }, '.hidden/d.ts\nsrc/a.ts\nsrc/deep/b.ts'],
+    [{ pattern: '**/*.ts' }, `.hidden/d.ts\nsrc/a.ts\nsrc/deep/b.ts\n${LEFT_OUT}`],
     [{ pattern: '*.ts', path: 'src' }, 'src/a.ts\nsrc/deep/b.ts'],
-    [{ pattern: '/workspace/src/*.ts' }, 'src/a.ts'],
-    [{ pattern: 'src/*.{ts,js}' }, 'src/a.ts\nsrc/c.js'],
-    [{ pattern: 'node_modules/**/*.ts' }, 'node_modules/p/e.ts'],
-    [{ pattern: '*.py' }, 'No files found.'],
+    [{ pattern: '*.ts', path: 'ignored' }, 'ignored/f.ts'],
+    [{ pattern: '/workspace/src/*.ts' }, `src/a.ts\n${LEFT_OUT}`],
+    [{ pattern: 'src/*.{ts,js}' }, `src/a.ts\nsrc/c.js\n${LEFT_OUT}`],
+    [
+      { pattern: 'node_modules/**/*.ts' },
+      'node_modules/p/e.ts\n(not searched: what .gitignore names; give such a directory as path to search it)',
+    ],
+    [{ pattern: '*.py' }, `No files found.\n${LEFT_OUT}`],
   ])('glob %j', async (input, content) => {
     const { result, effects } = await call('glob', input)
     expect([result, effects]).toEqual([{ content, isError: false }, []])
@@ -371,19 +377,44 @@ describe('glob and grep', () => {
     expect(lines[0]).toBe('src/a.ts:1:const needle = 1')
     expect(lines[1]).toMatch(/^src\/c\.js:1:y+/)
     expect(lines[1]?.length).toBeLessThan(600)
-    expect(lines.slice(2)).toEqual(['src/deep/b.ts:2:needle here'])
+    expect(lines.slice(2)).toEqual(['src/deep/b.ts:2:needle here', LEFT_OUT])
   })
 
   test.each([
     [
       { pattern: 'needle', ignore_case: true, output_mode: 'files_with_matches' },
-      '.hidden/d.ts\nsrc/a.ts\nsrc/c.js\nsrc/deep/b.ts',
+      `.hidden/d.ts\nsrc/a.ts\nsrc/c.js\nsrc/deep/b.ts\n${LEFT_OUT}`,
     ],
-    [{ pattern: 'needle', output_mode: 'count', glob: '*.ts' }, 'src/a.ts:1\nsrc/deep/b.ts:1'],
+    [{ pattern: 'needle', path: 'ignored' }, 'ignored/f.ts:1:needle'],
+    [{ pattern: 'needle', output_mode: 'count', glob: '*.ts' }, `src/a.ts:1\nsrc/deep/b.ts:1\n${LEFT_OUT}`],
     [{ pattern: 'needle here', path: 'src/deep/b.ts', context: 1 }, 'src/deep/b.ts-1-no\nsrc/deep/b.ts:2:needle here'],
-    [{ pattern: '--version' }, 'No matches found.'],
+    [{ pattern: '--version' }, `No matches found.\n${LEFT_OUT}`],
   ])('grep %j', async (input, content) => {
     expect((await call('grep', input)).result).toEqual({ content, isError: false })
+  })
+
+  test('source in a directory that is called like build output is found, a virtual environment is left out and told', async () => {
+    const names = ['src/build', 'src/target', 'dist', 'coverage', 'out', 'venv', 'env']
+    await sandbox.write([
+      { path: 'package.json', data: '{}' },
+      ...names.map((name) => ({ path: `${name}/core.rb`, data: 'findMe\n' })),
+      { path: 'env/pyvenv.cfg', data: '' },
+    ])
+    const found = names.filter((name) => name !== 'env').map((name) => `${name}/core.rb`)
+    const note =
+      '(not searched: node_modules/, env/, what .gitignore names; give such a directory as path to search it)'
+    const answers = async (name: string, input: object) => (await call(name, input)).result.content.split('\n')
+    expect(await answers('glob', { pattern: '**/*.rb' })).toEqual([...found.toSorted(), note])
+    expect(await answers('glob', { pattern: 'src/**/*.rb' })).toEqual(['src/build/core.rb', 'src/target/core.rb', note])
+    expect(await answers('grep', { pattern: 'findMe' })).toEqual([
+      ...found.toSorted().map((path) => `${path}:1:findMe`),
+      note,
+    ])
+    expect(await answers('grep', { pattern: 'findMe', path: 'src' })).toEqual([
+      'src/build/core.rb:1:findMe',
+      'src/target/core.rb:1:findMe',
+    ])
+    expect(await answers('grep', { pattern: 'findMe', path: 'env' })).toEqual(['env/core.rb:1:findMe'])
   })
 
   test('what is beyond the caps is counted', async () => {
@@ -393,11 +424,157 @@ describe('glob and grep', () => {
     }))
     await sandbox.write(many)
     const files = (await call('glob', { pattern: 'many/*' })).result.content.split('\n')
-    expect([files.length, files.at(-1)]).toEqual([201, '(250 files found, the first 200 shown; narrow the pattern)'])
+    expect([files.length, files.at(-2)]).toEqual([202, '(250 files found, the first 200 shown; narrow the pattern)'])
     const matches = (await call('grep', { pattern: 'hay' })).result.content.split('\n')
-    expect([matches.length, matches.at(-1)]).toEqual([
-      101,
+    expect([matches.length, matches.at(-2)]).toEqual([
+      102,
       '(250 lines found, the first 100 shown; narrow the pattern or the path)',
     ])
+  })
+})
+
+describe('files as they are', () => {
+  const raw = async (path: string) => Buffer.from((await sandbox.read(path)).data).toString('latin1')
+  const utf16 = (text: string, isBigEndian: boolean) => {
+    const data = Buffer.from(`\ufeff${text}`, 'utf16le')
+    return isBigEndian ? data.swap16() : data
+  }
+  const know = (path: string) => ({ knownPaths: new Set([path]) })
+
+  test.each([
+    [
+      'const SECRET1 = 1; // \rconst shown = 2;\nnext\n',
+      'SECRET1',
+      '     1\tconst SECRET1 = 1; // ⟦\\r⟧const shown = 2;\n     2\tnext',
+      'f.txt:1:const SECRET1 = 1; // ⟦\\r⟧const shown = 2;',
+    ],
+    [
+      'alpha2\rbeta\rgamma\r',
+      'alpha2',
+      '     1\talpha2\n     2\tbeta\n     3\tgamma\n(line ends: lone CR (\\r); edit and write keep this)',
+      'f.txt:1:alpha2⟦\\r⟧beta⟦\\r⟧gamma',
+    ],
+    ['int a3;\n\fint b;\nint c;\n', 'a3', '     1\tint a3;\n     2\t⟦\\f⟧int b;\n     3\tint c;', 'f.txt:1:int a3;'],
+    [
+      'x4 = "\u001b[31mred\u001b[0m"\ny = 1\n',
+      'x4',
+      '     1\tx4 = "⟦\\x1b⟧[31mred⟦\\x1b⟧[0m"\n     2\ty = 1',
+      'f.txt:1:x4 = "⟦\\x1b⟧[31mred⟦\\x1b⟧[0m"',
+    ],
+    ['const a5 = "x\u2028y";\n', 'a5', '     1\tconst a5 = "x⟦\\u2028⟧y";', 'f.txt:1:const a5 = "x⟦\\u2028⟧y";'],
+    [
+      '\ufeffa6\r\nb\r\n',
+      'a6',
+      '     1\ta6\n     2\tb\n(UTF-8 with a byte order mark (BOM); line ends: CRLF (\\r\\n); edit and write keep this)',
+      'f.txt:1:a6',
+    ],
+    [
+      'a7\nb\r\nc\n',
+      'a7',
+      '     1\ta7\n     2\tb⟦\\r⟧\n     3\tc\n(mixed line ends: 2 LF, 1 CRLF (shown with ⟦\\r⟧ at the end); edit and write keep this)',
+      'f.txt:1:a7',
+    ],
+  ])('%j is shown whole by read and grep', async (text, word, shown, found) => {
+    await put('f.txt', text)
+    const read = (await call('read', { file_path: 'f.txt' })).result
+    const grep = (await call('grep', { pattern: word })).result
+    expect([read.content, grep.content]).toEqual([shown, found])
+  })
+
+  test.each([
+    ['little endian', 'hello\nbye\n', false, 'hello\nBYE\n'],
+    ['big endian with CRLF', 'hello\r\nbye\r\n', true, 'hello\r\nBYE\r\n'],
+  ])('UTF-16 %s is read, found, edited and overwritten in its own form', async (_what, text, isBig, edited) => {
+    await put('f.txt', utf16(text, isBig))
+    expect((await call('read', { file_path: 'f.txt' })).result.content).toMatch(/^ {5}1\thello\n {5}2\tbye\n\(UTF-16/)
+    expect((await call('grep', { pattern: 'bye' })).result.content).toBe('f.txt:2:bye')
+    await call('edit', { file_path: 'f.txt', old_string: 'bye', new_string: 'BYE' }, know('f.txt'))
+    expect(await raw('f.txt')).toBe(utf16(edited, isBig).toString('latin1'))
+    const { content } = (await call('write', { file_path: 'f.txt', content: 'hello\nbye\n' })).result
+    expect([await raw('f.txt'), content]).toEqual([
+      utf16(text, isBig).toString('latin1'),
+      expect.stringContaining('UTF-16'),
+    ])
+  })
+
+  test('text in another encoding is not edited, and the refusal names the encoding and a way', async () => {
+    const latin = Buffer.from('caf\u00e9 = 1\nb = 2\n', 'latin1')
+    const bare = Buffer.from('hello\nbye\n', 'utf16le')
+    await put('latin.txt', latin)
+    await put('bare.txt', bare)
+    const change = { old_string: 'b', new_string: 'B' }
+    const answers = [
+      (await call('edit', { file_path: 'latin.txt', ...change }, know('latin.txt'))).result,
+      (await call('edit', { file_path: 'bare.txt', ...change }, know('bare.txt'))).result,
+      (await call('read', { file_path: 'bare.txt' })).result,
+    ]
+    expect(answers).toEqual([
+      { content: expect.stringMatching(/Latin-1.*iconv/), isError: true },
+      { content: expect.stringMatching(/UTF-16.*iconv -f UTF-16LE/), isError: true },
+      { content: expect.stringMatching(/UTF-16.*iconv -f UTF-16LE/), isError: true },
+    ])
+    expect([await raw('latin.txt'), await raw('bare.txt')]).toEqual([latin.toString('latin1'), bare.toString('latin1')])
+  })
+
+  test('of a large file a page is read in pieces, with the right lines and count', async () => {
+    const lines = Array.from({ length: 200_000 }, (_, i) => `line ${i + 1} — ${'é'.repeat(10)}`)
+    await put('big.txt', lines.join('\r\n'))
+    const sizes: number[] = []
+    const read: Sandbox['read'] = async (path, options) => {
+      const slice = await sandbox.read(path, options)
+      sizes.push(slice.data.byteLength)
+      return slice
+    }
+    const watched: Sandbox = new Proxy(sandbox, {
+      get(target, key) {
+        const value: unknown = key === 'read' ? read : Reflect.get(target, key)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const input = { file_path: 'big.txt', offset: 150_000, limit: 2 }
+    const { content } = (await call('read', input, { sandbox: watched })).result
+    expect(content.split('\n')).toEqual([
+      `150000\t${lines[149_999]}`,
+      `150001\t${lines[150_000]}`,
+      '(line ends: CRLF (\\r\\n); edit and write keep this)',
+      '(partial: lines 150000 to 150001 of 200000; go on with offset 150002)',
+    ])
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(1024 * 1024)
+  })
+
+  test('a name that is only written differently finds the file that is there, and write makes no second one', async () => {
+    const [space, accent] = ['a\u00a0b.txt', 're\u0301s.txt']
+    await sandbox.write([
+      { path: space, data: 'one\n' },
+      { path: accent, data: 'two\n' },
+      { path: 'de\u0301/x', data: 'three\n' },
+    ])
+    const read = async (file_path: string) => (await call('read', { file_path })).result.content
+    expect([await read('a b.txt'), await read('r\u00e9s.txt'), await read('d\u00e9/x')]).toEqual([
+      '     1\tone\n(the name is a⟦\\xa0⟧b.txt, not as it was given)',
+      `     1\ttwo\n(the name is ${accent} (with combining accents, decomposed), not as it was given)`,
+      '     1\tthree\n(the name is de\u0301/x (with combining accents, decomposed), not as it was given)',
+    ])
+    const edit = { file_path: 'r\u00e9s.txt', old_string: 'two', new_string: '2' }
+    expect((await call('edit', edit, know('r\u00e9s.txt'))).result.isError).toBe(false)
+    const { content } = (await call('write', { file_path: 'r\u00e9s.txt', content: 'new\n' })).result
+    await call('write', { file_path: 'd\u00e9/y', content: 'y\n' })
+    expect(content).toContain('the name is')
+    const { entries } = await sandbox.list('', { depth: 2, limit: 20 })
+    expect(entries.map(({ path }) => path)).toEqual([space, 'de\u0301', 'de\u0301/x', 'de\u0301/y', accent])
+    expect(await contentOf(accent)).toBe('new\n')
+  })
+
+  test('an overwriting that would lose most of a file is refused until it is confirmed', async () => {
+    const before = Array.from({ length: 30 }, (_, i) => `export const f${i} = ${i}\n`).join('')
+    await put('f.ts', before)
+    const input = { file_path: 'f.ts', content: 'export const f0 = 1\n// ... existing code ...\n' }
+    const refused = (await call('write', input)).result
+    expect([refused, await contentOf('f.ts')]).toEqual([
+      { content: expect.stringMatching(/30 lines .* confirm_complete/), isError: true },
+      before,
+    ])
+    await call('write', { ...input, confirm_complete: true })
+    expect(await contentOf('f.ts')).toBe(input.content)
   })
 })

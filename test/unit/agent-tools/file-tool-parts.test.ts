@@ -79,8 +79,11 @@ describe('findPlaceholder', () => {
     '    ... (rest of the function)',
     '// rest of the code unchanged',
     '{/* ... existing components ... */}',
-  ])('%s stands for omitted code', (line) => {
-    expect(findPlaceholder('', `a\n${line}\nb`)).toContain('Line 2')
+  ])('%s, in place of lines that are lost, stands for omitted code', (line) => {
+    const before = 'a\n1\n2\n3\nb'
+    expect(findPlaceholder(before, `a\n${line}\nb`)).toEqual({ line: 2, text: line.trim(), lost: 3 })
+    // Where nothing is lost it is only pointed out.
+    expect(findPlaceholder('', `a\n${line}\nb`)).toEqual({ line: 2, text: line.trim(), lost: null })
   })
 
   test.each([
@@ -88,15 +91,37 @@ describe('findPlaceholder', () => {
     'call(...rest)',
     '...',
     '    ...',
+    '  ...rest',
+    '  ...rest,',
+    '  ...previous,',
+    '  ...other.items,',
+    '  ...args',
+    '    ..Default::default()',
     '// the rest of the world: see docs.',
     'print("... existing code ...")',
     '// existing callers pass null',
-  ])('%s is ordinary text', (line) => {
-    expect(findPlaceholder('', line)).toBeNull()
+  ])('%s is ordinary text, whatever is lost', (line) => {
+    expect(findPlaceholder('1\n2\n3\n4\n5', line)).toBeNull()
+  })
+
+  test('what counts is what is lost', () => {
+    const exports = Array.from({ length: 30 }, (_, i) => `export const f${i} = ${i}`).join('\n')
+    const marker = '// ... existing code ...'
+    const readme = '# Use\n```js\nstart({\n  port: 1,\n  // ... other options\n})\n```\n'
+    const lost = (before: string, after: string) => findPlaceholder(before, after)?.lost
+    expect([
+      lost(exports, `export const f0 = 1\n${marker}\n`),
+      lost(exports, `${'const other = 1\n'.repeat(40)}${marker}\n`),
+      lost(exports, `${exports}\n${marker}\n`),
+      lost('line', readme),
+      lost('# Old\nwords\n', readme),
+      lost('z', marker),
+      lost('function a() {\n  one()\n  two()\n}\n', `function a() {\n  ${marker}\n}\n`),
+    ]).toEqual([30, 30, null, null, null, 1, 2])
   })
 
   test('a line that was there before may stay', () => {
-    expect(findPlaceholder('// ... existing code ...', 'x\n// ... existing code ...')).toBeNull()
+    expect(findPlaceholder('// ... existing code ...\n1\n2', 'x\n// ... existing code ...')).toBeNull()
   })
 })
 

@@ -44,10 +44,10 @@ test('definitions are plain object schemas with the contract’s field names', (
   expect(fields).toEqual([
     ['bash', ['command', 'timeout', 'description'], ['command'], 'object', keys],
     ['read', ['file_path', 'offset', 'limit'], ['file_path'], 'object', keys],
-    ['write', ['file_path', 'content'], ['file_path', 'content'], 'object', keys],
+    ['write', ['file_path', 'content', 'confirm_complete'], ['file_path', 'content'], 'object', keys],
     [
       'edit',
-      ['file_path', 'old_string', 'new_string', 'replace_all'],
+      ['file_path', 'old_string', 'new_string', 'replace_all', 'confirm_complete'],
       ['file_path', 'old_string', 'new_string'],
       'object',
       keys,
