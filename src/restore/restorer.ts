@@ -32,7 +32,6 @@ const WAIT_MS = 20_000
 const SWEEP_WAIT_MS = 8_000
 const POLL_MS = 100
 const PROJECTS_A_SWEEP = 100
-const MAX_LISTED_PATHS = 5_000
 
 export interface RestorerDeps {
   readonly db: Db
@@ -72,13 +71,14 @@ export function createRestorer(deps: RestorerDeps): Restorer {
   ): Promise<CheckpointInConversation | { error: unknown }> {
     const before = restore.beforeTree ?? (await ownTree(restore.projectId, sandbox))
     if (restore.beforeTree === null) await noteBefore(db, restore.id, before)
-    const paths = pathsToTouch(await sandbox.changes(before, restore.targetTree), restore.paths)
     held.check()
+    const chosen = restore.paths ?? undefined
     try {
-      if (paths === undefined || paths.length > 0) await sandbox.restore(restore.targetTree, paths)
+      // Only what differs: what neither tree holds is not touched, also when somebody finishes it who no longer sees it so.
+      await sandbox.restore(restore.targetTree, chosen, before)
     } catch (error) {
       if (error instanceof AppError && error.retryable) throw error
-      await goBack(sandbox, { before, paths }, error)
+      await goBack(sandbox, { before, target: restore.targetTree, chosen }, error)
       await failRestore(db, restore, error instanceof Error ? error.message : String(error))
       deps.kick()
       return { error }
@@ -205,27 +205,14 @@ async function changesTo(sandbox: Sandbox, tree: string): Promise<FileChange[]> 
   }
 }
 
-/**
- * The files that differ and are chosen, and no others: what neither tree holds is not touched, also when the restore is
- * finished by somebody who no longer sees it as it was. undefined: all, since they cannot be listed. Pure.
- */
-function pathsToTouch(changes: readonly FileChange[], chosen: readonly string[] | null): string[] | undefined {
-  const touched = changes
-    .map((change) => change.path)
-    .filter((path) => chosen === null || chosen.some((one) => path === one || path.startsWith(`${one}/`)))
-  // Names that are not UTF-8 do not come back from git as they are.
-  const isListed = touched.length <= MAX_LISTED_PATHS && touched.every((path) => !path.includes('\u{FFFD}'))
-  return isListed ? touched : (chosen?.slice() ?? undefined)
-}
-
 /** Undoes what a failed restore had done. When that fails too the restore stays pending, since the files are neither. */
 async function goBack(
   sandbox: Sandbox,
-  { before, paths }: { before: string; paths: readonly string[] | undefined },
+  { before, target, chosen }: { before: string; target: string; chosen: readonly string[] | undefined },
   cause: unknown,
 ): Promise<void> {
   try {
-    await sandbox.restore(before, paths)
+    await sandbox.restore(before, chosen, target)
   } catch (error) {
     if (error instanceof AppError && error.code === 'sandbox_gone') return
     throw new AppError('sandbox_unreachable', 'The files could not be restored yet; it is tried again.', { cause })

@@ -209,6 +209,21 @@ export interface TreeFile {
   readonly data: Uint8Array
 }
 
+/** Why checkpoints do not hold a place: what tools install, build or cache, git's own, what cannot be read, too large. */
+export type LeftOutKind = 'dependencies' | 'build' | 'cache' | 'git' | 'unseen' | 'large'
+
+/** A place that checkpoints do not hold and in which something changed. */
+export interface LeftOut {
+  readonly path: string
+  /** `cache` also when nothing but caches in it changed: that is no work of a task. */
+  readonly kind: LeftOutKind
+  /** How many files came, went or changed; `replaced` of them were there before. */
+  readonly files: number
+  readonly replaced: number
+  /** Some of the files that are there now, at most five. */
+  readonly examples: readonly string[]
+}
+
 export interface TreeDiff {
   /** Unified diff, cut at `maxBytes` on a line's end. */
   readonly patch: string
@@ -266,10 +281,18 @@ export interface Sandbox {
 
   /** Stores the workspace's files as a git tree outside the workspace and returns its hash. Same files, same hash. */
   checkpoint(): Promise<string>
+  /** Files that differ, in order of paths; when none does, empty directories that do, with a slash at the end. */
   changes(from: string, to: string): Promise<FileChange[]>
   diff(from: string, to: string, options: { maxBytes: number; paths?: readonly string[] }): Promise<TreeDiff>
-  /** Makes the workspace's files equal to a checkpoint (or only the given paths); ignored directories stay. */
-  restore(tree: string, paths?: readonly string[]): Promise<void>
+  /**
+   * Makes the workspace's files equal to a checkpoint, or only the given paths; with `before` only what differs between
+   * that checkpoint and `tree`. What checkpoints leave out stays. Safe to repeat.
+   */
+  restore(tree: string, paths?: readonly string[], before?: string): Promise<void>
+  /** Notes, under a key, how the places that checkpoints leave out are now; what is noted already stays. Safe to repeat. */
+  markLeftOut(key: string): Promise<void>
+  /** In which of these places something changed since; empty when nothing was noted under the key. */
+  leftOutSince(key: string): Promise<readonly LeftOut[]>
   /** A checkpoint's files, one after the other; what is in the workspace now does not matter. A fork needs it. */
   treeFiles?(tree: string): AsyncIterable<TreeFile>
 

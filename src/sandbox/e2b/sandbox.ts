@@ -8,9 +8,10 @@ import { checkName, WORKSPACE } from '../local-bwrap/layout.ts'
 import type { StartMessage } from '../local-bwrap/protocol.ts'
 import type { SandboxLogger } from '../local-bwrap/provider.ts'
 import { parseChanges } from '../local-bwrap/shadow-git.ts'
-import type { ExecSpec, FileWrite, Sandbox, SandboxRef } from '../types.ts'
+import type { ExecSpec, FileChange, FileWrite, Sandbox, SandboxRef } from '../types.ts'
 import { takeKeptCheckpoint } from './keep-checkpoint.ts'
 import type { CheckpointStore } from './ledger.ts'
+import { readLeftOut } from './left-out.ts'
 import { bytesOf, nonsense, numbersAfter, readEntries, readState, readStates, readTreeFiles } from './replies.ts'
 import { LAST_CALL_MS, PAYLOAD, shellQuote, type VmLink } from './vm.ts'
 
@@ -19,6 +20,9 @@ const DEFAULT_READ_BYTES = 16 * 1024 * 1024
 const MAX_LISTED = 100_000
 const MAX_DEPTH = 32
 const MAX_CHANGES_BYTES = 64 * 1024 * 1024
+const MAX_LEFT_OUT_BYTES = 4 * 1024 * 1024
+/** Paths of one restore that are named one by one. */
+const MAX_TOUCHED = 5_000
 const BUSY_RETRY_MS = 10_000
 const HASH = /^[0-9a-f]{40}$/
 
@@ -65,7 +69,7 @@ export function createE2bSandbox({ ref, link, store, logger, setNetwork }: E2bSa
     return readState(await firstLine(link.call('start', [message.execId, message.taskId, PAYLOAD, stdin], { payload })))
   }
 
-  return {
+  const self: Sandbox = {
     ref,
     root: WORKSPACE,
     start,
@@ -140,10 +144,19 @@ export function createE2bSandbox({ ref, link, store, logger, setNetwork }: E2bSa
       const kept = data.subarray(0, maxBytes)
       return { patch: kept.subarray(0, kept.lastIndexOf(10) + 1).toString('utf8'), truncated: true }
     },
-    async restore(tree, paths) {
-      checkTrees(tree)
-      const chosen = (paths ?? []).map(inside)
-      await inTurn(() => link.call('restore', [tree, ...(chosen.includes('') ? [] : chosen)]))
+    async restore(tree, paths, before) {
+      checkTrees(tree, ...(before === undefined ? [] : [before]))
+      const asked = paths === undefined || paths.map(inside).includes('') ? null : paths.map(inside)
+      const chosen = before === undefined ? asked : pathsToTouch(await self.changes(before, tree), asked)
+      if (chosen?.length === 0) return
+      await inTurn(() => link.call('restore', [tree, ...(chosen ?? [])]))
+    },
+    async markLeftOut(key) {
+      await inTurn(() => link.call('mark', [checkName('key', key)]))
+    },
+    async leftOutSince(key) {
+      const reply = await inTurn(() => link.call('since', [checkName('key', key), MAX_LEFT_OUT_BYTES]))
+      return readLeftOut(bytesOf(reply).toString('utf8'))
     },
 
     async *treeFiles(tree) {
@@ -164,6 +177,19 @@ export function createE2bSandbox({ ref, link, store, logger, setNetwork }: E2bSa
       return { sizeBytes, files }
     },
   }
+  return self
+}
+
+/**
+ * The files that differ and are chosen, and no others; null: all, since they cannot be listed, as names that are not UTF-8
+ * do not come back from git as they are. Pure.
+ */
+function pathsToTouch(changes: readonly FileChange[], chosen: readonly string[] | null): readonly string[] | null {
+  const touched = changes
+    .map((change) => change.path)
+    .filter((path) => chosen === null || chosen.some((one) => path === one || path.startsWith(`${one}/`)))
+  const isListed = touched.length <= MAX_TOUCHED && touched.every((path) => !path.includes('\u{FFFD}'))
+  return isListed ? touched : chosen
 }
 
 async function firstLine(reply: Promise<string>): Promise<string | undefined> {

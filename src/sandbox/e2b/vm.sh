@@ -19,11 +19,13 @@ HOME_DIR=$HOME/.keelson
 JOBS=$HOME_DIR/jobs
 STAGING=$HOME_DIR/staging
 PACKS=$HOME_DIR/packs
+MARKS=$HOME_DIR/left-out
 SHADOW=$HOME_DIR/shadow.git
 HEAD_BYTES=8388608
 TAIL_BYTES=262144
 MAX_FILE_BYTES=2097152
 INLINE_PACK_BYTES=262144
+MAX_MARKED=200000
 
 begin() { printf '@@keelson\n'; }
 refuse() {
@@ -40,7 +42,7 @@ now_ms() {
 
 op_init() {
   local missing=() tool
-  for tool in git setsid stdbuf stat find grep head tail tee wc sort base64 mkfifo realpath du paste cut sed tr mktemp timeout; do
+  for tool in git setsid stdbuf stat find grep head tail tee wc sort base64 mkfifo realpath du paste cut sed tr mktemp timeout comm; do
     command -v "$tool" >/dev/null || missing+=("$tool")
   done
   [ ${#missing[@]} -eq 0 ] || refuse unavailable "the E2B template lacks ${missing[*]}; use one that has bash, coreutils, findutils, grep, git and util-linux"
@@ -51,7 +53,7 @@ op_init() {
 }
 # The agent owns these and may have removed them: then its commands and checkpoints are unknown, and nothing else.
 make_directories() {
-  mkdir -p "$JOBS" "$STAGING" "$PACKS" "$SHADOW/objects" "$SHADOW/refs" "$SHADOW/info"
+  mkdir -p "$JOBS" "$STAGING" "$PACKS" "$MARKS" "$SHADOW/objects" "$SHADOW/refs" "$SHADOW/info"
   printf '* -text -filter -ident !diff -merge -eol -working-tree-encoding\n' >"$SHADOW/info/attributes"
   printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n\thooksPath = /dev/null\n\tfsmonitor = false\n\tprotectNTFS = false\n\tprotectHFS = false\n\tautocrlf = false\n\tsymlinks = true\n\tfileMode = true\n' >"$SHADOW/config"
   printf 'ref: refs/heads/none\n' >"$SHADOW/HEAD"
@@ -650,6 +652,40 @@ op_restore() {
   rm -rf "$WORK"
   [ -z "$refused" ] || bad "$refused cannot be restored: a directory with other files is in its place"
   begin
+}
+
+# ---- what checkpoints leave out ----
+
+# Prints each file of it: path TAB mode, size, times and inode, ended by NUL, sorted. Of a git directory what steers it.
+left_out() {
+  local ignored builds place part
+  names "$IGNORED" && ignored=("${NAMES[@]}")
+  names "$BUILDS" && builds=("${NAMES[@]}")
+  cd "$WORKSPACE" || return 0
+  find . -mindepth 1 -maxdepth 65 \( -type d \( "${ignored[@]}" \) -prune -print0 \) \
+    -o \( -type d \( "${builds[@]}" \) -exec sh -c "$HAS_MANIFEST" _ {} \; -prune -print0 \) \
+    -o \( -type f -size "+${MAX_FILE_BYTES}c" -print0 \) 2>/dev/null |
+    while IFS= read -r -d '' place; do
+      if [ "${place##*/}" != .git ]; then set -- "$place"; else set -- "$place"/{HEAD,packed-refs,refs,info,config,hooks}; fi
+      for part; do find "$part" ! -type d ! -name '*.sample' -printf '%P\t%p\t%m %s %T@ %C@ %i\0' 2>/dev/null; done
+    done | head -z -n $MAX_MARKED | cut -z -f2- | sort -z
+}
+# op_mark KEY: keeps how it is now; what is kept already stays.
+op_mark() {
+  local fresh
+  mkdir -p "$MARKS"
+  if ! [ -f "$MARKS/$1" ]; then
+    fresh=$(mktemp "$MARKS/.new-XXXXXXXX") || refuse busy "the disk of the sandbox takes no more"
+    left_out >"$fresh"
+    mv "$fresh" "$MARKS/$1"
+  fi
+  begin
+}
+# op_since KEY MAXBYTES: in base64 the lines that are only in the mark, and after a TAB those that are only here.
+op_since() {
+  begin
+  [ -f "$MARKS/$1" ] || return 0
+  comm -z -3 "$MARKS/$1" <(left_out) | head -c "$2" | base64 -w0
 }
 
 operation=$1

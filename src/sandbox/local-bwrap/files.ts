@@ -1,14 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { constants, lstatSync, readdirSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs'
+import { constants, lstatSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import type { FileEntry, FileSlice, FileStat } from '../types.ts'
-import { kindOf, openExactDirectory, openOrMakeDirectory, openPath, parentOf } from './confined.ts'
+import { kindOf, openOrMakeDirectory, openPath, parentOf } from './confined.ts'
+import { type OpenDirectory, openChild, openRoot, readNames, statChild, toShown } from './descriptors.ts'
 
 /** Largest part of a file that one `read` returns when the caller says nothing. */
 const DEFAULT_READ_BYTES = 16 * 1024 * 1024
 const MAX_LIST_DEPTH = 32
+const MAX_LISTED_NAMES = 50_000
+const MAX_MEASURED_DEPTH = 256
 /** Directory entries looked at between two breaths of the event loop. */
 const ENTRIES_PER_BREATH = 500
 
@@ -144,7 +147,8 @@ export function statPath(place: WorkspacePlace, relative: string): FileStat | nu
 
 /**
  * Lists a directory in order of names, each directory before what is in it; `depth` 1 is the directory alone. Links are
- * named, not followed. `truncated` says that there is more than `limit`.
+ * named, not followed. `truncated` says that there is more: beyond `limit`, or in a directory that cannot be read or has
+ * more than 50,000 names.
  */
 export async function listDirectory(
   place: WorkspacePlace,
@@ -153,48 +157,52 @@ export async function listDirectory(
 ): Promise<{ entries: FileEntry[]; truncated: boolean }> {
   const top = openPath(place.workspace, relative)
   if (top === null) throw new AppError('sandbox_bad_request', `there is no directory ${relative || '.'}`)
-  top.close()
-  if (!top.stat.isDirectory()) throw new AppError('sandbox_bad_request', `${relative} is not a directory`)
-  const entries: FileEntry[] = []
-  const truncated = !(await listInto(
-    place.workspace,
-    top.at,
-    Math.min(options.depth, MAX_LIST_DEPTH),
-    options.limit,
-    entries,
-  ))
-  return { entries, truncated }
+  try {
+    if (!top.stat.isDirectory()) throw new AppError('sandbox_bad_request', `${relative} is not a directory`)
+    const listing = { entries: new Array<FileEntry>(), limit: options.limit, isCut: false }
+    await listInto(top, top.at, Math.min(options.depth, MAX_LIST_DEPTH), listing)
+    return { entries: listing.entries, truncated: listing.isCut }
+  } finally {
+    top.close()
+  }
 }
 
-async function listInto(
-  workspace: string,
-  at: string,
-  depth: number,
-  limit: number,
-  entries: FileEntry[],
-): Promise<boolean> {
-  const directory = openExactDirectory(workspace, at)
-  if (directory === null) return true
-  const here: FileEntry[] = []
-  try {
-    for (const name of readdirSync(directory.handle).sort()) {
-      const stat = lstatSync(`${directory.handle}/${name}`, { throwIfNoEntry: false })
-      if (stat === undefined) continue
-      const entryPath = at === '' ? name : `${at}/${name}`
-      here.push({ path: entryPath, name, kind: kindOf(stat), sizeBytes: stat.isFile() ? stat.size : 0 })
-      if (entries.length + here.length > limit) break
+interface Listing {
+  readonly entries: FileEntry[]
+  readonly limit: number
+  isCut: boolean
+}
+
+async function listInto(directory: OpenDirectory, at: string, depth: number, listing: Listing): Promise<void> {
+  const names = readNames(directory, MAX_LISTED_NAMES)
+  if (names === null || names === 'many') {
+    listing.isCut = true
+    return
+  }
+  for (const byteName of names) {
+    const stat = statChild(directory, byteName)
+    if (stat === null) continue
+    if (listing.entries.length >= listing.limit) {
+      listing.isCut = true
+      return
     }
-  } finally {
-    directory.close()
+    const name = toShown(byteName)
+    const entryPath = at === '' ? name : `${at}/${name}`
+    const kind = kindOf(stat)
+    listing.entries.push({ path: entryPath, name, kind, sizeBytes: kind === 'file' ? stat.size : 0 })
+    if (listing.entries.length % ENTRIES_PER_BREATH === 0) await breathe()
+    if (kind !== 'directory' || depth <= 1) continue
+    const child = openChild(directory, byteName)
+    if (child === null) {
+      listing.isCut = true
+      continue
+    }
+    try {
+      await listInto(child, entryPath, depth - 1, listing)
+    } finally {
+      child.close()
+    }
   }
-  for (const entry of here) {
-    if (entries.length >= limit) return false
-    entries.push(entry)
-    if (entries.length % ENTRIES_PER_BREATH === 0) await breathe()
-    if (entry.kind !== 'directory' || depth <= 1) continue
-    if (!(await listInto(workspace, entry.path, depth - 1, limit, entries))) return false
-  }
-  return true
 }
 
 /** Removes a file, a link or an empty directory; true when it is gone, false when it is a directory with something in it. */
@@ -219,28 +227,42 @@ export function removeOne(place: WorkspacePlace, relative: string): boolean {
   }
 }
 
-/** Bytes on disk and number of files. Never follows links; stops counting at `maxEntries`. */
+/**
+ * Bytes on disk and number of files, hard links once. Never follows links; stops counting at `maxEntries`. What cannot be
+ * looked at is not counted.
+ */
 export async function measureWorkspace(place: WorkspacePlace, maxEntries = 500_000) {
-  let sizeBytes = 0
-  let files = 0
+  const total = { sizeBytes: 0, files: 0 }
+  const linked = new Set<number>()
   let seen = 0
-  const pending = ['']
-  while (pending.length > 0 && seen < maxEntries) {
-    const at = pending.pop() as string
-    const directory = openExactDirectory(place.workspace, at)
-    if (directory === null) continue
-    try {
-      for (const name of readdirSync(directory.handle)) {
-        const stat = lstatSync(`${directory.handle}/${name}`, { throwIfNoEntry: false })
-        if (stat === undefined) continue
-        if (++seen % ENTRIES_PER_BREATH === 0) await breathe()
-        sizeBytes += stat.blocks * 512
-        if (stat.isDirectory()) pending.push(at === '' ? name : `${at}/${name}`)
-        else files++
+
+  const measure = async (directory: OpenDirectory, depth: number): Promise<void> => {
+    for (const name of readNames(directory, maxEntries - seen, 'cut') ?? []) {
+      if (++seen % ENTRIES_PER_BREATH === 0) await breathe()
+      const stat = statChild(directory, name)
+      if (stat === null) continue
+      if (stat.nlink > 1 && !stat.isDirectory()) {
+        if (linked.has(stat.ino)) continue
+        linked.add(stat.ino)
       }
-    } finally {
-      directory.close()
+      total.sizeBytes += stat.blocks * 512
+      if (!stat.isDirectory()) total.files++
+      const child = stat.isDirectory() && depth < MAX_MEASURED_DEPTH ? openChild(directory, name) : null
+      if (child === null) continue
+      try {
+        await measure(child, depth + 1)
+      } finally {
+        child.close()
+      }
     }
   }
-  return { sizeBytes, files }
+
+  const root = openRoot(place.workspace)
+  if (root === null) return total
+  try {
+    await measure(root, 0)
+    return total
+  } finally {
+    root.close()
+  }
 }

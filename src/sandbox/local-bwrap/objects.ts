@@ -1,39 +1,40 @@
 /**
  * Git objects written and read by ourselves: blobs, trees and nothing else, loose, in the shadow directory. No git process
  * reads the workspace for a checkpoint, so nothing that lies in it (hooks, config, attributes, nested repositories) can
- * have a say, and an unchanged workspace costs no process at all. Format: gitrepository-layout and the pack/loose object
- * documentation of git; `git fsck` accepts what comes out.
+ * have a say, and an unchanged workspace costs no process at all. Format: gitrepository-layout and the loose object
+ * documentation of git, which reads what comes out.
  */
 
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, statfsSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { deflate, deflateSync, inflate } from 'node:zlib'
 import { AppError } from '../../shared/errors.ts'
+import type { ByteName } from './descriptors.ts'
+import { isDirectoryMode, type TreeMode } from './entry-mode.ts'
 
 const deflateAsync = promisify(deflate)
 const inflateAsync = promisify(inflate)
 
-export type TreeMode = '100644' | '100755' | '120000' | '40000'
-
-/** One line of a tree. `name` and paths made of it are byte strings (latin1), since file names need not be UTF-8. */
+/** One line of a tree. */
 export interface TreeEntry {
   readonly mode: TreeMode
-  readonly name: string
+  readonly name: ByteName
   readonly hash: string
 }
 
-/** Files of a tree by path; directories are implied. */
-export type FlatTree = ReadonlyMap<string, { readonly mode: TreeMode; readonly hash: string }>
-
+/** Objects are named by content, so writers in several processes do not collide. */
 export interface ObjectStore {
+  /** Both throw `sandbox_busy` when the disk is almost full. Safe to repeat. */
   putBlob(data: Uint8Array): Promise<string>
   putTree(entries: readonly TreeEntry[]): Promise<string>
+  /** Both throw `sandbox_bad_request` when there is no such object in the store. */
   readBlob(hash: string): Promise<Buffer>
-  /** Throws `sandbox_bad_request` when the tree is not in the store. */
-  flatten(tree: string): Promise<FlatTree>
+  readTree(hash: string): Promise<TreeEntry[]>
+  /** Forgets which objects are stored already: some were removed. */
+  forget(): void
 }
 
 const HASH = /^[0-9a-f]{40}$/
@@ -41,21 +42,28 @@ const HASH = /^[0-9a-f]{40}$/
 const LEVEL = 1
 /** Packing this little takes less time than handing it to another thread. */
 const SMALL_BYTES = 32 * 1024
-const MAX_TREE_DEPTH = 256
 /** Names known to be stored already; forgotten as a whole when there are too many. */
 const MAX_KNOWN = 100_000
+/** Unpacked, no object of ours is larger: a file of 2 MiB, or the tree of a directory of 50,000 long names. */
+const MAX_OBJECT_BYTES = 32 * 1024 * 1024
+const DISK_CHECK_MS = 250
 
 /** Hash of an object as git computes it. */
 export function objectHash(type: 'blob' | 'tree', data: Uint8Array): string {
   return createHash('sha1').update(`${type} ${data.length}\0`).update(data).digest('hex')
 }
 
+export const EMPTY_TREE = objectHash('tree', Buffer.alloc(0))
+
 /** The bytes of a tree object; entries are sorted as git wants them, directories as if their name ended in a slash. */
 export function encodeTree(entries: readonly TreeEntry[]): Buffer {
-  const key = (entry: TreeEntry) => (entry.mode === '40000' ? `${entry.name}/` : entry.name)
-  const sorted = [...entries].sort((a, b) => (key(a) < key(b) ? -1 : 1))
+  const keyed = entries.map((entry) => ({ entry, key: isDirectoryMode(entry.mode) ? `${entry.name}/` : entry.name }))
+  keyed.sort((a, b) => (a.key < b.key ? -1 : 1))
   return Buffer.concat(
-    sorted.flatMap((entry) => [Buffer.from(`${entry.mode} ${entry.name}\0`, 'latin1'), Buffer.from(entry.hash, 'hex')]),
+    keyed.flatMap(({ entry }) => [
+      Buffer.from(`${entry.mode} ${entry.name}\0`, 'latin1'),
+      Buffer.from(entry.hash, 'hex'),
+    ]),
   )
 }
 
@@ -66,23 +74,40 @@ export function decodeTree(data: Buffer): TreeEntry[] {
     const text = data.toString('latin1', at, end)
     const space = text.indexOf(' ')
     const hash = data.toString('hex', end + 1, end + 21)
-    // Only trees of our own making are read, so the mode is one of ours.
-    entries.push({ mode: text.slice(0, space) as TreeMode, name: text.slice(space + 1), hash })
+    entries.push({ mode: text.slice(0, space), name: text.slice(space + 1), hash })
     at = end + 21
   }
   return entries
 }
 
-/** Opens the store, which must exist. Objects are named by content, so writers in several processes do not collide. */
-export function createObjectStore(gitDir: string): ObjectStore {
-  const objects = path.join(gitDir, 'objects')
+/** Where an object lies in a git directory. */
+export function objectPath(gitDir: string, hash: string): string {
+  return path.join(gitDir, 'objects', hash.slice(0, 2), hash.slice(2))
+}
+
+/** Refuses to write when the disk has less than `minFreeBytes` left: it is also that of the database. */
+export function createDiskGuard(dir: string, minFreeBytes: number): () => void {
+  let lookedAt = 0
+  return () => {
+    if (Date.now() - lookedAt < DISK_CHECK_MS) return
+    const { bavail, bsize } = statfsSync(dir)
+    if (bavail * bsize < minFreeBytes) {
+      throw new AppError('sandbox_busy', 'The disk under the workspaces is almost full: checkpoints wait for room.')
+    }
+    lookedAt = Date.now()
+  }
+}
+
+/** Opens the store in a git directory, which must exist. `checkDisk` is asked before something is written. */
+export function createObjectStore(gitDir: string, checkDisk: () => void): ObjectStore {
   const known = new Set<string>()
 
   const put = async (type: 'blob' | 'tree', data: Uint8Array): Promise<string> => {
     const hash = objectHash(type, data)
     if (known.has(hash)) return hash
-    const file = path.join(objects, hash.slice(0, 2), hash.slice(2))
+    const file = objectPath(gitDir, hash)
     if (!existsSync(file)) {
+      checkDisk()
       const whole = Buffer.concat([Buffer.from(`${type} ${data.length}\0`), data])
       const packed =
         whole.length <= SMALL_BYTES ? deflateSync(whole, { level: LEVEL }) : await deflateAsync(whole, { level: LEVEL })
@@ -102,7 +127,7 @@ export function createObjectStore(gitDir: string): ObjectStore {
     if (!HASH.test(hash)) throw missing()
     let data: Buffer
     try {
-      data = await inflateAsync(await readFile(path.join(objects, hash.slice(0, 2), hash.slice(2))))
+      data = await inflateAsync(await readFile(objectPath(gitDir, hash)), { maxOutputLength: MAX_OBJECT_BYTES })
     } catch (error) {
       throw missing(error)
     }
@@ -111,22 +136,12 @@ export function createObjectStore(gitDir: string): ObjectStore {
     return data.subarray(end + 1)
   }
 
-  const flattenInto = async (tree: string, prefix: string, depth: number, into: Map<string, TreeEntry>) => {
-    if (depth > MAX_TREE_DEPTH) throw new AppError('sandbox_bad_request', 'this checkpoint is nested too deeply')
-    for (const entry of decodeTree(await read('tree', tree))) {
-      if (entry.mode === '40000') await flattenInto(entry.hash, `${prefix}${entry.name}/`, depth + 1, into)
-      else into.set(prefix + entry.name, entry)
-    }
-  }
-
   return {
     putBlob: async (data) => await put('blob', data),
     putTree: async (entries) => await put('tree', encodeTree(entries)),
     readBlob: async (hash) => await read('blob', hash),
-    async flatten(tree) {
-      const into = new Map<string, TreeEntry>()
-      await flattenInto(tree, '', 0, into)
-      return into
-    },
+    // Neither git nor we write the empty tree where nobody asked for it by name.
+    readTree: async (hash) => (hash === EMPTY_TREE ? [] : decodeTree(await read('tree', hash))),
+    forget: () => known.clear(),
   }
 }

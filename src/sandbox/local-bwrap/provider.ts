@@ -23,6 +23,7 @@ import { finishSwap } from './replace-files.ts'
 import { createRunnerClient } from './runner-client.ts'
 import { createLocalSandbox } from './sandbox.ts'
 import { initShadow } from './shadow-git.ts'
+import { createTreeStates } from './tree-state.ts'
 
 export interface LocalProviderOptions {
   readonly kind: Extract<SandboxKind, 'local-bwrap' | 'unsafe-host'>
@@ -61,6 +62,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
     dir: doorsDir(dir),
     inside: (name) => (kind === 'unsafe-host' ? path.join(doorsDir(dir), name) : DOOR),
   }
+  const trees = createTreeStates(limits.minFreeDiskBytes)
   const client = createRunnerClient({ dir, limits, nodePath, bwrapPath, idleMs: options.runnerIdleMs })
   const gateway =
     kind === 'unsafe-host'
@@ -111,7 +113,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       finishSwap(paths)
       if (!existsSync(paths.marker) || !existsSync(paths.workspace)) throw gone()
       const root = kind === 'unsafe-host' ? paths.workspace : WORKSPACE
-      return createLocalSandbox({ ref, paths, root, client, limits, doors, gateway })
+      return createLocalSandbox({ ref, paths, root, client, limits, doors, gateway, trees: trees.of(paths) })
     },
     async *list() {
       for (const id of listIds(dir)) yield* summaryOf(sandboxPaths(dir, id))
@@ -129,6 +131,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       } catch (error) {
         if (!isMissing(error)) throw error
       }
+      trees.forget(paths)
       removeEmpty(path.dirname(paths.base))
       await discard(doomed)
     },

@@ -1,86 +1,237 @@
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  renameSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs'
+import { copyFile, open, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { hitCrashPoint } from '../../shared/crash-points.ts'
 import { AppError } from '../../shared/errors.ts'
+import { isDirectoryNode, type TreeChange, type TreeNode } from './compare-trees.ts'
+import { O_PATH } from './confined.ts'
 import {
-  breathe,
-  listDirectory,
-  removeOne,
-  statPath,
-  type WorkspacePlace,
-  writeFileWhole,
-  writeSymlink,
-} from './files.ts'
-import type { FlatTree, ObjectStore } from './objects.ts'
+  type ByteName,
+  ifPossible,
+  type OpenDirectory,
+  openChild,
+  readNames,
+  statChild,
+  toFsPath,
+  toShown,
+} from './descriptors.ts'
+import { DirectoryCursor, unlock } from './directory-cursor.ts'
+import { fileMode, isLargeMode, isLinkMode, permissionsOf } from './entry-mode.ts'
+import { breathe, type WorkspacePlace } from './files.ts'
+import { decodePointer, type LargeFiles } from './large-files.ts'
+import type { ObjectStore } from './objects.ts'
 
 const FILES_PER_BREATH = 50
-const MAX_LOOK_DEPTH = 64
-const MAX_LOOK_ENTRIES = 10_000
+const MAX_LOOK_DEPTH = 128
+const MAX_LOOK_NAMES = 10_000
 
-function toText(bytePath: string): string {
-  return Buffer.from(bytePath, 'latin1').toString()
-}
-
-function isChosen(file: string, paths: ReadonlySet<string> | null): boolean {
-  if (paths === null) return true
-  for (let at = file; at !== '.'; at = path.posix.dirname(at)) if (paths.has(at)) return true
-  return false
+export interface RestoreStores {
+  readonly store: Pick<ObjectStore, 'readBlob'>
+  readonly large: Pick<LargeFiles, 'pathOf'>
 }
 
 /**
- * Makes the files of a workspace that are as in `current` as they are in `target`, or only those at or below `paths`.
- * What the checkpoints' walk does not see (ignored directories, large files) is not in `current` and stays. Each file is
- * removed or replaced in one step and nothing depends on the order, so an interrupted restore is finished by another one
- * that starts from a new `current`.
+ * Applies differences to a workspace: `from` is what is there now, `to` what is to be. What the walk of checkpoints does not
+ * see (left-out directories) is in neither and stays. Each file is removed or replaced in one step and nothing depends on
+ * the order, so an interrupted restore is finished by another one that starts from what is there then. Throws
+ * `sandbox_bad_request`, before anything is touched, when something that no checkpoint holds stands in a file's place.
+ * `keepPermissions`: the trees know of a file only whether it may be executed, so what else its mode says stays.
  */
-export async function restoreTree(
+export async function applyChanges(
   place: WorkspacePlace,
-  store: ObjectStore,
-  current: FlatTree,
-  target: FlatTree,
-  paths: readonly string[] | null,
+  { store, large }: RestoreStores,
+  changes: readonly TreeChange[],
+  options: { readonly keepPermissions: boolean },
 ): Promise<void> {
-  const chosen = paths === null ? null : new Set(paths.map((each) => Buffer.from(each).toString('latin1')))
-  for (const file of target.keys()) {
-    if (!current.has(file) && isChosen(file, chosen)) await refuseBlocked(place, current, toText(file))
-  }
-  let done = 0
-  for (const file of current.keys()) {
-    if (target.has(file) || !isChosen(file, chosen)) continue
-    removeWithEmptyParents(place, toText(file))
-    if (++done % FILES_PER_BREATH === 0) await breathe()
-  }
-  for (const [file, wanted] of target) {
-    const now = current.get(file)
-    if (!isChosen(file, chosen) || (now?.hash === wanted.hash && now.mode === wanted.mode)) continue
-    const data = await store.readBlob(wanted.hash)
-    makeRoom(place, toText(file))
-    if (wanted.mode === '120000') writeSymlink(place, toText(file), data)
-    else await writeFileWhole(place, toText(file), data, wanted.mode === '100755' ? 0o755 : 0o644)
-    hitCrashPoint('restore.file_replaced')
-  }
-}
-
-/**
- * Throws `sandbox_bad_request` when a directory stands in a file's place and holds what no checkpoint sees. Asked before
- * anything is touched: taking away a manifest may uncover build output, which a way back would then remove.
- */
-async function refuseBlocked(place: WorkspacePlace, current: FlatTree, file: string): Promise<void> {
-  if (statPath(place, file)?.kind !== 'directory') return
-  const { entries, truncated } = await listDirectory(place, file, { depth: MAX_LOOK_DEPTH, limit: MAX_LOOK_ENTRIES })
-  const isKnown = (path: string) => current.has(Buffer.from(path).toString('latin1'))
-  if (!truncated && entries.every((entry) => entry.kind === 'directory' || isKnown(entry.path))) return
-  throw new AppError('sandbox_bad_request', `${file} cannot be restored: a directory with other files is in its place`)
-}
-
-/** Directories go with their last file, since a tree has no empty ones. */
-function removeWithEmptyParents(place: WorkspacePlace, file: string): void {
-  for (let at = file; at !== '.' && removeOne(place, at); at = path.posix.dirname(at)) {
-    // Ends at the first directory that still holds something.
+  const cursor = new DirectoryCursor(place.workspace)
+  try {
+    await refuseBlocked(cursor, changes)
+    let done = 0
+    const pause = async () => {
+      if (++done % FILES_PER_BREATH === 0) await breathe()
+    }
+    for (const { path: file, from, to } of changes) {
+      const isKept = to !== null && !isDirectoryNode(to)
+      if (from === null || isDirectoryNode(from) || isKept) continue
+      inParent(cursor, file, (parent, name) => unlinkSync(toFsPath(`${parent.handle}/${name}`)))
+      await pause()
+    }
+    // Deepest first; one that still holds something that no checkpoint sees stays.
+    for (const { path: directory, from, to } of [...changes].reverse()) {
+      if (!isDirectoryNode(from) || isDirectoryNode(to)) continue
+      inParent(cursor, directory, (parent, name) => removeEmpty(parent, name))
+      await pause()
+    }
+    for (const change of changes) {
+      const { path: at, from, to } = change
+      if (to === null || isInAbsentGit(cursor, at)) continue
+      if (isDirectoryNode(to)) cursor.enterOrMake(at)
+      else if (from !== null && from.hash === to.hash && isSameKind(from, to)) setMode(cursor, at, to)
+      else await putFile(cursor, place, { store, large }, at, kept(cursor, at, to, options))
+      await pause()
+    }
+    // A directory's rights come last: they may forbid what had to be done in it.
+    for (const { path: at, to } of [...changes].reverse()) {
+      const directory = to !== null && isDirectoryNode(to) ? cursor.enter(at) : null
+      if (directory !== null && to !== null) chmodSync(directory.handle, permissionsOf(to.mode))
+    }
+  } finally {
+    cursor.close()
   }
 }
 
-/** Takes away a link or an empty directory where a file is to be; a file that is there is replaced by rename. */
-function makeRoom(place: WorkspacePlace, file: string): void {
-  if (removeOne(place, file)) return
-  throw new AppError('sandbox_bad_request', `${file} cannot be restored: a directory with other files is in its place`)
+function split(at: ByteName): { parent: ByteName; name: ByteName } {
+  const slash = at.lastIndexOf('/')
+  return { parent: slash === -1 ? '' : at.slice(0, slash), name: at.slice(slash + 1) }
+}
+
+/** Does something where it is possible: what is gone already need not be removed. */
+function inParent(cursor: DirectoryCursor, at: ByteName, work: (parent: OpenDirectory, name: ByteName) => void): void {
+  const { parent, name } = split(at)
+  const directory = cursor.enter(parent)
+  if (directory === null) return
+  unlock(directory)
+  ifPossible(() => work(directory, name))
+}
+
+function removeEmpty(parent: OpenDirectory, name: ByteName): void {
+  try {
+    rmdirSync(toFsPath(`${parent.handle}/${name}`))
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : ''
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+  }
+}
+
+function isSameKind(from: TreeNode, to: TreeNode): boolean {
+  return (
+    !isDirectoryNode(from) &&
+    isLinkMode(from.mode) === isLinkMode(to.mode) &&
+    isLargeMode(from.mode) === isLargeMode(to.mode)
+  )
+}
+
+/** Hooks and configuration without a repository around them would only look like one. */
+function isInAbsentGit(cursor: DirectoryCursor, at: ByteName): boolean {
+  const [, git] = /^(|.*\/)\.git(?=\/|$)/.exec(at) ?? []
+  if (git === undefined) return false
+  const directory = cursor.enter(`${git}.git`)
+  return directory !== null
+    ? statChild(directory, 'HEAD') === null
+    : statOf(cursor, `${git}.git`) === null && at !== `${git}.git`
+}
+
+/** What is to be, with the permissions of the file that is there where the tree does not know better. */
+function kept(cursor: DirectoryCursor, at: ByteName, to: TreeNode, options: { keepPermissions: boolean }): TreeNode {
+  const stat = options.keepPermissions ? statOf(cursor, at) : null
+  const isKept = stat?.isFile() && !isLinkMode(to.mode) && (stat.mode & 0o100) === (permissionsOf(to.mode) & 0o100)
+  return stat && isKept ? { ...to, mode: fileMode(stat.mode, isLargeMode(to.mode)) } : to
+}
+
+function statOf(cursor: DirectoryCursor, at: ByteName) {
+  const { parent, name } = split(at)
+  const directory = cursor.enter(parent)
+  return directory === null ? null : statChild(directory, name)
+}
+
+function setMode(cursor: DirectoryCursor, at: ByteName, to: TreeNode): void {
+  if (isLinkMode(to.mode)) return
+  inParent(cursor, at, (parent, name) => {
+    const fd = openSync(toFsPath(`${parent.handle}/${name}`), O_PATH | constants.O_NOFOLLOW)
+    try {
+      if (fstatSync(fd).isFile()) chmodSync(`/proc/self/fd/${fd}`, permissionsOf(to.mode))
+    } finally {
+      closeSync(fd)
+    }
+  })
+}
+
+/** Replaces or makes a file or a link in one step: made in `staging`, where no command can reach it, then renamed. */
+async function putFile(
+  cursor: DirectoryCursor,
+  place: WorkspacePlace,
+  stores: RestoreStores,
+  at: ByteName,
+  to: TreeNode,
+): Promise<void> {
+  const staged = path.join(place.staging, randomBytes(9).toString('hex'))
+  if (!(await stageNode(stores, staged, to))) return
+  try {
+    const { parent, name } = split(at)
+    const directory = cursor.enterOrMake(parent)
+    unlock(directory)
+    if (statChild(directory, name)?.isDirectory()) removeEmpty(directory, name)
+    renameSync(staged, toFsPath(`${directory.handle}/${name}`))
+  } catch (error) {
+    await unlink(staged)
+    if (error instanceof AppError) throw error
+    throw new AppError('sandbox_bad_request', `${toShown(at)} cannot be restored: something else is in its place`, {
+      cause: error,
+    })
+  }
+  hitCrashPoint('restore.file_replaced')
+}
+
+/** False when the content of a large file is not kept: then the file stays as it is, and the next checkpoint says so. */
+async function stageNode({ store, large }: RestoreStores, staged: string, { mode, hash }: TreeNode): Promise<boolean> {
+  const data = await store.readBlob(hash)
+  if (isLinkMode(mode)) {
+    symlinkSync(data, staged)
+    return true
+  }
+  const pointer = isLargeMode(mode) ? decodePointer(data) : null
+  const kept = pointer === null ? null : await large.pathOf(pointer)
+  if (pointer !== null && kept === null) return false
+  if (kept !== null) await copyFile(kept, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+  const file = await open(staged, kept === null ? 'wx' : 'r', 0o600)
+  try {
+    if (kept === null) await file.writeFile(data)
+    // After creation, since the mode of `open` is cut by this process's umask.
+    await file.chmod(permissionsOf(mode))
+    return true
+  } finally {
+    await file.close()
+  }
+}
+
+/** Asked before anything is touched: a directory in a file's place must hold nothing that no checkpoint sees. */
+async function refuseBlocked(cursor: DirectoryCursor, changes: readonly TreeChange[]): Promise<void> {
+  const going = new Set(changes.filter(({ from }) => from !== null).map((change) => change.path))
+  for (const { path: at, to } of changes) {
+    if (to === null || isDirectoryNode(to)) continue
+    if (!statOf(cursor, at)?.isDirectory()) continue
+    const directory = cursor.enter(at)
+    if (directory !== null && holdsOnly(directory, at, going, 0)) continue
+    throw new AppError(
+      'sandbox_bad_request',
+      `${toShown(at)} cannot be restored: a directory with other files is in its place`,
+    )
+  }
+}
+
+function holdsOnly(directory: OpenDirectory, at: ByteName, going: ReadonlySet<ByteName>, depth: number): boolean {
+  const names = readNames(directory, MAX_LOOK_NAMES)
+  if (names === null || names === 'many' || depth > MAX_LOOK_DEPTH) return false
+  return names.every((name) => {
+    const inner = `${at}/${name}`
+    if (!statChild(directory, name)?.isDirectory()) return going.has(inner)
+    const child = openChild(directory, name)
+    if (child === null) return false
+    try {
+      return holdsOnly(child, inner, going, depth + 1)
+    } finally {
+      child.close()
+    }
+  })
 }

@@ -5,7 +5,9 @@ import { AppError } from '../../shared/errors.ts'
 import { checkExecSpec } from '../exec-spec.ts'
 import { walkAll } from '../sources/walk-folder.ts'
 import type { Doors, ExecState, Sandbox, SandboxRef } from '../types.ts'
+import { compareTrees, isDirectoryNode } from './compare-trees.ts'
 import { relativePath } from './confined.ts'
+import { toBytes } from './descriptors.ts'
 import {
   listDirectory,
   measureWorkspace,
@@ -27,13 +29,15 @@ import {
   requireState,
 } from './job-files.ts'
 import { jobDir, type SandboxPaths } from './layout.ts'
+import { changedSince, keepMark } from './left-out.ts'
+import { isBuildName } from './left-out-rules.ts'
 import type { Limits } from './limits.ts'
-import { createObjectStore } from './objects.ts'
 import { replaceFiles } from './replace-files.ts'
-import { restoreTree } from './restore.ts'
+import { applyChanges } from './restore.ts'
 import type { RunnerClient } from './runner-client.ts'
-import { listChanges, unifiedDiff } from './shadow-git.ts'
-import { createSnapshotter } from './snapshot.ts'
+import { inTurn } from './tree-lock.ts'
+import { checkTrees, type TreeState } from './tree-state.ts'
+import { changesBetween, diffBetween, filesOf, isChosen } from './trees.ts'
 
 const REQUEST_MS = 15_000
 /** Without a runner to tell us, files are looked at this often. */
@@ -49,24 +53,17 @@ export interface LocalSandboxOptions {
   /** null: commands are not contained, so nobody decides what they reach. */
   readonly gateway: EgressGateway | null
   readonly doors: Doors
+  readonly trees: TreeState
 }
 
 /** One sandbox of this host. Holds no state but caches, so any number of them, in any process, may be open on it at once. */
 export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
   const { ref, paths, root, client } = options
   const place: WorkspacePlace = { workspace: paths.workspace, staging: paths.staging }
-  const store = createObjectStore(paths.shadow)
-  const snapshotter = createSnapshotter(paths.workspace, store)
+  const { trees } = options
   const inside = (given: string) => relativePath(given, root)
   const within = (timeoutMs: number) => ({ spawn: false, timeoutMs })
-  let treeWork: Promise<unknown> = Promise.resolve()
-
-  /** Checkpoints and restores of one sandbox take turns. */
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const mine = treeWork.then(work, work)
-    treeWork = mine.catch(() => undefined) // its caller has the failure; the next one starts anyhow
-    return mine
-  }
+  const marks = { workspace: paths.workspace, gitDir: paths.shadow }
 
   const stateOf = (execId: string): ExecState => requireState(jobDir(paths, execId), execId)
 
@@ -153,7 +150,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       for (const file of files) await writeFileWhole(place, inside(file.path), file.data, file.mode)
     },
     async replaceFiles(entries, replaceOptions) {
-      return await inTurn(() => replaceFiles({ paths, limits: options.limits }, entries, replaceOptions))
+      return await inTurn(paths.shadow, () => replaceFiles({ paths, limits: options.limits }, entries, replaceOptions))
     },
     entries: () => walkAll(paths.workspace),
     async stat(file) {
@@ -166,28 +163,42 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       await remove(inside(file))
     },
     async checkpoint() {
-      return await inTurn(() => snapshotter.take())
+      return (await inTurn(paths.shadow, () => trees.take())).tree
     },
     async changes(from, to) {
-      return await listChanges(paths.shadow, from, to)
+      return await changesBetween(trees, paths.shadow, from, to)
     },
     async diff(from, to, { maxBytes, paths: only }) {
-      return await unifiedDiff(paths.shadow, from, to, { maxBytes, ...(only && { paths: only.map(inside) }) })
+      return await diffBetween(
+        trees,
+        paths.shadow,
+        { from, to },
+        { maxBytes, ...(only && { paths: only.map(inside) }) },
+      )
     },
-    async restore(tree, only) {
-      await inTurn(async () => {
-        const target = await store.flatten(tree)
-        const current = await store.flatten(await snapshotter.take())
-        const whole = only === undefined || only.map(inside).includes('')
-        await restoreTree(place, store, current, target, whole ? null : only.map(inside))
+    async restore(tree, only, before) {
+      checkTrees(tree, ...(before === undefined ? [] : [before]))
+      const chosen = only === undefined || only.map(inside).includes('') ? null : only.map(inside).map(toBytes)
+      await inTurn(paths.shadow, async () => {
+        const current = await trees.take()
+        const { from, to, isExact } = await trees.comparable(current.tree, tree)
+        const touched = before === undefined ? null : await trees.comparable(before, tree)
+        const within =
+          touched && new Set((await compareTrees(trees.store, touched.from, touched.to)).map((change) => change.path))
+        const changes = (await compareTrees(trees.store, from, to)).filter(
+          (change) => isChosen(change.path, chosen) && (within === null || within.has(change.path)),
+        )
+        await applyChanges(place, trees, changes, { keepPermissions: !isExact })
+        trees.addSources(
+          changes
+            .filter(({ path, to }) => isDirectoryNode(to) && isBuildName(nameOf(path)))
+            .map((change) => change.path),
+        )
       })
     },
-    async *treeFiles(tree) {
-      for (const [file, { mode, hash }] of await store.flatten(tree)) {
-        // A flat tree has only files and links.
-        if (mode !== '40000')
-          yield { path: Buffer.from(file, 'latin1').toString(), mode, data: await store.readBlob(hash) }
-      }
+    async markLeftOut(key) {
+      const places = trees.lastLeftOut() ?? (await inTurn(paths.shadow, () => trees.take())).leftOut
+      await keepMark(marks, key, places)
     },
     async network(network) {
       await options.gateway?.open(ref.id, network)
@@ -195,6 +206,11 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     async denials(since) {
       return options.gateway?.denials(ref.id, since) ?? []
     },
+    async leftOutSince(key) {
+      const { leftOut } = await inTurn(paths.shadow, () => trees.take())
+      return await changedSince(marks, key, leftOut)
+    },
+    treeFiles: (tree) => filesOf(trees, tree),
     async keepAlive() {
       utimesSync(paths.marker, new Date(), new Date())
     },
@@ -206,6 +222,10 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     },
   }
   return self
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
 }
 
 function listJobs(paths: SandboxPaths): string[] {

@@ -9,11 +9,12 @@ import { existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import type { FileChange, FileChangeKind, TreeDiff } from '../types.ts'
+import type { ByteName } from './descriptors.ts'
 import { writeWhole } from './job-files.ts'
+import type { LineCount } from './list-changes.ts'
 
 const GIT_TIMEOUT_MS = 60_000
 const MAX_LIST_BYTES = 64 * 1024 * 1024
-const HASH = /^[0-9a-f]{40}$/
 
 /**
  * Makes the shadow directory; its attributes outrank every `.gitattributes`, and `!diff` leaves it to git's own look at the
@@ -79,22 +80,21 @@ function git(gitDir: string, args: readonly string[], maxBytes: number): Promise
   })
 }
 
-function checkTrees(...trees: string[]): void {
-  for (const tree of trees) {
-    if (!HASH.test(tree)) throw new AppError('sandbox_bad_request', 'a checkpoint is named by 40 hexadecimal digits')
-  }
-}
-
 const DIFF = ['diff', '--no-ext-diff', '--no-textconv', '--no-renames', '--no-color']
 const KINDS: Record<string, FileChangeKind> = { A: 'create', D: 'delete', M: 'modify', T: 'modify' }
 
-/** Files that differ between two trees, in order of paths; the same tree twice asks nobody. */
-export async function listChanges(gitDir: string, from: string, to: string): Promise<FileChange[]> {
-  checkTrees(from, to)
-  if (from === to) return []
-  const { data, truncated } = await git(gitDir, [...DIFF, '--raw', '--numstat', '-z', from, to, '--'], MAX_LIST_BYTES)
+/** Lines that git counts in the files that differ between two trees, by byte name. Throws `sandbox_bad_request`. */
+export async function countLinesByGit(gitDir: string, from: string, to: string): Promise<Map<ByteName, LineCount>> {
+  const { data, truncated } = await git(gitDir, [...DIFF, '--numstat', '-z', from, to, '--'], MAX_LIST_BYTES)
   if (truncated) throw new AppError('sandbox_bad_request', 'the checkpoints differ in too many files')
-  return parseChanges(data.toString('utf8'))
+  const counts = new Map<ByteName, LineCount>()
+  for (const field of data.toString('latin1').split('\0')) {
+    const [added, removed, ...rest] = field.split('\t')
+    if (added === undefined || removed === undefined) continue
+    const binary = added === '-'
+    counts.set(rest.join('\t'), { added: binary ? 0 : Number(added), removed: binary ? 0 : Number(removed), binary })
+  }
+  return counts
 }
 
 /** Reads `git diff --raw --numstat -z`: first `:modes hashes status NUL path NUL`, then `added TAB removed TAB path NUL`. */
@@ -126,7 +126,6 @@ export async function unifiedDiff(
   to: string,
   options: { maxBytes: number; paths?: readonly string[] },
 ): Promise<TreeDiff> {
-  checkTrees(from, to)
   if (from === to) return { patch: '', truncated: false }
   const args = ['--literal-pathspecs', ...DIFF, '--unified=3', from, to, '--', ...(options.paths ?? [])]
   const { data, truncated } = await git(gitDir, args, options.maxBytes)

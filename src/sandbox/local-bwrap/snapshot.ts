@@ -1,129 +1,414 @@
-import { type BigIntStats, constants, lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import { closeSync, constants, lstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { openExactDirectory } from './confined.ts'
+import type { LeftOutKind } from '../types.ts'
+import {
+  type ByteName,
+  ifPossible,
+  type OpenDirectory,
+  openChild,
+  openRoot,
+  readNames,
+  statChild,
+  toFsPath,
+} from './descriptors.ts'
+import { directoryMode, fileMode, LINK_MODE, type TreeMode } from './entry-mode.ts'
 import { breathe } from './files.ts'
-import type { ObjectStore, TreeEntry, TreeMode } from './objects.ts'
+import { MAX_INDEX_BYTES, readTrackedOutput, type TrackedOutput } from './git-index.ts'
+import {
+  encodePointer,
+  type LargeFiles,
+  MAX_CHECKPOINT_FILE_BYTES,
+  MAX_LARGE_FILE_BYTES,
+  MAX_LARGE_TOTAL_BYTES,
+} from './large-files.ts'
+import { isBuildName, leftOutKind, OWN_DIRECTORY, OWN_FILES } from './left-out-rules.ts'
+import type { ObjectStore, TreeEntry } from './objects.ts'
+import { type CachedDirectory, STAT_NUMBERS, type StatCache } from './stat-cache.ts'
 
-/** Larger files are left out of checkpoints: they are data or build output, and diffs of them help nobody. */
-export const MAX_CHECKPOINT_FILE_BYTES = 2n * 1024n * 1024n
-const MAX_DEPTH = 64
+/** Directories below this depth are left out: each level costs an open descriptor. */
+export const MAX_DEPTH = 128
+/** A directory with more names is left out whole, so that what a checkpoint holds does not hang on their order. */
+export const MAX_NAMES = 50_000
+/** Entries of one checkpoint; directories beyond are left out. */
+const MAX_ENTRIES = 500_000
+/** Left-out places that are told one by one. */
+export const MAX_LEFT_OUT = 10_000
 const ENTRIES_PER_BREATH = 500
 /** A file that changed this shortly before it was read may change again within the same tick of the file clock. */
-const RACY_MS = 100n
+const RACY_MS = 100
+/** Below this length a path can be given to the kernel whole, which is quicker than by descriptor. */
+const MAX_PLAIN_PATH = 3_000
+const GIT_HOOK_SAMPLE = '.sample'
 
-/** Never part of a checkpoint, wherever they lie: what git, package managers and tools make again by themselves. */
-const IGNORED_NAMES = new Set(
-  (
-    '.git node_modules .venv __pycache__ .next .nuxt .svelte-kit .turbo .parcel-cache ' +
-    '.pytest_cache .mypy_cache .ruff_cache .tox .nox .gradle .terraform .cache .nyc_output'
-  ).split(' '),
-)
-
-/** Build output by convention, but also plain words: ignored only beside the manifest of a tool that makes them. */
-const BUILD_NAMES = new Set(['dist', 'build', 'target', 'out', 'coverage', 'venv'])
-const MANIFESTS = (
-  'package.json pyproject.toml setup.py requirements.txt Cargo.toml pom.xml build.gradle ' +
-  'build.gradle.kts CMakeLists.txt build.sbt'
-).split(' ')
-
-/** Files that the server itself keeps in the workspace. */
-const OWN_FILES = new Set(['.claude/project-context.md', '.claude/memory.md'])
-
-/** Whether a directory is left out of checkpoints, and so of diffs and restores. Pure. */
-export function isIgnoredDirectory(name: string, siblings: ReadonlySet<string>): boolean {
-  if (IGNORED_NAMES.has(name)) return true
-  return BUILD_NAMES.has(name) && MANIFESTS.some((manifest) => siblings.has(manifest))
+/** A place that a checkpoint does not hold. */
+export interface LeftOutPlace {
+  readonly path: ByteName
+  readonly kind: LeftOutKind
+  /** Whether the project's git tracks a file in it, which is in the checkpoint all the same. Takes a whole path. */
+  readonly isTracked: (file: ByteName) => boolean
 }
 
-interface Cached {
-  readonly key: string
-  readonly hash: string
+export interface Snapshot {
+  readonly tree: string
+  readonly leftOut: readonly LeftOutPlace[]
+  /** Directories that look like build output. */
+  readonly buildDirectories: readonly ByteName[]
+  /** How many files were read because they were new or had changed. */
+  readonly readFiles: number
 }
 
-export interface Snapshotter {
-  /** Stores all files and returns the hash of their tree. The same files give the same hash, in any process. */
-  take(): Promise<string>
+export interface SnapshotOptions {
+  readonly workspace: string
+  readonly store: ObjectStore
+  readonly large: LargeFiles
+  /** Whether a directory that looks like build output belongs to the project's source. */
+  isSource(path: ByteName): boolean
+}
+
+/** A repository that the walk is in: what it tracks of directories that are usually left out. */
+interface Repository {
+  readonly at: ByteName
+  readonly tracked: TrackedOutput
+}
+
+/** What changes on the way down. */
+interface Place {
+  readonly at: ByteName
+  readonly depth: number
+  readonly repository: Repository | null
+  /** Only what the repository tracks counts: the walk is in a directory that is left out otherwise. */
+  readonly isTrackedOnly: boolean
 }
 
 /**
- * Walks the workspace as a hostile place (see confined.ts) and stores what it finds. Files are read again only when inode,
- * size, mtime or ctime moved: ctime cannot be set by a program, so a forged mtime does not hide a change. Not reentrant.
+ * Stores all files of a workspace and returns their tree: the same files give the same tree, in any process. Walks the
+ * workspace as a hostile place (see descriptors.ts); an entry that cannot be had is left out and told, never an error. Files
+ * are read again only when inode, size, mtime or ctime moved: ctime cannot be set by a program, so a forged mtime does not
+ * hide a change. `cache` is what the last call saw; it is brought up to date. Throws `sandbox_gone`, `sandbox_busy`.
  */
-export function createSnapshotter(workspace: string, store: ObjectStore): Snapshotter {
-  let cache = new Map<string, Cached>()
-
-  const take = async (): Promise<string> => {
-    const fresh = new Map<string, Cached>()
-    const walk = { seen: 0 }
-
-    const directory = async (at: string, depth: number): Promise<string | null> => {
-      const opened = openExactDirectory(workspace, Buffer.from(at, 'latin1').toString())
-      if (opened === null) return null
-      const entries: TreeEntry[] = []
-      try {
-        const names = readdirSync(opened.handle, { encoding: 'latin1' })
-        const siblings = new Set(names)
-        for (const name of names) {
-          if (++walk.seen % ENTRIES_PER_BREATH === 0) await breathe()
-          const handle = Buffer.from(`${opened.handle}/${name}`, 'latin1')
-          const stat = lstatSync(handle, { bigint: true, throwIfNoEntry: false })
-          if (stat === undefined) continue
-          const filePath = at === '' ? name : `${at}/${name}`
-          if (stat.isDirectory()) {
-            if (depth >= MAX_DEPTH || isIgnoredDirectory(name, siblings)) continue
-            const hash = await directory(filePath, depth + 1)
-            if (hash !== null) entries.push({ mode: '40000', name, hash })
-          } else if (!OWN_FILES.has(filePath) && !(name === '.git')) {
-            const entry = await file(handle, filePath, name, stat)
-            if (entry !== null) entries.push(entry)
-          }
-        }
-      } finally {
-        opened.close()
-      }
-      // Git has no empty directories, except the workspace itself.
-      return entries.length === 0 && at !== '' ? null : await store.putTree(entries)
-    }
-
-    const file = async (handle: Buffer, at: string, name: string, stat: BigIntStats): Promise<TreeEntry | null> => {
-      const isLink = stat.isSymbolicLink()
-      if (!isLink && !stat.isFile()) return null
-      if (stat.size > MAX_CHECKPOINT_FILE_BYTES) return null
-      const mode: TreeMode = isLink ? '120000' : (stat.mode & 0o100n) !== 0n ? '100755' : '100644'
-      const key = `${stat.ino}.${stat.size}.${stat.mtimeNs}.${stat.ctimeNs}`
-      const known = cache.get(at)
-      if (known?.key === key) {
-        fresh.set(at, known)
-        return { mode, name, hash: known.hash }
-      }
-      const now = BigInt(Date.now())
-      const data = isLink ? readLink(handle) : await readRegular(handle)
-      if (data === null) return null
-      const hash = await store.putBlob(data)
-      if (stat.ctimeMs + RACY_MS < now) fresh.set(at, { key, hash })
-      return { mode, name, hash }
-    }
-
-    const root = await directory('', 0)
-    if (root === null) throw new Error('the workspace cannot be opened')
-    cache = fresh
-    return root
-  }
-
-  return { take }
+export async function takeSnapshot(options: SnapshotOptions, cache: StatCache): Promise<Snapshot | null> {
+  const walk = new Walk(options, cache)
+  return await walk.run()
 }
 
-function readLink(handle: Buffer): Buffer | null {
-  try {
-    return readlinkSync(handle, { encoding: 'buffer' })
-  } catch {
-    // Replaced since it was listed; the next checkpoint sees what came instead.
+class Walk {
+  readonly #workspace: string
+  readonly #store: ObjectStore
+  readonly #large: LargeFiles
+  readonly #isSource: (path: ByteName) => boolean
+  readonly #cache: StatCache
+  readonly #fresh: StatCache = new Map()
+  readonly #leftOut: LeftOutPlace[] = []
+  readonly #buildDirectories: ByteName[] = []
+  #seen = 0
+  #largeBytes = 0
+  #readFiles = 0
+
+  constructor({ workspace, store, large, isSource }: SnapshotOptions, cache: StatCache) {
+    this.#workspace = workspace
+    this.#store = store
+    this.#large = large
+    this.#isSource = isSource
+    this.#cache = cache
+  }
+
+  async run(): Promise<Snapshot | null> {
+    const root = openRoot(this.#workspace)
+    if (root === null) return null
+    try {
+      const place = { at: '', depth: 0, repository: null, isTrackedOnly: false }
+      // A workspace that cannot be read at all is an empty one that says so.
+      const found = (await this.#directory(root, place)) ?? { hash: await this.#store.putTree([]) }
+      this.#cache.clear()
+      for (const [at, directory] of this.#fresh) this.#cache.set(at, directory)
+      return {
+        tree: found.hash,
+        leftOut: this.#leftOut,
+        buildDirectories: this.#buildDirectories,
+        readFiles: this.#readFiles,
+      }
+    } finally {
+      root.close()
+    }
+  }
+
+  #leaveOut(path: ByteName, kind: LeftOutKind, repository: Repository | null = null): void {
+    if (this.#leftOut.length >= MAX_LEFT_OUT) return
+    const isTracked = (file: ByteName) => repository?.tracked.files.has(within(repository, file)) ?? false
+    this.#leftOut.push({ path, kind, isTracked })
+  }
+
+  async #directory(here: OpenDirectory, place: Place): Promise<{ hash: string } | null> {
+    const { at, depth } = place
+    if (this.#seen > MAX_ENTRIES) return this.#skip(at)
+    const names = readNames(here, MAX_NAMES)
+    if (names === null || names === 'many') return this.#skip(at)
+    const isRepository = !place.isTrackedOnly && names.includes('.git')
+    const repository = isRepository ? (readRepository(here, at) ?? place.repository) : place.repository
+    const inner: Place = { ...place, repository }
+    const listing = new Listing(names, this.#cache.get(at))
+    const siblings = new Set(names)
+    const prefix = at === '' ? '' : `${at}/`
+    const plain = `${this.#workspace}/${prefix}`
+    const base = plain.length < MAX_PLAIN_PATH && typeof toFsPath(plain) === 'string' ? plain : null
+    for (const [index, name] of names.entries()) {
+      if (++this.#seen % ENTRIES_PER_BREATH === 0) await breathe()
+      const path = prefix + name
+      const stat = (base === null ? null : quickStat(base, name)) ?? statChild(here, name)
+      if (stat === null) continue
+      if (stat.isDirectory()) {
+        const child = await this.#child(here, { name, path, siblings }, inner, depth)
+        if (child !== null) listing.set(index, directoryMode(stat.mode), child, null)
+      } else if (this.#counts(path, name, place)) {
+        await this.#file(here, { name, path, index }, stat, listing)
+      }
+    }
+    if (at !== '' && listing.isEmpty && !isWorthKeeping(names, place)) return null
+    const directory = await listing.finish(this.#store)
+    this.#fresh.set(at, directory)
+    return { hash: directory.tree }
+  }
+
+  #skip(at: ByteName): null {
+    this.#leaveOut(at === '' ? '.' : at, 'unseen')
     return null
+  }
+
+  /** Whether a file belongs to the checkpoint, as far as its name says. */
+  #counts(path: ByteName, name: ByteName, { repository, isTrackedOnly }: Place): boolean {
+    if (OWN_FILES.has(path)) return false
+    if (isTrackedOnly) return repository?.tracked.files.has(within(repository, path)) ?? false
+    return !name.endsWith(GIT_HOOK_SAMPLE) || !/(^|\/)\.git\/hooks\/[^/]*$/.test(path)
+  }
+
+  /** A directory's tree; null when it is left out, or holds nothing that counts. */
+  async #child(
+    here: OpenDirectory,
+    { name, path, siblings }: { name: ByteName; path: ByteName; siblings: ReadonlySet<ByteName> },
+    place: Place,
+    depth: number,
+  ): Promise<string | null> {
+    const { repository } = place
+    if (name === '.git') return place.isTrackedOnly ? null : await this.#gitDirectory(here, path)
+    const kind = place.isTrackedOnly ? null : leftOutKind(name, siblings)
+    let isTrackedOnly = place.isTrackedOnly
+    if (isTrackedOnly && !repository?.tracked.directories.has(within(repository, path))) return null
+    if (kind !== null) {
+      const isBuild = isBuildName(name)
+      if (isBuild) this.#buildDirectories.push(path)
+      const isTracked = repository?.tracked.directories.has(within(repository, path)) ?? false
+      if (!(isBuild && (isTracked || this.#isSource(path)))) {
+        this.#leaveOut(path, kind, repository)
+        if (!isTracked) return null
+        isTrackedOnly = true
+      }
+    }
+    if (depth >= MAX_DEPTH) {
+      this.#leaveOut(path, 'unseen')
+      return null
+    }
+    const child = openChild(here, name)
+    if (child === null) {
+      this.#leaveOut(path, 'unseen')
+      return null
+    }
+    try {
+      return (await this.#directory(child, { ...place, at: path, depth: depth + 1, isTrackedOnly }))?.hash ?? null
+    } finally {
+      child.close()
+    }
+  }
+
+  /** Of a git directory only what runs or steers programs: its hooks and its configuration. The rest is git's own. */
+  async #gitDirectory(here: OpenDirectory, path: ByteName): Promise<string | null> {
+    this.#leaveOut(path, 'git')
+    const git = openChild(here, '.git')
+    if (git === null) return null
+    try {
+      const names = ['config', 'hooks']
+      const listing = new Listing(names, this.#cache.get(path))
+      const config = statChild(git, 'config')
+      if (config?.isFile()) await this.#file(git, { name: 'config', path: `${path}/config`, index: 0 }, config, listing)
+      const hooks = openChild(git, 'hooks')
+      if (hooks !== null) {
+        try {
+          const place = { at: `${path}/hooks`, depth: MAX_DEPTH, repository: null, isTrackedOnly: false }
+          const found = await this.#directory(hooks, place)
+          if (found !== null) listing.set(1, directoryMode(hooks.stat.mode), found.hash, null)
+        } finally {
+          hooks.close()
+        }
+      }
+      if (listing.isEmpty) return null
+      const directory = await listing.finish(this.#store)
+      this.#fresh.set(path, directory)
+      return directory.tree
+    } finally {
+      git.close()
+    }
+  }
+
+  async #file(
+    here: OpenDirectory,
+    { name, path, index }: { name: ByteName; path: ByteName; index: number },
+    stat: Stats,
+    listing: Listing,
+  ): Promise<void> {
+    const isLink = stat.isSymbolicLink()
+    if (!isLink && !stat.isFile()) return this.#leaveOut(path, 'unseen')
+    const isLarge = !isLink && stat.size > MAX_CHECKPOINT_FILE_BYTES
+    if (isLarge && (stat.size > MAX_LARGE_FILE_BYTES || this.#largeBytes + stat.size > MAX_LARGE_TOTAL_BYTES)) {
+      return this.#leaveOut(path, 'large')
+    }
+    if (isLarge) this.#largeBytes += stat.size
+    const mode = isLink ? LINK_MODE : fileMode(stat.mode, isLarge)
+    const known = listing.knownHash(index, stat)
+    if (known !== null) return listing.set(index, mode, known, stat)
+    const now = Date.now()
+    this.#readFiles++
+    const hash = await this.#content(toFsPath(`${here.handle}/${name}`), isLink, isLarge)
+    if (hash === null) return this.#leaveOut(path, 'unseen')
+    listing.set(index, mode, hash, stat.ctimeMs + RACY_MS < now ? stat : null)
+  }
+
+  async #content(handle: string | Buffer, isLink: boolean, isLarge: boolean): Promise<string | null> {
+    if (isLarge) {
+      const content = await this.#large.keep(handle)
+      return content === null ? null : await this.#store.putBlob(encodePointer(content))
+    }
+    const data = isLink ? ifPossible(() => readlinkSync(handle, { encoding: 'buffer' })) : await readRegular(handle)
+    return data === null ? null : await this.#store.putBlob(data)
+  }
+}
+
+/** One directory while it is walked: what is found, next to what was found the last time. */
+class Listing {
+  readonly #names: readonly ByteName[]
+  readonly #before: CachedDirectory | undefined
+  /** Where each name stood the last time; null: at the same place. */
+  readonly #places: ReadonlyMap<ByteName, number> | null
+  readonly #stats: Float64Array
+  readonly #hashes: string[]
+  readonly #modes: TreeMode[]
+  #count = 0
+
+  constructor(names: readonly ByteName[], before: CachedDirectory | undefined) {
+    this.#names = names
+    this.#before = before
+    const isSame = before !== undefined && sameNames(names, before.names)
+    this.#places = isSame || before === undefined ? null : new Map(before.names.map((name, index) => [name, index]))
+    this.#stats = new Float64Array(names.length * STAT_NUMBERS).fill(Number.NaN)
+    this.#hashes = Array<string>(names.length).fill('')
+    this.#modes = Array<TreeMode>(names.length).fill('')
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0
+  }
+
+  /** The hash of a file that is as it was; null when it must be read. */
+  knownHash(index: number, stat: Stats): string | null {
+    const before = this.#before
+    if (before === undefined) return null
+    const place = this.#places === null ? index : this.#places.get(this.#names[index] ?? '')
+    if (place === undefined) return null
+    const at = place * STAT_NUMBERS
+    const { stats } = before
+    const isSame =
+      stats[at] === stat.ino &&
+      stats[at + 1] === stat.size &&
+      stats[at + 2] === stat.mtimeMs &&
+      stats[at + 3] === stat.ctimeMs
+    return isSame ? (before.hashes[place] ?? null) : null
+  }
+
+  /** `stat` is null when it must not be trusted the next time. */
+  set(index: number, mode: TreeMode, hash: string, stat: Stats | null): void {
+    this.#hashes[index] = hash
+    this.#modes[index] = mode
+    this.#count++
+    if (stat === null) return
+    this.#stats.set([stat.ino, stat.size, stat.mtimeMs, stat.ctimeMs], index * STAT_NUMBERS)
+  }
+
+  async finish(store: ObjectStore): Promise<CachedDirectory> {
+    const [names, stats, hashes, modes] = [this.#names, this.#stats, this.#hashes, this.#modes]
+    const before = this.#before
+    const isSame =
+      before !== undefined &&
+      this.#places === null &&
+      hashes.every((hash, index) => hash === before.hashes[index] && modes[index] === before.modes[index])
+    if (isSame) return { names: before.names, stats, hashes: before.hashes, modes: before.modes, tree: before.tree }
+    const entries: TreeEntry[] = names.flatMap((name, index) => {
+      const [mode = '', hash = ''] = [modes[index], hashes[index]]
+      return hash === '' ? [] : [{ mode, name, hash }]
+    })
+    return { names, stats, hashes, modes, tree: await store.putTree(entries) }
+  }
+}
+
+function sameNames(a: readonly ByteName[], b: readonly ByteName[]): boolean {
+  return a.length === b.length && a.every((name, index) => name === b[index])
+}
+
+/** Only looks, so it may be led astray by a rename: what is there then has other numbers and is looked at by descriptor. */
+function quickStat(base: string, name: ByteName): Stats | null {
+  const path = toFsPath(base + name)
+  return ifPossible(() => lstatSync(path, { throwIfNoEntry: false }) ?? null)
+}
+
+/** An empty directory counts, unless it only looks empty because all that is in it is left out or ours. */
+function isWorthKeeping(names: readonly ByteName[], { at, isTrackedOnly }: Place): boolean {
+  if (isTrackedOnly || at.endsWith('.git/hooks')) return false
+  return names.length === 0 && at !== OWN_DIRECTORY
+}
+
+function within({ at }: Repository, path: ByteName): ByteName {
+  return at === '' ? path : path.slice(at.length + 1)
+}
+
+/** What the repository of this directory tracks; null when its `.git` is no directory with an index. */
+function readRepository(here: OpenDirectory, at: ByteName): Repository | null {
+  const git = openChild(here, '.git')
+  if (git === null) return null
+  try {
+    const stat = statChild(git, 'index')
+    if (stat === null || !stat.isFile() || stat.size > MAX_INDEX_BYTES) return null
+    const key = `${stat.ino}.${stat.size}.${stat.mtimeMs}.${stat.ctimeMs}`
+    const known = indexes.get(key)
+    if (known !== undefined) return { at, tracked: known }
+    const data = ifPossible(() => readWhole(`${git.handle}/index`, stat.size))
+    const tracked = data === null ? null : readTrackedOutput(data)
+    if (tracked === null) return null
+    if (stat.ctimeMs + RACY_MS < Date.now()) rememberIndex(key, tracked)
+    return { at, tracked }
+  } finally {
+    git.close()
+  }
+}
+
+/** Indexes that were read lately, by the numbers of their file. */
+const indexes = new Map<string, TrackedOutput>()
+const MAX_INDEXES = 32
+
+function rememberIndex(key: string, tracked: TrackedOutput): void {
+  const [oldest] = indexes.keys()
+  if (indexes.size >= MAX_INDEXES && oldest !== undefined) indexes.delete(oldest)
+  indexes.set(key, tracked)
+}
+
+function readWhole(file: string, sizeBytes: number): Buffer {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const data = Buffer.alloc(sizeBytes)
+    return data.subarray(0, readSync(fd, data, 0, sizeBytes, 0))
+  } finally {
+    closeSync(fd)
   }
 }
 
 /** Content of a file that was regular a moment ago; null when it is not any more, or has grown too large. */
-async function readRegular(handle: Buffer): Promise<Buffer | null> {
+async function readRegular(handle: string | Buffer): Promise<Buffer | null> {
   let file: Awaited<ReturnType<typeof open>>
   try {
     file = await open(handle, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
@@ -132,9 +417,9 @@ async function readRegular(handle: Buffer): Promise<Buffer | null> {
     return null
   }
   try {
-    const stat = await file.stat({ bigint: true })
+    const stat = await file.stat()
     if (!stat.isFile() || stat.size > MAX_CHECKPOINT_FILE_BYTES) return null
-    const data = Buffer.alloc(Number(stat.size))
+    const data = Buffer.alloc(stat.size)
     const { bytesRead } = await file.read(data, 0, data.length, 0)
     return data.subarray(0, bytesRead)
   } finally {

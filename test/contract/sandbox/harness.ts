@@ -7,7 +7,12 @@ export interface ProviderUnderTest {
   /** A second provider on the same sandboxes, as another worker has it. */
   readonly secondProvider: () => SandboxProvider
   /** Claims that not every provider can make; left out means that it makes them. */
-  readonly caps?: { readonly confinesDevices?: boolean; readonly hasRipgrep?: boolean }
+  readonly caps?: {
+    readonly confinesDevices?: boolean
+    readonly hasRipgrep?: boolean
+    /** Checkpoints that hold large files, all permissions, empty directories, what git tracks, and git's hooks. */
+    readonly keepsWholeTrees?: boolean
+  }
 }
 
 export interface RunResult {

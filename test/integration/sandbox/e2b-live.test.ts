@@ -34,7 +34,7 @@ describe.each(LIVE)('e2b itself keeps the contract', { timeout: 300_000 }, () =>
   sandboxContract(() => ({
     provider,
     secondProvider: aProvider,
-    caps: { confinesDevices: false, hasRipgrep: false },
+    caps: { keepsWholeTrees: false, confinesDevices: false, hasRipgrep: false },
   }))
 })
 describe('e2b without a key', () => {

@@ -14,7 +14,8 @@ describe.skipIf(reason !== null)(
   `e2b keeps the contract, the real SDK over the fake${cannot}`,
   { timeout: 60_000 },
   () => {
-    sandboxContract(() => ({ provider, secondProvider: () => e2b.provider() }))
+    const caps = { keepsWholeTrees: false }
+    sandboxContract(() => ({ provider, secondProvider: () => e2b.provider(), caps }))
   },
 )
 

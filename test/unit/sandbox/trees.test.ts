@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { leftOutKind } from '../../../src/sandbox/local-bwrap/left-out-rules.ts'
 import { decodeTree, encodeTree, objectHash, type TreeEntry } from '../../../src/sandbox/local-bwrap/objects.ts'
 import { judge } from '../../../src/sandbox/local-bwrap/probe.ts'
 import { createLineSplitter } from '../../../src/sandbox/local-bwrap/protocol.ts'
 import { parseChanges } from '../../../src/sandbox/local-bwrap/shadow-git.ts'
-import { isIgnoredDirectory } from '../../../src/sandbox/local-bwrap/snapshot.ts'
 
 describe('git objects', () => {
   test('have the hashes that git gives them', () => {
@@ -37,11 +37,11 @@ test('a list of changes is read with odd names, binaries and deletions', () => {
 test('build output is ignored only beside a manifest, dependencies always', () => {
   const beside = new Set(['package.json'])
   expect([
-    isIgnoredDirectory('node_modules', new Set()),
-    isIgnoredDirectory('dist', new Set(['a.js'])),
-    isIgnoredDirectory('dist', beside),
-    isIgnoredDirectory('src', beside),
-  ]).toEqual([true, false, true, false])
+    leftOutKind('node_modules', new Set()),
+    leftOutKind('dist', new Set(['a.js'])),
+    leftOutKind('dist', beside),
+    leftOutKind('src', beside),
+  ]).toEqual(['dependencies', null, 'build', null])
 })
 
 test('a sandbox counts as one only when everything it says about itself is right', () => {

@@ -1,0 +1,69 @@
+import { chmodSync, mkdirSync } from 'node:fs'
+import { AppError } from '../../shared/errors.ts'
+import { type ByteName, ifPossible, type OpenDirectory, openChild, openRoot, toFsPath, toShown } from './descriptors.ts'
+
+const OWNER = 0o700
+
+/**
+ * One place in a workspace at a time, reached by descriptors from directory to directory, so that neither the length of a
+ * path nor what a command renames meanwhile matters. Neighbours cost one step. Call `close` at the end.
+ */
+export class DirectoryCursor {
+  readonly #open: { readonly name: ByteName; readonly directory: OpenDirectory }[] = []
+  readonly #root: OpenDirectory
+
+  constructor(workspace: string) {
+    const root = openRoot(workspace)
+    if (root === null) throw new AppError('sandbox_gone', 'the workspace does not exist any more')
+    this.#root = root
+  }
+
+  close(): void {
+    for (const { directory } of this.#open.reverse()) directory.close()
+    this.#open.length = 0
+    this.#root.close()
+  }
+
+  /** The directory at this path, null when there is none (a link is none). Valid until the next call. */
+  enter(path: ByteName): OpenDirectory | null {
+    return this.#walk(path, () => null)
+  }
+
+  /** The same; directories that are missing are made. Throws `sandbox_bad_request` when something else is in the way. */
+  enterOrMake(path: ByteName): OpenDirectory {
+    const directory = this.#walk(path, (parent, name) => {
+      unlock(parent)
+      ifPossible(() => mkdirSync(toFsPath(`${parent.handle}/${name}`), 0o755))
+      return openChild(parent, name)
+    })
+    if (directory !== null) return directory
+    throw new AppError('sandbox_bad_request', `${toShown(path)} cannot be made: a file or a broken link is in the way`)
+  }
+
+  /** Opens step by step; `missing` is asked for what is not there. */
+  #walk(
+    path: ByteName,
+    missing: (parent: OpenDirectory, name: ByteName) => OpenDirectory | null,
+  ): OpenDirectory | null {
+    const names = path === '' ? [] : path.split('/')
+    const shared = this.#open.findIndex((step, index) => step.name !== names[index])
+    if (shared !== -1) this.#leave(shared)
+    for (const name of names.slice(this.#open.length)) {
+      const parent = this.#open.at(-1)?.directory ?? this.#root
+      const directory = openChild(parent, name) ?? missing(parent, name)
+      if (directory === null) return null
+      this.#open.push({ name, directory })
+    }
+    return this.#open.at(-1)?.directory ?? this.#root
+  }
+
+  #leave(depth: number): void {
+    for (const { directory } of this.#open.splice(depth).reverse()) directory.close()
+  }
+}
+
+/** Lets us work in a directory whose owner took the right to it away; a restore sets its mode afterwards. */
+export function unlock(directory: OpenDirectory): void {
+  const mode = directory.stat.mode & 0o7777
+  if ((mode & OWNER) !== OWNER) ifPossible(() => chmodSync(directory.handle, mode | OWNER))
+}
