@@ -96,9 +96,11 @@ export async function inheritedTasks(
 }
 
 export interface ForkedFile {
+  /** As text that says the same bytes again. */
   readonly path: string
-  readonly mode: '100644' | '100755' | '120000'
-  /** A link's is its target. */
+  /** As it stands in a checkpoint's tree. */
+  readonly mode: string
+  /** A link's is its target, a directory's is empty. */
   readonly data: Uint8Array
 }
 

@@ -202,10 +202,12 @@ export interface FileChange {
   readonly binary: boolean
 }
 
-/** A file of a checkpoint with its content; a link's is its target. */
+/** A file of a checkpoint with its content; a link's is its target, a directory's is empty. */
 export interface TreeFile {
+  /** As text; a name that is not UTF-8 is written as tree-file-path.ts says. */
   readonly path: string
-  readonly mode: '100644' | '100755' | '120000'
+  /** As it stands in the tree (entry-mode.ts): `100644`, `100755`, `120000`, or with other permissions, or a directory. */
+  readonly mode: string
   readonly data: Uint8Array
 }
 
@@ -293,7 +295,10 @@ export interface Sandbox {
   markLeftOut(key: string): Promise<void>
   /** In which of these places something changed since; empty when nothing was noted under the key. */
   leftOutSince(key: string): Promise<readonly LeftOut[]>
-  /** A checkpoint's files, one after the other; what is in the workspace now does not matter. A fork needs it. */
+  /**
+   * A checkpoint's files and links, and the directories that are empty or have other permissions than usual, one after the
+   * other; what is in the workspace now does not matter. A fork needs it.
+   */
   treeFiles?(tree: string): AsyncIterable<TreeFile>
 
   /**

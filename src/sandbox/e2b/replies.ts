@@ -93,7 +93,7 @@ export function readEntries(listing: string, base: string): FileEntry[] {
   return ordered
 }
 
-const MODES: ReadonlySet<string> = new Set<TreeFile['mode']>(['100644', '100755', '120000'])
+const MODES: ReadonlySet<string> = new Set(['100644', '100755', '120000'])
 
 /** `git ls-tree -r -z` and, in the same order, `git cat-file --batch`: `hash blob size LF data LF` each. */
 export function* readTreeFiles(list: string, content: Buffer): Generator<TreeFile> {
@@ -105,8 +105,7 @@ export function* readTreeFiles(list: string, content: Buffer): Generator<TreeFil
     const end = content.indexOf(10, at)
     const size = numberOf(content.toString('latin1', at, Math.max(at, end)).split(' ')[2])
     if (tab === -1 || !MODES.has(mode) || end + 1 + size > content.length) throw nonsense()
-    // One of the modes, looked up above.
-    yield { path: line.slice(tab + 1), mode: mode as TreeFile['mode'], data: content.subarray(end + 1, end + 1 + size) }
+    yield { path: line.slice(tab + 1), mode, data: content.subarray(end + 1, end + 1 + size) }
     at = end + 2 + size
   }
 }

@@ -92,15 +92,6 @@ export function openPath(workspace: string, relative: string, noFollow = false):
   }
 }
 
-/** Opens a directory that lies exactly there, with no symlink on the way; null when it does not. */
-export function openExactDirectory(workspace: string, relative: string): Opened | null {
-  const opened = openPath(workspace, relative, true)
-  if (opened === null) return null
-  if (opened.at === relative && opened.stat.isDirectory()) return opened
-  opened.close()
-  return null
-}
-
 /** Opens a directory, making it and its parents as needed. Refuses when something else is in the way. */
 export function openOrMakeDirectory(workspace: string, relative: string): Opened {
   const found = openPath(workspace, relative)

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync, lchownSync, mkdirSync } from 'node:fs'
 import { AppError } from '../../shared/errors.ts'
 import { type ByteName, ifPossible, type OpenDirectory, openChild, openRoot, toFsPath, toShown } from './descriptors.ts'
 
@@ -33,11 +33,19 @@ export class DirectoryCursor {
   enterOrMake(path: ByteName): OpenDirectory {
     const directory = this.#walk(path, (parent, name) => {
       unlock(parent)
-      ifPossible(() => mkdirSync(toFsPath(`${parent.handle}/${name}`), 0o755))
+      const made = toFsPath(`${parent.handle}/${name}`)
+      ifPossible(() => mkdirSync(made, 0o755))
+      ifPossible(() => this.give(made))
       return openChild(parent, name)
     })
     if (directory !== null) return directory
     throw new AppError('sandbox_bad_request', `${toShown(path)} cannot be made: a file or a broken link is in the way`)
+  }
+
+  /** Gives what we made to the owner of the workspace, whose commands are to work with it. */
+  give(path: string | Buffer): void {
+    const { uid, gid } = this.#root.stat
+    if (uid !== process.getuid?.() || gid !== process.getgid?.()) lchownSync(path, uid, gid)
   }
 
   /** Opens step by step; `missing` is asked for what is not there. */

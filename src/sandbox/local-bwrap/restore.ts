@@ -168,6 +168,7 @@ async function putFile(
   const staged = path.join(place.staging, randomBytes(9).toString('hex'))
   if (!(await stageNode(stores, staged, to))) return
   try {
+    cursor.give(staged)
     const { parent, name } = split(at)
     const directory = cursor.enterOrMake(parent)
     unlock(directory)

@@ -1,10 +1,11 @@
 /** What the stored trees of a sandbox say: changes, unified diffs, files. Whoever asks names trees by their hashes. */
 
 import { readFile } from 'node:fs/promises'
+import { toPathText } from '../tree-file-path.ts'
 import type { FileChange, TreeDiff, TreeFile } from '../types.ts'
 import { compareTrees, isDirectoryNode, type TreeChange } from './compare-trees.ts'
 import { type ByteName, toShown } from './descriptors.ts'
-import { gitMode, isLargeMode } from './entry-mode.ts'
+import { fileMode, gitMode, isLargeMode, permissionsOf } from './entry-mode.ts'
 import { decodePointer } from './large-files.ts'
 import { describeChanges } from './list-changes.ts'
 import { countLinesByGit, unifiedDiff } from './shadow-git.ts'
@@ -61,18 +62,28 @@ function modeHead(path: string, { from, to }: TreeChange): string {
   return `diff --git a/${path} b/${path}\nold mode ${from?.mode}\nnew mode ${to?.mode}\n`
 }
 
-/** A tree's files and links with their content, one after the other. A large file whose content is not kept is left out. */
+/**
+ * A tree's files and links with their content, one after the other, and the directories that their files do not imply. A
+ * large file whose content is not kept is left out.
+ */
 export async function* filesOf(trees: TreeState, tree: string): AsyncGenerator<TreeFile> {
   checkTrees(tree)
-  for (const { path, to } of await compareTrees(trees.store, null, tree)) {
-    if (to === null || isDirectoryNode(to)) continue
-    const mode = gitMode(to.mode)
-    if (mode === '40000') continue
+  const nodes = await compareTrees(trees.store, null, tree)
+  for (const [index, { path, to }] of nodes.entries()) {
+    if (to === null) continue
+    const name = toPathText(Buffer.from(path, 'latin1'))
+    if (isDirectoryNode(to)) {
+      const isEmpty = !nodes[index + 1]?.path.startsWith(`${path}/`)
+      if (isEmpty || to.mode !== '40000') yield { path: name, mode: to.mode, data: Buffer.alloc(0) }
+      continue
+    }
     const blob = await trees.store.readBlob(to.hash)
     const pointer = isLargeMode(to.mode) ? decodePointer(blob) : null
-    const kept = pointer && (await trees.large.pathOf(pointer))
-    if (pointer !== null && kept === null) continue
-    const data = kept === null ? blob : await readFile(kept)
-    yield { path: toShown(path), mode, data }
+    if (pointer === null) {
+      yield { path: name, mode: to.mode, data: blob }
+      continue
+    }
+    const kept = await trees.large.pathOf(pointer)
+    if (kept !== null) yield { path: name, mode: fileMode(permissionsOf(to.mode), false), data: await readFile(kept) }
   }
 }
