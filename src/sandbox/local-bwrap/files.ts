@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { constants, lstatSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs'
+import { constants, lstatSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
@@ -123,18 +123,6 @@ function writeTarget(workspace: string, relative: string): { at: string; mode: n
   if (found.stat.isDirectory()) throw new AppError('sandbox_bad_request', `${relative} is a directory`)
   if (!found.stat.isFile()) throw new AppError('sandbox_bad_request', `${relative} is not a regular file`)
   return { at: found.at, mode: found.stat.mode }
-}
-
-/** Replaces or makes a symlink with this text, which is never followed. */
-export function writeSymlink(place: WorkspacePlace, relative: string, text: Uint8Array): void {
-  const directory = openOrMakeDirectory(place.workspace, parentOf(relative))
-  const staged = path.join(place.staging, randomBytes(9).toString('hex'))
-  try {
-    symlinkSync(Buffer.from(text), staged)
-    renameSync(staged, `${directory.handle}/${path.posix.basename(relative)}`)
-  } finally {
-    directory.close()
-  }
 }
 
 /** Kind, size and mode of what is at a path, the link itself when it is one; null when there is nothing. */

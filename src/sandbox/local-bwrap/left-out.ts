@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { LeftOut, LeftOutKind } from '../types.ts'
 import { type ByteName, toShown } from './descriptors.ts'
@@ -68,24 +68,6 @@ export async function changedSince(
     ...moved.slice(0, MAX_TOLD),
     { path: `${rest.length} more places`, kind: rest[0]?.kind ?? 'unseen', files, replaced, examples: [] },
   ]
-}
-
-/** Removes marks that were kept longer ago than this. Safe to repeat. */
-export function pruneMarks(gitDir: string, olderThanMs: number): void {
-  const dir = markDirectory(gitDir)
-  for (const name of listMarks(dir)) {
-    const file = path.join(dir, name)
-    if (Date.now() - statSync(file).mtimeMs > olderThanMs) rmSync(file, { force: true })
-  }
-}
-
-function listMarks(dir: string): string[] {
-  try {
-    return readdirSync(dir)
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
-  }
 }
 
 function readMark(file: string): Map<ByteName, Mark> | null {

@@ -3,8 +3,7 @@
  * process share one, so that what a walk learnt is not learnt again; a few recently used ones are kept.
  */
 
-import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { legacyTree } from './compare-trees.ts'
@@ -125,13 +124,6 @@ export function isExact(gitDir: string, tree: string): boolean {
   return existsSync(exactFile(gitDir, tree))
 }
 
-/** Trees that were the workspace's within this time, whether or not anybody has recorded them yet. */
-export function recentTrees(gitDir: string, withinMs: number): string[] {
-  const dir = path.join(gitDir, 'exact')
-  if (!existsSync(dir)) return []
-  return readdirSync(dir).filter((tree) => Date.now() - statSync(path.join(dir, tree)).mtimeMs < withinMs)
-}
-
 function sourcesFile(gitDir: string): string {
   return path.join(gitDir, 'source-directories')
 }
@@ -166,11 +158,6 @@ function readGeneration(gitDir: string): string {
     if (isMissing(error)) return ''
     throw error
   }
-}
-
-/** Tells every process that objects were removed. */
-export function raiseGeneration(gitDir: string): void {
-  writeWhole(generationFile(gitDir), randomBytes(9).toString('hex'))
 }
 
 export interface TreeStates {

@@ -53,7 +53,7 @@ export function leftOutContract(underTest: () => ProviderUnderTest): void {
         `mkdir -p __pycache__ node_modules/.cache; echo c > __pycache__/a.pyc; echo c > node_modules/.cache/x
          git -c user.name=a -c user.email=a@b.invalid commit -q --allow-empty -m one`,
       )
-      const kinds = (await moved()).map(([path, kind]) => `${path} ${kind}`)
+      const kinds = (await sandbox.leftOutSince('begin')).map(({ path, kind }) => `${path} ${kind}`)
       expect(kinds.filter((line) => !line.startsWith('.git ')).toSorted()).toEqual([
         '__pycache__ cache',
         'node_modules cache',
