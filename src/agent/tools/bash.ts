@@ -3,6 +3,7 @@ import type { ExecState } from '../../sandbox/types.ts'
 import { showOutput } from './clean-text.ts'
 import { defineTool } from './define-tool.ts'
 import { execIdFor, killsOnAbort, QUIET_ENV, runExec } from './exec.ts'
+import { readPipeStatus, withPipeStatus } from './pipe-status.ts'
 
 const DEFAULT_TIMEOUT_MS = 120_000
 const MAX_TIMEOUT_MS = 600_000
@@ -25,7 +26,8 @@ type BashInput = z.infer<typeof BashInputSchema>
 
 /**
  * Runs one command under the tool-use id, so that a repeat attaches to it and never runs it twice. The result's first
- * line says how it ended; anything but exit code 0 is an error for the model.
+ * line says how it ended, also when an earlier part of the last pipe failed; anything but exit code 0 is an error for the
+ * model.
  */
 export const bash = defineTool<BashInput>({
   name: 'bash',
@@ -47,7 +49,7 @@ export const bash = defineTool<BashInput>({
       {
         execId: execIdFor(context.taskId, context.toolUseId),
         taskId: context.taskId,
-        argv: { sh: input.command },
+        argv: { sh: withPipeStatus(input.command) },
         env: QUIET_ENV,
         timeoutMs: input.timeout ?? DEFAULT_TIMEOUT_MS,
         network: true,
@@ -62,14 +64,21 @@ export const bash = defineTool<BashInput>({
       },
     )
     const { state } = ended
+    const pipe = readPipeStatus(ended.tail.byteLength === 0 ? ended.head : ended.tail)
+    const how = `${howItEnded(state, input.timeout ?? DEFAULT_TIMEOUT_MS)}${pipe === null ? '' : pipeNote(pipe)}`
     const printed = showOutput(ended, ' run a narrower command to see them').trimEnd()
     return {
-      content: `${howItEnded(state, input.timeout ?? DEFAULT_TIMEOUT_MS)}${state.reason === undefined ? '' : ` (${state.reason})`}\n${printed === '' ? '(no output)' : printed}`,
+      content: `${how}${state.reason === undefined ? '' : ` (${state.reason})`}\n${printed === '' ? '(no output)' : printed}`,
       isError: state.status !== 'exited' || state.exitCode !== 0,
       exec: state,
     }
   },
 })
+
+/** The shell's exit code is that of a pipe's last part; `make | tail` looks like success whatever make did. */
+function pipeNote(codes: readonly number[]): string {
+  return ` (that of the last part of the pipe; an earlier part failed: exit codes ${codes.join(', ')})`
+}
 
 function howItEnded(state: ExecState, timeoutMs: number): string {
   switch (state.status) {

@@ -20,6 +20,9 @@ export interface RunExecOptions {
   readonly tailBytes: number
 }
 
+/** As much of a sandbox as a command needs that is started and watched. */
+type Watched = Pick<Sandbox, 'start' | 'poll' | 'output' | 'kill'>
+
 export interface EndedExec extends HeadAndTail {
   readonly state: ExecState
 }
@@ -30,7 +33,7 @@ export interface EndedExec extends HeadAndTail {
  * attempt attaches to it. Throws `sandbox_unreachable` when the end is not reported 30 s after the command's own limit.
  * Safe to repeat with the same `execId`.
  */
-export async function runExec(sandbox: Sandbox, spec: ExecSpec, options: RunExecOptions): Promise<EndedExec> {
+export async function runExec(sandbox: Watched, spec: ExecSpec, options: RunExecOptions): Promise<EndedExec> {
   options.signal.throwIfAborted()
   let state = await sandbox.start(spec)
   const giveUpAt = performance.now() + spec.timeoutMs + OVERDUE_MS
@@ -50,7 +53,7 @@ export async function runExec(sandbox: Sandbox, spec: ExecSpec, options: RunExec
   return { state, ...(await sandbox.output(spec.execId, { headBytes, tailBytes })) }
 }
 
-async function pollOnce(sandbox: Sandbox, execId: string, cursor: number, { signal }: RunExecOptions) {
+async function pollOnce(sandbox: Watched, execId: string, cursor: number, { signal }: RunExecOptions) {
   try {
     return await sandbox.poll(execId, { cursor, maxBytes: POLL_BYTES, waitMs: POLL_WAIT_MS, signal })
   } catch (error) {
@@ -60,7 +63,7 @@ async function pollOnce(sandbox: Sandbox, execId: string, cursor: number, { sign
 }
 
 /** A kill that fails is thrown instead of the reason: the caller must not believe that nothing is left running. */
-async function abandon(sandbox: Sandbox, execId: string, options: RunExecOptions): Promise<never> {
+async function abandon(sandbox: Watched, execId: string, options: RunExecOptions): Promise<never> {
   const reason: unknown = options.signal.reason
   if (options.shouldKill(reason)) await sandbox.kill(execId)
   throw reason

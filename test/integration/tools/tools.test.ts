@@ -82,6 +82,36 @@ describe('bash', () => {
     expect(output).toBe('out\nerr\n')
   })
 
+  test.each([
+    [
+      'false | tail -1',
+      'exit code: 0 (that of the last part of the pipe; an earlier part failed: exit codes 1, 0)\n(no output)',
+    ],
+    [
+      'echo a; (exit 3) | cat | cat; exit 0',
+      'exit code: 0 (that of the last part of the pipe; an earlier part failed: exit codes 3, 0, 0)\na',
+    ],
+    [
+      'set -e\nfalse | cat',
+      'exit code: 0 (that of the last part of the pipe; an earlier part failed: exit codes 1, 0)\n(no output)',
+    ],
+    [
+      'cat <<END | tr a b\na\nEND\nfalse | cat',
+      'exit code: 0 (that of the last part of the pipe; an earlier part failed: exit codes 1, 0)\nb',
+    ],
+    ['echo a | cat', 'exit code: 0\na'],
+    ['yes | head -1', 'exit code: 0\ny'],
+    ['false | true; echo later', 'exit code: 0\nlater'],
+    ['false | true & wait', 'exit code: 0\n(no output)'],
+    ['exec 2>log; false | true; cat log', 'exit code: 0\n(no output)'],
+    ['trap "echo mine" EXIT; echo a | cat', 'exit code: 0\na\nmine'],
+    ['false | false', 'exit code: 1\n(no output)'],
+    ['echo "a|b"; exit 4', 'exit code: 4\na|b'],
+  ])('%j keeps its exit code, and a part of the last pipe that failed is told', async (command, content) => {
+    const { result } = await call('bash', { command })
+    expect([result.content, result.isError]).toEqual([content, !content.startsWith('exit code: 0')])
+  })
+
   test('starts in the workspace without input and without a pager', async () => {
     const { result } = await call('bash', { command: 'pwd; cat; echo "$PAGER $TERM"' })
     expect(result.content).toBe('exit code: 0\n/workspace\ncat dumb')
