@@ -2,6 +2,7 @@
 
 import { wakeForNewDay } from '../db/budgets.ts'
 import type { Db } from '../db/client.ts'
+import { eraseDeletedProjects } from '../db/erase-projects.ts'
 import { pruneForkedFiles } from '../db/forks.ts'
 import { pruneEvents } from '../db/retention.ts'
 import { forgetSandbox, orphanedSandboxes } from '../db/sandboxes.ts'
@@ -75,6 +76,8 @@ async function sweepOnce({ db, restorer, provider, log, eventDays, execHours, sw
   if (provider.kinds.includes('e2b')) await endStrangers(db, provider.of('e2b'), log)
   const pruned = await pruneEvents(db, eventDays)
   if (pruned > 0) log.info({ events: pruned }, 'old events were removed')
+  const erased = await eraseDeletedProjects(db, eventDays)
+  if (erased > 0) log.info({ projects: erased }, 'the texts of deleted projects were erased')
   const commands = await provider.prune(execHours * 3_600_000)
   if (commands > 0) log.info({ commands }, 'records of old commands were removed')
 }
