@@ -25,30 +25,27 @@ const DUE = `
 const OF_ITS_TASKS = 'task_id IN (SELECT id FROM tasks WHERE project_id = $1)'
 const OF_ITS_CONVERSATIONS = 'conversation_id IN (SELECT id FROM conversations WHERE project_id = $1)'
 
+const BY_PROJECT =
+  'events messages outbox project_contexts project_memories review_criteria restores sandbox_checkpoints sandbox_losses forked_files project_locks'
+const BY_TASK = 'notices compactions task_summaries task_memories'
+const BY_CONVERSATION = 'inherited_tasks inherited_messages'
+
 /** What people and models wrote goes; rows that figures are computed from stay without their texts. The name goes last. */
 const ERASURES = [
-  ...['events', 'messages', 'outbox', 'project_contexts', 'project_memories', 'review_criteria', 'restores'],
-  ...['sandbox_checkpoints', 'sandbox_losses', 'forked_files', 'project_locks'],
+  ...BY_PROJECT.split(' ').map((table) => `DELETE FROM ${table} WHERE project_id = $1`),
+  ...BY_TASK.split(' ').map((table) => `DELETE FROM ${table} WHERE ${OF_ITS_TASKS}`),
+  ...BY_CONVERSATION.split(' ').map((table) => `DELETE FROM ${table} WHERE ${OF_ITS_CONVERSATIONS}`),
+  `UPDATE turns SET user_content = '[]', reply_content = CASE WHEN reply_content IS NULL THEN NULL ELSE '[]' END
+   WHERE ${OF_ITS_TASKS}`,
+  `UPDATE tool_calls SET input = '{}', effect = NULL, result = NULL WHERE ${OF_ITS_TASKS}`,
+  `UPDATE review_rounds SET checks = NULL, summary = NULL WHERE ${OF_ITS_TASKS}`,
+  `UPDATE findings SET file = NULL, claim = '', evidence = '', scenario = NULL, demoted_why = NULL, human_reason = NULL
+   WHERE project_id = $1`,
+  `UPDATE checkpoints SET label = '' WHERE project_id = $1`,
+  `UPDATE tasks SET reason_message = NULL, cancel_reason = NULL WHERE project_id = $1`,
+  `UPDATE conversations SET title = '' WHERE project_id = $1`,
+  `UPDATE projects SET name = '', source = '{"kind":"empty"}', source_report = NULL WHERE id = $1`,
 ]
-  .map((table) => `DELETE FROM ${table} WHERE project_id = $1`)
-  .concat(
-    ['notices', 'compactions', 'task_summaries', 'task_memories'].map(
-      (table) => `DELETE FROM ${table} WHERE ${OF_ITS_TASKS}`,
-    ),
-    ['inherited_tasks', 'inherited_messages'].map((table) => `DELETE FROM ${table} WHERE ${OF_ITS_CONVERSATIONS}`),
-    [
-      `UPDATE turns SET user_content = '[]', reply_content = CASE WHEN reply_content IS NULL THEN NULL ELSE '[]' END
-       WHERE ${OF_ITS_TASKS}`,
-      `UPDATE tool_calls SET input = '{}', effect = NULL, result = NULL WHERE ${OF_ITS_TASKS}`,
-      `UPDATE review_rounds SET checks = NULL, summary = NULL WHERE ${OF_ITS_TASKS}`,
-      `UPDATE findings SET file = NULL, claim = '', evidence = '', scenario = NULL, demoted_why = NULL, human_reason = NULL
-       WHERE project_id = $1`,
-      `UPDATE checkpoints SET label = '' WHERE project_id = $1`,
-      `UPDATE tasks SET reason_message = NULL, cancel_reason = NULL WHERE project_id = $1`,
-      `UPDATE conversations SET title = '' WHERE project_id = $1`,
-      `UPDATE projects SET name = '', source = '{"kind":"empty"}', source_report = NULL WHERE id = $1`,
-    ],
-  )
 
 /**
  * Erases what was said and done in projects that were deleted more than `days` ago, at most 20 a call, and returns how many

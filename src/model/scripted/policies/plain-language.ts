@@ -148,7 +148,7 @@ function explain(calls: readonly SeenCall[]): PolicyReply {
       call('read', { file_path: 'package.json' }),
     )
   }
-  const count = files.result.split('\n').filter((line) => /\S/.test(line)).length
+  const count = files.result.split('\n').filter((line) => /^[^(]/.test(line)).length
   const intro = readme.isError ? 'It has no README.' : introOf(withoutNumbers(readme.result))
   const manifest = calls.find((seen) => seen.name === 'read' && seen.input['file_path'] === 'package.json')
   const test = /"test":\s*"([^"]+)"/.exec(manifest?.result ?? '')?.[1]
