@@ -183,6 +183,8 @@ export interface ReplaceOptions {
   readonly keep?: readonly string[]
   /** Asked before each entry; what it throws ends the work, and the workspace stays as it was. */
   check?(): void
+  /** Asked once all is there, just before the new files take the old ones' place; what it throws leaves the old ones. */
+  ready?(): Promise<void>
   /** Called after each entry with what was taken over so far. Must not throw. */
   onProgress?(done: WorkspaceSize): void
 }
@@ -277,6 +279,8 @@ export interface Sandbox {
   replaceFiles?(entries: AsyncIterable<WorkspaceEntry>, options?: ReplaceOptions): Promise<WorkspaceSize>
   /** All that is in the workspace now, each directory before what lies in it. Devices, sockets and pipes are left out. */
   entries?(): AsyncIterable<WorkspaceEntry>
+  /** The same without `.git`, what an install brings again and the server's own files: what a person would pack up. */
+  packedEntries?(): Promise<AsyncIterable<WorkspaceEntry>>
   stat(path: string): Promise<FileStat | null>
   list(path: string, options: { depth: number; limit: number }): Promise<{ entries: FileEntry[]; truncated: boolean }>
   remove(path: string): Promise<void>

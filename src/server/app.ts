@@ -4,6 +4,7 @@ import { AppError } from '../shared/errors.ts'
 import type { AppDeps } from './deps.ts'
 import { identify, requireKnownHost, requireOwnOrigin } from './guards.ts'
 import { createOnError, errorResponse } from './on-error.ts'
+import { addArchiveRoutes } from './routes/archive.ts'
 import { addChatRoute } from './routes/chat.ts'
 import { addCheckpointRoutes } from './routes/checkpoints.ts'
 import { addContextRoutes } from './routes/context.ts'
@@ -54,6 +55,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   addTaskRoutes(app, deps)
   addCheckpointRoutes(app, deps)
   addFileRoutes(app, deps)
+  addArchiveRoutes(app, deps)
   addContextRoutes(app, deps)
   addMemoryRoutes(app, deps)
   addReviewCriteriaRoutes(app, deps)

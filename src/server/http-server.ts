@@ -1,9 +1,12 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 
 const REQUEST_TIMEOUT_MS = 30_000
+/** An archive may be half a gigabyte over a slow line. */
+const UPLOAD_TIMEOUT_MS = 30 * 60_000
+const UPLOAD_PATH = /^\/api\/workspace\/[^/?]+\/archive(\?|$)/
 const HEADERS_TIMEOUT_MS = 10_000
 /** Above the 60 s of common proxies, so that they close first and never send into a closing connection. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
@@ -17,8 +20,11 @@ const MALFORMED = JSON.stringify({
 export function createHttpServer(app: OpenAPIHono): Server {
   const listener = getRequestListener(app.fetch, { errorHandler: () => malformed() })
   const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS },
-    (incoming, outgoing) => void listener(incoming, outgoing),
+    { requestTimeout: UPLOAD_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS },
+    (incoming, outgoing) => {
+      if (!UPLOAD_PATH.test(incoming.url ?? '')) refuseSlowBody(incoming, outgoing)
+      void listener(incoming, outgoing)
+    },
   )
   // What Node's parser refuses never reaches the app; answer in the same shape, then close.
   server.on('clientError', (_error, socket) => refuse(socket as Socket))
@@ -44,6 +50,16 @@ export async function closeHttpServer(server: Server, timeoutMs: number): Promis
   const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
   await closed
   clearTimeout(timer)
+}
+
+/** A body that is not an upload is small: one that takes long is not waited for. */
+function refuseSlowBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  if (incoming.complete) return
+  const timer = setTimeout(() => {
+    if (!incoming.complete) refuse(incoming.socket)
+  }, REQUEST_TIMEOUT_MS)
+  incoming.once('end', () => clearTimeout(timer))
+  outgoing.once('close', () => clearTimeout(timer))
 }
 
 function malformed(): Response {

@@ -39,7 +39,7 @@ export function finishSwap(paths: SandboxPaths): void {
 export async function replaceFiles(
   place: { readonly paths: SandboxPaths; readonly limits: Limits },
   entries: AsyncIterable<WorkspaceEntry>,
-  { keep = [], check, onProgress }: ReplaceOptions = {},
+  { keep = [], check, ready, onProgress }: ReplaceOptions = {},
 ): Promise<WorkspaceSize> {
   const { paths } = place
   await clearUp(paths)
@@ -54,6 +54,7 @@ export async function replaceFiles(
       onProgress?.(builder.done())
     }
     await builder.finish(owner.mode & 0o7777)
+    await ready?.()
     check?.()
     for (const name of keep) await keepOne(paths.workspace, incoming, name)
     await swap(paths, incoming)

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { EgressGateway } from '../../egress/gateway-client.ts'
 import { AppError } from '../../shared/errors.ts'
 import { checkExecSpec } from '../exec-spec.ts'
-import { walkAll } from '../sources/walk-folder.ts'
+import { walkAll, walkForArchive } from '../sources/walk-folder.ts'
 import type { Doors, ExecState, Sandbox, SandboxRef } from '../types.ts'
 import { compareTrees, isDirectoryNode } from './compare-trees.ts'
 import { relativePath } from './confined.ts'
@@ -153,6 +153,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       return await inTurn(paths.shadow, () => replaceFiles({ paths, limits: options.limits }, entries, replaceOptions))
     },
     entries: () => walkAll(paths.workspace),
+    packedEntries: () => walkForArchive(paths.workspace),
     async stat(file) {
       return statPath(place, inside(file))
     },

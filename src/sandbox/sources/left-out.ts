@@ -32,15 +32,23 @@ export interface LeftOut {
   readonly notes: readonly string[]
   /** Whether a directory is not walked. `at` is a path to it, `beside` one to the directory that holds it. */
   isLeftOut(path: string, name: string, at: Buffer, beside: string): Promise<boolean>
+  /** Whether it is one of the server's own files, which nobody is told of. */
+  isOwn(path: string): boolean
   special(path: string): void
   unreadable(path: string): void
   /** The text of `.git/config` without what may be a secret. */
   cleanGitConfig(text: string): string
 }
 
-/** Looks at the root alone. Throws `project_source_failed` for a repository that works only where it is. */
-export async function createLeftOut(root: string): Promise<LeftOut> {
-  await refuseBoundRepository(root)
+/** Files that the server itself keeps in a workspace. */
+const OWN_FILES = new Set(['.claude/project-context.md', '.claude/memory.md'])
+
+/**
+ * Looks at the root alone. `isOwn`: it is a workspace of ours to be packed up, without `.git` and our own files. Otherwise
+ * throws `project_source_failed` for a repository that works only where it is.
+ */
+export async function createLeftOut(root: string, { isOwn = false } = {}): Promise<LeftOut> {
+  if (!isOwn) await refuseBoundRepository(root)
   const tracked = await trackedPlaces(root)
   const notes: string[] = []
   const note = (sentence: string): void => {
@@ -50,7 +58,9 @@ export async function createLeftOut(root: string): Promise<LeftOut> {
 
   return {
     notes,
+    isOwn: (path) => isOwn && (OWN_FILES.has(path) || path === '.git'),
     async isLeftOut(path, name, at, beside) {
+      if (isOwn && path === '.git') return true
       if (tracked.has(path) || path === '.git' || path.startsWith('.git/')) return false
       const why = await whyLeftOut(name, at, beside)
       if (why !== null) note(`${shown(path)}: not taken over, ${why}.`)

@@ -29,6 +29,11 @@ export async function walkFolder(root: string): Promise<FolderNotes & { entries:
   return { notes: leftOut.notes, entries: walk(root, leftOut) }
 }
 
+/** The same for a workspace, without its history and what the server keeps there: what a person would pack up. */
+export async function walkForArchive(root: string): Promise<AsyncGenerator<WorkspaceEntry>> {
+  return walk(root, await createLeftOut(root, { isOwn: true }))
+}
+
 /** The same for a workspace, all of it: only what is no file, directory or link is left out. */
 export function walkAll(root: string): AsyncGenerator<WorkspaceEntry> {
   return walk(root, NOTHING_LEFT_OUT)
@@ -39,6 +44,7 @@ const NOTHING_LEFT_OUT: LeftOut = {
   isLeftOut: () => Promise.resolve(false),
   special: () => undefined,
   unreadable: () => undefined,
+  isOwn: () => false,
   cleanGitConfig: (text) => text,
 }
 
@@ -67,6 +73,7 @@ async function* walkDirectory(
     const at = Buffer.from(`${self}/${child}`, 'latin1')
     const info = await lstat(at)
     if (info.isDirectory()) directories.push(child)
+    else if (leftOut.isOwn(path)) continue
     else if (info.isSymbolicLink()) {
       yield { kind: 'symlink', path: bytes(path), target: await readlink(at, { encoding: 'buffer' }) }
     } else if (!info.isFile()) leftOut.special(path)

@@ -1,0 +1,175 @@
+/** All files of a project out and in as an archive, over HTTP, with the real sandbox. */
+
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
+import { pack } from 'tar-stream'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ZipFile } from 'yazl'
+import type { Sandbox } from '../../../src/sandbox/types.ts'
+import { run } from '../../contract/sandbox/harness.ts'
+import { aDb, type TestDb } from '../../support/database.ts'
+import { aProject, post } from '../../support/tasks.ts'
+import { type Parts, partsOf } from '../restore/support.ts'
+import { aServer, type TestServer, TOKEN } from '../server/harness.ts'
+
+let db: TestDb
+let dir: string
+let parts: Parts
+let server: TestServer
+beforeAll(async () => {
+  db = await aDb()
+  dir = await realpath(await mkdtemp(join(tmpdir(), 'keelson-archives-')))
+  parts = partsOf(db, dir)
+  const redisUrl = process.env['KEELSON_TEST_REDIS_URL'] ?? ''
+  server = await aServer({
+    databaseUrl: db.url,
+    redisUrl,
+    deps: { workspaces: parts.workspaces, restorer: parts.restorer },
+  })
+})
+afterAll(async () => {
+  await server?.close()
+  await parts?.close()
+  await db?.close()
+  await rm(dir, { recursive: true, force: true, maxRetries: 5 })
+})
+
+const headers = { authorization: `Bearer ${TOKEN}` }
+const archiveOf = (projectId: string) => `${server.url}/api/workspace/${projectId}/archive`
+async function download(projectId: string, query = ''): Promise<Buffer> {
+  const answer = await fetch(`${archiveOf(projectId)}${query}`, { headers })
+  expect(answer.status).toBe(200)
+  return Buffer.from(await answer.arrayBuffer())
+}
+async function upload(projectId: string, body: Buffer): Promise<{ status: number; body: unknown }> {
+  const answer = await fetch(archiveOf(projectId), { method: 'PUT', headers, body: new Uint8Array(body) })
+  return { status: answer.status, body: await answer.json() }
+}
+const LISTING = `find . -mindepth 1 -path ./.git -prune -o -mindepth 1 -printf '%y %m %p %l\\n' | LC_ALL=C sort | od -An -c -v; find . -path ./.git -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 cat`
+const listing = async (sandbox: Sandbox) => (await run(sandbox, LISTING)).output
+const LONG = 'l'.repeat(180)
+const MAKE = `mkdir -p a/b empty ${LONG}; printf '#!/bin/sh\\n' > run; chmod 755 run; : > zero; printf secret > key; chmod 600 key
+  ln -s run link; ln -s nowhere dangling; echo deep > ${LONG}/${LONG}; head -c 300000 /dev/urandom > a/b/random
+  printf x > "$(printf 'caf\\351.txt')"; mkdir -p .claude; echo m > .claude/memory.md; git init -q; git add -A; git commit -qm x`
+
+test('what goes out as tar.gz comes in elsewhere as it was, and the history there stays', async () => {
+  const from = await aProject(db)
+  const into = await aProject(db, { kind: 'files', files: { 'old.txt': 'old' } })
+  const source = await parts.workspaces.open(from)
+  await run(source, MAKE)
+  const target = await parts.workspaces.open(into)
+  await run(target, 'git init -q; git add -A; git commit -qm kept')
+  const taken = await upload(into, await download(from))
+  await run(source, 'rm .claude/memory.md')
+  expect({
+    taken,
+    same: (await listing(target)) === (await listing(source)),
+    history: (await run(target, 'git log --format=%s')).output,
+  }).toEqual({ taken: { status: 200, body: { files: 8, sizeBytes: 300_022 } }, same: true, history: 'kept\n' })
+})
+
+test('a zip holds the same but for names that it cannot hold, and other tools read both', async () => {
+  const from = await aProject(db)
+  const source = await parts.workspaces.open(from)
+  await run(source, `${MAKE}; rm -r caf* .claude`)
+  const into = await aProject(db)
+  const zip = await download(from, '?format=zip')
+  const taken = await upload(into, zip)
+  await writeFile(join(dir, 'x.tgz'), await download(from))
+  const listed = execFileSync('tar', ['-tzf', join(dir, 'x.tgz')], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .sort()
+  const target = await parts.workspaces.open(into)
+  expect({ status: taken.status, same: (await listing(target)) === (await listing(source)), listed }).toEqual({
+    status: 200,
+    same: true,
+    listed: [
+      'a/',
+      'a/b/',
+      'a/b/random',
+      'dangling',
+      'empty/',
+      'key',
+      'link',
+      `${LONG}/`,
+      `${LONG}/${LONG}`,
+      'run',
+      'zero',
+    ].sort(),
+  })
+})
+
+async function tarOf(
+  ...entries: (Parameters<ReturnType<typeof pack>['entry']>[0] & { data?: string | Buffer })[]
+): Promise<Buffer> {
+  const tar = pack()
+  for (const { data, ...header } of entries) tar.entry(header, data ?? '')
+  tar.finalize()
+  return await buffer(tar)
+}
+
+test('what leads out, is no file or unpacks without measure is refused by name, and the files are as before', async () => {
+  const projectId = await aProject(db, { kind: 'files', files: { 'kept.txt': 'kept' } })
+  const zip = new ZipFile()
+  zip.addBuffer(Buffer.from('x'), 'aa/passwd')
+  zip.end()
+  const climbing = Buffer.from(
+    (await buffer(zip.outputStream)).toString('latin1').replaceAll('aa/passwd', '../passwd'),
+    'latin1',
+  )
+  const cases: [string, Buffer][] = [
+    ['../x leads out of the workspace', await tarOf({ name: '../x', data: 'x' })],
+    ['a/../../x leads out of the workspace', await tarOf({ name: 'a/../../x', data: 'x' })],
+    ['/etc/x is an absolute name', await tarOf({ name: '/etc/x', data: 'x' })],
+    ['../passwd', climbing],
+    ['the link out leads out of it', await tarOf({ name: 'out', type: 'symlink', linkname: '../../etc' })],
+    ['the link abs leads out of it', await tarOf({ name: 'abs', type: 'symlink', linkname: '/etc' })],
+    [
+      'd is a file or a link and a directory at once',
+      await tarOf({ name: 'd', type: 'symlink', linkname: 'e' }, { name: 'd/x', data: 'x' }),
+    ],
+    ['hard is a hard link', await tarOf({ name: 'a', data: 'x' }, { name: 'hard', type: 'link', linkname: 'a' })],
+    ['null is neither a file', await tarOf({ name: 'null', type: 'character-device' })],
+    ['pipe is neither a file', await tarOf({ name: 'pipe', type: 'fifo' })],
+    ['twice is there twice', await tarOf({ name: 'twice', data: '1' }, { name: 'twice', data: '2' })],
+    [
+      'it unpacks to more than 100 times its size',
+      gzipSync(await tarOf({ name: 'zeros', data: Buffer.alloc(300 * 1024 * 1024) })),
+    ],
+    ['it is neither zip nor tar nor tar.gz', Buffer.from('hello')],
+    ['cannot be read', gzipSync(await tarOf({ name: 'cut', data: Buffer.alloc(100_000, 'x') })).subarray(0, 150)],
+  ]
+  const told = []
+  for (const [, archive] of cases) told.push(await upload(projectId, archive))
+  const sandbox = await parts.workspaces.open(projectId)
+  expect({ told, files: (await run(sandbox, 'ls -A; cat kept.txt')).output }).toEqual({
+    told: cases.map(([sentence]) => ({
+      status: 400,
+      body: {
+        error: { code: 'bad_request', message: expect.stringContaining(sentence), details: expect.anything() },
+        requestId: expect.any(String),
+      },
+    })),
+    files: 'kept.txt\nkept',
+  })
+})
+
+test('while a task is not over an archive is 409; nothing and too much are said', async () => {
+  const projectId = await aProject(db)
+  const empty = await upload(projectId, Buffer.alloc(0))
+  await post(db, { projectId, text: 'work' })
+  const busy = await upload(projectId, await tarOf({ name: 'x', data: 'x' }))
+  const missing = await fetch(`${archiveOf(projectId)}?checkpoint=ckp_none`, { headers })
+  const format = await fetch(`${archiveOf(projectId)}?format=rar`, { headers })
+  expect([empty, busy, missing.status, format.status]).toMatchObject([
+    { status: 400 },
+    { status: 409, body: { error: { code: 'task_running' } } },
+    404,
+    400,
+  ])
+})
