@@ -2,13 +2,12 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import { getProject } from '../../db/projects.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { AppDeps } from '../deps.ts'
+import { contentOf } from '../file-content.ts'
 import { addRoute } from '../route.ts'
 import { ContentQuery, ContentSchema, FilesQuery, ProjectParams, TreeSchema } from '../schemas.ts'
 
 const MAX_ENTRIES = 2_000
 const DEFAULT_CONTENT_BYTES = 256 * 1024
-/** As much of a file as git looks at before it calls it binary. */
-const SNIFFED_BYTES = 8_000
 
 export function addFileRoutes(app: OpenAPIHono, deps: AppDeps): void {
   addRoute(
@@ -55,35 +54,4 @@ export function addFileRoutes(app: OpenAPIHono, deps: AppDeps): void {
       return c.json({ path: query.path, ...contentOf(slice, query.offset) })
     },
   )
-}
-
-function contentOf(slice: { data: Uint8Array; sizeBytes: number }, offset: number) {
-  const data = Buffer.from(slice.data.buffer, slice.data.byteOffset, slice.data.byteLength)
-  const { sizeBytes } = slice
-  const truncated = offset + data.length < sizeBytes
-  const text = textOf(data, { isCutBefore: offset > 0, isCutAfter: truncated })
-  return text === undefined
-    ? { sizeBytes, encoding: 'base64' as const, content: data.toString('base64'), binary: true, truncated }
-    : { sizeBytes, encoding: 'utf-8' as const, content: text, binary: false, truncated }
-}
-
-/** The text, or undefined when these bytes are none. A range may begin or end inside a character, which is left out. */
-function textOf(data: Buffer, cut: { isCutBefore: boolean; isCutAfter: boolean }): string | undefined {
-  if (data.subarray(0, SNIFFED_BYTES).includes(0)) return undefined
-  let start = 0
-  let end = data.length
-  while (cut.isCutBefore && start < Math.min(3, end) && isContinuation(data[start])) start++
-  for (let dropped = 0; ; dropped++) {
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data.subarray(start, end))
-    } catch {
-      // Not UTF-8, unless only the last character was cut through.
-      if (!cut.isCutAfter || dropped === 3) return undefined
-      end--
-    }
-  }
-}
-
-function isContinuation(byte: number | undefined): boolean {
-  return byte !== undefined && (byte & 0b1100_0000) === 0b1000_0000
 }
