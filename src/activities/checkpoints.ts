@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { knownPathOf } from '../agent/tools/workspace-path.ts'
-import { recordCheckpoint } from '../db/checkpoints.ts'
+import { recordCheckpoint, recordLeftOut } from '../db/checkpoints.ts'
 import type { JournalTurn } from '../db/journal.ts'
-import type { Task } from '../db/tasks.ts'
+import { getTask, type Task } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
 import type { NewEvent } from '../events/topics.ts'
 import type { FileChange, Sandbox } from '../sandbox/types.ts'
@@ -59,6 +61,30 @@ export async function takeCheckpoint(
   const checkpoint = { id: checkpointId, turn: at.turn, treeHash: tree, label: at.label, stat }
   await recordCheckpoint(deps.db, lease, checkpoint, events)
   return tree
+}
+
+/**
+ * Looks what changed in places that checkpoints do not hold since the task began, notes it and tells the stream when it is
+ * not what was noted before. Safe to repeat.
+ */
+export async function noteLeftOut(
+  deps: ActivityDeps,
+  { task, lease, sandbox }: { task: Task; lease: Lease; sandbox: Sandbox },
+): Promise<void> {
+  if (task.startTree === null) return
+  const leftOut = await sandbox.leftOutSince(task.id)
+  const { leftOut: known, diffStat: stat } = await getTask(deps.db, task.id)
+  if (isDeepStrictEqual(leftOut, known)) return
+  const { projectId, conversationId, taskId } = lease
+  const mark = createHash('sha256').update(JSON.stringify(leftOut)).digest('hex').slice(0, 16)
+  await recordLeftOut(deps.db, lease, leftOut, [
+    {
+      type: 'diff.updated',
+      key: `diff.updated:${taskId}:left-out:${lease.lease}:${mark}`,
+      scope: { projectId, conversationId, taskId },
+      payload: { stat, leftOut },
+    },
+  ])
 }
 
 export interface Checkpointer {

@@ -12,7 +12,7 @@ import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Activities, FinishInput } from '../workflows/activities.ts'
 import { returnWorkspace } from './borrowed-workspace.ts'
-import { takeCheckpoint } from './checkpoints.ts'
+import { noteLeftOut, takeCheckpoint } from './checkpoints.ts'
 import type { ActivityDeps } from './deps.ts'
 import { runActivity } from './run-activity.ts'
 
@@ -173,6 +173,7 @@ async function keepFiles(deps: ActivityDeps, task: Task, lease: Lease, sandbox: 
   if (task.startTree === null) return
   const at = { task, lease, sandbox, turn: task.turn, label: 'task stopped', toolPaths: new Set<string>() }
   await takeCheckpoint(deps, at)
+  await noteLeftOut(deps, at)
 }
 
 async function commandFinished(

@@ -28,6 +28,7 @@ import { judgeRound, type RoundResult } from '../review/verdict.ts'
 import type { BudgetNeed } from '../shared/budget.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { newId } from '../shared/ids.ts'
+import { isWork } from '../shared/left-out.ts'
 import type { CheckResult, Finding, ReviewState } from '../shared/review.ts'
 import type { Activities, RoundInput } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
@@ -47,11 +48,11 @@ export function createReviewActivities(
   deps: ActivityDeps,
 ): Pick<Activities, 'captureChanges' | 'runChecks' | 'reviewChanges' | 'skipReview'> {
   return {
-    // Every slice ends with a checkpoint, so what changed is known already.
+    // Every slice ends with a checkpoint and a look at what checkpoints leave out, so what changed is known already.
     captureChanges: runActivity(async ({ taskId }) => {
-      const { startTree, latestTree, diffStat } = await getTask(deps.db, taskId)
+      const { startTree, latestTree, diffStat, leftOut } = await getTask(deps.db, taskId)
       const treeHash = latestTree ?? startTree ?? ''
-      return { changed: treeHash !== startTree, treeHash, stat: diffStat }
+      return { changed: treeHash !== startTree || isWork(leftOut), treeHash, stat: diffStat }
     }),
     runChecks: runActivity((input, run) => checkRound(deps, input, run)),
     reviewChanges: runActivity((input, run) => reviewRound(deps, input, run)),
@@ -194,7 +195,7 @@ async function askReviewer(
     const requests = await requestsOf(deps.db, input.taskId)
     const reviewed = { round: input.round, requests, criteria: at.criteria.criteria, checks, open, disputes }
     // Without an open finding to settle, a round after failing checks judges the whole change, as a first one does.
-    const text = reviewPrompt({ ...reviewed, patch, patchTruncated: truncated })
+    const text = reviewPrompt({ ...reviewed, leftOut: at.task.leftOut, patch, patchTruncated: truncated })
     await addNotice(deps.db, lease, { id: newId('req'), lane: name, key: `review:${input.round}`, text })
   }
   const lane = reviewerLane(at, name, turns)
@@ -262,6 +263,7 @@ async function endRound(
     checks,
     submission,
     earlier,
+    leftOut: task.leftOut,
     changed: changedLines(patch),
     diffTruncated: truncated,
     ...(truncated ? { changedPaths: await changedPaths(at) } : {}),

@@ -30,6 +30,7 @@ export function createSandboxActivities(deps: ActivityDeps): Pick<Activities, 'p
       // An earlier task may have died with another tree in the workspace.
       await returnWorkspace(deps.db, lease, sandbox)
       const treeHash = await sandbox.checkpoint()
+      await sandbox.markLeftOut(taskId)
       hitCrashPoint('checkpoint.before_record')
       const label = startLabel((await requestsOf(deps.db, taskId))[0])
       const checkpoint = { id: newId('ckp'), turn: 0, treeHash, label, stat: NO_DIFF }

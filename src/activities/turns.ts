@@ -6,7 +6,7 @@ import { getTask } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Activities, TurnsResult } from '../workflows/activities.ts'
-import { createCheckpointer } from './checkpoints.ts'
+import { createCheckpointer, noteLeftOut } from './checkpoints.ts'
 import type { ActivityDeps } from './deps.ts'
 import { openCoderLane } from './open-lane.ts'
 import { keepingAlive, openSandbox } from './open-sandbox.ts'
@@ -61,6 +61,7 @@ async function runSlice(
   const endsAt = performance.now() + sliceMs
   const turns = () => runLane(lane, () => performance.now() >= endsAt)
   const status = await keepingAlive(sandbox, () => withRetryNotice(deps, lease, run, turns))
+  if (status !== 'continue') await noteLeftOut(deps, { task: await getTask(deps.db, taskId), lease, sandbox })
   const turn = lane.turns.at(-1)?.turn ?? 0
   const { usage } = await getTask(deps.db, taskId)
   const need = status === 'needs_budget' ? lane.budget.refused : null

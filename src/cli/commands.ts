@@ -68,7 +68,7 @@ async function undo(session: Session): Promise<number> {
   }
   const done = await api.call<{ checkpoint: { id: string } }>('POST', `/api/tasks/${next.taskId}/undo`, {})
   if (options.json) session.writeJson({ taskId: next.taskId, ...done })
-  printer.note(`Undone; recorded as ${done.checkpoint.id}.`, 'green')
+  printer.note(`Undone; recorded as ${done.checkpoint.id}. Git's commits and installed dependencies stay.`, 'green')
   return EXIT.good
 }
 

@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 import type { StreamEvent } from '../events/topics.ts'
+import { type LeftOut, leftOutText } from '../shared/left-out.ts'
 import { clean, createCleaner } from './clean-text.ts'
 
 const COLORS = { dim: 2, bold: 1, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 } as const
@@ -178,7 +179,10 @@ function describe(event: StreamEvent): Described | null {
     case 'stream.degraded':
       return { text: event.degraded ? '  (live text is away; steps still arrive)' : '  (live again)', color: 'dim' }
     case 'task.completed':
-      return { text: `✔ completed: ${event.outcome.replaceAll('_', ' ')} · ${figures(event)}`, color: 'bold' }
+      return {
+        text: `✔ completed: ${event.outcome.replaceAll('_', ' ')} · ${figures(event)}${alsoChanged(event.leftOut ?? [])}`,
+        color: 'bold',
+      }
     case 'task.failed':
       return { text: `✘ failed: ${oneLine(event.reason.message)} (${clean(event.reason.code)})`, color: 'red' }
     case 'task.cancelled': {
@@ -214,6 +218,11 @@ function figures(end: {
   const tokens = usage.inputTokens + usage.outputTokens + usage.cacheReadTokens + usage.cacheWriteTokens
   const cost = costUsd === null ? '' : ` · $${costUsd.toFixed(4)}`
   return `${diffStat.files} files +${diffStat.added} −${diffStat.removed} · ${count(tokens)} tokens${cost}`
+}
+
+/** What the diff does not hold; nothing when nothing else changed. */
+function alsoChanged(leftOut: readonly LeftOut[]): string {
+  return leftOut.map((place) => `\n  also changed, outside the diff: ${oneLine(leftOutText(place))}`).join('')
 }
 
 function oneLine(text: string): string {

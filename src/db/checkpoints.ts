@@ -1,5 +1,6 @@
 import type { NewEvent } from '../events/topics.ts'
 import { AppError } from '../shared/errors.ts'
+import type { LeftOut } from '../shared/left-out.ts'
 import type { DiffStat } from '../shared/task.ts'
 import { type Db, toDbError } from './client.ts'
 import { type Page, toPage } from './projects.ts'
@@ -136,6 +137,19 @@ export async function recordCheckpoint(
          start_tree = coalesce(start_tree, $2) WHERE id = $1`,
       [lease.taskId, checkpoint.treeHash, checkpoint.stat.files, checkpoint.stat.added, checkpoint.stat.removed],
     )
+    tx.emit(...events)
+  })
+}
+
+/** Notes what changed in places that checkpoints do not hold, with the event that says so. Safe to repeat. */
+export async function recordLeftOut(
+  db: Db,
+  lease: Lease,
+  leftOut: readonly LeftOut[],
+  events: readonly NewEvent[],
+): Promise<void> {
+  await withLease(db, lease, async (tx) => {
+    await tx.query('UPDATE tasks SET left_out = $2 WHERE id = $1', [lease.taskId, JSON.stringify(leftOut)])
     tx.emit(...events)
   })
 }

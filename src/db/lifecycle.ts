@@ -331,7 +331,8 @@ function noteFor(task: Task, ending: TaskEnding): string {
 
 function endEvent(task: Task, ending: TaskEnding, review: ReviewState, reason: TaskReason | null): NewEvent {
   const scope = { projectId: task.projectId, conversationId: task.conversationId, taskId: task.id }
-  const end = { review, usage: task.usage, costUsd: task.costUsd, diffStat: task.diffStat }
+  const leftOut = task.leftOut.length === 0 ? {} : { leftOut: task.leftOut }
+  const end = { review, usage: task.usage, costUsd: task.costUsd, diffStat: task.diffStat, ...leftOut }
   const key = `task.end:${task.id}`
   switch (ending.kind) {
     case 'completed':

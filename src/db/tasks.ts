@@ -1,4 +1,5 @@
 import { AppError } from '../shared/errors.ts'
+import type { LeftOut } from '../shared/left-out.ts'
 import type { ReviewState } from '../shared/review.ts'
 import type { DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../shared/task.ts'
 import { type Db, toDbError } from './client.ts'
@@ -31,6 +32,8 @@ export interface Task {
   readonly startTree: string | null
   readonly latestTree: string | null
   readonly diffStat: DiffStat
+  /** What changed in places that checkpoints do not hold, as of the last look. */
+  readonly leftOut: readonly LeftOut[]
   readonly cancelRequestedAt: Date | null
   readonly cancelReason: string | null
   readonly createdAt: Date
@@ -67,6 +70,7 @@ export interface TaskRow {
   context_hash: string | null
   start_tree: string | null
   latest_tree: string | null
+  left_out: string | null
   files_changed: number
   lines_added: number
   lines_removed: number
@@ -107,6 +111,7 @@ export function toTask(row: TaskRow): Task {
     contextHash: row.context_hash,
     startTree: row.start_tree,
     latestTree: row.latest_tree,
+    leftOut: row.left_out === null ? [] : (JSON.parse(row.left_out) as LeftOut[]),
     diffStat: { files: row.files_changed, added: row.lines_added, removed: row.lines_removed },
     cancelRequestedAt: row.cancel_requested_at,
     cancelReason: row.cancel_reason,

@@ -7,6 +7,7 @@
  */
 
 import type { BudgetMark } from '../shared/budget.ts'
+import type { LeftOut } from '../shared/left-out.ts'
 import type { CheckResult, Finding, Judgement, ReviewState, RoundVerdict } from '../shared/review.ts'
 import type { DiffStat, Outcome, TaskReason, Usage } from '../shared/task.ts'
 
@@ -21,6 +22,8 @@ interface TaskEnd {
   readonly usage: Usage
   readonly costUsd: number | null
   readonly diffStat: DiffStat
+  /** What changed in places that checkpoints do not hold; absent when nothing did. */
+  readonly leftOut?: readonly LeftOut[]
 }
 
 /** One text or thinking part of a finished message. */
@@ -105,7 +108,7 @@ export interface DurablePayloads {
     removed: number
     source: 'tool' | 'shell' | 'restore'
   }
-  'diff.updated': { stat: DiffStat }
+  'diff.updated': { stat: DiffStat; leftOut?: readonly LeftOut[] }
   'checkpoint.created': { checkpointId: string; treeHash: string; label: string; stat: DiffStat }
   'checkpoint.restored': { checkpointId: string; treeHash: string; from: string; reason?: string }
 

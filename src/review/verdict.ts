@@ -3,9 +3,11 @@
  * 1. `approved` and `approved_with_notes` only when no check counts as failing and no blocking finding is open.
  * 2. `approved` only when no finding at all is open; no review that could be read means `inconclusive`.
  * 3. A finding outside the change, without evidence or under a criterion that is switched off is never blocking.
- * 4. Nothing is lost: every finding that came in goes out, with a state. What a person dismissed does not come back.
+ * 4. A change after which installed dependencies are not as they were is never plain `approved`.
+ * 5. Nothing is lost: every finding that came in goes out, with a state. What a person dismissed does not come back.
  */
 
+import { type LeftOut, leftOutText, replacedDependencies } from '../shared/left-out.ts'
 import type {
   CheckResult,
   Criterion,
@@ -32,6 +34,8 @@ export interface RoundInput {
   /** All paths that differ; asked for only when the diff was cut. */
   readonly changedPaths?: ReadonlySet<string>
   readonly criteria: readonly Criterion[]
+  /** What the task changed in places that the diff does not hold. */
+  readonly leftOut?: readonly LeftOut[]
   readonly newId: () => string
 }
 
@@ -55,9 +59,19 @@ export interface RoundResult {
 
 /** Judges one round. Pure but for `newId`, which is called once for each new finding. */
 export function judgeRound(input: RoundInput): RoundResult {
-  const earlier = input.earlier.map((finding) => judgeEarlier(finding, input.submission))
+  const own = ownFindings(input)
+  const earlier = input.earlier.map((finding) =>
+    own.some(({ claim }) => claim === finding.claim) ? finding : judgeEarlier(finding, input.submission),
+  )
   const taken = takeFindings(input)
-  const findings = [...earlier, ...taken.findings]
+  const known = new Set(
+    input.earlier.filter((entry) => isOpen(entry) || isDismissedByPerson(entry)).map(({ claim }) => claim),
+  )
+  const findings = [
+    ...earlier,
+    ...taken.findings,
+    ...own.filter(({ claim }) => !known.has(claim)).map((each) => ({ ...each, id: input.newId() })),
+  ]
   const open = findings.filter(isOpen)
   const blocking = open.filter((finding) => finding.severity === 'blocking')
   return {
@@ -69,6 +83,17 @@ export function judgeRound(input: RoundInput): RoundResult {
     resolved: findings.length - open.length,
   }
 }
+
+/** What the harness itself has to say of a change that a reviewer judged: a note, which keeps it from plain approval. */
+function ownFindings({ submission, leftOut = [] }: RoundInput): Omit<Finding, 'id'>[] {
+  const places = replacedDependencies(leftOut)
+  if (submission === null || places.length === 0) return []
+  const evidence = places.map((place) => `${leftOutText(place)}, ${place.replaced} of them there before`).join('; ')
+  return [{ severity: 'note', claim: DEPENDENCIES_CHANGED, evidence, state: 'open' }]
+}
+
+const DEPENDENCIES_CHANGED =
+  'Dependencies changed: the checks ran on other installed code than before the task, and the diff does not show it.'
 
 function verdictOf(input: RoundInput, open: number, blocking: number): RoundVerdict {
   if (input.checks.some(isFailing)) return 'checks_failed'

@@ -3,6 +3,7 @@
  * Providers: `local-bwrap` (Linux namespaces on the worker's host), `e2b` (a cloud VM), `unsafe-host` (explicit only).
  */
 
+import type { LeftOut } from '../shared/left-out.ts'
 import type { Network, NetworkDenial } from '../shared/network.ts'
 
 export type SandboxKind = 'local-bwrap' | 'e2b' | 'unsafe-host'
@@ -211,21 +212,6 @@ export interface TreeFile {
   /** As it stands in the tree (entry-mode.ts): `100644`, `100755`, `120000`, or with other permissions, or a directory. */
   readonly mode: string
   readonly data: Uint8Array
-}
-
-/** Why checkpoints do not hold a place: what tools install, build or cache, git's own, what cannot be read, too large. */
-export type LeftOutKind = 'dependencies' | 'build' | 'cache' | 'git' | 'unseen' | 'large'
-
-/** A place that checkpoints do not hold and in which something changed. */
-export interface LeftOut {
-  readonly path: string
-  /** `cache` also when nothing but caches in it changed: that is no work of a task. */
-  readonly kind: LeftOutKind
-  /** How many files came, went or changed; `replaced` of them were there before. */
-  readonly files: number
-  readonly replaced: number
-  /** Some of the files that are there now, at most five. */
-  readonly examples: readonly string[]
 }
 
 export interface TreeDiff {

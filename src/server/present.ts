@@ -58,6 +58,7 @@ export function presentTask(task: Task, workers: Workers) {
     costUsd: task.costUsd,
     ...(task.estimatedUsd > 0 ? { estimatedUsd: task.estimatedUsd } : {}),
     diffStat: task.diffStat,
+    ...(task.leftOut.length === 0 ? {} : { leftOut: task.leftOut }),
     budget: { maxUsd: task.maxUsd, maxTurns: task.maxTurns, maxMinutes: task.maxMinutes },
     workers,
     createdAt: task.createdAt.toISOString(),

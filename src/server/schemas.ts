@@ -215,6 +215,18 @@ export const MessageListSchema = listOf(MessageSchema)
 const ReviewStateSchema = z.object({ status: z.string(), round: z.number() }).loose().openapi('ReviewState')
 export const ReviewSchema = ReviewStateSchema.extend({ rounds: z.array(z.object({ round: z.number() }).loose()) })
 
+const LeftOutList = z
+  .array(
+    z.object({
+      path: z.string(),
+      kind: z.enum(['dependencies', 'build', 'cache', 'git', 'unseen', 'large']),
+      files: z.number().openapi({ description: 'How many files came, went or changed' }),
+      replaced: z.number().openapi({ description: 'How many of them were there before' }),
+      examples: z.array(z.string()),
+    }),
+  )
+  .openapi({ description: 'Places that checkpoints do not hold and in which something changed' })
+
 export const TaskSchema = z
   .object({
     id: z.string(),
@@ -238,6 +250,7 @@ export const TaskSchema = z
     costUsd: z.number().nullable(),
     estimatedUsd: z.number().optional(),
     diffStat: Stat,
+    leftOut: LeftOutList.optional(),
     workers: z.enum(['polling', 'none']),
     createdAt: Time,
     startedAt: Time.nullable(),
@@ -300,6 +313,7 @@ export const DiffSchema = z
     ),
     patch: z.string(),
     truncated: z.boolean(),
+    leftOut: LeftOutList,
   })
   .openapi('Diff')
 

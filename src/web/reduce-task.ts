@@ -30,6 +30,7 @@ export function newTask(id: string, event: { conversationId?: string; at: number
     files: [],
     checkpoints: [],
     diffStat: NO_DIFF,
+    leftOut: [],
     usage: NO_USAGE,
     costUsd: 0,
     retrying: null,
@@ -127,7 +128,7 @@ function reduceProgress(task: TaskView, event: Durable): TaskView {
       return { ...task, files: [...others, { path, kind, added, removed, source }] }
     }
     case 'diff.updated':
-      return { ...task, diffStat: event.stat }
+      return { ...task, diffStat: event.stat, leftOut: event.leftOut ?? task.leftOut }
     case 'checkpoint.created': {
       const { checkpointId: id, label, stat } = event
       return { ...task, diffStat: stat, checkpoints: [...task.checkpoints, { id, label, stat }] }
@@ -234,6 +235,7 @@ function endTask(task: TaskView, event: Extract<Durable, { type: `task.${string}
     usage: event.usage,
     costUsd: event.costUsd,
     diffStat: event.diffStat,
+    leftOut: event.leftOut ?? task.leftOut,
     killed: event.type === 'task.cancelled' ? event.killed : [],
   }
 }

@@ -1,3 +1,4 @@
+import type { LeftOut } from '../shared/left-out.ts'
 import type { CheckResult, Finding, ReviewState, RoundVerdict } from '../shared/review.ts'
 import type { DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../shared/task.ts'
 
@@ -144,6 +145,8 @@ export interface TaskView {
   readonly files: readonly FileView[]
   readonly checkpoints: readonly { readonly id: string; readonly label: string; readonly stat: DiffStat }[]
   readonly diffStat: DiffStat
+  /** What changed in places that checkpoints do not hold. */
+  readonly leftOut: readonly LeftOut[]
   readonly usage: Usage
   readonly costUsd: number | null
   /** The model call that is being waited for again, until its turn goes on. */

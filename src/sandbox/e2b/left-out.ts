@@ -1,5 +1,5 @@
+import type { LeftOut } from '../../shared/left-out.ts'
 import { isBelowCache, leftOutPlace } from '../local-bwrap/left-out-rules.ts'
-import type { LeftOut } from '../types.ts'
 
 const MAX_EXAMPLES = 5
 

@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import type { LeftOutKind } from '../types.ts'
+import type { LeftOutKind } from '../../shared/left-out.ts'
 import { type ByteName, type OpenDirectory, openChild, openRoot, readNames, statChild } from './descriptors.ts'
 import { breathe } from './files.ts'
 import { isCacheName } from './left-out-rules.ts'

@@ -1,4 +1,4 @@
-import type { LeftOutKind } from '../types.ts'
+import type { LeftOutKind } from '../../shared/left-out.ts'
 import type { ByteName } from './descriptors.ts'
 
 /** Never part of a checkpoint, wherever they lie: what package managers and tools make again by themselves. */

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import type { LeftOut, LeftOutKind } from '../types.ts'
+import type { LeftOut, LeftOutKind } from '../../shared/left-out.ts'
 import { type ByteName, toShown } from './descriptors.ts'
 import { fingerprint, isCachePrint, type PlacePrint, PRINT_CHARACTERS } from './fingerprint.ts'
 import { isMissing, writeWhole } from './job-files.ts'

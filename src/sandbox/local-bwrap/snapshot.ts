@@ -1,6 +1,6 @@
 import { closeSync, constants, lstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs'
 import { open } from 'node:fs/promises'
-import type { LeftOutKind } from '../types.ts'
+import type { LeftOutKind } from '../../shared/left-out.ts'
 import {
   type ByteName,
   ifPossible,

@@ -97,11 +97,12 @@ function addDiffRoutes(app: OpenAPIHono, deps: AppDeps): void {
       responses,
     },
     async ({ c, params, query }) => {
-      const { projectId } = await getTask(db, params.taskId)
+      const { projectId, leftOut } = await getTask(db, params.taskId)
       const own = await listCheckpoints(db, params.taskId)
       const from = await pick(deps, projectId, query.from, 'from')
       const to = await pick(deps, projectId, query.to, 'to')
-      return c.json(await diffBetween(deps, projectId, from ?? own[0], to ?? own.at(-1), query.path))
+      const diff = await diffBetween(deps, projectId, from ?? own[0], to ?? own.at(-1), query.path)
+      return c.json({ ...diff, leftOut: query.from === undefined && query.to === undefined ? leftOut.slice() : [] })
     },
   )
   addRoute(
@@ -155,7 +156,7 @@ async function diffBetween(
 ): Promise<z.infer<typeof DiffSchema>> {
   const ends = { from: from?.id ?? null, to: to?.id ?? null }
   if (from === undefined || to === undefined || from.treeHash === to.treeHash) {
-    return { ...ends, stat: NO_DIFF, files: [], patch: '', truncated: false }
+    return { ...ends, stat: NO_DIFF, files: [], patch: '', truncated: false, leftOut: [] }
   }
   const sandbox = await deps.workspaces.open(projectId)
   const [changes, diff] = await Promise.all([
@@ -166,7 +167,7 @@ async function diffBetween(
   const sum = (key: 'added' | 'removed'): number => files.reduce((total, file) => total + file[key], 0)
   const stat = { files: files.length, added: sum('added'), removed: sum('removed') }
   const shown = files.map(({ path, kind, added, removed, binary }) => ({ path, kind, added, removed, binary }))
-  return { ...ends, stat, files: shown, patch: diff.patch, truncated: diff.truncated }
+  return { ...ends, stat, files: shown, patch: diff.patch, truncated: diff.truncated, leftOut: [] }
 }
 
 function addRestoreRoutes(app: OpenAPIHono, deps: AppDeps): void {

@@ -1,5 +1,6 @@
 /** The contract's shapes as the page reads them. Times are ISO 8601 in UTC. */
 
+import type { LeftOut } from '../../shared/left-out.ts'
 import type { Metrics, MetricsBucket } from '../../shared/metrics.ts'
 import type { CheckResult, Finding, ReviewState, RoundVerdict } from '../../shared/review.ts'
 import type { Budget, DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../../shared/task.ts'
@@ -81,6 +82,7 @@ export interface ApiTask {
   readonly usage: Usage
   readonly costUsd: number | null
   readonly diffStat: DiffStat
+  readonly leftOut?: readonly LeftOut[]
   readonly budget?: {
     readonly maxUsd: number | null
     readonly maxTurns: number | null
@@ -130,6 +132,7 @@ export interface Diff {
   readonly files: readonly DiffFile[]
   readonly patch: string
   readonly truncated: boolean
+  readonly leftOut: readonly LeftOut[]
 }
 
 export interface FileEntry {

@@ -1,5 +1,6 @@
 import { Columns2, FileDiff as FileDiffIcon, Rows2 } from 'lucide-react'
 import { useEffect, useMemo, useState } from 'react'
+import { leftOutText } from '../../shared/left-out.ts'
 import type { Finding } from '../../shared/review.ts'
 import { api } from '../api/client.ts'
 import type { Diff } from '../api/types.ts'
@@ -65,6 +66,11 @@ export default function ChangesPanel({ taskId, task, navigate, target }: PanelPr
           onClick={() => setLayout(isSplit ? null : 'split')}
         />
       </div>
+      {diff.value.leftOut.length > 0 && (
+        <p className="border-b border-line px-3 py-1.5 text-sm text-muted">
+          Also changed, outside the diff: <VisibleText text={diff.value.leftOut.map(leftOutText).join('; ')} />
+        </p>
+      )}
       {diff.value.files.length === 0 ? (
         <Nothing />
       ) : (

@@ -65,5 +65,6 @@ export function taskFromApi(task: ApiTask, review: ApiReview | null): TaskView {
     usage: task.usage,
     costUsd: task.costUsd,
     diffStat: task.diffStat,
+    leftOut: task.leftOut ?? [],
   }
 }

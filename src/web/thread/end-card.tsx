@@ -1,5 +1,6 @@
 import { CircleCheck, CircleSlash, CircleX, TriangleAlert, Undo2 } from 'lucide-react'
 import { useState } from 'react'
+import { leftOutText } from '../../shared/left-out.ts'
 import { api } from '../api/client.ts'
 import type { PanelTarget } from '../panels/panel.ts'
 import type { TaskView } from '../state.ts'
@@ -57,6 +58,11 @@ export function EndCard({ task, navigate }: { task: TaskView; navigate: (target:
         )}
       </div>
       {ending.note !== null && <p className="mt-1 text-sm text-muted">{revealReordering(ending.note)}</p>}
+      {task.leftOut.length > 0 && (
+        <p className="mt-1 text-sm text-muted">
+          Also changed, outside the diff: {revealReordering(task.leftOut.map(leftOutText).join('; '))}
+        </p>
+      )}
       <Figures task={task} />
       <ConfirmDialog
         isOpen={isAsking}
@@ -69,7 +75,8 @@ export function EndCard({ task, navigate }: { task: TaskView; navigate: (target:
         }}
       >
         The files go back to how they were before the task. The conversation stays, and a checkpoint of the present
-        state is kept, so that this can be undone too.
+        state is kept, so that this can be undone too. Commits and branches of the project's own git, installed
+        dependencies and running processes stay as they are.
       </ConfirmDialog>
     </section>
   )

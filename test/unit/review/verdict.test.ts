@@ -53,6 +53,19 @@ const check = (status: CheckResult['status']): CheckResult => ({
 const found = (...findings: SubmittedFinding[]) => aSubmission({ verdict: 'ISSUES_FOUND', findings })
 
 describe('judgeRound', () => {
+  test('installed dependencies that are not as they were keep a change from plain approval, in every round', () => {
+    const moved = { path: 'node_modules', kind: 'dependencies', files: 2, examples: ['node_modules/t/i.js'] } as const
+    const rewritten = aRound({ checks: [check('passed')], leftOut: [{ ...moved, replaced: 1 }] })
+    const first = judgeRound(rewritten)
+    const again = judgeRound({ ...rewritten, earlier: first.findings })
+    const installed = judgeRound(aRound({ leftOut: [{ ...moved, replaced: 0 }] }))
+    expect([first, again, installed].map(({ verdict, findings }) => [verdict, findings.length])).toEqual([
+      ['approved_with_notes', 1],
+      ['approved_with_notes', 1],
+      ['approved', 0],
+    ])
+  })
+
   test('nothing found and every check passed is approved', () => {
     expect(judgeRound(aRound({ checks: [check('passed')] }))).toEqual({
       verdict: 'approved',
