@@ -1,11 +1,11 @@
 /** Reads a page of lines from a file of any allowed size without holding more of the file than one piece. */
 
 import type { Sandbox } from '../../sandbox/types.ts'
-import { countLineEnds, type LineEndCounts, lineEndOf } from './line-ends.ts'
+import { countLineEnds, type LineEnd, type LineEndCounts, lineEndOf } from './line-ends.ts'
 import { MAX_LINE_CHARS } from './numbered-lines.ts'
 import { BYTE_ORDER_MARK, encodingOf, type FoundEncoding, type TextEncoding, TextStream } from './text-form.ts'
 
-const PIECE_BYTES = 1024 * 1024
+const PIECE_BYTES = 512 * 1024
 
 export interface PageLine {
   /** At most the beginning that is shown. */
@@ -33,11 +33,11 @@ export interface PageAsk {
 
 /**
  * The lines `first` to `first + limit - 1` of a file, and what is true of the whole file. The file is read in pieces of
- * 1 MiB; a line keeps its first 2,000 characters. In a file of mixed line ends a line that ends with CRLF keeps its CR.
+ * 512 KiB; a line keeps its first 2,000 characters. In a file of mixed line ends a line that ends with CRLF keeps its CR.
  * Throws what the sandbox throws. Safe to repeat.
  */
 export async function readFilePage(
-  sandbox: Sandbox,
+  sandbox: Pick<Sandbox, 'read'>,
   path: string,
   ask: PageAsk,
 ): Promise<FilePage | Extract<FoundEncoding, { kind: 'other' }>> {
@@ -72,7 +72,7 @@ interface KeptLine extends PageLine {
 
 class PageScanner {
   readonly #ask: PageAsk
-  readonly #lineEnd: RegExp
+  readonly #endsWithCr: boolean
   readonly #kept: KeptLine[] = []
   readonly #counts = { lf: 0, crlf: 0, cr: 0 }
   #room: number
@@ -86,7 +86,7 @@ class PageScanner {
   constructor(ask: PageAsk, endsWithCr: boolean) {
     this.#ask = ask
     this.#room = ask.maxChars
-    this.#lineEnd = endsWithCr ? /\r\n|\n|\r/g : /\r\n|\n/g
+    this.#endsWithCr = endsWithCr
   }
 
   push(piece: string, isLast: boolean): void {
@@ -99,10 +99,12 @@ class PageScanner {
     this.#held = !isLast && text.endsWith('\r') ? '\r' : ''
     if (this.#held !== '') text = text.slice(0, -1)
     let from = 0
-    for (const { 0: end, index } of text.matchAll(this.#lineEnd)) {
-      this.#add(text, from, index)
+    for (let at = this.#next(text, 0); at !== -1; at = this.#next(text, from)) {
+      const end = lineEndAt(text, at)
+      const start = end === '\r\n' && text.charCodeAt(at) === 10 ? at - 1 : at
+      this.#add(text, from, start)
       this.#endLine(end)
-      from = index + end.length
+      from = start + end.length
     }
     this.#add(text, from, text.length)
     if (isLast && this.#lineLength > 0) this.#endLine(null)
@@ -118,6 +120,14 @@ class PageScanner {
       lineEnds: { ...this.#counts },
       hasByteOrderMark: this.#hasByteOrderMark === true,
     }
+  }
+
+  /** Where the next line end is, at its first or its second character; -1: nowhere. */
+  #next(text: string, from: number): number {
+    const lf = text.indexOf('\n', from)
+    if (!this.#endsWithCr) return lf
+    const cr = text.indexOf('\r', from)
+    return lf === -1 || cr === -1 ? Math.max(lf, cr) : Math.min(lf, cr)
   }
 
   #add(text: string, from: number, to: number): void {
@@ -148,4 +158,9 @@ class PageScanner {
     this.#kept.push({ text, length: this.#lineLength, endsWithCrlf })
     this.#isFull = this.#kept.length >= this.#ask.limit
   }
+}
+
+function lineEndAt(text: string, at: number): LineEnd {
+  if (text.charCodeAt(at) === 10) return text.charCodeAt(at - 1) === 13 ? '\r\n' : '\n'
+  return text.charCodeAt(at + 1) === 10 ? '\r\n' : '\r'
 }
