@@ -1,0 +1,111 @@
+/** Many projects at once, from all kinds of sources, on a whole instance: nobody waits for a connection or for a silent host. */
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { aGitHost, aSilentHost, type GitHostFixture } from '../support/git-host.ts'
+import { running, scriptOf } from '../support/model-admin.ts'
+import { TestStack } from '../support/stack.ts'
+
+let git: GitHostFixture
+let mute: Awaited<ReturnType<typeof aSilentHost>>
+let stack: TestStack
+beforeAll(async () => {
+  git = await aGitHost()
+  git.repository('plain', 'echo hello > a.txt; ln -s a.txt link; git add -A; git commit -qm first; git tag v1')
+  mute = await aSilentHost()
+  const settings = { KEELSON_GIT_ORIGINS: `${git.origin},${mute.origin}`, KEELSON_EXTRA_CA_FILE: git.caFile }
+  stack = await new TestStack({ settings }).start()
+})
+afterAll(async () => {
+  await stack?.stop()
+  await mute?.close()
+  await git?.close()
+})
+
+const files = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`d${i % 20}/f${i}.txt`, `${i}\n`]))
+const script = scriptOf([running('find . -type f -name "f*.txt" | wc -l'), { text: 'Counted.' }])
+const statuses = async (paths: readonly string[]) =>
+  await Promise.all(paths.map(async (path) => (await stack.api.call('GET', path)).status))
+const times = <T>(count: number, one: () => Promise<T>) => Promise.all(Array.from({ length: count }, one))
+
+test('twelve first messages to twelve new projects of 300 files, three silent git hosts beside them, and requests all the while', {
+  timeout: 240_000,
+}, async () => {
+  const { api } = stack
+  const projects = await times(12, () => api.newProject({ kind: 'files', files }))
+  const waiting = await times(3, () => api.newProject({ kind: 'git', url: `${mute.origin}/x.git` }))
+  const posted = await Promise.all([...waiting, ...projects].map((id) => api.chat(id, { message: script })))
+  let isOver = false
+  const asked: number[] = []
+  const asking = (async () => {
+    while (!isOver) asked.push((await api.call('GET', '/api/projects?limit=5')).status)
+  })()
+  const ended = await Promise.all(posted.map(({ taskId }) => api.ended(taskId, 200_000)))
+  isOver = true
+  await asking
+  const events = (await Promise.all(posted.slice(3).map(({ taskId }) => api.storedEvents(taskId)))).flat()
+  const counts = await Promise.all(
+    projects.map(async (id) => (await api.get<{ sourceReport: object }>(`/api/projects/${id}`)).sourceReport),
+  )
+  expect({
+    silent: ended.slice(0, 3).map(({ status, reason }) => [status, reason?.code, reason?.message]),
+    files: ended.slice(3).map(({ status }) => status),
+    resumed: events.filter((event) => event.type === 'task.resumed').length,
+    unavailable: JSON.stringify(events).includes('store_unavailable'),
+    counts: new Set(counts.map((each) => JSON.stringify(each))).size,
+    asked: new Set(asked),
+  }).toEqual({
+    silent: Array(3).fill([
+      'failed',
+      'project_source_failed',
+      'The repository could not be cloned. The repository’s host does not answer, or it broke the transfer off.',
+    ]),
+    files: Array(12).fill('completed'),
+    resumed: 0,
+    unavailable: false,
+    counts: 1,
+    asked: new Set([200]),
+  })
+})
+
+test('twelve first listings, and fifty new projects each asked for its criteria, are all answered', {
+  timeout: 120_000,
+}, async () => {
+  const { api } = stack
+  const projects = await times(12, () => api.newProject({ kind: 'files', files }))
+  const listed = await statuses(projects.map((id) => `/api/workspace/${id}/files`))
+  const many = await times(50, () => api.newProject({ kind: 'sample' }))
+  const criteria = await statuses(many.map((id) => `/api/workspace/${id}/review-criteria`))
+  expect({ listed, criteria }).toEqual({ listed: Array(12).fill(200), criteria: Array(50).fill(200) })
+})
+
+test('a repository is there with its history, its commit is told, and one that cannot be had is a sentence with no half-made files', {
+  timeout: 120_000,
+}, async () => {
+  const { api } = stack
+  const projectId = await api.newProject({ kind: 'git', url: `${git.origin}/plain.git`, ref: 'v1' })
+  const asks = scriptOf([
+    running('git status --porcelain; git log --format=%s; git tag; git rev-parse HEAD'),
+    { text: 'Looked.' },
+  ])
+  const { taskId } = await api.chat(projectId, { message: asks })
+  const task = await api.ended(taskId)
+  const { source } = await api.get<{ source: { commit: string } }>(`/api/projects/${projectId}`)
+  const output = JSON.stringify(await stack.model.bodies(taskId))
+  const broken = await api.newProject({ kind: 'git', url: `${git.origin}/none.git` })
+  const answer = await api.call<{ error: { code: string; message: string } }>('GET', `/api/workspace/${broken}/files`)
+  expect({
+    status: task.status,
+    outcome: task.outcome,
+    seen: output.includes(`first\\\\nv1\\\\n${source.commit}`) || output.includes(`first\\nv1\\n${source.commit}`),
+    broken: [answer.status, answer.body.error.code, answer.body.error.message],
+  }).toEqual({
+    status: 'completed',
+    outcome: 'no_changes',
+    seen: true,
+    broken: [
+      502,
+      'project_source_failed',
+      'The repository could not be cloned. There is no such repository, or this service has no access to it.',
+    ],
+  })
+})
