@@ -1,0 +1,74 @@
+/** A whole new set of files in a workspace's place: all of it or nothing, whenever the process dies. */
+
+import { mkdtempSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createSandboxProvider } from '../../../src/sandbox/create.ts'
+import { sandboxPaths } from '../../../src/sandbox/local-bwrap/layout.ts'
+import type { SandboxProvider, SandboxRef, WorkspaceEntry } from '../../../src/sandbox/types.ts'
+import { run } from '../../contract/sandbox/harness.ts'
+
+let dir: string
+let provider: SandboxProvider
+let generation = 0
+beforeAll(() => {
+  dir = realpathSync(mkdtempSync(join(tmpdir(), 'keelson-replace-')))
+  const logger = { info: () => undefined, warn: () => undefined }
+  provider = createSandboxProvider({ kind: 'local-bwrap', dir, logger, runnerIdleMs: 5_000 })
+})
+afterAll(async () => {
+  await provider?.close()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+async function aSandbox(): Promise<SandboxRef> {
+  const ref = await provider.ensure({ projectId: 'prj_replace', generation: ++generation })
+  await (await provider.open(ref)).write([
+    { path: 'old.txt', data: 'old' },
+    { path: '.git/HEAD', data: 'x' },
+  ])
+  return ref
+}
+async function* entries(...names: readonly string[]): AsyncGenerator<WorkspaceEntry> {
+  for (const name of names) {
+    const data = (async function* () {
+      yield Buffer.from(name)
+    })()
+    yield { kind: 'file', path: Buffer.from(name), mode: 0o644, sizeBytes: name.length, data }
+  }
+}
+async function* breaking(): AsyncGenerator<WorkspaceEntry> {
+  yield* entries('new.txt')
+  throw new Error('the source broke off')
+}
+const seen = async (ref: SandboxRef) => (await run(await provider.open(ref), 'ls -A')).output
+
+test('a source that breaks off, or a refusal at the last moment, leaves the files as they were and nothing beside them', async () => {
+  const ref = await aSandbox()
+  const sandbox = await provider.open(ref)
+  await expect(sandbox.replaceFiles?.(breaking())).rejects.toThrow('the source broke off')
+  const ready = () => Promise.reject(new Error('a task has begun'))
+  await expect(sandbox.replaceFiles?.(entries('new.txt'), { ready })).rejects.toThrow('a task has begun')
+  const beside = readdirSync(sandboxPaths(dir, ref.id).base).filter((name) => /incoming|previous|next/.test(name))
+  expect({ files: await seen(ref), beside }).toEqual({ files: '.git\nold.txt\n', beside: [] })
+})
+
+test('a process that dies between the two renames is finished by whoever opens the sandbox next', async () => {
+  const ref = await aSandbox()
+  const { base, workspace } = sandboxPaths(dir, ref.id)
+  // What is on disk at that instant.
+  renameSync(workspace, join(base, 'previous-1'))
+  const { workspace: other } = sandboxPaths(dir, (await aSandbox()).id)
+  writeFileSync(join(other, 'new.txt'), 'new')
+  renameSync(other, join(base, 'next'))
+  const files = await seen(ref)
+  const sandbox = await provider.open(ref)
+  await sandbox.replaceFiles?.(entries('last.txt'), { keep: ['.git'] })
+  const beside = readdirSync(base).filter((name) => /incoming|previous|next/.test(name))
+  expect({ files, then: await seen(ref), beside }).toEqual({
+    files: '.git\nnew.txt\nold.txt\n',
+    then: '.git\nlast.txt\n',
+    beside: [],
+  })
+})
