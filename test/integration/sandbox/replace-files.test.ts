@@ -66,9 +66,9 @@ test('a process that dies between the two renames is finished by whoever opens t
   const sandbox = await provider.open(ref)
   await sandbox.replaceFiles?.(entries('last.txt'), { keep: ['.git'] })
   const beside = readdirSync(base).filter((name) => /incoming|previous|next/.test(name))
-  expect({ files, then: await seen(ref), beside }).toEqual({
+  expect({ files, afterwards: await seen(ref), beside }).toEqual({
     files: '.git\nnew.txt\nold.txt\n',
-    then: '.git\nlast.txt\n',
+    afterwards: '.git\nlast.txt\n',
     beside: [],
   })
 })
