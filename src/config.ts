@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { isAbsolute, resolve } from 'node:path'
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig'
 import { z } from 'zod'
+import { NETWORK_POLICIES, type NetworkPolicy } from './shared/network.ts'
 import type { Budget } from './shared/task.ts'
 
 /**
@@ -72,6 +73,9 @@ const EnvSchema = z.object({
 
   SANDBOX_PROVIDER: z.enum(['local-bwrap', 'e2b', 'unsafe-host']).default('local-bwrap'),
   SANDBOX_SWEEP_SECONDS: whole(300, 1, 86_400),
+  KEELSON_NETWORK: z.enum(NETWORK_POLICIES).default('registries'),
+  KEELSON_REGISTRIES: list(','),
+  KEELSON_TOOLCHAINS: list(':').pipe(z.array(absolutePath)),
   E2B_API_KEY: optionalText,
   E2B_TEMPLATE: optionalText,
   E2B_DOMAIN: optionalText,
@@ -152,6 +156,18 @@ export interface Config {
     readonly e2bSandboxUrl?: string
     readonly e2bTemplate?: string
   }
+  readonly network: {
+    /** Of projects whose environment nobody has saved. */
+    readonly policy: NetworkPolicy
+    /** URLs or hosts of registries besides those of this host's tools; `=` in front of the first: instead of those. */
+    readonly registries: readonly string[]
+    /** Directories with toolchains that commands see, besides those below /usr. */
+    readonly toolchains: readonly string[]
+    /** What this host's package managers are started with, to be asked for their registries. */
+    readonly toolEnv: Readonly<Record<string, string>>
+    /** Files with certificates that are trusted on the way out of sandboxes. */
+    readonly trustedFiles: readonly string[]
+  }
   readonly agent: {
     readonly turnSliceMs: number
     readonly maxTasks: number
@@ -203,7 +219,7 @@ export function loadConfig(
   const temporal = readTemporal(present as Record<string, string>, faults)
   if (parsed.success) faults.push(...faultsBetween(parsed.data, options.callsModel ?? true))
   if (!parsed.success || temporal === undefined || faults.length > 0) throw new ConfigError(faults)
-  return withHiddenSecrets(group(parsed.data, temporal))
+  return withHiddenSecrets(group(parsed.data, temporal, present as Record<string, string>))
 }
 
 /** The database's address alone, for the program that migrates it. Throws {@link ConfigError}. */
@@ -277,7 +293,7 @@ function gitOf(env: Env): Config['git'] {
   return { origins: env.KEELSON_GIT_ORIGINS, ...(extraCaFile === undefined ? {} : { extraCaFile }) }
 }
 
-function group(env: Env, temporal: Config['temporal']): Groups {
+function group(env: Env, temporal: Config['temporal'], present: Readonly<Record<string, string>>): Groups {
   return {
     home: env.KEELSON_HOME,
     log: { level: env.LOG_LEVEL },
@@ -311,6 +327,13 @@ function group(env: Env, temporal: Config['temporal']): Groups {
       ...(env.E2B_SANDBOX_URL === undefined ? {} : { e2bSandboxUrl: env.E2B_SANDBOX_URL }),
       ...(env.E2B_TEMPLATE === undefined ? {} : { e2bTemplate: env.E2B_TEMPLATE }),
     },
+    network: {
+      policy: env.KEELSON_NETWORK,
+      registries: env.KEELSON_REGISTRIES,
+      toolchains: env.KEELSON_TOOLCHAINS,
+      toolEnv: toolEnvOf(present),
+      trustedFiles: trustedFilesOf(present),
+    },
     agent: {
       turnSliceMs: env.TURN_SLICE_MS,
       maxTasks: env.MAX_TASKS_PER_WORKER,
@@ -332,6 +355,21 @@ function group(env: Env, temporal: Config['temporal']): Groups {
     ...(env.KEELSON_CRASH_POINT === undefined ? {} : { crashPoint: env.KEELSON_CRASH_POINT }),
     retention: { eventDays: env.RETENTION_EVENT_DAYS, execHours: env.RETENTION_EXEC_HOURS },
   }
+}
+
+/** Package managers' own settings, and what any program needs to start. */
+const TOOL_ENV =
+  /^(PATH|HOME|USER|LOGNAME|LANG|LC_ALL|TMPDIR|XDG_\w+|(npm_config|pip|uv|poetry|go|cargo|rustup|maven|java|yarn|pnpm|bundle|gem|composer)_\w+|GO(PROXY|SUMDB|PRIVATE|NOPROXY|FLAGS)|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|\w*NPM\w*TOKEN\w*)$/i
+/** Where Debian, Fedora and their kin keep the public certificates. */
+const SYSTEM_BUNDLES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt']
+
+function toolEnvOf(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => TOOL_ENV.test(name)))
+}
+
+function trustedFilesOf(env: Readonly<Record<string, string>>): string[] {
+  const own = [env['SSL_CERT_FILE'], env['NODE_EXTRA_CA_CERTS']].filter((file) => file !== undefined)
+  return [...new Set([...SYSTEM_BUNDLES, ...own])]
 }
 
 function budgetOf(maxUsd?: number, maxTurns?: number, maxMinutes?: number): Budget {
@@ -357,6 +395,7 @@ function hidden(groups: Groups): Record<string, unknown> {
     redis: { url: withoutPassword(groups.redis.url) },
     model: { ...model, ...masked(model, 'apiKey'), ...(model.baseUrl && { baseUrl: withoutPassword(model.baseUrl) }) },
     sandbox: { ...sandbox, ...masked(sandbox, 'e2bApiKey') },
+    network: { ...groups.network, ...masked(groups.network, 'registries', 'toolEnv') },
   }
 }
 

@@ -4,6 +4,7 @@ import type { ModelProfile } from '../model/profiles.ts'
 import type { Model } from '../model/types.ts'
 import type { Workspaces } from '../sandbox/workspaces.ts'
 import type { BudgetsByScope } from '../shared/budget.ts'
+import type { NetworkPolicy } from '../shared/network.ts'
 
 /** What a worker's activities share; built once in worker/main.ts. */
 export interface ActivityDeps {
@@ -12,6 +13,10 @@ export interface ActivityDeps {
   readonly model: Model
   profileOf(model: string): ModelProfile
   readonly workspaces: Workspaces
+  /** The network policy of projects whose environment nobody has saved. */
+  readonly defaultNetwork: NetworkPolicy
+  /** Settles when this host's tools have been asked for their registries, or after a while without an answer. Never rejects. */
+  registriesReady(): Promise<void>
   /** Limits of projects and their days that name none of their own. */
   readonly budgets: Pick<BudgetsByScope, 'project' | 'day'>
   /** How long a slice lasts before it ends at the next turn boundary, given how many tasks this worker runs. */

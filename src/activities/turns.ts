@@ -1,16 +1,19 @@
 import { judgeBudget } from '../agent/budget.ts'
 import { type LaneStatus, runLane } from '../agent/loop.ts'
 import { readBudget, setBudgetReached } from '../db/budgets.ts'
+import { isSetupRequested } from '../db/environments.ts'
 import { acquireLease, appendWithLease } from '../db/lifecycle.ts'
 import { getTask } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Activities, TurnsResult } from '../workflows/activities.ts'
+import { applyEnvironment } from './apply-environment.ts'
 import { createCheckpointer, noteLeftOut } from './checkpoints.ts'
 import type { ActivityDeps } from './deps.ts'
 import { openCoderLane } from './open-lane.ts'
 import { keepingAlive, openSandbox } from './open-sandbox.ts'
 import { type ActivityRun, runActivity } from './run-activity.ts'
+import { setUp } from './set-up.ts'
 
 const HOUR_MS = 3_600_000
 /** For workflows that were started before they said how long. */
@@ -52,6 +55,12 @@ async function runSlice(
   const { activity, attempt } = run
   const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase })
   const sandbox = await openSandbox(deps, lease, run.onProgress)
+  await applyEnvironment(deps, projectId, sandbox)
+  // A slice begins at a turn boundary: that is where a set-up that a person asked for meanwhile belongs.
+  if (await isSetupRequested(deps.db, projectId)) {
+    const scope = { projectId, conversationId: task.conversationId, taskId }
+    await setUp(deps, { projectId, scope, sandbox, run, lease })
+  }
   const checkpointer = createCheckpointer(deps, { task, lease, sandbox })
   const opened = await openCoderLane(deps, { name: 'coder', task, lease, sandbox, run })
   const lane = { ...opened, onToolsDone: checkpointer.afterTools }

@@ -4,6 +4,7 @@
  */
 
 import { type FinishedCall, type JournalToolCall, type JournalTurn, outputPartId } from '../db/journal.ts'
+import { deniedEvents } from '../events/denied-events.ts'
 import type { NewEvent } from '../events/topics.ts'
 import type { ExecState, Sandbox } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
@@ -120,12 +121,22 @@ function contextOf(lane: Lane, call: JournalToolCall, tool: Tool, known: Readonl
 async function eventsOf(lane: Lane, call: JournalToolCall, result: ToolResult): Promise<NewEvent[]> {
   const scope = { ...lane.scope, turn: call.turn }
   const events: NewEvent[] = []
-  if (result.exec) events.push(await commandFinished(lane, call, result.exec))
+  if (result.exec) {
+    events.push(await commandFinished(lane, call, result.exec))
+    const denied = await lane.sandbox.denials(result.exec.startedAt)
+    const by = { key: `${lane.taskId}:${call.toolUseId}`, command: commandOf(call), toolUseId: call.toolUseId }
+    events.push(...deniedEvents(scope, denied, by))
+  }
   if (result.fileChange) {
     const key = `file.changed:${lane.taskId}:${call.toolUseId}`
     events.push({ type: 'file.changed', key, scope, payload: { ...result.fileChange, source: 'tool' } })
   }
   return events
+}
+
+function commandOf(call: JournalToolCall): string {
+  const { command } = JSON.parse(call.input) as { command?: unknown }
+  return typeof command === 'string' ? command : call.name
 }
 
 async function commandFinished(lane: Lane, call: JournalToolCall, exec: ExecState): Promise<NewEvent> {

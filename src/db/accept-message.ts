@@ -207,7 +207,7 @@ export async function activateTask(tx: Tx, taskId: string): Promise<void> {
 export async function addToOutbox(
   tx: Tx,
   entry: {
-    kind: 'start' | 'wake' | 'cancel' | 'regenerate' | 'refresh'
+    kind: 'start' | 'wake' | 'cancel' | 'regenerate' | 'refresh' | 'set_up'
     projectId: string
     taskId: string | null
     payload?: object

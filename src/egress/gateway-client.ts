@@ -52,6 +52,9 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
   const paths = gatewayPaths(options.sandboxesDir)
   let connection: Promise<Connection> | null = null
   let lastId = 0
+  let isClosed = false
+  /** What was written down over the present connection: asked again at each turn, only the gateway is asked. */
+  const opened = new Map<string, string>()
 
   const connected = (): Promise<Connection> => {
     if (connection !== null) return connection
@@ -63,7 +66,12 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
     return opened
   }
   const forgetConnection = (which: Promise<Connection>) => {
-    if (connection === which) connection = null
+    if (connection !== which) return
+    connection = null
+    if (isClosed || opened.size === 0) return
+    opened.clear()
+    // Commands that run need it: it is started again before anybody asks.
+    connected().catch(() => undefined) // whoever needs it next hears why
   }
 
   /** Asks again when the gateway died meanwhile: both requests are safe to repeat. */
@@ -92,15 +100,23 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
 
   return {
     async open(sandboxId, network) {
-      makeGatewayDir(paths.dir)
-      replaceFile(sandboxNetPaths(paths.dir, sandboxId).policy, JSON.stringify(network), 0o600)
+      const text = JSON.stringify(network)
+      const { policy } = sandboxNetPaths(paths.dir, sandboxId)
+      // A sandbox that never had a way out needs no gateway to have none.
+      if (network.policy === 'none' && !existsSync(policy)) return
+      if (opened.get(sandboxId) !== text) {
+        makeGatewayDir(paths.dir)
+        replaceFile(policy, text, 0o600)
+      }
       await send('open', sandboxId)
+      opened.set(sandboxId, text)
     },
     denials(sandboxId, since) {
       return readDenied(sandboxNetPaths(paths.dir, sandboxId).denied, since).slice(-MAX_DENIALS)
     },
     async forget(sandboxId) {
       const { policy, mount, denied } = sandboxNetPaths(paths.dir, sandboxId)
+      opened.delete(sandboxId)
       if (!existsSync(policy)) return
       // Nobody is started to forget.
       const socket = await connectTo(paths.control)
@@ -109,6 +125,7 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
       for (const file of [mount, policy, denied]) rmSync(file, { recursive: true, force: true })
     },
     disconnect() {
+      isClosed = true
       connection?.then(({ socket }) => socket.end()).catch(() => undefined) // never connected: nothing to leave
       connection = null
     },

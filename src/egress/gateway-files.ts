@@ -9,6 +9,8 @@ export interface GatewayPaths {
   readonly control: string
   /** What this host's tools use, with their credentials: mode 0600. */
   readonly registries: string
+  /** Variables that tell tools inside a sandbox of registries that are not their defaults; no secrets. */
+  readonly toolEnv: string
   /** Certificates that commands trust: this host's public ones and the gateway's own. */
   readonly bundle: string
 }
@@ -38,6 +40,7 @@ export function gatewayPaths(sandboxesDir: string): GatewayPaths {
     dir,
     control: path.join(dir, 'control.sock'),
     registries: path.join(dir, 'registries.json'),
+    toolEnv: path.join(dir, 'tool-env.json'),
     bundle: path.join(dir, 'certificates.pem'),
   }
 }

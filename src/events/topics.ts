@@ -47,6 +47,18 @@ export interface DurablePayloads {
   'sandbox.ready': { provider: string; durationMs: number; reused: boolean }
   'sandbox.lost': { provider: string; detail: string }
   'sandbox.closed': { provider: string }
+  'setup.started': { commands: readonly { name: string; command: string }[] }
+  /** `failed` names the command that ended it; `restored` are lock files that it had changed. */
+  'setup.finished': {
+    state: 'ready' | 'failed'
+    durationMs: number
+    exitCode: number | null
+    failed?: string
+    output: string
+    restored: readonly string[]
+  }
+  /** A host that a command asked for and that the project's network policy does not allow. */
+  'network.denied': { host: string; port: number; reason: string; command: string; toolUseId?: string }
   'context.generated': { hash: string; tokens: number; forced: boolean; durationMs: number }
   'context.reused': { hash: string; tokens: number }
   'context.compacted': { before: number; after: number }
@@ -149,6 +161,8 @@ export type EventType = DurableType | DeltaType | ViewerType
 const TOPIC_BY_PREFIX = {
   task: 'status',
   sandbox: 'status',
+  setup: 'status',
+  network: 'status',
   context: 'status',
   turn: 'status',
   review: 'status',

@@ -137,6 +137,7 @@ export async function detectProjectChecks(
       argv: { sh: script },
       env: QUIET_ENV,
       timeoutMs: PROBE_TIMEOUT_MS,
+      network: true,
     },
     { signal: options.signal, shouldKill: killsOnAbort, headBytes: 4_096, tailBytes: 0 },
   )

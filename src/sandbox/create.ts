@@ -22,6 +22,8 @@ export interface SandboxProviderOptions {
   readonly runnerIdleMs?: number
   /** Files with certificates, in PEM, that are trusted on the way out besides the public ones. */
   readonly trustedFiles?: readonly string[]
+  /** Directories of toolchains outside /usr that commands see, on their PATH. */
+  readonly toolchains?: readonly string[]
   /** Host names of the package registries that this host's tools use, as they are known now. */
   readonly registryHosts?: () => readonly string[]
   /** Key and addresses of E2B, and where its sandboxes are recorded; without it there is no `e2b`. */
@@ -46,6 +48,7 @@ export function createSandboxProvider(options: SandboxProviderOptions): SandboxP
         bwrapPath: BWRAP_PATHS.find((each) => existsSync(each)) ?? null,
         runnerIdleMs: options.runnerIdleMs ?? RUNNER_IDLE_MS,
         trustedFiles: options.trustedFiles ?? [],
+        toolchains: options.toolchains ?? [],
       })
     case 'e2b': {
       if (!options.e2b) throw new AppError('sandbox_unavailable', 'E2B needs E2B_API_KEY')

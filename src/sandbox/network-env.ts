@@ -51,6 +51,33 @@ export const NETWORK_ENV: Readonly<Record<string, string>> = {
   COREPACK_ENABLE_AUTO_PIN: '0',
 }
 
+/** Below the home directory of commands: what they download, kept for a project over its sandboxes and tasks. */
+export const CACHE_DIR = '.cache'
+
+/**
+ * What a project's own commands find set, with or without a network: tools keep what they download in the project's cache,
+ * and what a set-up installed is on the PATH. Read by bash, so that it can name the workspace and the home.
+ */
+export function projectEnv(home: string, workspace: string, path: string): Record<string, string> {
+  const cache = `${home}/${CACHE_DIR}`
+  return {
+    PATH: `${workspace}/.venv/bin:${path}:${cache}/tools/bin`,
+    npm_config_cache: `${cache}/npm`,
+    npm_config_store_dir: `${cache}/pnpm-store`,
+    YARN_CACHE_FOLDER: `${cache}/yarn`,
+    YARN_GLOBAL_FOLDER: `${cache}/yarn-berry`,
+    BUN_INSTALL_CACHE_DIR: `${cache}/bun`,
+    UV_LINK_MODE: 'copy',
+    GOPATH: `${cache}/go`,
+    GOFLAGS: '-modcacherw',
+    GOTOOLCHAIN: 'local',
+    CARGO_HOME: `${cache}/cargo`,
+    GRADLE_USER_HOME: `${cache}/gradle`,
+    BUNDLE_USER_CACHE: `${cache}/bundle`,
+    COMPOSER_HOME: `${cache}/composer`,
+  }
+}
+
 /**
  * Opens the door inside the sandbox, waits until it is open (a few milliseconds, two seconds at most) and becomes the
  * command. The bridge is a child of the namespace's first process, not of the command, so that a `wait` never meets it. That

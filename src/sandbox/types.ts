@@ -296,6 +296,8 @@ export interface Sandbox {
    * once, also for commands that run. Safe to repeat. Throws `sandbox_unreachable`.
    */
   network(network: Network): Promise<void>
+  /** Variables that commands with a network find set, from the next start on; the product's own win. Held by this object alone. */
+  setVariables(variables: Readonly<Record<string, string>>): void
   /** What commands asked for and were refused from `since` (milliseconds since the epoch) on; empty where nobody can tell. */
   denials(since: number): Promise<readonly NetworkDenial[]>
 

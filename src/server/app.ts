@@ -10,6 +10,7 @@ import { addCheckpointRoutes } from './routes/checkpoints.ts'
 import { addContextRoutes } from './routes/context.ts'
 import { addConversationRoutes } from './routes/conversations.ts'
 import { addDocRoutes } from './routes/docs.ts'
+import { addEnvironmentRoutes } from './routes/environment.ts'
 import { addEventRoutes } from './routes/events.ts'
 import { addFileRoutes } from './routes/files.ts'
 import { addFindingRoutes } from './routes/findings.ts'
@@ -59,6 +60,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   addContextRoutes(app, deps)
   addMemoryRoutes(app, deps)
   addReviewCriteriaRoutes(app, deps)
+  addEnvironmentRoutes(app, deps)
   addFindingRoutes(app, deps)
   addMetricsRoutes(app, deps)
   addSandboxRoutes(app, deps)

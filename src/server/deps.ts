@@ -5,6 +5,7 @@ import type { Log } from '../logger.ts'
 import type { Restorer } from '../restore/restorer.ts'
 import type { SandboxProviders } from '../sandbox/providers.ts'
 import type { Sandbox, SandboxKind } from '../sandbox/types.ts'
+import type { NetworkPolicy } from '../shared/network.ts'
 import type { Criteria } from '../shared/review.ts'
 import type { Budget } from '../shared/task.ts'
 import type { Auth } from './auth.ts'
@@ -15,6 +16,8 @@ import type { Sse } from './sse.ts'
 /** A project's files, ready for use. Throws `not_found` and the `sandbox_*` codes. */
 export interface Workspaces {
   open(projectId: string): Promise<Sandbox>
+  /** The same, but null when the project has none: nothing is made. */
+  openExisting(projectId: string): Promise<Sandbox | null>
 }
 
 export interface Readiness {
@@ -50,6 +53,9 @@ export interface AppDeps {
     readonly model: { readonly kind: 'anthropic' | 'scripted'; readonly name: string }
     readonly defaultBudget: Budget
     readonly defaultCriteria: Criteria
+    readonly defaultNetwork: NetworkPolicy
+    /** What this host's package managers use, as it is known now. */
+    registries(): readonly { readonly tool: string; readonly hosts: readonly string[] }[]
     readonly temporalWebUrl?: string | undefined
     readonly temporalNamespace?: string | undefined
   }

@@ -113,6 +113,10 @@ async function deliver(deps: DispatcherDeps, entry: OutboxEntry): Promise<Signal
   const { temporal } = deps
   const { kind, projectId, taskId, payload } = entry
   const by = typeof payload['by'] === 'string' ? payload['by'] : 'user'
+  if (kind === 'set_up') {
+    await temporal.startSetUp({ projectId })
+    return 'told'
+  }
   if (kind === 'refresh' || taskId === null) {
     await temporal.startRefresh({ projectId })
     return 'told'

@@ -11,6 +11,8 @@ import { createSandboxLedger } from '../db/sandbox-ledger.ts'
 import { claimSetupToken } from '../db/setup-tokens.ts'
 import { getTask } from '../db/tasks.ts'
 import { createWorkspaceRecovery, createWorkspaceStore } from '../db/workspace-store.ts'
+import { gatewayPaths } from '../egress/gateway-files.ts'
+import { type KnownRegistries, readRegistries } from '../egress/registries/discover.ts'
 import { createHub } from '../events/hub.ts'
 import { createPublisher } from '../events/publisher.ts'
 import { createLogger } from '../logger.ts'
@@ -80,6 +82,9 @@ async function main(): Promise<void> {
     kind: config.sandbox.provider,
     dir: join(config.home, 'sandboxes'),
     logger: log,
+    trustedFiles: config.network.trustedFiles,
+    toolchains: config.network.toolchains,
+    registryHosts: () => knownRegistries(config).registries.map(({ host }) => host),
     ...e2bOptions(config.sandbox, createSandboxLedger(db)),
   })
   const unguarded = workspacesOf(db, provider, config)
@@ -190,6 +195,10 @@ function workspacesOf(db: Db, provider: SandboxProviders, config: Config): Works
   })
 }
 
+function knownRegistries(config: Config): KnownRegistries {
+  return readRegistries(gatewayPaths(join(config.home, 'sandboxes')).registries)
+}
+
 function settingsOf(config: Config): AppDeps['settings'] {
   const { maxUsd, maxTurns, maxMinutes } = config.budgets
   return {
@@ -201,6 +210,8 @@ function settingsOf(config: Config): AppDeps['settings'] {
     model: { kind: config.model.kind, name: config.model.name },
     defaultBudget: { maxUsd, maxTurns, maxMinutes },
     defaultCriteria: DEFAULT_CRITERIA,
+    defaultNetwork: config.network.policy,
+    registries: () => knownRegistries(config).tools,
     temporalWebUrl: config.server.temporalWebUrl,
     temporalNamespace: config.temporal.namespace,
   }

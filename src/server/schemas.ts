@@ -6,6 +6,7 @@
 import { isAbsolute, posix } from 'node:path'
 import { z } from '@hono/zod-openapi'
 import { MAX_FACT_CHARACTERS, MAX_FACTS, tidy } from '../shared/memory.ts'
+import { NETWORK_POLICIES } from '../shared/network.ts'
 import { cleanText, wellFormedText } from './text.ts'
 
 export const ErrorSchema = z
@@ -326,6 +327,43 @@ export const ContextSchema = z
     sources: z.array(z.string()),
   })
   .openapi('ProjectContext')
+
+export const EnvironmentSchema = z
+  .object({
+    version: z.number(),
+    network: z.object({ policy: z.enum(NETWORK_POLICIES), hosts: z.array(z.string()) }),
+    setup: z.object({
+      enabled: z.boolean(),
+      commands: z.array(
+        z.object({
+          name: z.string(),
+          command: z.string(),
+          cwd: z.string().optional(),
+          source: z.enum(['detected', 'custom']),
+        }),
+      ),
+    }),
+    variables: z.array(z.object({ name: z.string(), value: z.string() })),
+    services: z.array(z.object({ name: z.string(), command: z.string(), port: z.number().optional() })),
+    status: z.object({
+      state: z.enum(['never', 'running', 'ready', 'failed', 'stale', 'none']),
+      at: z.string().optional(),
+      durationMs: z.number().optional(),
+      exitCode: z.number().optional(),
+      output: z.string().optional(),
+    }),
+    registries: z
+      .array(z.object({ tool: z.string(), hosts: z.array(z.string()) }))
+      .openapi({ description: "What this host's package managers said that they use" }),
+    toolchains: z.array(z.object({ name: z.string(), version: z.string() })),
+    leftOut: z.array(z.object({ path: z.string(), reason: z.string() })),
+    workspace: z.enum(['read', 'unavailable']).openapi({ description: 'Whether the files could be looked at' }),
+    proposal: z
+      .object({ path: z.string(), text: z.string() })
+      .optional()
+      .openapi({ description: "The project's own wish, which holds nothing until a person takes it over" }),
+  })
+  .openapi('Environment')
 
 export const CriteriaSchema = z
   .object({

@@ -7,10 +7,12 @@ import {
   type RefreshContextInput,
   type RegenerateContextSignal,
   refreshWorkflowIdFor,
+  type SetUpInput,
+  setUpWorkflowIdFor,
   TASK_QUEUE,
   workflowIdFor,
 } from '../shared/task.ts'
-import type { codingTask, refreshProjectContext } from '../workflows/index.ts'
+import type { codingTask, refreshProjectContext, setUpEnvironment } from '../workflows/index.ts'
 import { cancelTask, regenerateProjectContext, wake } from '../workflows/messages.ts'
 
 const CALL_TIMEOUT_MS = 2_000
@@ -29,6 +31,7 @@ export interface TaskStarter {
   /** Idempotent by the task's workflow id. */
   startTask(input: CodingTaskInput): Promise<void>
   startRefresh(input: RefreshContextInput): Promise<void>
+  startSetUp(input: SetUpInput): Promise<void>
   wakeTask(taskId: string): Promise<Signalled>
   cancelTask(taskId: string, signal: CancelTaskSignal): Promise<Signalled>
   regenerateContext(taskId: string, signal: RegenerateContextSignal): Promise<Signalled>
@@ -102,6 +105,19 @@ export function createTemporal(config: Config['temporal']): Temporal {
             args: [input],
             typedSearchAttributes: [{ key: PROJECT, value: input.projectId }],
             staticSummary: `Context of project ${input.projectId}`,
+          }),
+        ),
+      )
+    },
+    startSetUp: async (input) => {
+      await startOnce(() =>
+        soon(() =>
+          client.workflow.start<typeof setUpEnvironment>('setUpEnvironment', {
+            workflowId: setUpWorkflowIdFor(input.projectId),
+            taskQueue: TASK_QUEUE,
+            args: [input],
+            typedSearchAttributes: [{ key: PROJECT, value: input.projectId }],
+            staticSummary: `Set-up of project ${input.projectId}`,
           }),
         ),
       )

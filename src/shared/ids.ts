@@ -14,6 +14,7 @@ export type IdKind =
   | 'rst'
   | 'wrk'
   | 'lck'
+  | 'stp'
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 

@@ -24,6 +24,8 @@ export interface NetworkDenial {
   readonly reason: string
 }
 
+/** Entries of one policy. */
+export const MAX_NETWORK_HOSTS = 200
 const MAX_HOST_CHARACTERS = 253
 const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/
 /** All digits and dots, or `0x…`: how resolvers also write an address. A name whose last label is a number is one, too. */

@@ -6,7 +6,16 @@ export const TASK_QUEUE = 'coding-tasks'
 
 export type TaskStatus = 'accepted' | 'running' | 'cancelling' | 'needs_budget' | 'completed' | 'failed' | 'cancelled'
 
-export type Phase = 'preparing' | 'context' | 'working' | 'checking' | 'reviewing' | 'fixing' | 'finishing' | 'done'
+export type Phase =
+  | 'preparing'
+  | 'setup'
+  | 'context'
+  | 'working'
+  | 'checking'
+  | 'reviewing'
+  | 'fixing'
+  | 'finishing'
+  | 'done'
 
 /** How a completed task ended; failed and cancelled tasks have none. */
 export type Outcome =
@@ -92,6 +101,11 @@ export interface RefreshContextInput {
   readonly projectId: string
 }
 
+/** Input of the small `setUpEnvironment` workflow, for projects that have no running task. */
+export interface SetUpInput {
+  readonly projectId: string
+}
+
 /** Answer of the `taskState` query. */
 export interface TaskState {
   readonly phase: Phase
@@ -117,6 +131,10 @@ export function workflowIdFor(taskId: string): string {
 
 export function refreshWorkflowIdFor(projectId: string): string {
   return `refresh-project-context/${projectId}`
+}
+
+export function setUpWorkflowIdFor(projectId: string): string {
+  return `set-up/${projectId}`
 }
 
 /** True once nothing more will happen to the task. */

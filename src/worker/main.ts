@@ -6,6 +6,7 @@ import { loadConfig } from '../config.ts'
 import { createDb } from '../db/client.ts'
 import { createSandboxLedger } from '../db/sandbox-ledger.ts'
 import { createWorkspaceRecovery, createWorkspaceStore } from '../db/workspace-store.ts'
+import { keepRegistries } from '../egress/registries/keep-registries.ts'
 import { createPublisher } from '../events/publisher.ts'
 import { createLogger, toTemporalLogger } from '../logger.ts'
 import { type MetricsListener, startMetricsListener } from '../metrics/listener.ts'
@@ -49,10 +50,20 @@ const db = createDb({
   },
   onConnectionError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
 })
+const sandboxesDir = `${config.home}/sandboxes`
+const registries = keepRegistries({
+  sandboxesDir,
+  env: config.network.toolEnv,
+  named: config.network.registries,
+  onFailure: (error) => log.warn({ err: error }, 'the package managers could not be asked for their registries'),
+})
 const provider = createSandboxProviders({
   kind: config.sandbox.provider,
-  dir: `${config.home}/sandboxes`,
+  dir: sandboxesDir,
   logger: log,
+  trustedFiles: config.network.trustedFiles,
+  toolchains: config.network.toolchains,
+  registryHosts: () => registries.known().registries.map(({ host }) => host),
   ...e2bOptions(config.sandbox, createSandboxLedger(db)),
 })
 const probe = await provider.probe()
@@ -114,6 +125,8 @@ const activities = createActivities({
   model,
   profileOf: (name) => profileFor(name, { compat: isCompat }),
   workspaces,
+  defaultNetwork: config.network.policy,
+  registriesReady: registries.ready,
   budgets: { project: config.budgets.project, day: config.budgets.day },
   sliceMs: (running) => sliceMsFor(config.agent.turnSliceMs, running),
   cancelTime: (run) =>

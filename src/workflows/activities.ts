@@ -2,11 +2,15 @@
 
 import type { BudgetNeed } from '../shared/budget.ts'
 import type { ReviewState, RoundVerdict } from '../shared/review.ts'
-import type { DiffStat, Outcome, Phase, TaskReason, Usage } from '../shared/task.ts'
+import type { DiffStat, Outcome, Phase, SetUpInput, TaskReason, Usage } from '../shared/task.ts'
 
 export interface TaskRef {
   readonly taskId: string
   readonly projectId: string
+}
+
+export interface Prepared {
+  readonly isSetupDue: boolean
 }
 
 export interface TurnsInput extends TaskRef {
@@ -77,8 +81,15 @@ export type FinishInput = TaskRef &
   )
 
 export interface Activities {
-  /** Makes or opens the project's sandbox, fills it from the project's source, takes the first checkpoint. */
-  prepareSandbox(input: TaskRef): Promise<void>
+  /**
+   * Makes or opens the project's sandbox, fills it from the project's source, takes the first checkpoint. Workers of the
+   * version before answer nothing.
+   */
+  prepareSandbox(input: TaskRef): Promise<Prepared | undefined>
+  /** Installs what the project's lock files name, when that is due. */
+  setUpProject(input: TaskRef): Promise<void>
+  /** The same while no task of the project runs. */
+  setUpAlone(input: SetUpInput): Promise<void>
   /** Makes the context anew when an input changed or `force`; tells a running task's model when it did. */
   prepareProjectContext(input: TaskRef & { readonly force: boolean }): Promise<void>
   /** Runs the coder's turns until the first boundary after the slice's time, or until it is idle. */

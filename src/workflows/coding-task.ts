@@ -31,6 +31,7 @@ import {
   reviewChanges,
   runChecks,
   runTurns,
+  setUpProject,
   skipReview,
 } from './proxies.ts'
 import { initialState, toCarried, toDetails, toTaskState, type WorkflowState } from './state.ts'
@@ -90,7 +91,11 @@ function listen(task: Task): void {
 async function work(task: Task): Promise<void> {
   if (!task.input.carried) {
     enter(task, 'preparing')
-    await prepareSandbox.executeWithOptions({ summary: 'Prepare the sandbox' }, [task.ref])
+    const prepared = await prepareSandbox.executeWithOptions({ summary: 'Prepare the sandbox' }, [task.ref])
+    if (prepared?.isSetupDue && patched('set-up')) {
+      enter(task, 'setup')
+      await setUpProject.executeWithOptions({ summary: 'Set up the project' }, [task.ref])
+    }
     await prepareContext(task, task.input.forceRegenerateContext)
   }
   for (;;) {

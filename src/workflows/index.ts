@@ -1,3 +1,4 @@
 /** What the workflow bundle exports: the workflow types by name. */
 export { codingTask } from './coding-task.ts'
 export { refreshProjectContext } from './refresh-project-context.ts'
+export { setUpEnvironment } from './set-up-environment.ts'

@@ -21,4 +21,6 @@ const records = proxyActivities<Activities>({ ...shared, startToCloseTimeout: '2
 export const { prepareSandbox, prepareProjectContext, refreshContext } = sandbox
 /** A slice may hold a command of ten minutes and a model call of ten more. */
 export const { runTurns, runChecks, reviewChanges } = turns
+/** A set-up has 15 minutes for its commands and may wait for another one. */
+export const { setUpProject, setUpAlone } = turns
 export const { captureChanges, skipReview, awaitBudget, finishTask } = records

@@ -58,6 +58,8 @@ export async function anAgentHost(options: AgentHostOptions = {}): Promise<Agent
     model: createAnthropicModel({ apiKey: 'scripted', baseUrl: server.url, kind: 'scripted' }),
     profileOf: (model: string) => ({ ...profileFor(model, { compat: false }), ...options.profile }),
     budgets: { project: {}, day: {} },
+    defaultNetwork: 'none',
+    registriesReady: () => Promise.resolve(),
     publisher: { publishDelta: (delta: NewDelta) => void deltas.push(delta) },
   } as unknown as ActivityDeps
   return {

@@ -44,6 +44,8 @@ export function aReview(overrides: Partial<ReviewState> = {}): ReviewState {
 /** Everything goes well at the first try. */
 const DEFAULTS: Required<Behaviours> = {
   prepareSandbox: () => undefined,
+  setUpProject: () => undefined,
+  setUpAlone: () => undefined,
   prepareProjectContext: () => undefined,
   refreshContext: () => undefined,
   runTurns: (_, nth) => ({ status: 'idle', turn: nth, usage: { ...NO_USAGE, inputTokens: nth * 100 } }),

@@ -61,7 +61,8 @@ export class TestStack {
     this.#port ??= await freePort()
     this.#stack = await startStack({
       home: this.home,
-      settings: { PATH: process.env['PATH'], PORT: String(this.#port), ...settings },
+      // Asking this machine's package managers takes seconds of CPU: tests that need a registry say so.
+      settings: { PATH: process.env['PATH'], PORT: String(this.#port), KEELSON_REGISTRIES: '=', ...settings },
       binaries: { redis, temporal },
       log: SILENT,
       entries: deliveredModel ? BUILT_ENTRIES : { ...BUILT_ENTRIES, model: SCRIPTED_MODEL },

@@ -68,6 +68,7 @@ export async function discoverRegistries({ file, env, named }: DiscoverOptions):
     }
   }
   const found = { ...combine(answers), at: Date.now(), named: asked }
+  replaceFile(path.join(path.dirname(file), 'tool-env.json'), JSON.stringify(found.env), 0o644)
   replaceFile(file, JSON.stringify(found), 0o600)
   return found
 }

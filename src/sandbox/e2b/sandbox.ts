@@ -40,6 +40,7 @@ export interface E2bSandboxOptions {
 export function createE2bSandbox({ ref, link, store, logger, setNetwork }: E2bSandboxOptions): Sandbox {
   const inside = (given: string) => relativePath(given, WORKSPACE)
   const exec = (execId: string) => checkName('execId', execId)
+  let variables: Readonly<Record<string, string>> = {}
   let treeWork: Promise<unknown> = Promise.resolve()
 
   /** Checkpoints and restores of one sandbox take turns. */
@@ -62,7 +63,8 @@ export function createE2bSandbox({ ref, link, store, logger, setNetwork }: E2bSa
   }
 
   const start = async (spec: ExecSpec) => {
-    const message = checkExecSpec(spec, { root: WORKSPACE, maxTimeoutMs: MAX_TIMEOUT_MS })
+    const given = spec.network ? { ...spec, env: { ...variables, ...spec.env } } : spec
+    const message = checkExecSpec(given, { root: WORKSPACE, maxTimeoutMs: MAX_TIMEOUT_MS })
     await awaitLife()
     const stdin = message.stdin === null ? '-' : await link.upload(Buffer.from(message.stdin, 'base64'))
     const payload = Buffer.from(toSpecScript(message))
@@ -167,6 +169,9 @@ export function createE2bSandbox({ ref, link, store, logger, setNetwork }: E2bSa
     },
 
     network: setNetwork,
+    setVariables(given) {
+      variables = given
+    },
     async denials() {
       return [] // E2B tells nobody what it refused
     },

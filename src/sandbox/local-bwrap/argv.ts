@@ -1,4 +1,4 @@
-import { BRIDGE_SCRIPT, CERTIFICATES } from '../network-env.ts'
+import { BRIDGE_SCRIPT, CACHE_DIR, CERTIFICATES } from '../network-env.ts'
 import type { HostView } from './host-view.ts'
 import { DOOR, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
@@ -30,6 +30,8 @@ export interface CommandArgvInput {
   readonly host: HostView
   readonly limits: Limits
   readonly hardLimits: HardLimits
+  /** The project's cache, seen below the home; left out: the command has none. */
+  readonly cacheDir?: string
   /** Left out: the command has no way out at all. */
   readonly network?: NetworkMounts
 }
@@ -124,6 +126,7 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
       '--dir /run --dir /var --symlink /tmp /var/tmp',
     ),
   )
+  if (input.cacheDir !== undefined) args.push('--bind', input.cacheDir, `${SANDBOX_HOME}/${CACHE_DIR}`)
   const { network } = input
   if (network !== undefined) {
     args.push('--dir', '/run/keelson', '--ro-bind', network.socketDir, '/run/keelson/net')

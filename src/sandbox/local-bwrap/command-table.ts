@@ -1,21 +1,22 @@
-import { closeSync, existsSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readDenied } from '../../egress/denied-log.ts'
 import { gatewayPaths, sandboxNetPaths } from '../../egress/gateway-files.ts'
 import { AppError } from '../../shared/errors.ts'
-import { NETWORK_ENV } from '../network-env.ts'
+import { NETWORK_ENV, projectEnv } from '../network-env.ts'
 import type { ExecState } from '../types.ts'
-import { ARGS_FD, bwrapArgv, commandEnv, type NetworkMounts, prlimitArgv } from './argv.ts'
+import { ARGS_FD, bwrapArgv, commandEnv, type NetworkMounts, prlimitArgv, SANDBOX_HOME } from './argv.ts'
 import { type Launch, RunningCommand } from './command.ts'
 import { createFifoPool } from './fifo-pool.ts'
 import { lookAtHost } from './host-view.ts'
 import { identify, type ProcessIdentity } from './identity.ts'
 import { createJob, type JobRecord, requireState, writeExit } from './job-files.ts'
-import { checkName, doorsDir, jobDir, type SandboxPaths, sandboxPaths } from './layout.ts'
+import { checkName, doorsDir, jobDir, projectCacheDir, type SandboxPaths, sandboxPaths, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
 import type { StartMessage } from './protocol.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
+import { withToolchains } from './toolchains.ts'
 import { watchCommands } from './watchdog.ts'
 
 export interface RunnerOptions {
@@ -25,6 +26,8 @@ export interface RunnerOptions {
   /** Absolute path of bwrap; null runs commands on the host itself (`unsafe-host`). */
   readonly bwrapPath: string | null
   readonly nodePath: string
+  /** Directories of toolchains outside /usr. */
+  readonly toolchains: readonly string[]
 }
 
 export interface CommandTable {
@@ -49,7 +52,7 @@ const BWRAP_ENV = { PATH: '/usr/local/bin:/usr/bin:/bin' }
 
 /** All commands that this runner is the parent of, by sandbox and execId. */
 export function createCommandTable(options: RunnerOptions): CommandTable {
-  const host = lookAtHost(options.nodePath)
+  const host = withToolchains(lookAtHost(options.nodePath), options.toolchains)
   const shared = writeSharedFiles(options.dir)
   const hardLimits = readHardLimits()
   const fifos = createFifoPool(path.join(options.dir, 'fifos'))
@@ -68,6 +71,12 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
     return { socketDir: mount, bundle: gateway.bundle, systemBundle }
   }
 
+  const makeCacheDir = (sandbox: string): string => {
+    const dir = projectCacheDir(options.dir, sandbox)
+    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    return dir
+  }
+
   const launchFor = (sandbox: string, paths: SandboxPaths, spec: StartMessage): Launch => {
     if (options.bwrapPath === null) {
       // Without a namespace of its own the kernel would count all processes of the user.
@@ -80,8 +89,15 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
     }
     const { workspace } = paths
     const network = spec.network ? networkOf(sandbox) : null
-    const env = network === null ? spec.env : { ...NETWORK_ENV, ...spec.env }
-    const mounts = network === null ? {} : { network }
+    const env = {
+      ...(spec.network ? projectEnv(SANDBOX_HOME, WORKSPACE, host.path) : {}),
+      ...(network === null ? {} : { ...NETWORK_ENV, ...readToolEnv(gateway.toolEnv) }),
+      ...spec.env,
+    }
+    const mounts = {
+      ...(spec.network ? { cacheDir: makeCacheDir(sandbox) } : {}),
+      ...(network === null ? {} : { network }),
+    }
     const { argv, cwd } = spec
     const { args, command } = bwrapArgv({
       ...options,
@@ -209,6 +225,10 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
       fifos.close()
     },
   }
+}
+
+function readToolEnv(file: string): Record<string, string> {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>) : {}
 }
 
 function notStarted(record: JobRecord, error: unknown): ExecState {

@@ -60,6 +60,11 @@ export function sandboxPaths(dir: string, id: string): SandboxPaths {
   }
 }
 
+/** Where a project's commands keep what they download: of the project, not of one generation of its sandbox. */
+export function projectCacheDir(dir: string, id: string): string {
+  return path.join(dir, 'caches', checkName('projectId', id.split('/')[0]))
+}
+
 export function jobDir(paths: SandboxPaths, execId: string): string {
   return path.join(paths.jobs, checkName('execId', execId))
 }

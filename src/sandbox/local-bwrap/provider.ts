@@ -15,7 +15,7 @@ import { createEgressGateway } from '../../egress/gateway-client.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Doors, ProbeReport, SandboxKind, SandboxProvider, SandboxRef, SandboxSummary } from '../types.ts'
 import { isMissing, NEW_PREFIX, readState, writeWhole } from './job-files.ts'
-import { DOOR, doorsDir, type SandboxPaths, sandboxId, sandboxPaths, WORKSPACE } from './layout.ts'
+import { DOOR, doorsDir, projectCacheDir, type SandboxPaths, sandboxId, sandboxPaths, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
 import { probeBwrap } from './probe.ts'
 import { removeTree } from './remove-tree.ts'
@@ -37,6 +37,8 @@ export interface LocalProviderOptions {
   readonly runnerIdleMs: number
   /** Files with certificates, in PEM, that are trusted on the way out of sandboxes. */
   readonly trustedFiles: readonly string[]
+  /** Directories of toolchains outside /usr that commands see. */
+  readonly toolchains: readonly string[]
   readonly logger: SandboxLogger
 }
 
@@ -63,7 +65,8 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
     inside: (name) => (kind === 'unsafe-host' ? path.join(doorsDir(dir), name) : DOOR),
   }
   const trees = createTreeStates(limits.minFreeDiskBytes)
-  const client = createRunnerClient({ dir, limits, nodePath, bwrapPath, idleMs: options.runnerIdleMs })
+  const { toolchains, runnerIdleMs: idleMs } = options
+  const client = createRunnerClient({ dir, limits, nodePath, bwrapPath, toolchains, idleMs })
   const gateway =
     kind === 'unsafe-host'
       ? null
@@ -124,16 +127,18 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       await gateway?.forget(ref.id)
       const trash = path.join(dir, 'trash')
       mkdirSync(trash, { recursive: true, mode: 0o700 })
-      const doomed = path.join(trash, randomBytes(9).toString('hex'))
-      try {
-        // From here on it is gone for everybody, whether or not the slow part below is interrupted.
-        renameSync(paths.base, doomed)
-      } catch (error) {
-        if (!isMissing(error)) throw error
+      for (const tree of [paths.base, projectCacheDir(dir, ref.id)]) {
+        const doomed = path.join(trash, randomBytes(9).toString('hex'))
+        try {
+          // From here on it is gone for everybody, whether or not the slow part below is interrupted.
+          renameSync(tree, doomed)
+        } catch (error) {
+          if (!isMissing(error)) throw error
+        }
+        await discard(doomed)
       }
       trees.forget(paths)
       removeEmpty(path.dirname(paths.base))
-      await discard(doomed)
     },
     async prune(olderThanMs) {
       for (const name of namesIn(path.join(dir, 'trash'))) await discard(path.join(dir, 'trash', name))

@@ -64,6 +64,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
   const inside = (given: string) => relativePath(given, root)
   const within = (timeoutMs: number) => ({ spawn: false, timeoutMs })
   const marks = { workspace: paths.workspace, gitDir: paths.shadow }
+  let variables: Readonly<Record<string, string>> = {}
 
   const stateOf = (execId: string): ExecState => requireState(jobDir(paths, execId), execId)
 
@@ -93,7 +94,8 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     doors: options.doors,
     limits: options.limits,
     async start(spec) {
-      const message = checkExecSpec(spec, { root, maxTimeoutMs: options.limits.maxTimeoutMs })
+      const given = spec.network ? { ...spec, env: { ...variables, ...spec.env } } : spec
+      const message = checkExecSpec(given, { root, maxTimeoutMs: options.limits.maxTimeoutMs })
       const known = readState(jobDir(paths, spec.execId))
       if (known !== null && known.status !== 'running') return known
       const request = { op: 'start' as const, sandbox: ref.id, spec: message }
@@ -203,6 +205,9 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     },
     async network(network) {
       await options.gateway?.open(ref.id, network)
+    },
+    setVariables(given) {
+      variables = given
     },
     async denials(since) {
       return options.gateway?.denials(ref.id, since) ?? []

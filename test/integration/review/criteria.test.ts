@@ -22,7 +22,7 @@ beforeAll(async () => {
   server = await aServer({
     databaseUrl: database.url,
     redisUrl: redis.url,
-    deps: { workspaces: { open: (id) => host.deps.workspaces.open(id) } },
+    deps: { workspaces: { open: (id) => host.deps.workspaces.open(id), openExisting: () => Promise.resolve(null) } },
   })
   host = await aReviewHost(server.db)
 })

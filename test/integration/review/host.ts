@@ -40,6 +40,8 @@ export async function aReviewHost(shared?: Db): Promise<ReviewHost> {
   const deps = {
     ...{ db, workspaces },
     sweepOutbox: () => undefined,
+    defaultNetwork: 'none',
+    registriesReady: () => Promise.resolve(),
     cancelTime: () => Promise.resolve(null),
   } as unknown as ActivityDeps
   return {

@@ -392,7 +392,12 @@ describe('when a store is away', () => {
     const own = await aServer({
       databaseUrl: database?.url ?? '',
       redisUrl: redis?.url ?? '',
-      deps: { workspaces: { open: () => Promise.reject(new Error('secret at /home/me/file.ts')) } },
+      deps: {
+        workspaces: {
+          open: () => Promise.reject(new Error('secret at /home/me/file.ts')),
+          openExisting: () => Promise.resolve(null),
+        },
+      },
     })
     const broken = await send(`/api/workspace/${projectId}/files`, {}, own)
     expect(outline(broken)).toEqual([500, 'internal', undefined])

@@ -152,7 +152,10 @@ export async function aServer(options: {
       claimSetupToken: (hash) => claimSetupToken(db, hash),
     }),
     dispatcher: { kick: () => kicks++ },
-    workspaces: { open: () => Promise.reject(new AppError('sandbox_unavailable', 'No sandbox in this test.')) },
+    workspaces: {
+      open: () => Promise.reject(new AppError('sandbox_unavailable', 'No sandbox in this test.')),
+      openExisting: () => Promise.resolve(null),
+    },
     sandboxes: {
       kinds: ['local-bwrap'],
       of: () => {
@@ -187,6 +190,8 @@ export async function aServer(options: {
         maxMinutes: 120,
       },
       defaultCriteria: DEFAULT_CRITERIA,
+      defaultNetwork: 'none',
+      registries: () => [],
       ...options.settings,
     },
   })

@@ -1,0 +1,54 @@
+/** What a project's commands run in, as API, page and database write it. Types only. */
+
+import type { Network } from './network.ts'
+
+export interface SetupCommand {
+  readonly name: string
+  readonly command: string
+  /** Relative to the workspace; default its root. */
+  readonly cwd?: string
+}
+
+export interface ShownSetupCommand extends SetupCommand {
+  /** `detected`: from what the files say now. `custom`: from a person. */
+  readonly source: 'detected' | 'custom'
+}
+
+export interface Service {
+  readonly name: string
+  readonly command: string
+  readonly port?: number
+}
+
+export interface Variable {
+  readonly name: string
+  readonly value: string
+}
+
+/** What a person saves. Commands of the same name take the place of detected ones. */
+export interface EnvironmentBody {
+  readonly network: Network
+  readonly setup: { readonly enabled: boolean; readonly commands: readonly SetupCommand[] }
+  readonly variables: readonly Variable[]
+  readonly services: readonly Service[]
+}
+
+export interface Environment extends EnvironmentBody {
+  /** 0: nobody has saved one yet. */
+  readonly version: number
+}
+
+/**
+ * Where a project's set-up stands. `stale`: what it was made from has changed since. `none`: there is nothing to set up.
+ */
+export type SetupState = 'never' | 'running' | 'ready' | 'failed' | 'stale' | 'none'
+
+export interface SetupStatus {
+  readonly state: SetupState
+  /** ISO 8601; of the last run's end. */
+  readonly at?: string
+  readonly durationMs?: number
+  readonly exitCode?: number
+  /** The end of what the last run printed. */
+  readonly output?: string
+}
