@@ -49,3 +49,8 @@ export interface CriteriaAnswer {
   }[]
   readonly checks: readonly { readonly name: string; readonly command: string; readonly enabled?: boolean }[]
 }
+
+export interface MemoryAnswer {
+  readonly version: number
+  readonly facts: readonly { readonly id: string; readonly text: string }[]
+}

@@ -1,11 +1,11 @@
 /** Commands of the terminal's client that begin with a slash: they ask the server and never the model. */
 
-import type { CriteriaAnswer, DiffAnswer, ProjectContextAnswer, TaskAnswer } from './answers.ts'
+import type { CriteriaAnswer, DiffAnswer, MemoryAnswer, ProjectContextAnswer, TaskAnswer } from './answers.ts'
 import { ApiError } from './api.ts'
 import { EXIT } from './exit-codes.ts'
 import { UsageError } from './options.ts'
 import type { Session } from './session.ts'
-import { showContext, showCost, showCriteria, showDiff, showFiles } from './show.ts'
+import { showContext, showCost, showCriteria, showDiff, showFiles, showMemory } from './show.ts'
 
 type Run = (session: Session, argument: string) => Promise<number>
 
@@ -21,6 +21,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   diff: { usage: '/diff [path]', what: 'what the newest task changed', takesArgument: true, run: diff },
   context: { usage: '/context', what: 'what the agent is told about the project', run: context },
   criteria: { usage: '/criteria', what: 'what reviews look for', run: criteria },
+  memory: { usage: '/memory', what: 'what the project remembers', run: memory },
+  forget: { usage: '/forget ID', what: 'make the project forget a fact', takesArgument: true, run: forget },
   cost: { usage: '/cost', what: 'tokens and dollars of the newest task and of the project', run: cost },
   help: { usage: '/help', what: 'this list', run: help },
 }
@@ -97,6 +99,22 @@ async function criteria(session: Session): Promise<number> {
   const found = await session.api.insist<CriteriaAnswer>('GET', `${workspaceOf(session)}/review-criteria`)
   if (session.options.json) session.writeJson(found)
   else showCriteria(session.printer, found)
+  return EXIT.good
+}
+
+async function memory(session: Session): Promise<number> {
+  const found = await session.api.insist<MemoryAnswer>('GET', `${workspaceOf(session)}/memory`)
+  if (session.options.json) session.writeJson(found)
+  else showMemory(session.printer, found)
+  return EXIT.good
+}
+
+async function forget(session: Session, factId: string): Promise<number> {
+  if (factId === '') throw new UsageError('/forget takes the id of a fact; /memory lists them.')
+  const path = `${workspaceOf(session)}/memory/${encodeURIComponent(factId)}`
+  const left = await session.api.call<MemoryAnswer>('DELETE', path)
+  if (session.options.json) session.writeJson(left)
+  else showMemory(session.printer, left)
   return EXIT.good
 }
 

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 
 export const USAGE = `npm run chat -- "message" [options]
-npm run chat -- "/help"       commands that ask the server, not the model: /undo, /diff, /context, /criteria, /cost
+npm run chat -- "/help"       commands that ask the server, not the model: /undo, /diff, /context, /criteria, /memory, /cost
 npm run chat                  a prompt, on a terminal
 
   --project ID|NAME  the project; without it the newest sample project, made when there is none

@@ -140,6 +140,12 @@ function describe(event: StreamEvent): Described | null {
       return { text: `◦ project read · ${count(event.tokens)} tokens of context`, color: 'dim' }
     case 'context.reused':
       return { text: `◦ project known · ${count(event.tokens)} tokens of context`, color: 'dim' }
+    case 'memory.remembered': {
+      const facts = event.facts.map(
+        ({ id, text }) => `◦ remembered: ${oneLine(text)} (take back: /forget ${clean(id)})`,
+      )
+      return { text: facts.join('\n'), color: 'yellow' }
+    }
     case 'context.compacted':
       return { text: `◦ history summarised · ${count(event.before)} → ${count(event.after)} tokens`, color: 'dim' }
     case 'tool.requested':

@@ -1,6 +1,6 @@
 /** Answers of the server as text for a terminal; whatever a project or a model wrote is cleaned. */
 
-import type { CriteriaAnswer, DiffAnswer, ProjectContextAnswer, TaskAnswer } from './answers.ts'
+import type { CriteriaAnswer, DiffAnswer, MemoryAnswer, ProjectContextAnswer, TaskAnswer } from './answers.ts'
 import { clean } from './clean-text.ts'
 import type { Printer } from './printer.ts'
 
@@ -50,6 +50,12 @@ export function showCriteria(printer: Printer, criteria: CriteriaAnswer): void {
   for (const { name, command, enabled = true } of criteria.checks) {
     printer.note(`  check ${oneLine(name)}: ${oneLine(command)}${enabled ? '' : ' (off)'}`, enabled ? undefined : 'dim')
   }
+}
+
+/** What the project remembers, with the ids that `/forget` takes. */
+export function showMemory(printer: Printer, { facts }: MemoryAnswer): void {
+  if (facts.length === 0) printer.note('The project remembers nothing.')
+  for (const { id, text } of facts) printer.note(`  ${oneLine(id)}  ${oneLine(text)}`)
 }
 
 /** Tokens and dollars of a task, and of the project's last 30 days when the server knows them. */

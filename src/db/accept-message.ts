@@ -20,6 +20,8 @@ export interface AcceptMessage {
   /** Starts a conversation instead of using the newest one. */
   readonly newConversation?: boolean
   readonly text: string
+  /** What the project is to remember from now on; tidied. */
+  readonly remember?: string | undefined
   readonly clientMessageId?: string | undefined
   readonly delivery: 'steer' | 'queue'
   readonly model: string
@@ -267,7 +269,7 @@ async function insertMessage(tx: Tx, input: AcceptMessage, ids: Ids, acceptedSeq
       acceptedSeq,
     ],
   )
-  await rememberFrom(tx, { ...ids, text: input.text })
+  await rememberFrom(tx, { ...ids, text: input.text, remember: input.remember })
 }
 
 type Scope = { projectId: string; conversationId: string; taskId: string }

@@ -5,7 +5,7 @@
 
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
-import { addFacts, type Fact, type ProjectMemory, refusalNote, rememberLines } from '../shared/memory.ts'
+import { addFacts, type Fact, type ProjectMemory, refusalNote, rememberedText } from '../shared/memory.ts'
 import { type Db, toDbError } from './client.ts'
 import { insertNotice } from './journal.ts'
 import { addNote } from './notes.ts'
@@ -46,33 +46,40 @@ async function saveFacts(tx: Tx, version: number, facts: readonly Fact[]): Promi
 }
 
 /**
- * Stores what the `remember:` lines of a message say, in the transaction that stores the message. A task that runs for
- * another conversation is told; the message's own task reads the message. What does not fit is said in a note.
+ * Stores what a message asks to remember, by its first line or by the call's field, in the transaction that stores the
+ * message, and says what was stored as `memory.remembered`. A task that runs is told, unless it reads the words in its own
+ * message. What does not fit is said in a note.
  */
 export async function rememberFrom(
   tx: Tx,
   message: {
     readonly messageId: string
     readonly text: string
+    /** What the caller's field holds; tidied already. */
+    readonly remember?: string | undefined
     readonly conversationId: string
     readonly taskId: string
   },
 ): Promise<void> {
-  const texts = rememberLines(message.text)
+  const { remember, messageId, conversationId, taskId } = message
+  const texts = [rememberedText(message.text), remember ?? null].filter((text) => text !== null)
   if (texts.length === 0) return
   const [row] = await tx.query<MemoryRow>(SELECT_FACTS, [tx.project.id])
   const before = toMemory(row)
   const createdAt = new Date().toISOString()
   const { facts, added, refused } = addFacts(before.facts, texts, (text) => ({ id: newId('fct'), text, createdAt }))
   if (added.length > 0) {
-    await saveFacts(tx, before.version + 1, facts)
+    const version = before.version + 1
+    await saveFacts(tx, version, facts)
+    tx.emit({
+      type: 'memory.remembered',
+      key: `memory.remembered:${messageId}`,
+      scope: { projectId: tx.project.id, conversationId, taskId },
+      payload: { messageId, version, facts: added.map(({ id, text }) => ({ id, text })) },
+    })
     const lines = added.map((fact) => `- ${fact.text}`).join('\n')
-    await tellRunningTasks(
-      tx,
-      before.version + 1,
-      `Notice: the user asked to remember from now on:\n${lines}`,
-      message.taskId,
-    )
+    const notice = `Notice: the user asked to remember from now on:\n${lines}`
+    await tellRunningTasks(tx, version, notice, remember === undefined ? taskId : null)
   }
   if (refused.length > 0) await addNote(tx, { ...message, text: refusalNote(refused) })
 }
@@ -114,6 +121,25 @@ export async function replaceFacts(
       })
     }
     const facts = update.facts.map((edited, index) => keptFact(before.facts, edited, index))
+    const version = before.version + 1
+    await saveFacts(tx, version, facts)
+    await tellRunningTasks(tx, version, changeNotice(facts), null)
+    return { version, facts }
+  })
+}
+
+/**
+ * Forgets one fact and tells the running task; the undo of what a message stored. Returns the list as it is then. Throws
+ * `not_found` for a fact that is not one of this project's, also when it was forgotten before.
+ */
+export async function forgetFact(db: Db, projectId: string, factId: string): Promise<ProjectMemory> {
+  return await inProject(db, projectId, async (tx) => {
+    const [row] = await tx.query<MemoryRow>(SELECT_FACTS, [projectId])
+    const before = toMemory(row)
+    const facts = before.facts.filter((fact) => fact.id !== factId)
+    if (facts.length === before.facts.length) {
+      throw new AppError('not_found', 'The project remembers no such fact; it may be forgotten already.')
+    }
     const version = before.version + 1
     await saveFacts(tx, version, facts)
     await tellRunningTasks(tx, version, changeNotice(facts), null)

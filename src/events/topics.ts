@@ -62,6 +62,8 @@ export interface DurablePayloads {
   'context.generated': { hash: string; tokens: number; forced: boolean; durationMs: number }
   'context.reused': { hash: string; tokens: number }
   'context.compacted': { before: number; after: number }
+  /** A message made the project remember something; `DELETE …/memory/:factId` takes it back. */
+  'memory.remembered': { messageId: string; version: number; facts: readonly { id: string; text: string }[] }
   'turn.started': { role: ModelRole }
   'turn.finished': {
     role: ModelRole
@@ -164,6 +166,7 @@ const TOPIC_BY_PREFIX = {
   setup: 'status',
   network: 'status',
   context: 'status',
+  memory: 'status',
   turn: 'status',
   review: 'status',
   approval: 'status',

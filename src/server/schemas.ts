@@ -111,6 +111,10 @@ export const ChatBody = z
     model: cleanText(200).optional(),
     forceRegenerateContext: z.boolean().default(false),
     budget: BudgetSchema.default({}),
+    remember: cleanText(MAX_FACT_CHARACTERS).transform(tidy).optional().openapi({
+      description:
+        'A fact that the project remembers from now on; a message whose first line begins with "remember:" does the same',
+    }),
   })
   .openapi('ChatRequest')
 
@@ -417,6 +421,9 @@ const EditedFact = z.strictObject({
 export const MemoryBody = z
   .strictObject({ facts: z.array(EditedFact).max(MAX_FACTS).superRefine(refuseRepeats) })
   .openapi('NewMemory')
+
+/** One fact of a project's memory. */
+export const FactParams = ProjectParams.extend({ factId: IdSchema })
 
 function refuseRepeats(
   facts: readonly { readonly id?: string | undefined; readonly text: string }[],

@@ -26,13 +26,17 @@ export interface RefusedFact {
 
 const REMEMBER = 'remember:'
 
-/** The texts behind `remember:` at the start of a line, in order; upper and lower case are the same. */
-export function rememberLines(message: string): string[] {
-  const lines = message.split(/[\n\r\u2028\u2029]/).map((line) => line.trim())
-  return lines
-    .filter((line) => line.slice(0, REMEMBER.length).toLowerCase() === REMEMBER)
-    .map((line) => tidy(line.slice(REMEMBER.length)))
-    .filter((text) => text !== '')
+/**
+ * The text behind `remember:` (in any case) when a message begins with it, or null. Only the message's own first line
+ * counts, and not as a quote, in a fence or indented like code: what people paste into a message is other people's text.
+ */
+export function rememberedText(message: string): string | null {
+  const first = message.split(/[\n\r\u2028\u2029]/).find((line) => line.trim() !== '') ?? ''
+  const line = first.trimStart()
+  const isCode = !/^ {0,3}\S/.test(first)
+  if (isCode || line.slice(0, REMEMBER.length).toLowerCase() !== REMEMBER) return null
+  const text = tidy(line.slice(REMEMBER.length))
+  return text === '' ? null : text
 }
 
 /** As facts are kept and compared: white space runs become one space. */

@@ -59,6 +59,8 @@ function stepOf(event: Durable): StepView | null {
       return { kind: 'context', order, tokens: event.tokens, reused: false, durationMs: event.durationMs }
     case 'context.reused':
       return { kind: 'context', order, tokens: event.tokens, reused: true, durationMs: null }
+    case 'memory.remembered':
+      return { kind: 'remembered', order, facts: event.facts }
     case 'context.compacted':
       return { kind: 'compacted', order, before: event.before, after: event.after }
     case 'task.resumed':

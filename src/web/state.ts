@@ -110,6 +110,11 @@ export type StepView =
       readonly reused: boolean
       readonly durationMs: number | null
     }
+  | {
+      readonly kind: 'remembered'
+      readonly order: number
+      readonly facts: readonly { readonly id: string; readonly text: string }[]
+    }
   | { readonly kind: 'compacted'; readonly order: number; readonly before: number; readonly after: number }
   | { readonly kind: 'resumed'; readonly order: number; readonly attempt: number }
   | { readonly kind: 'turn_repeated'; readonly order: number; readonly attempt: number }

@@ -11,9 +11,20 @@ export const go: Extractor = ({ texts }) => {
   ]
 }
 
-/** How many modules a go.mod requires, indirect ones included. */
+/** How many modules a go.mod requires, indirect ones included. One pass over its lines: a repository chooses their number. */
 export function requiredModules(mod: string): number {
-  const blocks = [...mod.matchAll(/^require\s*\(([^)]*)\)/gm)].map((match) => match[1] ?? '')
-  const lines = blocks.flatMap((block) => block.split('\n')).filter((line) => /^\s*[^\s/]/.test(line))
-  return lines.length + [...mod.matchAll(/^require\s+[^\s(]/gm)].length
+  let count = 0
+  let isInBlock = false
+  for (const line of mod.split('\n')) {
+    if (isInBlock) {
+      const end = line.indexOf(')')
+      if (/^\s*[^\s/]/.test(end < 0 ? line : line.slice(0, end))) count++
+      isInBlock = end < 0
+    } else if (/^require[ \t]*\(/.test(line)) {
+      isInBlock = !line.includes(')')
+    } else if (/^require[ \t]+[^\s(]/.test(line)) {
+      count++
+    }
+  }
+  return count
 }

@@ -40,6 +40,7 @@ export function addChatRoute(app: OpenAPIHono, deps: AppDeps): void {
           projectId: params.projectId,
           conversationId: body.conversationId,
           text: body.message,
+          remember: body.remember,
           clientMessageId: body.clientMessageId,
           delivery: body.delivery,
           model,

@@ -1,12 +1,12 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { projectMemory, replaceFacts } from '../../db/memory.ts'
+import { forgetFact, projectMemory, replaceFacts } from '../../db/memory.ts'
 import { getProject } from '../../db/projects.ts'
 import type { ProjectMemory } from '../../shared/memory.ts'
 import type { AppDeps } from '../deps.ts'
 import { matchedVersion } from '../if-match.ts'
 import { addRoute } from '../route.ts'
-import { MemoryBody, MemorySchema, ProjectParams } from '../schemas.ts'
+import { FactParams, MemoryBody, MemorySchema, ProjectParams } from '../schemas.ts'
 
 /** What a project remembers: read, and edited as one list. */
 export function addMemoryRoutes(app: OpenAPIHono, { db }: AppDeps): void {
@@ -41,6 +41,21 @@ export function addMemoryRoutes(app: OpenAPIHono, { db }: AppDeps): void {
       await getProject(db, params.projectId)
       const version = matchedVersion(c)
       return answer(c, await replaceFacts(db, params.projectId, { version, facts: body.facts }))
+    },
+  )
+  addRoute(
+    app,
+    {
+      method: 'delete',
+      path: `${path}/{factId}`,
+      summary: 'Forget one fact, such as one that memory.remembered told of',
+      tag: 'memory',
+      params: FactParams,
+      responses: { 200: { description: 'The facts that are left', schema: MemorySchema } },
+    },
+    async ({ c, params }) => {
+      await getProject(db, params.projectId)
+      return answer(c, await forgetFact(db, params.projectId, params.factId))
     },
   )
 }

@@ -134,6 +134,9 @@ export const api = {
       method: 'POST',
       body: {},
     }),
+  /** Throws `not_found` when it is forgotten already. */
+  forgetFact: (projectId: string, factId: string) =>
+    request<unknown>(workspace(projectId, 'memory', factId), { method: 'DELETE' }),
   getCriteria: (projectId: string, signal?: AbortSignal) =>
     request<ReviewCriteria>(workspace(projectId, 'review-criteria'), { signal }),
   /** Throws `version_conflict` when somebody saved in between; `version` is the one that was read. */

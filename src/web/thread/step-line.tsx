@@ -2,10 +2,12 @@ import { Box, FileStack, Gauge, RefreshCw, ShieldOff, Shrink, TriangleAlert } fr
 import type { ReactNode } from 'react'
 import type { StepView } from '../state.ts'
 import { revealHidden } from '../text/reveal-hidden.ts'
+import { RememberedLine } from './remembered-line.tsx'
 import { formatCount, formatDuration } from '../ui/format.ts'
 
 /** What happened between the messages, in one quiet line. */
 export function StepLine({ step }: { step: StepView }) {
+  if (step.kind === 'remembered') return <RememberedLine facts={step.facts} />
   const { icon, text } = describe(step)
   return (
     <p className="flex items-center gap-2 px-2 py-0.5 text-xs text-faint [&>svg]:size-3.5 [&>svg]:shrink-0">
@@ -15,7 +17,7 @@ export function StepLine({ step }: { step: StepView }) {
   )
 }
 
-function describe(step: StepView): { icon: ReactNode; text: string } {
+function describe(step: Exclude<StepView, { kind: 'remembered' }>): { icon: ReactNode; text: string } {
   switch (step.kind) {
     case 'sandbox_ready': {
       const how = step.reused ? 'Sandbox taken up again' : 'Sandbox ready'

@@ -60,7 +60,7 @@ describe('a task of 200 turns in a window of a few', () => {
     const task = await anAgentTask(host, request)
     let boundaries = 0
     expect(await task.run({ isTimeUp: () => ++boundaries >= 60 })).toBe('continue')
-    const steer = 'Please keep the old exports.\nREMEMBER:   the port is 4000'
+    const steer = 'REMEMBER:   the port is 4000\nPlease keep the old exports.'
     await post(host.db, { projectId: task.projectId, text: steer })
     expect(await task.run()).toBe('idle')
 

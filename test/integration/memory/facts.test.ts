@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { acceptMessage } from '../../../src/db/accept-message.ts'
 import { listMessages } from '../../../src/db/conversations.ts'
-import { projectMemory, replaceFacts } from '../../../src/db/memory.ts'
+import { forgetFact, projectMemory, replaceFacts } from '../../../src/db/memory.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 import { aMessage, aProject, framesOf, post } from '../../support/tasks.ts'
 
@@ -16,46 +16,61 @@ async function factsOf(projectId: string): Promise<{ version: number; texts: str
   return { version, texts: facts.map((fact) => fact.text) }
 }
 
-describe('a line that begins with remember:', () => {
-  test('is stored with its message, in any case, once for the same words', async () => {
+describe('a message whose first line begins with remember:', () => {
+  test('is remembered, in any case, once for the same words, and told of as one event', async () => {
     const projectId = await aProject(db)
-    await post(db, { projectId, text: 'Fix it.\n  REMEMBER: use   tabs \nremember:never push\nDo you remember: this?' })
+    db.published.length = 0
+    const { messageId } = await post(db, { projectId, text: '  REMEMBER: use   tabs \nremember: what was pasted' })
     await post(db, { projectId, text: 'remember: Use tabs' })
-    expect(await factsOf(projectId)).toEqual({ version: 1, texts: ['use tabs', 'never push'] })
+    const { version, facts } = await projectMemory(db, projectId)
+    const told = framesOf(db.published).filter((frame) => frame.type === 'memory.remembered')
+    expect([version, facts.map((fact) => fact.text), told]).toEqual([
+      1,
+      ['use tabs'],
+      [expect.objectContaining({ messageId, version: 1, facts: [{ id: facts[0]?.id, text: 'use tabs' }] })],
+    ])
+  })
+
+  test('is no memory when it is pasted, quoted or comes later', async () => {
+    const projectId = await aProject(db)
+    for (const text of ['```\nremember: a\n```', '```text\nremember: a\n```', '> remember: a', 'Fix it.\nremember: a'])
+      await post(db, { projectId, text })
+    expect(await factsOf(projectId)).toEqual({ version: 0, texts: [] })
   })
 
   test('is stored once when the message is posted fifty times at once', async () => {
     const projectId = await aProject(db)
-    const message = aMessage({ projectId, text: 'remember: one\nremember: two', clientMessageId: 'same' })
+    const message = aMessage({ projectId, text: 'remember: one', remember: 'two', clientMessageId: 'same' })
     await Promise.all(Array.from({ length: 50 }, () => acceptMessage(db, message)))
     expect(await factsOf(projectId)).toEqual({ version: 1, texts: ['one', 'two'] })
   })
 
-  test('that is too long or too much is said in a note of the conversation, the others are kept', async () => {
+  test('that is too long or too much is said in a note of the conversation, the other is kept', async () => {
     const projectId = await aProject(db)
     const facts = Array.from({ length: 99 }, (_, index) => ({ text: `fact ${index}` }))
     await replaceFacts(db, projectId, { version: 0, facts })
     db.published.length = 0
-    const text = `remember: ${'x'.repeat(501)}\nremember: the hundredth\nremember: one too many`
-    const { conversationId, taskId } = await post(db, { projectId, text })
+    const text = `remember: ${'x'.repeat(501)}`
+    const { conversationId, taskId } = await post(db, { projectId, text, remember: 'the hundredth' })
+    await post(db, { projectId, text: 'remember: one too many' })
     const { version, texts } = await factsOf(projectId)
     expect([version, texts.length, texts.at(-1)]).toEqual([2, 100, 'the hundredth'])
-    const note = [
-      'Not remembered:',
-      `- ${'x'.repeat(79)}… (longer than 500 characters)`,
-      '- one too many (100 facts are remembered already; remove some first)',
-    ].join('\n')
     const { items } = await listMessages(db, conversationId, { limit: 10 })
     expect(items.map((item) => [item.role, item.text, item.taskId])).toEqual([
       ['user', text, taskId],
-      ['note', note, taskId],
+      ['note', `Not remembered:\n- ${'x'.repeat(79)}… (longer than 500 characters)`, taskId],
+      ['user', 'remember: one too many', taskId],
+      ['note', 'Not remembered:\n- one too many (100 facts are remembered already; remove some first)', taskId],
     ])
-    expect(framesOf(db.published).map((frame) => frame.type)).toEqual([
-      'task.accepted',
-      'message.created',
-      'message.created',
-      'message.completed',
-    ])
+  })
+
+  test('is taken back once, by its fact’s id', async () => {
+    const projectId = await aProject(db)
+    await post(db, { projectId, text: 'remember: a', remember: 'b' })
+    const [a, b] = (await projectMemory(db, projectId)).facts
+    expect(await forgetFact(db, projectId, a?.id ?? '')).toEqual({ version: 2, facts: [b] })
+    await expect(forgetFact(db, projectId, a?.id ?? '')).rejects.toMatchObject({ code: 'not_found' })
+    expect(await factsOf(projectId)).toEqual({ version: 2, texts: ['b'] })
   })
 
   test('belongs to its project alone', async () => {
@@ -71,7 +86,7 @@ describe('a line that begins with remember:', () => {
 describe('the list as a person edits it', () => {
   test('keeps ids and times of facts that stay, and refuses a list based on an older one', async () => {
     const projectId = await aProject(db)
-    await post(db, { projectId, text: 'remember: a\nremember: b' })
+    await post(db, { projectId, text: 'remember: a', remember: 'b' })
     const { facts } = await projectMemory(db, projectId)
     const [a, b] = facts
     const edited = await replaceFacts(db, projectId, {

@@ -66,6 +66,23 @@ describe('a project’s memory', () => {
     expect(await ask('GET', pathOf(projectId))).toEqual(written)
   })
 
+  test('takes a fact by a field of the chat call and gives it back by its id, once', async () => {
+    const projectId = await server.aProject()
+    const chat = (remember: unknown): Promise<Answer> =>
+      ask('POST', `/api/workspace/${projectId}/claude/chat`, { message: 'Hello', remember })
+    const refused = await chat('x'.repeat(501))
+    expect([refused.status, Object.keys((refused.body['error'] as { details: object }).details)]).toEqual([
+      400,
+      ['remember'],
+    ])
+    expect((await chat(' use   tabs ')).status).toBe(202)
+    const [fact] = (await ask('GET', pathOf(projectId))).body['facts'] as { id: string; text: string }[]
+    expect(fact?.text).toBe('use tabs')
+    const forget = (): Promise<Answer> => ask('DELETE', `${pathOf(projectId)}/${fact?.id}`)
+    expect(await forget()).toEqual({ status: 200, etag: '"2"', body: { version: 2, facts: [] } })
+    expect((await forget()).status).toBe(404)
+  })
+
   test('cannot be written without the version, or with an old one, which is told', async () => {
     const projectId = await server.aProject()
     const bare = await ask('PUT', pathOf(projectId), { facts: [] })

@@ -1,23 +1,32 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { addFacts, type Fact, MAX_FACTS, refusalNote, rememberLines } from '../../../src/shared/memory.ts'
+import { addFacts, type Fact, MAX_FACTS, refusalNote, rememberedText } from '../../../src/shared/memory.ts'
 
 const fact = (text: string): Fact => ({ id: `fct_${text}`, text, createdAt: '2026-01-01T00:00:00.000Z' })
 
-describe('rememberLines', () => {
-  test.each<[string, string[]]>([
-    ['remember: tabs', ['tabs']],
-    ['  Remember:tabs  and\tspaces  ', ['tabs and spaces']],
-    ['First\r\nREMEMBER: one\r\nremember: two\n', ['one', 'two']],
-    ['remember:\ntabs', []],
-    ['remember:   ', []],
-    ['please remember: tabs', []],
-    ['remember tabs', []],
-    ['one\rremember: two\u2028remember: three', ['two', 'three']],
-    [`${'\r'.repeat(100_000)}remember: late`, ['late']],
-    ['', []],
-  ])('%j gives %j', (message, texts) => {
-    expect(rememberLines(message)).toEqual(texts)
+describe('rememberedText', () => {
+  test.each<[string, string | null]>([
+    ['remember: tabs', 'tabs'],
+    ['  Remember:tabs  and\tspaces  ', 'tabs and spaces'],
+    ['\r\n \n REMEMBER: one\r\nremember: two\n', 'one'],
+    [`${'\r'.repeat(100_000)}remember: late`, 'late'],
+    ['First\nremember: two', null],
+    ['```\nremember: x\n```', null],
+    ['```md\nremember: x\n```', null],
+    ['~~~\nremember: x', null],
+    ['> remember: x', null],
+    ['- remember: x', null],
+    ['    remember: x', null],
+    ['\tremember: x', null],
+    [' \tremember: x', null],
+    ['one\rremember: two\u2028remember: three', null],
+    ['remember:\ntabs', null],
+    ['remember:   ', null],
+    ['please remember: tabs', null],
+    ['remember tabs', null],
+    ['', null],
+  ])('%j gives %j', (message, text) => {
+    expect(rememberedText(message)).toBe(text)
   })
 })
 
