@@ -1,15 +1,21 @@
-import { marked, type Token, type Tokens } from 'marked'
-import { memo, type ReactNode, useMemo } from 'react'
+import type { Token, Tokens } from 'marked'
+import { memo, type ReactNode, useMemo, useRef } from 'react'
 import { CodeBlock } from '../code/code-block.tsx'
+import { type LexedMarkdown, lexMarkdown } from './lex-markdown.ts'
 import { revealHidden, revealReordering } from './reveal-hidden.ts'
 import { safeLink } from './safe-link.ts'
 
 /**
  * Markdown of models and repositories as elements of our own: no HTML passes, nothing is fetched, a link shows where it
- * leads. While the text grows only its last block is drawn again.
+ * leads. While the text grows only its last blocks are read and drawn again.
  */
 export const Markdown = memo(function Markdown({ text, isOpen = false }: { text: string; isOpen?: boolean }) {
-  const blocks = useMemo(() => marked.lexer(text, { gfm: true }).filter((token) => token.type !== 'space'), [text])
+  const known = useRef<LexedMarkdown | undefined>(undefined)
+  const blocks = useMemo(() => {
+    // Once it is whole it is read as a whole: only now a link may find its address further down.
+    known.current = lexMarkdown(text, isOpen ? known.current : undefined)
+    return known.current.blocks
+  }, [text, isOpen])
   return (
     <div className="markdown">
       {blocks.map((token, index) => (
@@ -42,7 +48,7 @@ function renderBlock(token: Tokens.Generic, isGrowing: boolean): ReactNode {
     case 'paragraph':
       return <p>{inline(token.tokens)}</p>
     case 'text':
-      return token.tokens === undefined ? revealReordering(token['text'] as string) : inline(token.tokens)
+      return token.tokens === undefined ? <PlainText text={token['text'] as string} /> : inline(token.tokens)
     case 'code': {
       const { text, lang = '' } = token as Tokens.Code
       return <CodeBlock code={text} language={lang} isComplete={!isGrowing || /\n(```+|~~~+)\s*$/.test(token.raw)} />
@@ -59,6 +65,11 @@ function renderBlock(token: Tokens.Generic, isGrowing: boolean): ReactNode {
       // HTML and whatever else comes: as the text that it is.
       return <p>{revealReordering(token.raw)}</p>
   }
+}
+
+/** What is not taken apart as Markdown keeps its lines. */
+function PlainText({ text }: { text: string }) {
+  return <div className="break-words whitespace-pre-wrap">{revealReordering(text)}</div>
 }
 
 function children(tokens: readonly Token[] | undefined, isGrowing: boolean): ReactNode {

@@ -2,8 +2,8 @@ import { Box, FileStack, Gauge, RefreshCw, ShieldOff, Shrink, TriangleAlert } fr
 import type { ReactNode } from 'react'
 import type { StepView } from '../state.ts'
 import { revealHidden } from '../text/reveal-hidden.ts'
-import { RememberedLine } from './remembered-line.tsx'
 import { formatCount, formatDuration } from '../ui/format.ts'
+import { RememberedLine } from './remembered-line.tsx'
 
 /** What happened between the messages, in one quiet line. */
 export function StepLine({ step }: { step: StepView }) {

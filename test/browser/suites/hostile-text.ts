@@ -13,6 +13,12 @@ const REORDERED = 'if (isAdmin) { // \u202E } \u2066 check later'
 const ESCAPES =
   '\\033]52;c;b3duZWQ=\\007\\033]8;;https://evil.example\\007link\\033]8;;\\007\\033[6n\\033]0;owned\\007 plain'
 
+/** The page's own clock: the longest stretch in which it could not answer a key. */
+const LONG_TASKS = `globalThis.seen = { longest: 1 }
+new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) seen.longest = Math.max(seen.longest, duration)
+}).observe({ type: 'longtask', buffered: true })`
+
 /** Models, repositories and programs may write anything; the page shows it and does nothing else with it. */
 export function hostileTextSuite(bench: Workbench): void {
   describe('hostile text', () => {
@@ -35,6 +41,40 @@ export function hostileTextSuite(bench: Workbench): void {
       }).toEqual({ owned: false, images: 0, unsafe: [], host: true, problems: [] })
       await context.close()
     })
+
+    test('holds the page up no longer than plain text of its length, whatever its shape', async () => {
+      const longestTasks: Record<string, number> = {}
+      for (const [name, piece] of Object.entries({
+        plain: 'a ',
+        under: '_a',
+        stars: '**a',
+        links: '![a',
+        quotes: '> ',
+      })) {
+        const { projectId, path } = await aPlace(bench)
+        const text = `${piece.repeat(20_000 / piece.length)} end`
+        const { taskId } = await bench.stack.api.chat(projectId, { message: scriptOf([{ text }]) })
+        await bench.stack.api.ended(taskId)
+        longestTasks[name] = await longestTaskAt(path)
+      }
+      const { plain = 0, ...others } = longestTasks
+      const slow = Object.entries(others).filter(([, longest]) => longest > 2.5 * plain)
+      expect(slow, JSON.stringify(longestTasks)).toEqual([])
+    })
+
+    /** Of two visits the better one: the milliseconds of the longest task until the answer's end stands there. */
+    async function longestTaskAt(path: string): Promise<number> {
+      const visits: number[] = []
+      for (let visit = 0; visit < 2; visit++) {
+        const { page, context } = await openAt(bench, '/healthz')
+        await page.addInitScript({ content: LONG_TASKS })
+        await page.goto(path)
+        await ending(page, /^Done, no files changed$/)
+        visits.push(await page.evaluate<number>('new Promise((done) => setTimeout(() => done(seen.longest), 500))'))
+        await context.close()
+      }
+      return Math.min(...visits)
+    }
 
     test('in files is made visible, and in the terminal it steers nothing', async () => {
       const { path } = await aPlace(bench)
