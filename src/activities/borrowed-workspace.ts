@@ -2,27 +2,45 @@ import type { Db } from '../db/client.ts'
 import { endLoan, lendWorkspace, lentTree } from '../db/reviews.ts'
 import type { Lease } from '../db/transaction.ts'
 import type { Sandbox } from '../sandbox/types.ts'
+import { endsTask } from './run-activity.ts'
 
 /** Exec ids of commands that run on a borrowed workspace begin so. */
 export const BASELINE_RUN = 'baseline'
 
+interface Place {
+  readonly db: Db
+  readonly lease: Lease
+  readonly sandbox: Sandbox
+}
+
+/** Whether another tree stands in the workspace now, in place of `ownTree`. */
+export async function isLent(db: Db, projectId: string, ownTree: string): Promise<boolean> {
+  return (await lentTree(db, projectId)) === ownTree
+}
+
 /**
- * Runs `work` with another tree in the workspace and puts `ownTree` back, whatever happens. The loan is noted first: an
- * attempt that dies in between is mended by {@link returnWorkspace}, before anybody takes those files for the task's.
+ * Runs `work` with another tree in the workspace and puts `own` back. The loan is noted first. When `work` ends the task,
+ * its commands are ended before the files go back. When it fails in any other way the loan stays: the next attempt goes on
+ * where this one stopped, on the same commands, and whoever ends the task instead calls {@link returnWorkspace}. So
+ * repeated attempts never run two copies, and no command runs on files that are not meant for it.
  */
 export async function withBorrowedWorkspace<T>(
-  at: { readonly db: Db; readonly lease: Lease; readonly sandbox: Sandbox },
+  at: Place & { readonly signal: AbortSignal },
   trees: { readonly own: string; readonly other: string },
   work: () => Promise<T>,
 ): Promise<T> {
   const { db, lease, sandbox } = at
-  await lendWorkspace(db, lease, trees.own)
+  const isTakenOver = await isLent(db, lease.projectId, trees.own)
+  if (!isTakenOver) await lendWorkspace(db, lease, trees.own)
   try {
-    await sandbox.restore(trees.other)
-    return await work()
-  } finally {
-    await sandbox.restore(trees.own)
-    await endLoan(db, lease)
+    // A command of the loan was started only when the other tree was there whole.
+    if (!isTakenOver || (await baselineRuns(sandbox, lease.taskId)).length === 0) await sandbox.restore(trees.other)
+    const result = await work()
+    await giveBack(at, trees.own)
+    return result
+  } catch (error) {
+    if (at.signal.aborted && endsTask(at.signal.reason)) await giveBack(at, trees.own)
+    throw error
   }
 }
 
@@ -32,11 +50,16 @@ export async function withBorrowedWorkspace<T>(
  */
 export async function returnWorkspace(db: Db, lease: Lease, sandbox: Sandbox): Promise<void> {
   const ownTree = await lentTree(db, lease.projectId)
-  if (ownTree === null) return
-  const left = (await sandbox.execs()).filter(
-    (exec) => exec.status === 'running' && exec.execId.startsWith(`${BASELINE_RUN}-`),
-  )
+  if (ownTree !== null) await giveBack({ db, lease, sandbox }, ownTree)
+}
+
+async function giveBack({ db, lease, sandbox }: Place, ownTree: string): Promise<void> {
+  const left = (await baselineRuns(sandbox)).filter((exec) => exec.status === 'running')
   await Promise.all(left.map((exec) => sandbox.kill(exec.execId)))
   await sandbox.restore(ownTree)
   await endLoan(db, lease)
+}
+
+async function baselineRuns(sandbox: Sandbox, taskId?: string) {
+  return (await sandbox.execs(taskId)).filter((exec) => exec.execId.startsWith(`${BASELINE_RUN}-`))
 }

@@ -1,23 +1,28 @@
 /** One round's checks: run, run again where they failed, and compared with the tree that the task started from. */
 
 import { readProjectFiles } from '../context/project-files.ts'
-import { openRound, readBaseline, saveBaseline, saveChecks } from '../db/reviews.ts'
+import { listRounds, openRound, readBaseline, saveBaseline, saveChecks } from '../db/reviews.ts'
 import type { Task } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
 import type { EventScope, NewEvent } from '../events/topics.ts'
 import { baselineEntry, baselineOf, isFailing, settleCheck } from '../review/check-outcome.ts'
 import { detectChecks } from '../review/checks.ts'
-import { mergeChecks, type ShownCheck } from '../review/project-checks.ts'
-import { detectProjectChecks, runChecks } from '../review/run-checks.ts'
+import { mergeChecks } from '../review/project-checks.ts'
+import { detectProjectChecks, notRun, runChecks } from '../review/run-checks.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
-import type { BaselineEntry, CheckResult, Criteria } from '../shared/review.ts'
+import type { BaselineEntry, CheckPlan, CheckResult, Criteria } from '../shared/review.ts'
 import type { RoundInput } from '../workflows/activities.ts'
-import { BASELINE_RUN, returnWorkspace, withBorrowedWorkspace } from './borrowed-workspace.ts'
+import { BASELINE_RUN, isLent, returnWorkspace, withBorrowedWorkspace } from './borrowed-workspace.ts'
 import type { ActivityDeps } from './deps.ts'
 import { type ActivityRun, endsTask } from './run-activity.ts'
 
 const PROGRESS_MS = 10_000
+/** For the first tree's run and the one on the judged tree together; the former gets at least a minute. */
+const BOTH_RUNS_MS = 660_000
+const MIN_BASELINE_MS = 60_000
+/** Changed files that are looked at to find the packages that a change touches. */
+const MAX_TOUCHED = 2_000
 
 export interface CheckedRound {
   readonly deps: ActivityDeps
@@ -29,27 +34,22 @@ export interface CheckedRound {
   readonly criteria: Criteria
 }
 
+type PlannedCheck = CheckPlan['checks'][number]
+
 /**
- * Runs the round's checks on the tree that is judged and stores what came of them. That tree is in the workspace
- * afterwards. Safe to repeat: a command that was started before is attached to, not started again.
+ * Runs the round's checks on the tree that is judged and stores what came of them; what could not be run is among the
+ * results with its reason. The judged tree is in the workspace afterwards. Safe to repeat: the checks are decided once, a
+ * command that was started before is attached to, not started again.
  */
 export async function runRoundChecks(at: CheckedRound): Promise<CheckResult[]> {
   const { deps, input, lease } = at
-  const { round, treeHash, taskId } = input
-  if (at.run.attempt > 1) await returnWorkspace(deps.db, lease, at.sandbox)
-  const checks = await checksOf(at)
+  const { round, taskId } = input
   const scope: EventScope = { projectId: lease.projectId, conversationId: lease.conversationId, taskId }
-  await openRound(deps.db, lease, { round, treeHash }, [
-    {
-      type: 'review.started',
-      key: `review.started:${taskId}:${round}`,
-      scope,
-      payload: { round, treeHash, checks: checks.map((check) => check.name) },
-    },
-  ])
-  const results = await settleAll(at, checks, await runOnTree(at, checks, 'check'))
+  const { plan, touched } = await planOf(at, scope)
+  const results = await settleAll(at, plan.checks, touched, await firstRun(at, plan.checks))
+  const all = [...results, ...notRunOf(plan)]
   hitCrashPoint('checks.before_record')
-  const events = results.map(
+  const events = all.map(
     (check): NewEvent => ({
       type: 'review.check',
       key: `review.check:${taskId}:${round}:${check.name}`,
@@ -57,19 +57,78 @@ export async function runRoundChecks(at: CheckedRound): Promise<CheckResult[]> {
       payload: { round, check },
     }),
   )
-  await saveChecks(deps.db, lease, round, { checks: results, review: at.task.review }, events)
-  return results
+  await saveChecks(deps.db, lease, round, { checks: all, review: at.task.review }, events)
+  return all
 }
 
-async function checksOf({ criteria, input, run, sandbox }: CheckedRound): Promise<ShownCheck[]> {
+/** What is run: as an earlier attempt decided it, else as the files of the judged tree say now. */
+async function planOf(at: CheckedRound, scope: EventScope): Promise<{ plan: CheckPlan; touched: readonly string[] }> {
+  const { deps, input, lease, task, sandbox } = at
+  const { round, treeHash, taskId } = input
+  const known = (await listRounds(deps.db, taskId)).find((entry) => entry.round === round)
+  const isOurLoan = known?.plan != null && (await isLent(deps.db, lease.projectId, treeHash))
+  if (at.run.attempt > 1 && !isOurLoan) await returnWorkspace(deps.db, lease, sandbox)
+  const changes = task.startTree === null ? [] : await sandbox.changes(task.startTree, treeHash)
+  const touched = changes.slice(0, MAX_TOUCHED).map((change) => change.path)
+  if (known?.plan != null) return { plan: known.plan, touched }
+  const plan = await decidePlan(at, touched)
+  await openRound(deps.db, lease, { round, treeHash, plan }, [
+    {
+      type: 'review.started',
+      key: `review.started:${taskId}:${round}`,
+      scope,
+      payload: { round, treeHash, checks: plan.checks.map((check) => check.name) },
+    },
+  ])
+  return { plan, touched }
+}
+
+async function decidePlan(
+  { criteria, input, run, sandbox }: CheckedRound,
+  touched: readonly string[],
+): Promise<CheckPlan> {
   const { taskId, round } = input
   const execId = `detect-${taskId}-${round}`
-  const detected = await detectProjectChecks(sandbox, { taskId, execId, signal: run.signal })
-  return mergeChecks(detected, criteria.checks).filter((check) => check.enabled)
+  const detected = await detectProjectChecks(sandbox, { taskId, execId, signal: run.signal, touched })
+  const merged = mergeChecks(detected.checks, criteria.checks).filter((check) => check.enabled)
+  // What a person switched off, or gave another command, is theirs to decide.
+  const set = new Set(criteria.checks.map((setting) => setting.name))
+  return {
+    checks: merged.map(({ name, command, source }) => ({ name, command, source })),
+    leftOut: detected.leftOut.filter((entry) => !set.has(entry.name)),
+  }
 }
 
-async function runOnTree(at: CheckedRound, checks: readonly ShownCheck[], name: string): Promise<CheckResult[]> {
-  const { input, run, sandbox } = at
+/** A check that the files name and that cannot be run is a result like the others: nobody may take it for passed. */
+function notRunOf({ leftOut }: CheckPlan): CheckResult[] {
+  return leftOut.flatMap(({ name, command, reason }) =>
+    command === undefined
+      ? []
+      : [{ name, command, status: 'not_run' as const, exitCode: null, durationMs: 0, output: '', reason }],
+  )
+}
+
+/** What did not end before, with and without the change, is not waited for again. */
+async function firstRun(at: CheckedRound, checks: readonly PlannedCheck[]): Promise<CheckResult[]> {
+  const known = await readBaseline(at.deps.db, at.input.taskId)
+  const isEndless = (check: PlannedCheck) => baselineOf(known, check)?.state === 'timed_out'
+  const ran = await runOnTree(
+    at,
+    checks.filter((check) => !isEndless(check)),
+    'check',
+  )
+  const byName = new Map(ran.map((result) => [result.name, result]))
+  return checks.map(
+    (check) =>
+      byName.get(check.name) ?? {
+        ...notRun(check, 'Not run again: it ended neither with nor without the change.'),
+        asBefore: true,
+      },
+  )
+}
+
+async function runOnTree(at: CheckedRound, checks: readonly PlannedCheck[], name: string): Promise<CheckResult[]> {
+  const { deps, input, lease, run, sandbox } = at
   const results = await whileAlive(run, () =>
     runChecks(sandbox, checks, {
       taskId: input.taskId,
@@ -79,6 +138,8 @@ async function runOnTree(at: CheckedRound, checks: readonly ShownCheck[], name: 
       shouldKill: endsTask,
     }),
   )
+  // An attempt that is taken over has these results already, and the first tree stands in the workspace.
+  if (run.attempt > 1 && (await isLent(deps.db, lease.projectId, input.treeHash))) return results
   // A check may leave files behind; what is delivered must be the tree that is judged.
   if ((await sandbox.checkpoint()) !== input.treeHash) await sandbox.restore(input.treeHash)
   return results
@@ -87,7 +148,8 @@ async function runOnTree(at: CheckedRound, checks: readonly ShownCheck[], name: 
 /** Failing checks only: a second run on the same files, then the task's first tree, each where it can still matter. */
 async function settleAll(
   at: CheckedRound,
-  checks: readonly ShownCheck[],
+  checks: readonly PlannedCheck[],
+  touched: readonly string[],
   first: readonly CheckResult[],
 ): Promise<CheckResult[]> {
   if (!first.some(isFailing)) return [...first]
@@ -101,9 +163,20 @@ async function settleAll(
     (check) =>
       isFailing(check) && againBy.get(check.name)?.status !== 'passed' && baselineOf(known, check) === undefined,
   )
-  const baseline = open.length === 0 ? known : [...known, ...(await runBaseline(at, pick(checks, open)))]
+  const baseline =
+    open.length === 0 ? known : [...known, ...(await runBaseline(at, pick(checks, open), touched, first))]
   if (baseline !== known) await saveBaseline(at.deps.db, at.lease, baseline)
-  return first.map((check) => settleCheck(check, againBy.get(check.name), baselineOf(baseline, check)))
+  const declares = first.some(isFailing) ? await declaredBy(at, touched) : () => false
+  return first.map((check) => settleCheck(check, againBy.get(check.name), baselineOf(baseline, check), declares))
+}
+
+/** Whether a manifest of the judged tree names a dependency. */
+async function declaredBy({ sandbox }: CheckedRound, touched: readonly string[]): Promise<(name: string) => boolean> {
+  const { texts, packages } = await readProjectFiles(sandbox, touched)
+  const manifests = [texts, ...packages.map((own) => own.texts)].flatMap((own) =>
+    [...own].filter(([name]) => !name.endsWith('.md')).map(([, text]) => text.toLowerCase()),
+  )
+  return (name) => manifests.some((text) => text.includes(name.toLowerCase()))
 }
 
 /**
@@ -119,37 +192,55 @@ async function whileAlive<T>(run: ActivityRun, work: () => Promise<T>): Promise<
   }
 }
 
-function pick(checks: readonly ShownCheck[], results: readonly CheckResult[]): ShownCheck[] {
+function pick(checks: readonly PlannedCheck[], results: readonly CheckResult[]): PlannedCheck[] {
   const names = new Set(results.map((result) => result.name))
   return checks.filter((check) => names.has(check.name))
 }
 
 /**
  * What these checks do on the task's first tree. One that is detected, but was not to be found there, did not fail there:
- * else the tests of a new project would fail "before" for want of a package.json.
+ * else the tests of a new project would fail "before" for want of a package.json. One that ended there in less time than
+ * it had on the judged tree says nothing.
  */
-async function runBaseline(at: CheckedRound, checks: readonly ShownCheck[]): Promise<BaselineEntry[]> {
+async function runBaseline(
+  at: CheckedRound,
+  checks: readonly PlannedCheck[],
+  touched: readonly string[],
+  first: readonly CheckResult[],
+): Promise<BaselineEntry[]> {
   const { deps, input, task, lease, sandbox, run } = at
   if (task.startTree === null || task.startTree === input.treeHash) return []
+  const spentMs = first.reduce((sum, check) => sum + check.durationMs, 0)
+  const totalTimeoutMs = Math.max(MIN_BASELINE_MS, BOTH_RUNS_MS - spentMs)
   return await withBorrowedWorkspace(
-    { db: deps.db, lease, sandbox },
+    { db: deps.db, lease, sandbox, signal: run.signal },
     { own: input.treeHash, other: task.startTree },
     () =>
       whileAlive(run, async () => {
-        const detected = detectChecks(await readProjectFiles(sandbox))
-        const wasThere = (check: ShownCheck) =>
+        const detected = detectChecks(await readProjectFiles(sandbox, touched)).checks
+        const wasThere = (check: PlannedCheck) =>
           check.source === 'custom' ||
-          detected.some(({ name, command }) => name === check.name && command === check.command)
+          detected.some(
+            ({ name, command, fallbacks }) =>
+              name === check.name && [command, ...fallbacks.map((way) => way.command)].includes(check.command),
+          )
         const results = await runChecks(sandbox, checks.filter(wasThere), {
           taskId: input.taskId,
           round: input.round,
-          // Of this attempt alone: what an earlier one left was ended with its loan.
-          run: `${BASELINE_RUN}-${lease.lease}`,
+          run: BASELINE_RUN,
           signal: run.signal,
-          shouldKill: () => true,
+          shouldKill: endsTask,
+          totalTimeoutMs,
         })
+        const limits = new Map(first.map((check) => [check.name, check.durationMs]))
+        const comparable = results.filter(
+          (result) => result.status !== 'timed_out' || result.durationMs * 1.1 >= (limits.get(result.name) ?? 0),
+        )
         const absent = checks.filter((check) => !wasThere(check))
-        return [...results.map(baselineEntry), ...absent.map(({ name, command }) => ({ name, command, failed: false }))]
+        return [
+          ...comparable.map(baselineEntry),
+          ...absent.map(({ name, command }) => ({ name, command, failed: false, state: 'absent' as const })),
+        ]
       }),
   )
 }

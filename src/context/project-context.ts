@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Sandbox } from '../sandbox/types.ts'
-import { type ProjectFiles, readProjectFiles } from './project-files.ts'
+import { type ProjectFiles, readProjectFiles, sourcesOf } from './project-files.ts'
 import { renderContext } from './render-context.ts'
 import { estimateTokens } from './tokens.ts'
 
@@ -8,7 +8,7 @@ import { estimateTokens } from './tokens.ts'
 export const CONTEXT_FILE = '.claude/project-context.md'
 
 /** Counted up when the same files would be rendered differently, so that a stored context of older code is not used. */
-const FORMAT_VERSION = 1
+const FORMAT_VERSION = 2
 
 export interface ProjectContext {
   /** At most about 1,500 tokens. */
@@ -20,11 +20,11 @@ export interface ProjectContext {
   readonly sources: readonly string[]
 }
 
-/** Collects the facts of a project. Only reads, at most 60 directories and a dozen files; safe to repeat. */
+/** Collects the facts of a project. Only reads, bounded as {@link readProjectFiles} is; safe to repeat. */
 export async function collectProjectContext(sandbox: Sandbox): Promise<ProjectContext> {
   const files = await readProjectFiles(sandbox)
   const markdown = renderContext(files)
-  return { markdown, hash: hashOf(files), tokens: estimateTokens(markdown), sources: [...files.texts.keys()].sort() }
+  return { markdown, hash: hashOf(files), tokens: estimateTokens(markdown), sources: sourcesOf(files) }
 }
 
 /** The hash that `collectProjectContext` would give now, without rendering: compare it to decide whether to collect. */
@@ -32,13 +32,20 @@ export async function contextInputHash(sandbox: Sandbox): Promise<string> {
   return hashOf(await readProjectFiles(sandbox))
 }
 
-function hashOf({ tree, treeTruncated, rootNames, texts }: ProjectFiles): string {
+function hashOf({ tree, treeTruncated, rootNames, texts, tooLarge, rules, packages }: ProjectFiles): string {
   const inputs = {
     version: FORMAT_VERSION,
     tree: tree.map(({ path, kind }) => [path, kind]),
     treeTruncated,
     rootNames: [...rootNames].sort(),
-    texts: [...texts].sort(([a], [b]) => (a < b ? -1 : 1)),
+    texts: sorted(texts),
+    tooLarge,
+    rules: rules.map(({ path, text }) => [path, text]),
+    packages: packages.map((entry) => [entry.directory, [...entry.names].sort(), sorted(entry.texts)]),
   }
   return createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
+}
+
+function sorted(texts: ReadonlyMap<string, string>): (readonly [string, string])[] {
+  return [...texts].sort(([a], [b]) => (a < b ? -1 : 1))
 }

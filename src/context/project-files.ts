@@ -1,124 +1,153 @@
 import type { FileEntry, Sandbox } from '../sandbox/types.ts'
-import { AppError } from '../shared/errors.ts'
+import {
+  ASKED_NAMES,
+  MANIFESTS,
+  MAX_MANIFEST_BYTES,
+  MAX_PROSE_BYTES,
+  PACKAGE_SIGNS,
+  ROOT_INPUTS,
+  RULES_FILES,
+} from './input-files.ts'
+import { type Listing, listDirectory, readTree } from './project-tree.ts'
+import { exists, readInput } from './read-input.ts'
+import { type RulesFile, withImports } from './rules-files.ts'
 
-/** The only files whose content goes into the project context or decides its checks, all in the workspace's root. */
-const INPUT_FILES: ReadonlySet<string> = new Set([
-  'package.json',
-  'pyproject.toml',
-  'requirements.txt',
-  'requirements-dev.txt',
-  'setup.cfg',
-  'pytest.ini',
-  'tox.ini',
-  'go.mod',
-  'Cargo.toml',
-  'Makefile',
-  'makefile',
-  'AGENTS.md',
-  'CLAUDE.md',
-  'REVIEW.md',
-  '.nvmrc',
-  '.python-version',
-])
-const README = /^readme(?:\.(?:md|markdown|rst|txt))?$/i
+/** Sub-packages that are looked at, and of those named by a change the directories that are asked. */
+const MAX_PACKAGES = 40
+const MAX_TOUCHED_DIRECTORIES = 40
+/** Manifests in all: a repository of nothing else costs no more. */
+const MAX_TOTAL_CHARS = 8 * 1024 * 1024
+/** Test data and examples hold packages that nobody builds. */
+const NO_PACKAGES = /(?:^|\/)(?:fixtures?|testdata|examples?|third_party|templates?)(?:\/|$)/
 
-/** Never listed: what is generated, installed or the harness's own. */
-const HIDDEN_DIRECTORIES: ReadonlySet<string> = new Set([
-  '.git',
-  '.claude',
-  '.keelson',
-  '.next',
-  '.venv',
-  '__pycache__',
-  'build',
-  'coverage',
-  'dist',
-  'node_modules',
-  'target',
-  'vendor',
-  'venv',
-])
-
-/** Hidden, but whether they exist decides what can run. `.claude` is none: writing the context must not change its hash. */
-const ASKED_DIRECTORIES: ReadonlySet<string> = new Set(['node_modules', 'vendor'])
-
-const MAX_FILE_BYTES = 64 * 1024
-const MAX_DEPTH = 3
-/** Directories that are opened, and entries taken from each: a tree of any size costs at most this. */
-const MAX_DIRECTORIES = 60
-const MAX_ENTRIES_EACH = 200
+/** One package: a directory with a manifest. */
+export interface PackageFiles {
+  /** Relative to the workspace, '' for its root. */
+  readonly directory: string
+  /** Which of the names that are asked for lie in it. */
+  readonly names: ReadonlySet<string>
+  /** Its manifests by name, each of them whole. */
+  readonly texts: ReadonlyMap<string, string>
+  /** Files in it that the tree shows, relative to it. */
+  readonly paths: readonly string[]
+}
 
 export interface ProjectFiles {
-  /** Names in the root, with those of hidden directories that the checks ask for. */
+  /** Which of the names that are asked for lie in the root. */
   readonly rootNames: ReadonlySet<string>
-  /** Files and directories to depth 3, sorted by path; hidden directories left out. */
+  /** Files and directories to depth 3, sorted by path; what is installed or ignored is left out. */
   readonly tree: readonly FileEntry[]
   readonly treeTruncated: boolean
-  /** Input files by name, at most 64 KB of each. */
+  /** Input files of the root by name: manifests whole, of the others at most 64 KB. */
   readonly texts: ReadonlyMap<string, string>
+  /** Manifests of more than 2 MiB, which were not read, by path. */
+  readonly tooLarge: readonly string[]
+  /** The root's rules files, each followed by what it imports. */
+  readonly rules: readonly RulesFile[]
+  /** The packages below the root, sorted by path: those that the tree shows, and those that a change touches. */
+  readonly packages: readonly PackageFiles[]
 }
 
-/** Reads what the project context is made from. Looks only; the same files give the same answer. */
-export async function readProjectFiles(sandbox: Sandbox): Promise<ProjectFiles> {
-  const { tree, rootNames, truncated } = await readTree(sandbox)
-  const names = tree
-    .filter((entry) => entry.kind === 'file' && entry.path === entry.name && isInput(entry.name))
-    .map((entry) => entry.name)
-  const texts = await Promise.all(names.map(async (name) => [name, await readText(sandbox, name)] as const))
-  const found = texts.filter((pair): pair is readonly [string, string] => pair[1] !== null)
-  return { rootNames, tree, treeTruncated: truncated, texts: new Map(found) }
+/**
+ * Reads what the project context and the checks are made from. Each input is asked for by its name, so that no other file
+ * can hide it. `touched` are paths of files that changed: the packages they belong to are looked at however deep they lie.
+ * Looks only; the same files give the same answer; bounded in directories, files and bytes.
+ */
+export async function readProjectFiles(sandbox: Sandbox, touched: readonly string[] = []): Promise<ProjectFiles> {
+  const { entries, listings, isCut } = await readTree(sandbox)
+  const rootNames = await namesIn(sandbox, '', listings.get(''), [...ASKED_NAMES, ...ROOT_INPUTS])
+  const reader = createReader(sandbox)
+  const texts = await reader.texts('', rootNames, ROOT_INPUTS)
+  const rules = await withImports(
+    sandbox,
+    RULES_FILES.flatMap((path) => (texts.has(path) ? [{ path, text: texts.get(path) ?? '' }] : [])),
+  )
+  const files = entries.filter((entry) => entry.kind === 'file').map((entry) => entry.path)
+  const packages: PackageFiles[] = []
+  for (const directory of packageDirectories(listings, touched)) {
+    if (packages.length >= MAX_PACKAGES) break
+    const listing = listings.get(directory) ?? (await listDirectory(sandbox, directory))
+    const names = await namesIn(sandbox, directory, listing, ASKED_NAMES)
+    if (![...names].some((name) => PACKAGE_SIGNS.has(name))) continue
+    const inside = `${directory}/`
+    packages.push({
+      directory,
+      names,
+      texts: await reader.texts(directory, names, MANIFESTS),
+      paths: files.filter((path) => path.startsWith(inside)).map((path) => path.slice(inside.length)),
+    })
+  }
+  packages.sort((a, b) => (a.directory < b.directory ? -1 : 1))
+  return { rootNames, tree: entries, treeTruncated: isCut, texts, tooLarge: reader.tooLarge, rules, packages }
 }
 
-function isInput(name: string): boolean {
-  return INPUT_FILES.has(name) || README.test(name)
+/** The root as a package like the others. */
+export function rootPackage({ rootNames, texts, tree }: ProjectFiles): PackageFiles {
+  const paths = tree.filter((entry) => entry.kind === 'file').map((entry) => entry.path)
+  return { directory: '', names: rootNames, texts, paths }
 }
 
-async function readTree(sandbox: Sandbox) {
-  const tree: FileEntry[] = []
-  let rootNames: ReadonlySet<string> = new Set()
-  let truncated = false
-  let level = ['.']
-  for (let depth = 1, opened = 0; depth <= MAX_DEPTH && level.length > 0; depth++) {
-    const allowed = level.slice(0, MAX_DIRECTORIES - opened)
-    opened += allowed.length
-    truncated ||= allowed.length < level.length
-    const lists = await Promise.all(allowed.map((path) => listOne(sandbox, path)))
-    truncated ||= lists.some((list) => list.truncated)
-    const entries = lists.flatMap((list) => list.entries)
-    const shown = entries.filter((entry) => entry.kind !== 'directory' || !HIDDEN_DIRECTORIES.has(entry.name))
-    if (depth === 1) {
-      const asked = entries.filter((entry) => shown.includes(entry) || ASKED_DIRECTORIES.has(entry.name))
-      rootNames = new Set(asked.map((entry) => entry.name))
+/** The files that a context was made from, sorted. */
+export function sourcesOf({ texts, rules, packages }: ProjectFiles): string[] {
+  const inPackages = packages.flatMap(({ directory, texts: own }) =>
+    [...own.keys()].map((name) => `${directory}/${name}`),
+  )
+  return [...new Set([...texts.keys(), ...rules.map((file) => file.path), ...inPackages])].sort()
+}
+
+/** Directories that may hold a package: first those above a changed file, the nearest ones first, then what the tree shows. */
+function packageDirectories(listings: ReadonlyMap<string, Listing>, touched: readonly string[]): string[] {
+  const above = new Set<string>()
+  for (const path of touched) {
+    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+      if (above.size >= MAX_TOUCHED_DIRECTORIES) break
+      const directory = path.slice(0, end)
+      if (!/(?:^|\/)(?:node_modules|\.git|\.venv)(?:\/|$)/.test(directory)) above.add(directory)
     }
-    tree.push(...shown)
-    level = shown.filter((entry) => entry.kind === 'directory').map((entry) => entry.path)
   }
-  return { tree: tree.sort(byPath), rootNames, truncated }
+  const shown = [...listings].filter(
+    ([directory, { names }]) =>
+      directory !== '' && !NO_PACKAGES.test(directory) && [...names].some((name) => PACKAGE_SIGNS.has(name)),
+  )
+  return [...new Set([...above, ...shown.map(([directory]) => directory)])]
 }
 
-/** A directory that vanished since it was listed has no entries; the workspace is in use. */
-async function listOne(sandbox: Sandbox, path: string): Promise<{ entries: FileEntry[]; truncated: boolean }> {
-  try {
-    const { entries, truncated } = await sandbox.list(path, { depth: 1, limit: MAX_ENTRIES_EACH })
-    return { entries: [...entries].sort(byPath), truncated }
-  } catch (error) {
-    if (path !== '.' && error instanceof AppError && error.code === 'sandbox_bad_request')
-      return { entries: [], truncated: false }
-    throw error
-  }
+/** Which of the `asked` names lie in a directory, also when its listing was cut. */
+async function namesIn(
+  sandbox: Sandbox,
+  directory: string,
+  listing: Listing | undefined,
+  asked: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const names = new Set(asked.filter((name) => listing?.names.has(name) === true))
+  if (listing?.isCut === false) return names
+  const missing = asked.filter((name) => !names.has(name))
+  const found = await Promise.all(
+    missing.map((name) => exists(sandbox, directory === '' ? name : `${directory}/${name}`)),
+  )
+  for (const [index, name] of missing.entries()) if (found[index]) names.add(name)
+  return names
 }
 
-async function readText(sandbox: Sandbox, path: string): Promise<string | null> {
-  try {
-    const { data } = await sandbox.read(path, { offset: 0, length: MAX_FILE_BYTES })
-    return new TextDecoder().decode(data)
-  } catch (error) {
-    if (error instanceof AppError && error.code === 'sandbox_bad_request') return null
-    throw error
+function createReader(sandbox: Sandbox) {
+  let leftChars = MAX_TOTAL_CHARS
+  const tooLarge: string[] = []
+  const parsed = new Set(MANIFESTS)
+  const texts = async (directory: string, names: ReadonlySet<string>, wanted: readonly string[]) => {
+    const found = new Map<string, string>()
+    for (const name of wanted) {
+      if (!names.has(name)) continue
+      const path = directory === '' ? name : `${directory}/${name}`
+      const isParsed = parsed.has(name)
+      const input = await readInput(sandbox, path, isParsed ? MAX_MANIFEST_BYTES : MAX_PROSE_BYTES)
+      if (input === null) continue
+      if ((isParsed && input.isCut) || input.text.length > leftChars) tooLarge.push(path)
+      else {
+        leftChars -= input.text.length
+        found.set(name, input.text)
+      }
+    }
+    return found
   }
-}
-
-/** A directory comes directly before what is in it: `src`, `src/a`, `src.ts`. */
-function byPath(a: FileEntry, b: FileEntry): number {
-  return a.path.replaceAll('/', '\0') < b.path.replaceAll('/', '\0') ? -1 : 1
+  return { texts, tooLarge }
 }

@@ -1,17 +1,17 @@
 import { cleanText } from '../agent/tools/clean-text.ts'
 import { detectChecks } from '../review/checks.ts'
 import { fence } from '../review/fence.ts'
-import type { Extractor } from './extractors/extractor.ts'
+import { code, type Extractor } from './extractors/extractor.ts'
 import { go } from './extractors/go.ts'
 import { make } from './extractors/make.ts'
-import { node } from './extractors/node.ts'
+import { node, parsePackageJson } from './extractors/node.ts'
 import { python } from './extractors/python.ts'
 import { rust } from './extractors/rust.ts'
+import { PACKAGE_SIGNS } from './input-files.ts'
 import type { ProjectFiles } from './project-files.ts'
 import { cutToTokens, estimateTokens } from './tokens.ts'
 
 const EXTRACTORS: readonly Extractor[] = [node, python, go, rust, make]
-const RULES_FILES = ['AGENTS.md', 'CLAUDE.md', 'REVIEW.md']
 
 /** The whole stays within this; sections are filled in order of how much they change what an agent does. */
 export const MAX_CONTEXT_TOKENS = 1_500
@@ -21,6 +21,7 @@ const MAX_README_TOKENS = 200
 const README_LINES = 40
 const MIN_SECTION_TOKENS = 40
 const MAX_TREE_LINES = 80
+const MAX_PACKAGES = 8
 
 const HEADER =
   '# Project context\nCollected by the harness from the project’s files. What stands between fences is quoted from them.'
@@ -34,8 +35,8 @@ export function renderContext(files: ProjectFiles): string {
   }
   add(factsSection(files))
   add(checksSection(files))
-  for (const [name, text] of rulesFiles(files)) {
-    add(quoted(`## ${name}`, text, Math.min(MAX_RULES_TOKENS, left())))
+  for (const [title, text] of rulesFiles(files)) {
+    add(quoted(`## ${title}`, text, Math.min(MAX_RULES_TOKENS, left())))
   }
   const readme = [...files.texts].find(([name]) => /^readme/i.test(name))
   if (readme !== undefined) {
@@ -47,25 +48,40 @@ export function renderContext(files: ProjectFiles): string {
 }
 
 function factsSection(files: ProjectFiles): string | null {
-  const facts = EXTRACTORS.flatMap((extract) => extract(files)).map((fact) => `- ${cleanText(fact)}`)
+  const own = EXTRACTORS.flatMap((extract) => extract(files))
+  const large = files.tooLarge.map((path) => `${code(path)} is larger than 2 MiB and was not read`)
+  const facts = [...own, ...large, ...packageFacts(files)].map((fact) => `- ${cleanText(fact)}`)
   if (facts.length === 0) return null
   return `## Facts\n${cutToTokens(facts.join('\n'), MAX_FACTS_TOKENS).text}`
 }
 
+/** One line for each package below the root, so that their number and their scripts are known. */
+function packageFacts({ packages }: ProjectFiles): string[] {
+  const lines = packages.slice(0, MAX_PACKAGES).map(({ directory, names, texts }) => {
+    const scripts = Object.keys(parsePackageJson(texts.get('package.json'))?.scripts ?? {}).slice(0, 8)
+    const signs = [...names].filter((name) => PACKAGE_SIGNS.has(name)).sort()
+    return `Package in ${code(directory)} (${signs.join(', ')})${scripts.length === 0 ? '' : `; scripts ${scripts.map(code).join(', ')}`}`
+  })
+  return packages.length > MAX_PACKAGES ? [...lines, `and ${packages.length - MAX_PACKAGES} more packages`] : lines
+}
+
 function checksSection(files: ProjectFiles): string {
-  const checks = detectChecks(files).slice(0, 6)
-  if (checks.length === 0) return '## Checks\nNo check commands were found.'
+  const { checks: all, leftOut } = detectChecks(files)
+  const checks = all.slice(0, 6)
+  const reasons = leftOut.slice(0, 4).map(({ name, reason }) => ` ${cleanText(name)}: ${cleanText(reason)}.`)
+  if (checks.length === 0) return `## Checks\nNo check commands were found.${reasons.join('')}`
   return `## Checks\nRun these before you end; the harness runs them too:\n${checks.map((check) => `- ${check.name}: \`${check.command}\``).join('\n')}`
 }
 
-/** The project's rules, a file that repeats another left out. */
-function rulesFiles({ texts }: ProjectFiles): [string, string][] {
+/** The project's rules with what they import, a file that repeats another left out. */
+function rulesFiles({ rules }: ProjectFiles): [title: string, text: string][] {
   const seen = new Set<string>()
-  return RULES_FILES.flatMap((name): [string, string][] => {
-    const text = texts.get(name)?.trim()
-    if (text === undefined || text === '' || seen.has(text)) return []
-    seen.add(text)
-    return [[name, text]]
+  return rules.flatMap(({ path, text, importedBy }): [string, string][] => {
+    const plain = text.trim()
+    if (plain === '' || seen.has(plain)) return []
+    seen.add(plain)
+    const name = cleanText(path).replaceAll('\n', ' ')
+    return [[importedBy === undefined ? name : `${name} (named in ${importedBy})`, plain]]
   })
 }
 

@@ -2,7 +2,15 @@
 
 import type { NewEvent } from '../events/topics.ts'
 import { AppError } from '../shared/errors.ts'
-import type { BaselineEntry, CheckResult, Finding, Judgement, ReviewState, RoundVerdict } from '../shared/review.ts'
+import type {
+  BaselineEntry,
+  CheckPlan,
+  CheckResult,
+  Finding,
+  Judgement,
+  ReviewState,
+  RoundVerdict,
+} from '../shared/review.ts'
 import { isOver, type TaskStatus } from '../shared/task.ts'
 import { type Db, toDbError } from './client.ts'
 import { insertNotice, type Lane } from './journal.ts'
@@ -12,6 +20,8 @@ export interface ReviewRound {
   readonly taskId: string
   readonly round: number
   readonly treeHash: string
+  /** null: it was opened by an older version. */
+  readonly plan: CheckPlan | null
   readonly checks: readonly CheckResult[] | null
   readonly verdict: RoundVerdict | null
   readonly summary: string | null
@@ -27,6 +37,7 @@ interface RoundRow {
   task_id: string
   round: number
   tree_hash: string
+  plan: string | null
   checks: string | null
   verdict: RoundVerdict | null
   summary: string | null
@@ -88,6 +99,7 @@ export async function listRounds(db: Db, taskId: string): Promise<ReviewRound[]>
       taskId: row.task_id,
       round: row.round,
       treeHash: row.tree_hash,
+      plan: row.plan === null ? null : (JSON.parse(row.plan) as CheckPlan),
       checks: row.checks === null ? null : (JSON.parse(row.checks) as CheckResult[]),
       verdict: row.verdict,
       summary: row.summary,
@@ -101,19 +113,18 @@ export async function listRounds(db: Db, taskId: string): Promise<ReviewRound[]>
   }
 }
 
-/** Opens a round on a tree. Safe to repeat: an open round keeps the tree that it began with. */
+/** Opens a round on a tree. Safe to repeat: an open round keeps the tree and the plan that it began with. */
 export async function openRound(
   db: Db,
   lease: Lease,
-  round: { round: number; treeHash: string },
+  round: { round: number; treeHash: string; plan?: CheckPlan },
   events: readonly NewEvent[],
 ): Promise<void> {
   await withLease(db, lease, async (tx) => {
-    await tx.query('INSERT INTO review_rounds (task_id, round, tree_hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [
-      lease.taskId,
-      round.round,
-      round.treeHash,
-    ])
+    await tx.query(
+      'INSERT INTO review_rounds (task_id, round, tree_hash, plan) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
+      [lease.taskId, round.round, round.treeHash, round.plan === undefined ? null : JSON.stringify(round.plan)],
+    )
     await tx.query('UPDATE tasks SET round = $2 WHERE id = $1', [lease.taskId, round.round])
     tx.emit(...events)
   })

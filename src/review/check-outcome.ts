@@ -4,10 +4,17 @@
  */
 
 import type { BaselineEntry, Check, CheckResult } from '../shared/review.ts'
+import { missingIn } from './missing.ts'
 
 /** Whether the check keeps the change from approval. */
 export function isFailing(check: CheckResult): boolean {
-  return check.status === 'failed' || check.status === 'timed_out' || check.status === 'lost'
+  if (check.status === 'timed_out') return check.asBefore !== true
+  return check.status === 'failed' || check.status === 'lost'
+}
+
+/** Whether the check says nothing of the change, though nobody is to blame: no approval rests on it. */
+export function isUnknown(check: CheckResult): boolean {
+  return check.status === 'timed_out' && check.asBefore === true
 }
 
 /** Whether the check failed and is not held against the change. */
@@ -17,7 +24,7 @@ export function isExcused(check: CheckResult): boolean {
 
 /** Whether a check did begin: one for which no time was left has no outcome that could be compared. */
 export function hasRun(check: CheckResult): boolean {
-  return check.status !== 'timed_out' || check.durationMs > 0
+  return check.status !== 'not_run' && (check.status !== 'timed_out' || check.durationMs > 0)
 }
 
 export function baselineOf(baseline: readonly BaselineEntry[], check: Check): BaselineEntry | undefined {
@@ -26,17 +33,27 @@ export function baselineOf(baseline: readonly BaselineEntry[], check: Check): Ba
 
 /**
  * A check's final result from its first run on the judged tree, its second one there and what it did on the task's first
- * tree; each of the last two only where it was asked for. One whose first outcome was lost counts by its second run.
+ * tree; each of the last two only where it was asked for. One whose first outcome was lost counts by its second run. One
+ * that failed for want of a program, a dependency or the network did not fail because of the change, unless the first tree
+ * had what it needs; `declares` says whether the project's manifests name a dependency.
  */
 export function settleCheck(
   first: CheckResult,
   again: CheckResult | undefined,
   baseline: BaselineEntry | undefined,
+  declares: (dependency: string) => boolean = () => false,
 ): CheckResult {
   if (!isFailing(first)) return first
   if (first.status === 'lost' && again?.status === 'passed') return again
   if (again?.status === 'passed') return { ...first, status: 'flaky' }
   const result = first.status === 'lost' && again !== undefined ? again : first
+  const missing = missingIn(result)
+  const wasMissing =
+    baseline === undefined || baseline.state === 'absent'
+      ? missing !== null && (missing.dependency === undefined || declares(missing.dependency))
+      : baseline.state === 'cannot_run'
+  if (missing !== null && wasMissing) return { ...result, status: 'not_run', reason: missing.reason }
+  if (baseline?.state === 'timed_out' && result.status === 'timed_out') return { ...result, asBefore: true }
   return baseline?.failed === true && isFailing(result) && hasRun(result)
     ? { ...result, status: 'failed_before' }
     : result
@@ -48,8 +65,10 @@ const CANNOT_RUN: ReadonlySet<number | null> = new Set([126, 127])
 /** What a run on the first tree says. A check that could not be run there did not fail there. */
 export function baselineEntry(result: CheckResult): BaselineEntry {
   const { name, command } = result
-  const hasOutcome = result.status === 'failed' || (result.status === 'timed_out' && hasRun(result))
-  return { name, command, failed: hasOutcome && !CANNOT_RUN.has(result.exitCode) }
+  const hasTimedOut = result.status === 'timed_out' && hasRun(result)
+  const failed = (result.status === 'failed' || hasTimedOut) && !CANNOT_RUN.has(result.exitCode)
+  if (hasTimedOut) return { name, command, failed, state: 'timed_out' }
+  return { name, command, failed, ...(missingIn(result) === null ? {} : { state: 'cannot_run' as const }) }
 }
 
 /**

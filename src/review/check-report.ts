@@ -27,7 +27,9 @@ function resultOf(check: CheckResult): string {
     case 'failed':
       return check.exitCode === null ? 'failed' : `failed with exit code ${check.exitCode}`
     case 'timed_out':
-      return 'did not end within its time'
+      return `did not end within its time${check.asBefore === true ? ', and did not before the task began either' : ''}`
+    case 'not_run':
+      return `could not be run: ${check.reason ?? 'the reason is not known'}`
     case 'lost':
       return 'its outcome is unknown'
     case 'failed_before':

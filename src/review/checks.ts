@@ -1,130 +1,127 @@
-import { requiredModules } from '../context/extractors/go.ts'
-import { makeTargets } from '../context/extractors/make.ts'
-import { parsePackageJson } from '../context/extractors/node.ts'
-import { cargoDependencies } from '../context/extractors/rust.ts'
-import type { ProjectFiles } from '../context/project-files.ts'
-import type { Check } from '../shared/review.ts'
+import { type PackageFiles, type ProjectFiles, rootPackage } from '../context/project-files.ts'
+import type { LeftOutCheck } from '../shared/review.ts'
+import type { CheckCommand, Detected, DetectedCheck, Detector } from './detect/candidate.ts'
+import { nodeChecks } from './detect/node-checks.ts'
+import {
+  goChecks,
+  javaChecks,
+  makeChecks,
+  moreChecks,
+  phpChecks,
+  rubyChecks,
+  rustChecks,
+} from './detect/other-checks.ts'
+import { pythonChecks } from './detect/python-checks.ts'
 
-export interface DetectedCheck extends Check {
-  /** A shell test that is true where the check's program is installed. */
-  readonly probe: string
-}
+const LANGUAGES: readonly (readonly [language: string, detect: Detector])[] = [
+  ['node', nodeChecks],
+  ['python', pythonChecks],
+  ['go', goChecks],
+  ['rust', rustChecks],
+  ['ruby', rubyChecks],
+  ['php', phpChecks],
+  ['java', javaChecks],
+  ['more', moreChecks],
+]
+const MAX_CHECKS = 20
+/** Where nothing says which packages a change concerns, only so many are checked. */
+const MAX_UNTOUCHED_PACKAGES = 5
+const MAX_NAME_CHARS = 64
 
 /**
- * The checks that a project's own files name and that can run without network: package.json scripts, then Python, Go,
- * Rust, then Make targets for what is still missing. Names are unique. Whether the programs are installed is asked by
- * `availableChecks`.
+ * The checks that a project's own files name: of its root, and of the packages below it. With `touched` (paths of changed
+ * files) only those of the packages that these lie in, or, where these and the root have none, of up to five others. Make
+ * targets count where a package has nothing else. Names are unique and at most 64 characters; at most 20 checks. What the
+ * files name and cannot be run is in `leftOut` with its reason. Whether programs are installed is asked by
+ * `detectProjectChecks`. Pure.
  */
-export function detectChecks(files: ProjectFiles): DetectedCheck[] {
-  const byName = new Map<string, DetectedCheck>()
-  const add = (language: string, checks: readonly DetectedCheck[]) => {
-    for (const check of checks) {
-      const name = byName.has(check.name) ? `${check.name} (${language})` : check.name
-      byName.set(name, { ...check, name })
+export function detectChecks(files: ProjectFiles, touched?: readonly string[]): Detected {
+  const root = rootPackage(files)
+  const chosen = touched === undefined ? files.packages : touchedPackages(files.packages, touched)
+  const found = [root, ...chosen].map((own) => ofPackage(own, root))
+  if (touched !== undefined && found.every(({ checks }) => checks.length === 0)) {
+    const others = files.packages.filter((own) => !chosen.includes(own)).slice(0, MAX_UNTOUCHED_PACKAGES)
+    found.push(...others.map((own) => ofPackage(own, root)))
+  }
+  const tooLarge = files.tooLarge.map((path) => ({
+    name: nameIn('checks', path.slice(0, Math.max(0, path.lastIndexOf('/')))),
+    reason: `${path} is larger than 2 MiB and was not read`,
+  }))
+  const checks = found.flatMap((part) => part.checks)
+  const over = checks.slice(MAX_CHECKS).map(({ name, command }) => ({
+    name,
+    command,
+    reason: `only ${MAX_CHECKS} checks of a project are run`,
+  }))
+  // A package without a test of its own says nothing where another one has them.
+  const leftOut = found.flatMap((part) => part.leftOut).filter((entry) => entry.command !== undefined || !checks.length)
+  return {
+    checks: unique(checks.slice(0, MAX_CHECKS)),
+    leftOut: [...tooLarge, ...leftOut, ...over].slice(0, MAX_CHECKS),
+  }
+}
+
+/** The innermost package of each changed file. */
+function touchedPackages(packages: readonly PackageFiles[], touched: readonly string[]): PackageFiles[] {
+  const chosen = new Set<PackageFiles>()
+  const inward = [...packages].sort((a, b) => b.directory.length - a.directory.length)
+  for (const path of touched) {
+    const nearest = inward.find(({ directory }) => path.startsWith(`${directory}/`))
+    if (nearest !== undefined) chosen.add(nearest)
+    if (chosen.size === packages.length) break
+  }
+  return packages.filter((own) => chosen.has(own))
+}
+
+function ofPackage(own: PackageFiles, root: PackageFiles): Detected {
+  const checks = new Map<string, DetectedCheck>()
+  const leftOut: LeftOutCheck[] = []
+  const add = (language: string, part: Detected) => {
+    for (const check of part.checks) {
+      const name = checks.has(check.name) ? `${check.name} (${language})` : check.name
+      checks.set(name, { ...check, name })
     }
+    leftOut.push(...part.leftOut)
   }
-  add('node', nodeChecks(files))
-  add('python', pythonChecks(files))
-  add('go', goChecks(files))
-  add('rust', rustChecks(files))
-  if (byName.size === 0) add('make', makeChecks(files))
-  return [...byName.values()]
+  for (const [language, detect] of LANGUAGES) add(language, detect(own, root))
+  if (checks.size === 0) add('make', makeChecks(own, root))
+  if (own.directory === '') return { checks: [...checks.values()], leftOut }
+  // A name with a control character is nothing that a command line should hold.
+  if (/\p{Cc}/u.test(own.directory)) return { checks: [], leftOut: [] }
+  return {
+    checks: [...checks.values()].map((check) => inDirectory(check, own.directory)),
+    leftOut: leftOut.map((entry) => ({ ...entry, name: nameIn(entry.name, own.directory) })),
+  }
 }
 
-const SCRIPTS: readonly (readonly [name: string, candidates: readonly string[]])[] = [
-  ['test', ['test']],
-  ['lint', ['lint']],
-  ['typecheck', ['typecheck', 'type-check', 'check-types', 'check:types', 'types', 'tsc']],
-]
-const NPM_DEFAULT_TEST = /no test specified/
-// Installs, downloads, asks, watches or serves; pnpm, yarn and bun are not in the sandbox.
-const NOT_OFFLINE =
-  /(?:^|[\s;&|(])(?:npm (?:i|ci|install|exec)|npx(?! --no)|pnpm|yarn|bunx?|curl|wget|docker|podman|nodemon|serve)(?:$|[\s;&|)])|--watch\b|\bplaywright\b|\bcypress\b/
-/** Programs that need nothing in node_modules. */
-const STANDALONE = /^(?:[A-Z_]+=\S+ )*(?:node|sh|bash|make|npm run|npm test|echo)\b/
-
-function nodeChecks({ texts, rootNames }: ProjectFiles): DetectedCheck[] {
-  const json = parsePackageJson(texts.get('package.json'))
-  if (json === null) return []
-  const scripts = json.scripts ?? {}
-  const needsInstall =
-    !rootNames.has('node_modules') && Object.keys({ ...json.dependencies, ...json.devDependencies }).length > 0
-  const isUsable = (name: string): boolean => {
-    const script = scripts[name]
-    if (typeof script !== 'string' || script.trim() === '' || NOT_OFFLINE.test(script)) return false
-    if (name === 'test' && NPM_DEFAULT_TEST.test(script)) return false
-    return !needsInstall || STANDALONE.test(script)
-  }
-  const checks = SCRIPTS.flatMap(([name, candidates]) => {
-    const script = candidates.find(isUsable)
-    return script === undefined ? [] : [npmCheck(name, script)]
+function inDirectory(check: DetectedCheck, directory: string): DetectedCheck {
+  const cd = `cd ${quote(directory)} && `
+  const inside = ({ command, probe, needs }: CheckCommand): CheckCommand => ({
+    command: `${cd}${command}`,
+    probe: `(${cd}${probe})`,
+    needs,
   })
-  // `check` often runs the others too; it counts only where it stands alone, and a build only where nothing else does.
-  if (checks.length === 0 && isUsable('check')) return [npmCheck('check', 'check')]
-  if (checks.length === 0 && isUsable('build')) return [npmCheck('build', 'build')]
-  return checks
+  return { name: nameIn(check.name, directory), ...inside(check), fallbacks: check.fallbacks.map(inside) }
 }
 
-function npmCheck(name: string, script: string): DetectedCheck {
-  return { name, command: script === 'test' ? 'npm test' : `npm run ${script}`, probe: 'command -v npm' }
+function quote(path: string): string {
+  return /^[\w./-]+$/.test(path) && !path.startsWith('-') ? path : `'./${path.replaceAll("'", `'\\''`)}'`
 }
 
-function pythonChecks({ texts, rootNames, tree }: ProjectFiles): DetectedCheck[] {
-  const settings = ['pyproject.toml', 'setup.cfg', 'tox.ini', 'pytest.ini', 'requirements.txt', 'requirements-dev.txt']
-    .map((name) => texts.get(name) ?? '')
-    .join('\n')
-  const hasTests = tree.some((entry) => entry.kind === 'file' && /^(?:test_.*|.*_test)\.py$/.test(entry.name))
-  const isPython = settings.trim() !== '' || rootNames.has('setup.py')
-  const checks: DetectedCheck[] = []
-  if (/\bpytest\b/.test(settings) || rootNames.has('conftest.py')) {
-    checks.push({ name: 'test', command: 'python3 -m pytest -q', probe: 'python3 -c "import pytest"' })
-  } else if (hasTests) {
-    checks.push({
-      name: 'test',
-      command: `python3 -m unittest discover${unittestStart(files(tree))}`,
-      probe: 'command -v python3',
-    })
-  }
-  if (isPython && settings.includes('[tool.ruff')) {
-    checks.push({ name: 'lint', command: 'ruff check .', probe: 'command -v ruff' })
-  }
-  if (isPython && (settings.includes('[tool.mypy') || settings.includes('[mypy]'))) {
-    checks.push({ name: 'typecheck', command: 'mypy .', probe: 'command -v mypy' })
-  }
-  return checks
+/** `test (frontend)`; of a long path the end. */
+function nameIn(name: string, directory: string): string {
+  if (directory === '') return name
+  const room = MAX_NAME_CHARS - name.length - 3
+  const shown = directory.length <= room ? directory : `…${directory.slice(1 - room).replace(/^\p{Surrogate}/u, '')}`
+  return `${name} (${shown})`
 }
 
-function files(tree: ProjectFiles['tree']): string[] {
-  return tree.filter((entry) => entry.kind === 'file').map((entry) => entry.path)
-}
-
-/** unittest finds tests below its start directory only through packages: a `tests` without `__init__.py` is named. */
-function unittestStart(paths: readonly string[]): string {
-  const directory = ['tests', 'test'].find((name) =>
-    paths.some((path) => path.startsWith(`${name}/`) && /test.*\.py$/.test(path)),
-  )
-  return directory === undefined || paths.includes(`${directory}/__init__.py`) ? '' : ` -s ${directory} -t .`
-}
-
-function goChecks({ texts, rootNames }: ProjectFiles): DetectedCheck[] {
-  const mod = texts.get('go.mod')
-  if (mod === undefined || (requiredModules(mod) > 0 && !rootNames.has('vendor'))) return []
-  const probe = 'command -v go'
-  return [
-    { name: 'test', command: 'GOPROXY=off GOFLAGS=-buildvcs=false go test ./...', probe },
-    { name: 'lint', command: 'GOPROXY=off go vet ./...', probe },
-  ]
-}
-
-function rustChecks({ texts, rootNames }: ProjectFiles): DetectedCheck[] {
-  const cargo = texts.get('Cargo.toml')
-  if (cargo === undefined || (cargoDependencies(cargo).length > 0 && !rootNames.has('vendor'))) return []
-  return [{ name: 'test', command: 'cargo test --offline', probe: 'command -v cargo' }]
-}
-
-function makeChecks({ texts }: ProjectFiles): DetectedCheck[] {
-  const targets = makeTargets(texts.get('Makefile') ?? texts.get('makefile') ?? '')
-  return ['test', 'lint', 'check']
-    .filter((name) => targets.includes(name))
-    .map((name) => ({ name, command: `make ${name}`, probe: 'command -v make' }))
+function unique(checks: readonly DetectedCheck[]): DetectedCheck[] {
+  const names = new Set<string>()
+  return checks.map((check) => {
+    let name = check.name
+    for (let count = 2; names.has(name); count++) name = `${check.name.slice(0, MAX_NAME_CHARS - 4)} ${count}`
+    names.add(name)
+    return { ...check, name }
+  })
 }

@@ -65,6 +65,7 @@ export const CriteriaBodySchema = z
       .superRefine(unique('name')),
     version: z.unknown().optional(),
     proposal: z.unknown().optional(),
+    leftOut: z.unknown().optional(),
     workspace: z.unknown().optional(),
   })
   .transform(({ criteria, checks, maxFixRounds, enabled }) => ({ criteria, checks, maxFixRounds, enabled }))

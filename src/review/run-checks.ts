@@ -2,7 +2,7 @@ import { cutText, showOutput } from '../agent/tools/clean-text.ts'
 import { type EndedExec, killsOnAbort, QUIET_ENV, runExec } from '../agent/tools/exec.ts'
 import { readProjectFiles } from '../context/project-files.ts'
 import type { ExecState, Sandbox } from '../sandbox/types.ts'
-import type { Check, CheckResult } from '../shared/review.ts'
+import type { Check, CheckResult, LeftOutCheck } from '../shared/review.ts'
 import { detectChecks } from './checks.ts'
 
 const CHECK_TIMEOUT_MS = 300_000
@@ -16,6 +16,7 @@ const PROBE_TIMEOUT_MS = 20_000
 const HEAD_BYTES = 2_000
 const TAIL_BYTES = 5_800
 const MAX_OUTPUT_CHARS = 8_000
+const NO_TIME_LEFT = 'Not run: the time for all checks together was used up.'
 
 export interface RunChecksOptions {
   readonly taskId: string
@@ -45,7 +46,7 @@ export async function runChecks(
   const results: CheckResult[] = []
   let leftMs = options.totalTimeoutMs ?? TOTAL_TIMEOUT_MS
   for (const [index, check] of checks.entries()) {
-    const result = leftMs < 1 ? notRun(check) : await runCheck(sandbox, check, index, leftMs, options)
+    const result = leftMs < 1 ? notRun(check, NO_TIME_LEFT) : await runCheck(sandbox, check, index, leftMs, options)
     leftMs -= result.durationMs
     results.push(result)
     await options.onResult?.(result)
@@ -109,24 +110,37 @@ function statusOf(state: ExecState): CheckResult['status'] {
   }
 }
 
-function notRun(check: Check): CheckResult {
-  const output = 'Not run: the time for all checks together was used up.'
+/** A check that was given no time: `timed_out` with `output` as the reason. */
+export function notRun(check: Check, output: string): CheckResult {
   return { name: check.name, command: check.command, status: 'timed_out', exitCode: null, durationMs: 0, output }
 }
 
+export interface AvailableChecks {
+  readonly checks: readonly Check[]
+  readonly leftOut: readonly LeftOutCheck[]
+}
+
 /**
- * The detected checks whose programs are installed in the sandbox, in order. One short command asks for all of them;
- * `execId` makes a repeat attach to it. When the question itself fails, all detected checks are returned: a check that
- * cannot run is seen, one that is left out is not.
+ * The detected checks, each by the first of its commands whose program is installed in the sandbox; those without one are
+ * left out and say what is missing. `touched` are the paths that changed, see `detectChecks`. One short command asks for all
+ * of them; `execId` makes a repeat attach to it. When the question itself fails, all detected checks are returned: a check
+ * that cannot run is seen, one that is left out is not.
  */
 export async function detectProjectChecks(
   sandbox: Sandbox,
-  options: { readonly taskId: string; readonly execId: string; readonly signal: AbortSignal },
-): Promise<Check[]> {
-  const detected = detectChecks(await readProjectFiles(sandbox))
-  const checks = detected.map(({ name, command }) => ({ name, command }))
-  if (detected.length === 0) return []
-  const script = detected
+  options: {
+    readonly taskId: string
+    readonly execId: string
+    readonly signal: AbortSignal
+    readonly touched?: readonly string[]
+  },
+): Promise<AvailableChecks> {
+  const files = await readProjectFiles(sandbox, options.touched)
+  const { checks: detected, leftOut } = detectChecks(files, options.touched)
+  const all = { checks: detected.map(({ name, command }) => ({ name, command })), leftOut }
+  if (detected.length === 0) return all
+  const commands = detected.flatMap((check) => [check, ...check.fallbacks])
+  const script = commands
     .map(({ probe }, index) => `if ${probe} >/dev/null 2>&1; then echo "has ${index}"; fi`)
     .join('\n')
   const { state, ...output } = await runExec(
@@ -141,7 +155,20 @@ export async function detectProjectChecks(
     },
     { signal: options.signal, shouldKill: killsOnAbort, headBytes: 4_096, tailBytes: 0 },
   )
-  if (state.status !== 'exited') return checks
-  const present = new Set(showOutput(output).split('\n'))
-  return checks.filter((_, index) => present.has(`has ${index}`))
+  if (state.status !== 'exited') return all
+  const lines = new Set(showOutput(output).split('\n'))
+  const present = new Set(commands.filter((_, index) => lines.has(`has ${index}`)))
+  const usable = detected.map((check) => [check, ...check.fallbacks].find((way) => present.has(way)))
+  return {
+    checks: detected.flatMap(({ name }, index) => {
+      const way = usable[index]
+      return way === undefined ? [] : [{ name, command: way.command }]
+    }),
+    leftOut: [
+      ...leftOut,
+      ...detected
+        .filter((_, index) => usable[index] === undefined)
+        .map(({ name, command, needs }) => ({ name, command, reason: `${needs} is not installed in the sandbox` })),
+    ],
+  }
 }

@@ -1,7 +1,8 @@
 /**
  * From what the reviewer said to what holds. Invariants, whatever is put in:
  * 1. `approved` and `approved_with_notes` only when no check counts as failing and no blocking finding is open.
- * 2. `approved` only when no finding at all is open; no review that could be read means `inconclusive`.
+ * 2. `approved` only when no finding at all is open; no review that could be read, or a check that never ends with and
+ *    without the change, means `inconclusive`.
  * 3. A finding outside the change, without evidence or under a criterion that is switched off is never blocking.
  * 4. A change after which installed dependencies are not as they were is never plain `approved`.
  * 5. Nothing is lost: every finding that came in goes out, with a state. What a person dismissed does not come back.
@@ -17,7 +18,7 @@ import type {
   RoundVerdict,
   Severity,
 } from '../shared/review.ts'
-import { isFailing } from './check-outcome.ts'
+import { isFailing, isUnknown } from './check-outcome.ts'
 import { type ChangedLines, touches } from './diff-lines.ts'
 import type { Submission, SubmittedFinding } from './submit-review.ts'
 
@@ -99,6 +100,8 @@ function verdictOf(input: RoundInput, open: number, blocking: number): RoundVerd
   if (input.checks.some(isFailing)) return 'checks_failed'
   if (input.submission === null) return 'inconclusive'
   if (blocking > 0) return 'issues_found'
+  // What never ends, with and without the change, is no ground for an approval.
+  if (input.checks.some(isUnknown)) return 'inconclusive'
   return open > 0 ? 'approved_with_notes' : 'approved'
 }
 

@@ -385,6 +385,9 @@ export const CriteriaSchema = z
     checks: z.array(
       z.object({ name: z.string(), command: z.string(), enabled: z.boolean(), source: z.enum(['detected', 'custom']) }),
     ),
+    leftOut: z
+      .array(z.object({ name: z.string(), command: z.string().optional(), reason: z.string() }))
+      .openapi({ description: 'Checks that are not run, each with its reason' }),
     maxFixRounds: z.number(),
     enabled: z.boolean(),
     workspace: z.enum(['read', 'unavailable']).openapi({ description: 'Whether the files could be looked at' }),

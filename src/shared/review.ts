@@ -16,6 +16,13 @@ export interface Check {
   readonly command: string
 }
 
+/** A check that is not run, with the reason. `command` is there when the project's files name one. */
+export interface LeftOutCheck {
+  readonly name: string
+  readonly command?: string | undefined
+  readonly reason: string
+}
+
 /** A check as a person set it. It stands in place of a detected one of the same name. */
 export interface CheckSetting extends Check {
   /** False switches it off. Left out: on. */
@@ -61,20 +68,32 @@ export interface Judgement {
 /**
  * What the harness saw when it ran one check. `output` is head and tail, at most 8,000 characters. Two kinds of failure
  * hold nothing up: `failed_before` failed on the task's first tree too, `flaky` passed when it was run again on the same
- * files.
+ * files. `not_run` says nothing of the change: a program, a dependency or the network was not to be had (see `reason`).
  */
 export interface CheckResult {
   readonly name: string
   readonly command: string
-  readonly status: 'passed' | 'failed' | 'timed_out' | 'lost' | 'failed_before' | 'flaky'
+  readonly status: 'passed' | 'failed' | 'timed_out' | 'lost' | 'failed_before' | 'flaky' | 'not_run'
   readonly exitCode: number | null
   readonly durationMs: number
   readonly output: string
+  /** Why it could not be run, in a sentence for a person. */
+  readonly reason?: string | undefined
+  /** With `timed_out`: it did not end on the task's first tree either, so that no fix of the change would help. */
+  readonly asBefore?: true | undefined
+}
+
+/** What a round runs, in order, and what it does not. */
+export interface CheckPlan {
+  readonly checks: readonly (Check & { readonly source: 'detected' | 'custom' })[]
+  readonly leftOut: readonly LeftOutCheck[]
 }
 
 /** What a check that failed in a round did on the tree that the task started from. */
 export interface BaselineEntry extends Check {
   readonly failed: boolean
+  /** `absent`: there was no such check. `cannot_run`: what it needs was missing. `timed_out`: it did not end. */
+  readonly state?: 'absent' | 'cannot_run' | 'timed_out' | undefined
 }
 
 export type RoundVerdict = 'approved' | 'approved_with_notes' | 'issues_found' | 'checks_failed' | 'inconclusive'

@@ -9,7 +9,7 @@ import { detectChecks } from '../../review/checks.ts'
 import { CriteriaBodySchema } from '../../review/criteria.ts'
 import { mergeChecks, ownSettings } from '../../review/project-checks.ts'
 import { AppError } from '../../shared/errors.ts'
-import type { Check, Criteria } from '../../shared/review.ts'
+import type { Check, Criteria, LeftOutCheck } from '../../shared/review.ts'
 import type { AppDeps } from '../deps.ts'
 import { matchedVersion } from '../if-match.ts'
 import { addRoute } from '../route.ts'
@@ -82,6 +82,7 @@ async function currentCriteria(deps: AppDeps, projectId: string): Promise<z.infe
       return judged === 0 ? { ...criterion } : { ...criterion, precision: confirmed / judged, judged }
     }),
     checks: mergeChecks(files.checks, checks),
+    leftOut: [...files.leftOut],
     maxFixRounds,
     enabled,
     workspace: files.workspace,
@@ -92,6 +93,7 @@ async function currentCriteria(deps: AppDeps, projectId: string): Promise<z.infe
 interface Files {
   readonly workspace: 'read' | 'unavailable'
   readonly checks: readonly Check[]
+  readonly leftOut: readonly LeftOutCheck[]
   readonly proposal?: { readonly path: string; readonly text: string; readonly hash: string }
 }
 
@@ -99,16 +101,17 @@ interface Files {
 async function lookAt({ workspaces, log }: AppDeps, projectId: string): Promise<Files> {
   try {
     const files = await readProjectFiles(await workspaces.open(projectId))
-    const checks = detectChecks(files).map(({ name, command }) => ({ name, command }))
+    const { checks: detected, leftOut } = detectChecks(files)
+    const checks = detected.map(({ name, command }) => ({ name, command }))
     const review = files.texts.get(PROPOSAL_PATH)
-    if (review === undefined || review.trim() === '') return { workspace: 'read', checks }
+    if (review === undefined || review.trim() === '') return { workspace: 'read', checks, leftOut }
     const text = review.slice(0, MAX_PROPOSAL_CHARACTERS)
     const hash = createHash('sha256').update(review).digest('hex')
-    return { workspace: 'read', checks, proposal: { path: PROPOSAL_PATH, text, hash } }
+    return { workspace: 'read', checks, leftOut, proposal: { path: PROPOSAL_PATH, text, hash } }
   } catch (error) {
     if (!(error instanceof AppError && (error.code.startsWith('sandbox_') || error.code === 'project_source_failed')))
       throw error
     log.warn({ projectId, code: error.code }, 'the files could not be looked at for the review criteria')
-    return { workspace: 'unavailable', checks: [] }
+    return { workspace: 'unavailable', checks: [], leftOut: [] }
   }
 }

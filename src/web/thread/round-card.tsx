@@ -99,6 +99,7 @@ const CHECK_WORDS: Readonly<Record<string, string>> = {
   lost: 'lost',
   failed_before: 'failed before, too',
   flaky: 'flaky',
+  not_run: 'not run',
 }
 
 function CheckLine({ check }: { check: CheckResult }) {
@@ -118,7 +119,7 @@ function CheckLine({ check }: { check: CheckResult }) {
           <span className="min-w-0 flex-1 truncate font-mono text-xs text-muted">{revealHidden(check.command)}</span>
           <span className="shrink-0 text-xs tabular-nums text-faint">
             <span className={classNames('font-medium', isGood ? 'text-good' : isBad ? 'text-bad' : 'text-warn')}>
-              {check.exitCode === null || check.status === 'failed_before' || check.status === 'flaky'
+              {check.exitCode === null || !['passed', 'failed'].includes(check.status)
                 ? words
                 : `exit ${check.exitCode}`}
             </span>{' '}
@@ -127,7 +128,7 @@ function CheckLine({ check }: { check: CheckResult }) {
         </>
       }
     >
-      <CodeBlock code={check.output === '' ? '(no output)' : check.output} />
+      <CodeBlock code={check.reason ?? (check.output === '' ? '(no output)' : check.output)} />
     </Expandable>
   )
 }

@@ -96,7 +96,7 @@ describe('the baseline', () => {
 })
 
 describe('a first tree that is in the workspace when its worker goes away', () => {
-  const SLOW = { ...project({ test: 'sh test.sh' }), 'test.sh': 'sleep 30\n' }
+  const SLOW = { ...project({ test: 'sh test.sh' }), 'test.sh': 'sleep 4\n' }
   const inBaseline = (task: ReviewedTask) =>
     waitFor(
       async () => (await task.sandbox.execs(task.taskId)).some((exec) => exec.execId.startsWith('baseline-')),
@@ -119,46 +119,44 @@ describe('a first tree that is in the workspace when its worker goes away', () =
     expect([await task.sandbox.checkpoint(), left]).toEqual([tree, []])
   })
 
-  /** What a kill -9 of the worker in the middle of a baseline leaves. */
+  /** What a kill -9 of the worker in the middle of a baseline leaves: the attempt is cut off, its command goes on. */
   async function diesInBaseline(): Promise<{ task: ReviewedTask; tree: string }> {
     const task = await aReviewedTask(host, SLOW)
     const tree = await task.work({ 'test.sh': 'exit 1\n' })
-    const { startTree } = await task.task()
-    await host.db.pool.query('UPDATE projects SET borrowed_tree = $2 WHERE id = $1', [task.projectId, tree])
-    await task.sandbox.restore(startTree ?? '')
-    await task.sandbox.start({
-      execId: `baseline-1-${task.taskId}-1-0`,
-      taskId: task.taskId,
-      argv: { sh: 'sleep 60; touch late' },
-      timeoutMs: 60_000,
-    })
-    return { task, tree }
-  }
-
-  test('the next attempt begins on the task’s own files', async () => {
-    const { task, tree } = await diesInBaseline()
-    // The first tree's own check would take half a minute: the second attempt is cancelled once it runs it.
-    let cancel = () => undefined as void
-    const running = task.check(1, { attempt: 2, onStart: (stop) => void (cancel = stop) })
-    const ended = running.then(
+    let cut = () => undefined as void
+    const dead = task.check(1, { reason: 'TIMED_OUT', onStart: (stop) => void (cut = stop) }).then(
       () => 'it ended',
       (error: unknown) => error,
     )
-    await waitFor(
-      async () =>
-        (await task.sandbox.execs(task.taskId)).some(
-          (exec) => exec.execId.startsWith('baseline-') && !exec.execId.startsWith('baseline-1-'),
-        ),
-      'the second attempt runs a baseline of its own',
-    )
-    cancel()
-    expect(await ended).toBeInstanceOf(CancelledFailure)
-    const results = (await task.sandbox.execs(task.taskId)).filter((exec) => exec.execId.startsWith('check-'))
+    await inBaseline(task)
+    cut()
+    expect(await dead).toBeInstanceOf(Error)
+    return { task, tree }
+  }
+
+  const baselinesOf = async (task: ReviewedTask) =>
+    (await task.sandbox.execs(task.taskId))
+      .filter((exec) => exec.execId.startsWith('baseline-'))
+      .map(({ execId, status }) => [execId, status])
+
+  test('goes on under the next attempt, which starts no second copy and ends with the task’s own files', async () => {
+    const { task, tree } = await diesInBaseline()
+    const between = { running: await baselinesOf(task), content: await task.contentOf('test.sh') }
+    const { failed } = await task.check(1, { attempt: 2 })
+    const execId = `baseline-${task.taskId}-1-0`
     expect({
-      judged: results.map((exec) => exec.exitCode),
+      between,
+      baselines: await baselinesOf(task),
+      judged: (await task.sandbox.execs(task.taskId)).filter((exec) => exec.execId.startsWith('check-')).length,
+      failed,
       tree: await task.sandbox.checkpoint(),
-      running: (await task.sandbox.execs(task.taskId)).filter((exec) => exec.status === 'running'),
-    }).toEqual({ judged: [1], tree, running: [] })
+    }).toEqual({
+      between: { running: [[execId, 'running']], content: SLOW['test.sh'] },
+      baselines: [[execId, 'exited']],
+      judged: 1,
+      failed: 1,
+      tree,
+    })
   })
 
   test('a task that is cancelled meanwhile ends with its own files', async () => {

@@ -79,10 +79,10 @@ describe('the criteria of a project', () => {
     const again = await call<Shown>('PUT', path(), saved.body, '"1"')
     const checks = [{ name: 'unit', command: 'make unit', enabled: true, source: 'custom' }]
     expect([first, saved, again, await call('GET', path())]).toEqual([
-      { status: 200, etag: '"0"', body: { ...DEFAULT_CRITERIA, workspace: 'read' } },
-      { status: 200, etag: '"1"', body: { ...update, version: 1, checks, workspace: 'read' } },
-      { status: 200, etag: '"2"', body: { ...update, version: 2, checks, workspace: 'read' } },
-      { status: 200, etag: '"2"', body: { ...update, version: 2, checks, workspace: 'read' } },
+      { status: 200, etag: '"0"', body: { ...DEFAULT_CRITERIA, leftOut: [], workspace: 'read' } },
+      { status: 200, etag: '"1"', body: { ...update, version: 1, checks, leftOut: [], workspace: 'read' } },
+      { status: 200, etag: '"2"', body: { ...update, version: 2, checks, leftOut: [], workspace: 'read' } },
+      { status: 200, etag: '"2"', body: { ...update, version: 2, checks, leftOut: [], workspace: 'read' } },
     ])
   })
 

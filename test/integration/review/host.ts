@@ -75,6 +75,8 @@ export interface CheckOptions {
   readonly fixRounds?: number
   readonly maxFixRounds?: number
   readonly attempt?: number
+  /** Why `onStart`'s way ends the attempt; default a person's cancellation. */
+  readonly reason?: 'CANCELLED' | 'TIMED_OUT'
   /** Gets the way to cancel the attempt. */
   onStart?(cancel: () => void): void
 }
@@ -105,11 +107,11 @@ export async function aReviewedTask(host: ReviewHost, files: Files): Promise<Rev
         toolPaths: new Set<string>(),
       })
     },
-    async check(round, { fixRounds = round - 1, maxFixRounds = 2, attempt = 1, onStart } = {}) {
+    async check(round, { fixRounds = round - 1, maxFixRounds = 2, attempt = 1, reason = 'CANCELLED', onStart } = {}) {
       const { latestTree, startTree } = await getTask(db, taskId)
       const treeHash = latestTree ?? startTree ?? ''
       const env = new MockActivityEnvironment({ attempt })
-      onStart?.(() => env.cancel('CANCELLED'))
+      onStart?.(() => env.cancel(reason))
       const activities: Pick<Activities, 'runChecks'> = createReviewActivities(deps)
       return await env.run(activities.runChecks, { taskId, projectId, round, treeHash, fixRounds, maxFixRounds })
     },

@@ -5,6 +5,7 @@ import pino from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { writeOwnNote } from '../../../src/context/own-notes.ts'
 import { CONTEXT_FILE, collectProjectContext, contextInputHash } from '../../../src/context/project-context.ts'
+import { readProjectFiles } from '../../../src/context/project-files.ts'
 import { changedLines } from '../../../src/review/diff-lines.ts'
 import { detectProjectChecks, runChecks } from '../../../src/review/run-checks.ts'
 import { createSandboxProvider } from '../../../src/sandbox/create.ts'
@@ -98,14 +99,17 @@ describe('runChecks', () => {
   })
 })
 
-test('detected checks are those whose programs the sandbox has', async () => {
+test('detected checks are those whose programs the sandbox has; the others say what is missing', async () => {
   await put({
     'package.json': JSON.stringify({ type: 'module', scripts: { test: 'node --test' } }),
     'a.test.js': "import test from 'node:test'\ntest('adds', () => {})\n",
-    'pyproject.toml': '[tool.ruff-that-nobody-has]\n[tool.mypy]\n',
+    'pyproject.toml': '[tool.mypy]\n',
   })
-  const checks = await detectProjectChecks(sandbox, { taskId: 'tsk_1', execId: 'probe-1', signal })
-  expect(checks).toEqual([{ name: 'test', command: 'npm test' }])
+  const { checks, leftOut } = await detectProjectChecks(sandbox, { taskId: 'tsk_1', execId: 'probe-1', signal })
+  expect({ checks, leftOut }).toEqual({
+    checks: [{ name: 'test', command: 'npm test' }],
+    leftOut: [{ name: 'typecheck', command: 'mypy .', reason: 'mypy is not installed in the sandbox' }],
+  })
   expect(await runChecks(sandbox, checks, { taskId: 'tsk_1', round: 1, signal })).toMatchObject([{ status: 'passed' }])
 })
 
@@ -212,4 +216,94 @@ test('the sandbox’s own diff is read line for line', async () => {
     { path: 'naïve "name".txt', kind: 'modify', binary: false, ranges: [{ first: 1, last: 1 }] },
     { path: 'new file.txt', kind: 'create', binary: false, ranges: [{ first: 1, last: 2 }] },
   ])
+})
+
+describe('what the context is made from is asked for by name', () => {
+  test('a root of 500 files hides neither the rules nor the README nor the manifest', async () => {
+    const many = Array.from({ length: 500 }, (_, index) => [`A${String(index).padStart(4, '0')}.txt`, ''] as const)
+    await put({
+      ...Object.fromEntries(many),
+      'AGENTS.md': 'Rule: tabs only.\n',
+      'README.md': '# The reading\n',
+      'package.json': JSON.stringify({ scripts: { test: 'node t.js', zebra: 'node z.js' } }),
+    })
+    const { markdown, sources } = await collectProjectContext(sandbox)
+    expect(sources).toEqual(['AGENTS.md', 'README.md', 'package.json'])
+    for (const part of ['Rule: tabs only.', '# The reading', 'Script `zebra`', '- test: `npm test`'])
+      expect(markdown).toContain(part)
+  })
+
+  test('a large manifest is read whole, one that is too large is named and not parsed', async () => {
+    const commands = Array.from({ length: 900 }, (_, index) => ({ command: `x.${index}`, title: 't'.repeat(110) }))
+    const text = JSON.stringify({ contributes: { commands }, scripts: { test: 'node t.js', zebra: 'x' } })
+    await put({ 'package.json': text })
+    const whole = (await collectProjectContext(sandbox)).markdown
+    await put({ 'package.json': `{"a":"${'é'.repeat(1_100_000)}","scripts":{"test":"node t.js"}}` })
+    const large = (await collectProjectContext(sandbox)).markdown
+    expect(whole).toContain('Script `zebra`')
+    expect(large).toContain('`package.json` is larger than 2 MiB and was not read')
+    expect(large).toContain('No check commands were found. checks: package.json is larger than 2 MiB')
+    for (const markdown of [whole, large]) expect(markdown).not.toMatch(/not valid JSON|\ufffd/)
+  })
+
+  test('a long text is cut between two characters', async () => {
+    await put({ 'AGENTS.md': `x${'é'.repeat(50_000)}` })
+    expect((await readProjectFiles(sandbox)).texts.get('AGENTS.md')).toBe(`x${'é'.repeat(32 * 1024 - 1)}`)
+  })
+
+  test('source in directories that are called build, target or dist is in the tree; what is built or ignored is not', async () => {
+    await put({
+      'package.json': '{}',
+      '.gitignore': 'out/\n/tmp\n',
+      'src/build/core.ts': '',
+      'src/target/aim.ts': '',
+      'build/made.js': '',
+      'out/o.js': '',
+      'tmp/t.js': '',
+      'node_modules/p/i.js': '',
+    })
+    const { tree } = await readProjectFiles(sandbox)
+    expect(tree.map((entry) => entry.path)).toEqual([
+      '.gitignore',
+      'build',
+      'package.json',
+      'src',
+      'src/build',
+      'src/build/core.ts',
+      'src/target',
+      'src/target/aim.ts',
+    ])
+  })
+
+  test('rules come with what they import, from links too, and stay in the workspace', async () => {
+    await put({
+      'CLAUDE.md':
+        'See @docs/rules.md, mail a@b.c.\n```\n@docs/never.md\n```\nand `@docs/never.md` @../../etc/passwd @.env\n',
+      'docs/rules.md': 'Rule one. @more.md @rules.md\n',
+      'docs/more.md': 'Rule two. @../CLAUDE.md\n',
+      'docs/never.md': 'Not a rule.\n',
+      '.env': 'TOKEN=abc123secret\n',
+    })
+    await run(sandbox, 'ln -s docs/linked.md AGENTS.md; echo "Rule three." > docs/linked.md')
+    const { markdown, sources } = await collectProjectContext(sandbox)
+    expect(sources).toEqual(['AGENTS.md', 'CLAUDE.md', 'docs/more.md', 'docs/rules.md'])
+    for (const rule of ['Rule one.', 'Rule two.', 'Rule three.']) expect(markdown).toContain(rule)
+    expect(markdown).not.toMatch(/Not a rule|abc123secret|root:/)
+  })
+
+  test('packages below the root are found by the tree and, however deep, by what changed', async () => {
+    const scripts = JSON.stringify({ scripts: { test: 'node t.js' } })
+    await put({ 'frontend/package.json': scripts, 'a/b/c/d/e/package.json': scripts, 'a/b/c/d/e/src/x.js': '' })
+    const { packages } = await readProjectFiles(sandbox)
+    const { checks } = await detectProjectChecks(sandbox, {
+      taskId: 'tsk_1',
+      execId: 'probe-2',
+      signal,
+      touched: ['a/b/c/d/e/src/x.js'],
+    })
+    expect({ packages: packages.map((own) => own.directory), checks }).toEqual({
+      packages: ['frontend'],
+      checks: [{ name: 'test (a/b/c/d/e)', command: 'cd a/b/c/d/e && npm test' }],
+    })
+  })
 })

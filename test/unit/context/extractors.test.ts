@@ -65,6 +65,9 @@ test('Python facts come from pyproject.toml', () => {
     tree: [],
     treeTruncated: false,
     texts: new Map([['pyproject.toml', text]]),
+    tooLarge: [],
+    rules: [],
+    packages: [],
   }
   expect(python(files)).toEqual([
     'Python project `calc`, Python `>=3.11`',

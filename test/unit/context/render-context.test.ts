@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { RULES_FILES } from '../../../src/context/input-files.ts'
 import type { ProjectFiles } from '../../../src/context/project-files.ts'
 import { MAX_CONTEXT_TOKENS, renderContext } from '../../../src/context/render-context.ts'
 import { cutToTokens, estimateTokens } from '../../../src/context/tokens.ts'
@@ -11,6 +12,9 @@ function aProject(texts: Record<string, string>, paths: readonly string[] = []):
     tree: all.map((path) => ({ path, name: path.split('/').at(-1) ?? path, kind: 'file', sizeBytes: 1 })),
     treeTruncated: false,
     texts: new Map(Object.entries(texts)),
+    tooLarge: [],
+    rules: RULES_FILES.flatMap((path) => (texts[path] === undefined ? [] : [{ path, text: texts[path] }])),
+    packages: [],
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { baselineEntry, isWorse, settleCheck } from '../../../src/review/check-outcome.ts'
+import { baselineEntry, isFailing, isUnknown, isWorse, settleCheck } from '../../../src/review/check-outcome.ts'
+import { missingIn } from '../../../src/review/missing.ts'
 import { mergeChecks, ownSettings } from '../../../src/review/project-checks.ts'
 import type { CheckResult } from '../../../src/shared/review.ts'
 
@@ -13,6 +14,10 @@ const check = (status: CheckResult['status'], given: Partial<CheckResult> = {}):
   ...given,
 })
 const baseline = (failed: boolean) => ({ name: 'test', command: 'npm test', failed })
+const unable = { ...baseline(false), state: 'cannot_run' as const }
+const absent = { ...baseline(false), state: 'absent' as const }
+const endless = { ...baseline(true), state: 'timed_out' as const }
+const noModule = (name: string) => check('failed', { output: `Cannot find package '${name}' imported from a.js` })
 
 describe('what a check comes to', () => {
   test.each([
@@ -23,24 +28,49 @@ describe('what a check comes to', () => {
     ['failed, then passed, and failed at the start', check('failed'), check('passed'), baseline(true), 'flaky'],
     ['timed out, as at the start', check('timed_out'), undefined, baseline(true), 'failed_before'],
     ['had no time left', check('timed_out', { durationMs: 0 }), undefined, baseline(true), 'timed_out'],
+    ['timed out, and did not end at the start', check('timed_out'), undefined, endless, 'timed_out'],
+    ['had no program, now and at the start', check('failed', { exitCode: 127 }), undefined, unable, 'not_run'],
+    ['has lost its program', check('failed', { exitCode: 127 }), undefined, baseline(false), 'failed'],
+    ['is new and has no program', check('failed', { exitCode: 127 }), undefined, absent, 'not_run'],
+    ['is new and imports what nobody declared', noModule('left-pad'), undefined, absent, 'failed'],
+    ['is new and its dependency is not installed', noModule('express'), undefined, absent, 'not_run'],
+    ['fails as it should where it could not run before', check('failed'), undefined, unable, 'failed'],
     ['lost, then passed', check('lost'), check('passed'), undefined, 'passed'],
     ['lost, then failed', check('lost'), check('failed'), baseline(false), 'failed'],
     ['lost, then failed, as at the start', check('lost'), check('failed'), baseline(true), 'failed_before'],
     ['lost twice', check('lost'), check('lost'), baseline(false), 'lost'],
   ] as const)('%s', (_what, first, again, before, status) => {
-    expect(settleCheck(first, again, before).status).toBe(status)
+    expect(settleCheck(first, again, before, (name) => name === 'express').status).toBe(status)
   })
 
   test.each([
-    [check('failed'), true],
-    [check('failed', { exitCode: 127 }), false],
-    [check('failed', { exitCode: 126 }), false],
-    [check('timed_out'), true],
-    [check('timed_out', { durationMs: 0 }), false],
-    [check('lost', { exitCode: null }), false],
-    [check('passed'), false],
-  ])('on the first tree $status with exit code $exitCode', (result, failed) => {
-    expect(baselineEntry(result)).toEqual(baseline(failed))
+    [check('failed'), baseline(true)],
+    [check('failed', { exitCode: 127 }), unable],
+    [check('failed', { exitCode: 126 }), unable],
+    [check('failed', { output: 'getaddrinfo EAI_AGAIN x' }), { ...baseline(true), state: 'cannot_run' }],
+    [check('timed_out'), { ...baseline(true), state: 'timed_out' }],
+    [check('timed_out', { durationMs: 0 }), baseline(false)],
+    [check('lost', { exitCode: null }), baseline(false)],
+    [check('passed'), baseline(false)],
+  ])('on the first tree $status with exit code $exitCode', (result, entry) => {
+    expect(baselineEntry(result)).toEqual(entry)
+  })
+
+  test('what did not end before either holds up no fix and no approval', () => {
+    const result = settleCheck(check('timed_out'), undefined, endless)
+    expect([isFailing(result), isUnknown(result)]).toEqual([false, true])
+  })
+
+  test.each([
+    ['sh: 1: jest: not found', 127, 'jest is not installed in the sandbox'],
+    ['bash: line 1: tox: command not found', 127, 'tox is not installed in the sandbox'],
+    ["Error: Cannot find module '@scope/pkg/sub'", 1, 'its dependency @scope/pkg is not installed'],
+    ["ModuleNotFoundError: No module named 'requests'", 1, 'its dependency requests is not installed'],
+    ['Could not resolve host: example.com', 1, 'it needs the network'],
+    ["Error: Cannot find module './own.js'", 1, undefined],
+    ['expected 1, got 2', 1, undefined],
+  ])('%s', (output, exitCode, reason) => {
+    expect(missingIn(check('failed', { output, exitCode }))?.reason).toBe(reason)
   })
 })
 

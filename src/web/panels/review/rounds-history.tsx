@@ -123,6 +123,7 @@ const CHECK_LOOK: Readonly<Record<CheckResult['status'], { tone: Tone; word: str
   lost: { tone: 'bad', word: 'lost' },
   failed_before: { tone: 'neutral', word: 'failed before the task too' },
   flaky: { tone: 'warn', word: 'flaky' },
+  not_run: { tone: 'warn', word: 'not run' },
 }
 
 function CheckLine({ check }: { check: CheckResult }) {
@@ -141,7 +142,7 @@ function CheckLine({ check }: { check: CheckResult }) {
           </span>
         </summary>
         <pre className="mt-1 max-h-64 overflow-auto rounded-md bg-sunken p-2 font-mono text-xs break-words whitespace-pre-wrap">
-          <VisibleText text={`$ ${check.command}\n${check.output}`} />
+          <VisibleText text={`$ ${check.command}\n${check.reason ?? check.output}`} />
         </pre>
       </details>
     </li>

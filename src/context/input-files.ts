@@ -1,0 +1,89 @@
+/** The names of the files that say what a project is and how it is checked. Each is asked for by its name. */
+
+/** Read whole and parsed; never used when they are longer than {@link MAX_MANIFEST_BYTES}. */
+export const MANIFESTS: readonly string[] = [
+  'package.json',
+  'pyproject.toml',
+  'requirements.txt',
+  'requirements-dev.txt',
+  'setup.cfg',
+  'pytest.ini',
+  'tox.ini',
+  'go.mod',
+  'Cargo.toml',
+  'composer.json',
+  'Gemfile',
+  'Rakefile',
+  'Makefile',
+  'makefile',
+  'GNUmakefile',
+]
+
+/** What people wrote for those who work on the project; a long one is read up to {@link MAX_PROSE_BYTES}. */
+export const RULES_FILES: readonly string[] = ['AGENTS.md', 'CLAUDE.md', 'REVIEW.md']
+export const README_NAMES: readonly string[] = ['README', 'Readme', 'readme'].flatMap((name) =>
+  ['', '.md', '.markdown', '.rst', '.txt'].map((end) => `${name}${end}`),
+)
+const VERSION_FILES: readonly string[] = ['.nvmrc', '.python-version']
+
+/** Only whether these exist matters. */
+const SIGNS: readonly string[] = [
+  'package-lock.json',
+  'npm-shrinkwrap.json',
+  'pnpm-lock.yaml',
+  'pnpm-workspace.yaml',
+  'yarn.lock',
+  'bun.lock',
+  'bun.lockb',
+  'tsconfig.json',
+  'setup.py',
+  'conftest.py',
+  'uv.lock',
+  'poetry.lock',
+  'Pipfile.lock',
+  'go.work',
+  'Gemfile.lock',
+  'phpunit.xml',
+  'phpunit.xml.dist',
+  'pom.xml',
+  'mvnw',
+  'build.gradle',
+  'build.gradle.kts',
+  'settings.gradle',
+  'settings.gradle.kts',
+  'gradlew',
+  'mix.exs',
+  'deno.json',
+  'deno.jsonc',
+]
+
+/**
+ * Directories that are not looked into, but whether they exist decides what can run. `.claude` is none: writing the
+ * context must not change its hash.
+ */
+export const ASKED_DIRECTORIES: readonly string[] = ['node_modules', 'vendor', '.venv', 'venv', 'spec', 'tests', 'test']
+
+/** A package begins in a directory that holds one of these. */
+export const PACKAGE_SIGNS: ReadonlySet<string> = new Set([
+  'package.json',
+  'pyproject.toml',
+  'setup.py',
+  'go.mod',
+  'Cargo.toml',
+  'composer.json',
+  'Gemfile',
+  'pom.xml',
+  'build.gradle',
+  'build.gradle.kts',
+  'mix.exs',
+  'deno.json',
+])
+
+/** What is read in the workspace's root. */
+export const ROOT_INPUTS: readonly string[] = [...MANIFESTS, ...RULES_FILES, ...README_NAMES, ...VERSION_FILES]
+
+/** Everything that is asked for by name in a package's directory. */
+export const ASKED_NAMES: readonly string[] = [...MANIFESTS, ...SIGNS, ...ASKED_DIRECTORIES]
+
+export const MAX_MANIFEST_BYTES = 2 * 1024 * 1024
+export const MAX_PROSE_BYTES = 64 * 1024

@@ -1,0 +1,34 @@
+import type { Sandbox } from '../sandbox/types.ts'
+import { AppError } from '../shared/errors.ts'
+
+export interface InputText {
+  readonly text: string
+  /** The file is longer than what was asked for: what is parsed must not be taken from it. */
+  readonly isCut: boolean
+}
+
+/**
+ * The first `maxBytes` of a file as text, cut between two characters; null when there is no such regular file in the
+ * workspace (a link that stays inside is followed). Throws what the sandbox as a whole cannot do. Safe to repeat.
+ */
+export async function readInput(sandbox: Sandbox, path: string, maxBytes: number): Promise<InputText | null> {
+  try {
+    const { data, sizeBytes } = await sandbox.read(path, { offset: 0, length: maxBytes })
+    const isCut = sizeBytes > data.length
+    // With `stream` the decoder keeps the beginning of a character that was cut to itself.
+    return { text: new TextDecoder().decode(data, { stream: isCut }), isCut }
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'sandbox_bad_request') return null
+    throw error
+  }
+}
+
+/** Whether there is anything of this name. Safe to repeat. */
+export async function exists(sandbox: Sandbox, path: string): Promise<boolean> {
+  try {
+    return (await sandbox.stat(path)) !== null
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'sandbox_bad_request') return false
+    throw error
+  }
+}
