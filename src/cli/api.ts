@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { limitTime } from '../shared/time-limit.ts'
 
 const CALL_TIMEOUT_MS = 15_000
 const HEADERS_TIMEOUT_MS = 15_000
@@ -64,22 +65,26 @@ export function createApi(home: string): Api {
   }
 
   const call = async <T>(method: string, path: string, body?: object): Promise<T> => {
-    const signal = AbortSignal.timeout(CALL_TIMEOUT_MS)
-    const response = await request(method, path, { accept: 'application/json', signal, ...(body && { body }) })
-    return (response.status === 204 ? undefined : await response.json()) as T
+    const limit = limitTime(CALL_TIMEOUT_MS)
+    try {
+      const { signal } = limit
+      const response = await request(method, path, { accept: 'application/json', signal, ...(body && { body }) })
+      return (response.status === 204 ? undefined : await response.json()) as T
+    } finally {
+      limit.release()
+    }
   }
 
   return {
     call,
     insist: (method, path, body) => insist(() => call(method, path, body)),
     open: async (method, path, signal, body) => {
-      const late = new AbortController()
-      const timer = setTimeout(() => late.abort(), HEADERS_TIMEOUT_MS)
+      const limit = limitTime(HEADERS_TIMEOUT_MS, signal)
       try {
-        const either = AbortSignal.any([signal, late.signal])
-        return await request(method, path, { accept: 'text/event-stream', signal: either, ...(body && { body }) })
+        return await request(method, path, { accept: 'text/event-stream', signal: limit.signal, ...(body && { body }) })
       } finally {
-        clearTimeout(timer)
+        // The caller's signal still ends the stream that follows.
+        limit.lift()
       }
     },
   }

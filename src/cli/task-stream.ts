@@ -1,10 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
 import { isTerminalType, type StreamEvent } from '../events/topics.ts'
+import { limitTime } from '../shared/time-limit.ts'
 import { type Api, ApiError, insist } from './api.ts'
 
 /** Pings come every 15 s; a stream that is silent for longer than two of them is dead without knowing it. */
 const SILENCE_MS = 40_000
+/** The longest look at an ended task's stream for an event that was missed. */
+const LAST_LOOK_MS = 5_000
 
 export interface TaskStream {
   readonly taskId: string
@@ -65,11 +68,14 @@ async function isOver(api: Api, taskId: string, cursor: number): Promise<boolean
   if (cursor === 0) return false
   const { status } = await api.insist<{ status: string }>('GET', `/api/tasks/${taskId}`)
   if (status !== 'completed' && status !== 'failed' && status !== 'cancelled') return false
-  const last = await insist(() =>
-    api.open('GET', `/api/tasks/${taskId}/events?after=${cursor}`, AbortSignal.timeout(5_000)),
-  )
-  for await (const _ of eventsOf(last)) return false
-  return true
+  const limit = limitTime(LAST_LOOK_MS)
+  try {
+    const last = await insist(() => api.open('GET', `/api/tasks/${taskId}/events?after=${cursor}`, limit.signal))
+    for await (const _ of eventsOf(last)) return false
+    return true
+  } finally {
+    limit.release()
+  }
 }
 
 /** The stream's events; pings only show that it lives. Throws when it broke or fell silent. */

@@ -1,5 +1,6 @@
 import type { StreamEvent } from '../../events/topics.ts'
 import { isTerminalType } from '../../events/topics.ts'
+import { limitTime } from '../../shared/time-limit.ts'
 import { send } from '../api/request.ts'
 import { apply, initialState } from '../reducer.ts'
 import type { MessageView, TaskView } from '../state.ts'
@@ -42,18 +43,20 @@ async function readEvents(
   onEvent: (event: StreamEvent) => boolean,
 ): Promise<void> {
   const enough = new AbortController()
-  const limit = AbortSignal.any([signal, enough.signal, AbortSignal.timeout(REPLAY_TIMEOUT_MS)])
-  const response = await send(`/api/tasks/${encodeURIComponent(taskId)}/events?after=0`, {
-    signal: limit,
-    headers: { accept: 'text/event-stream' },
-  })
-  if (response.body === null) return
+  const limit = limitTime(REPLAY_TIMEOUT_MS, signal, enough.signal)
   try {
+    const response = await send(`/api/tasks/${encodeURIComponent(taskId)}/events?after=0`, {
+      signal: limit.signal,
+      headers: { accept: 'text/event-stream' },
+    })
+    if (response.body === null) return
     await readFrames(response.body, (frame) => {
-      const event = limit.aborted ? null : parseFrame(frame)
+      const event = limit.signal.aborted ? null : parseFrame(frame)
       if (event !== null && !onEvent(event)) enough.abort()
     })
   } catch (error) {
     if (!enough.signal.aborted) throw error
+  } finally {
+    limit.release()
   }
 }
