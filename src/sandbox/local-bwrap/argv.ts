@@ -1,3 +1,4 @@
+import { AppError } from '../../shared/errors.ts'
 import { BRIDGE_SCRIPT, CACHE_DIR, CERTIFICATES } from '../network-env.ts'
 import type { HostView } from './host-view.ts'
 import { DOOR, WORKSPACE } from './layout.ts'
@@ -140,6 +141,10 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
   args.push('--chdir', input.cwd === '' ? WORKSPACE : `${WORKSPACE}/${input.cwd}`)
   args.push(...words(`--seccomp ${SECCOMP_FD} --json-status-fd ${STATUS_FD} --clearenv`))
   for (const [name, value] of Object.entries(commandEnv(host, input.env))) args.push('--setenv', name, value)
+  if ([...args, ...input.argv].some((word) => word.includes('\0'))) {
+    // The arguments reach bwrap joined by NUL: one inside of a word would begin an argument of its own.
+    throw new AppError('sandbox_bad_request', 'a command cannot hold a NUL character')
+  }
   const bridge = network === undefined ? [] : ['/bin/bash', '-c', BRIDGE_SCRIPT, 'keelson']
   return { args, command: [...prlimitArgv(limits, input.hardLimits), ...bridge, ...input.argv] }
 }

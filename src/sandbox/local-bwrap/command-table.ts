@@ -4,17 +4,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { readDenied } from '../../egress/denied-log.ts'
 import { gatewayPaths, sandboxNetPaths } from '../../egress/gateway-files.ts'
 import { AppError } from '../../shared/errors.ts'
+import { limitTime } from '../../shared/time-limit.ts'
 import { NETWORK_ENV, projectEnv } from '../network-env.ts'
-import type { ExecState } from '../types.ts'
+import type { ExecState, SandboxKind } from '../types.ts'
 import { ARGS_FD, bwrapArgv, commandEnv, type NetworkMounts, prlimitArgv, SANDBOX_HOME } from './argv.ts'
 import { type Launch, RunningCommand } from './command.ts'
 import { createFifoPool } from './fifo-pool.ts'
+import { killByPid, runningByFiles, waitByFiles } from './foreign-command.ts'
 import { lookAtHost } from './host-view.ts'
 import { identify, type ProcessIdentity } from './identity.ts'
 import { createJob, type JobRecord, requireState, writeExit } from './job-files.ts'
+import { launcherArgv } from './launcher.ts'
 import { checkName, doorsDir, jobDir, projectCacheDir, type SandboxPaths, sandboxPaths, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
 import type { StartMessage } from './protocol.ts'
+import { fifosDir, livingRunners } from './runner-identity.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
 import { withToolchains } from './toolchains.ts'
 import { watchCommands } from './watchdog.ts'
@@ -23,7 +27,9 @@ export interface RunnerOptions {
   /** Base directory of all sandboxes of this runner. */
   readonly dir: string
   readonly limits: Limits
-  /** Absolute path of bwrap; null runs commands on the host itself (`unsafe-host`). */
+  /** Only `unsafe-host` runs commands on the host itself. */
+  readonly kind: Extract<SandboxKind, 'local-bwrap' | 'unsafe-host'>
+  /** Absolute path of bwrap; null when there is none, which no command of `local-bwrap` can do without. */
   readonly bwrapPath: string | null
   readonly nodePath: string
   /** Directories of toolchains outside /usr. */
@@ -51,11 +57,11 @@ const MAX_REFUSALS = 20
 const BWRAP_ENV = { PATH: '/usr/local/bin:/usr/bin:/bin' }
 
 /** All commands that this runner is the parent of, by sandbox and execId. */
-export function createCommandTable(options: RunnerOptions): CommandTable {
+export function createCommandTable(options: RunnerOptions & { readonly identity: string }): CommandTable {
   const host = withToolchains(lookAtHost(options.nodePath), options.toolchains)
   const shared = writeSharedFiles(options.dir)
   const hardLimits = readHardLimits()
-  const fifos = createFifoPool(path.join(options.dir, 'fifos'))
+  const fifos = createFifoPool(fifosDir(options.dir, options.identity))
   const running = new Map<string, { sandbox: string; command: RunningCommand }>()
   const starting = new Map<string, Promise<ExecState>>()
   const stopWatching = watchCommands(() => [...running.values()].map((entry) => entry.command), options)
@@ -78,15 +84,17 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
   }
 
   const launchFor = (sandbox: string, paths: SandboxPaths, spec: StartMessage): Launch => {
-    if (options.bwrapPath === null) {
+    const place = { cgroupFiles: [] }
+    if (options.kind === 'unsafe-host') {
       // Without a namespace of its own the kernel would count all processes of the user.
       const limits = { ...options.limits, maxProcesses: hardLimits.processes }
-      const [program = '', ...rest] = prlimitArgv(limits, hardLimits)
       const cwd = spec.cwd === '' ? paths.workspace : `${paths.workspace}/${spec.cwd}`
       const nodeDir = path.dirname(options.nodePath)
       const env = { ...commandEnv(host, spec.env), HOME: '/tmp', PATH: `${nodeDir}:${host.path}` }
-      return { program, argv: [...rest, ...spec.argv], args: null, seccompFile: null, cwd, env }
+      const [program = '', ...argv] = launcherArgv([...prlimitArgv(limits, hardLimits), ...spec.argv], place)
+      return { program, argv, args: null, seccompFile: null, cwd, env }
     }
+    if (options.bwrapPath === null) throw new AppError('sandbox_unavailable', 'bubblewrap is not installed')
     const { workspace } = paths
     const network = spec.network ? networkOf(sandbox) : null
     const env = {
@@ -111,9 +119,11 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
       hardLimits,
       ...mounts,
     })
+    const bwrap = [options.bwrapPath, '--args', String(ARGS_FD), '--', ...command]
+    const [program = '', ...rest] = launcherArgv(bwrap, place)
     return {
-      program: options.bwrapPath,
-      argv: ['--args', String(ARGS_FD), '--', ...command],
+      program,
+      argv: rest,
       args: `${args.join('\0')}\0`,
       seccompFile: shared.seccompFile,
       cwd: '/',
@@ -173,8 +183,15 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
   }
 
   const find = (sandbox: string, execId: string) => running.get(`${sandbox}/${execId}`)?.command
-  const fromFiles = (sandbox: string, execId: string) =>
-    requireState(jobDir(sandboxPaths(options.dir, sandbox), execId), execId)
+  const dirOf = (sandbox: string, execId: string) => jobDir(sandboxPaths(options.dir, sandbox), execId)
+  const fromFiles = (sandbox: string, execId: string) => requireState(dirOf(sandbox, execId), execId)
+  /** Ends what runners of other settings run of this; looked for only while there is such a runner. */
+  const killForeign = async (sandbox: string, taskId: string | null): Promise<ExecState[]> => {
+    if (livingRunners(options.dir).every((runner) => runner.process.pid === self.pid)) return []
+    const paths = sandboxPaths(options.dir, sandbox)
+    const left = runningByFiles(paths, taskId).filter((execId) => find(sandbox, execId) === undefined)
+    return await Promise.all(left.map((execId) => killByPid(jobDir(paths, execId), execId)))
+  }
 
   return {
     get size() {
@@ -192,8 +209,13 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
     },
     async wait(sandbox, execId, cursor, waitMs, signal) {
       const command = find(sandbox, execId)
-      if (command === undefined) return fromFiles(sandbox, execId)
-      return await command.wait(cursor, AbortSignal.any([signal, AbortSignal.timeout(waitMs)]))
+      const limit = limitTime(waitMs, signal)
+      try {
+        if (command === undefined) return await waitByFiles(dirOf(sandbox, execId), execId, cursor, limit.signal)
+        return await command.wait(cursor, limit.signal)
+      } finally {
+        limit.release()
+      }
     },
     input(sandbox, execId, data) {
       const command = find(sandbox, execId)
@@ -205,7 +227,7 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
     },
     async kill(sandbox, execId) {
       const command = find(sandbox, execId)
-      if (command === undefined) return fromFiles(sandbox, execId)
+      if (command === undefined) return await killByPid(dirOf(sandbox, execId), execId)
       command.end({ status: 'killed', reason: null })
       return await command.ended
     },
@@ -218,7 +240,8 @@ export function createCommandTable(options: RunnerOptions): CommandTable {
           (taskId === null || entry.command.record.taskId === taskId),
       )
       for (const { command } of chosen) command.end({ status: 'killed', reason: null })
-      return await Promise.all(chosen.map(({ command }) => command.ended))
+      const ended = await Promise.all(chosen.map(({ command }) => command.ended))
+      return sandbox === null ? ended : [...ended, ...(await killForeign(sandbox, taskId))]
     },
     close() {
       stopWatching()

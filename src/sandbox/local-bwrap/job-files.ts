@@ -165,6 +165,11 @@ export function readPid(dir: string): ProcessIdentity | null {
   return readJson<ProcessIdentity>(path.join(dir, 'pid.json'))
 }
 
+/** The runner that started the command; null when there is no such job. */
+export function readJobRunner(dir: string): ProcessIdentity | null {
+  return readJson<JobRecord>(path.join(dir, 'spec.json'))?.runner ?? null
+}
+
 export function readTaskId(dir: string): string | null {
   return readJson<JobRecord>(path.join(dir, 'spec.json'))?.taskId ?? null
 }

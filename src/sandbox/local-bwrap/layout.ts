@@ -75,11 +75,14 @@ const MAX_SOCKET_PATH_BYTES = 100
 /** Fixed and not TMPDIR, on which workers and runner need not agree. */
 const SHORT_DIR = '/tmp'
 
-/** The runner's socket: in the base directory, or hash-named in a private directory of the user when that is too long. */
-export function runnerSocketPath(dir: string): string {
-  const direct = path.join(dir, 'runner.sock')
+/**
+ * The socket of the runner with this identity (see `runnerIdentity`): in the base directory, or in a private directory of
+ * the user with a hash for a name when that is too long.
+ */
+export function runnerSocketPath(dir: string, identity: string): string {
+  const direct = path.join(dir, `runner-${identity}.sock`)
   if (Buffer.byteLength(direct) <= MAX_SOCKET_PATH_BYTES) return direct
-  const hash = createHash('sha256').update(dir).digest('hex').slice(0, 24)
+  const hash = createHash('sha256').update(`${dir}\0${identity}`).digest('hex').slice(0, 24)
   return path.join(SHORT_DIR, `keelson-${process.getuid?.() ?? 0}-${hash}`, 'runner.sock')
 }
 

@@ -1,52 +1,156 @@
-/** What worker and runner say to each other: one JSON object a line, answers carry the request's id. */
+/**
+ * What worker and runner say to each other: one JSON object a line, answers carry the request's id. The runner's socket is
+ * a trust border: whoever can connect to it may send anything, so {@link parseRequest} checks every field of every line by
+ * the rules that the clients use, and takes nothing for checked.
+ */
 
-import type { ErrorCode } from '../../shared/errors.ts'
+import { z } from 'zod'
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import type { ExecState } from '../types.ts'
+import { relativePath } from './confined.ts'
+import { WORKSPACE } from './layout.ts'
 
-/** A start as it crosses the socket; every field was checked by the sender. */
-export interface StartMessage {
-  readonly execId: string
-  readonly taskId: string
-  readonly argv: readonly string[]
-  readonly cwd: string
-  readonly env: Readonly<Record<string, string>>
-  /** Base64; null is no input at all, `open` waits for `input` messages. */
-  readonly stdin: string | null
-  readonly stdinOpen: boolean
-  readonly timeoutMs: number
-  readonly idleTimeoutMs: number
-  /** Whether the command has the sandbox's way out, see {@link ExecSpec.network}. */
-  readonly network: boolean
-  /** Name of a directory in the base directory's `doors`. */
-  readonly door?: string
-}
+/** Longest line either side takes: standard input of 8 MiB in base64, all arguments, and the frame. */
+export const MAX_LINE_BYTES = 16 * 1024 * 1024
+export const MAX_STDIN_BYTES = 8 * 1024 * 1024
+/** The kernel takes 128 KiB for one argument, and 2 MiB for all of them with the environment. */
+const MAX_WORD_BYTES = 120_000
+const MAX_WORDS_BYTES = 1_500_000
+const MAX_WORDS = 10_000
+/** Longer waits are asked for again. */
+const MAX_WAIT_MS = 600_000
+const MAX_IDLE_MS = 24 * 3_600_000
 
-export type RunnerRequest =
-  | { readonly op: 'start'; readonly sandbox: string; readonly spec: StartMessage }
-  | {
-      readonly op: 'wait'
-      readonly sandbox: string
-      readonly execId: string
-      readonly cursor: number
-      readonly waitMs: number
-    }
-  | { readonly op: 'input'; readonly sandbox: string; readonly execId: string; readonly data: string | null }
-  | { readonly op: 'kill'; readonly sandbox: string; readonly execId: string }
-  | { readonly op: 'killAll'; readonly sandbox: string; readonly taskId: string | null }
+const NAME = /^[A-Za-z0-9_.-]{1,128}$/
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,255}$/
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+
+const Name = z
+  .string()
+  .refine(
+    (name) => NAME.test(name) && name !== '.' && name !== '..',
+    'must be 1 to 128 characters of A-Z a-z 0-9 _ . -',
+  )
+const SandboxName = z
+  .string()
+  .regex(/^(?!\.{1,2}\/)[A-Za-z0-9_.-]{1,128}\/g\d{1,15}$/, 'must be a project’s id and g with its generation')
+const Word = z
+  .string()
+  .refine((word) => !word.includes('\0'), 'cannot hold a NUL character')
+  .refine((word) => Buffer.byteLength(word) <= MAX_WORD_BYTES, `is longer than ${MAX_WORD_BYTES} bytes`)
+const Base64 = z
+  .string()
+  .max(Math.ceil(MAX_STDIN_BYTES / 3) * 4, `is longer than ${MAX_STDIN_BYTES} bytes`)
+  .refine((text) => text.length % 4 === 0 && BASE64.test(text), 'must be base64')
+
+const StartSchema = z
+  .strictObject({
+    execId: Name,
+    taskId: Name,
+    argv: z.array(Word).min(1, 'a command needs a program').max(MAX_WORDS),
+    cwd: z.string().refine(isPlainRelative, 'must be a plain path relative to the workspace'),
+    env: z.record(z.string().regex(ENV_NAME, 'is a malformed name of a variable'), Word),
+    stdin: Base64.nullable(),
+    stdinOpen: z.boolean(),
+    timeoutMs: z.number().int().min(1),
+    idleTimeoutMs: z.number().int().min(0).max(MAX_IDLE_MS),
+    /** Whether the command has the sandbox's way out, see {@link ExecSpec.network}. */
+    network: z.boolean(),
+    /** Name of a directory in the base directory's `doors`. */
+    door: Name.optional(),
+  })
+  .refine((spec) => spec.argv[0] !== '', { path: ['argv'], message: 'a command needs a program' })
+  .refine((spec) => Object.keys(spec.env).length <= MAX_WORDS, { path: ['env'], message: 'has too many variables' })
+  .refine((spec) => bytesOf(spec) <= MAX_WORDS_BYTES, {
+    path: ['argv'],
+    message: `arguments and variables are longer than ${MAX_WORDS_BYTES} bytes together`,
+  })
+
+/** A start as it crosses the socket. `stdin` is base64; null is no input at all, `stdinOpen` waits for `input`. */
+export type StartMessage = Readonly<z.infer<typeof StartSchema>>
+
+const Id = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+const at = { id: Id, identity: z.string().max(64), sandbox: SandboxName }
+
+const RequestSchema = z.discriminatedUnion('op', [
+  z.strictObject({ ...at, op: z.literal('start'), spec: StartSchema }),
+  z.strictObject({
+    ...at,
+    op: z.literal('wait'),
+    execId: Name,
+    cursor: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+    waitMs: z.number().min(0).max(MAX_WAIT_MS),
+  }),
+  z.strictObject({ ...at, op: z.literal('input'), execId: Name, data: Base64.nullable() }),
+  z.strictObject({ ...at, op: z.literal('kill'), execId: Name }),
+  z.strictObject({ ...at, op: z.literal('killAll'), taskId: Name.nullable() }),
   /** Ends a `wait` of this connection early; has no answer of its own. */
-  | { readonly op: 'cancel'; readonly target: number }
+  z.strictObject({ id: Id, op: z.literal('cancel'), target: Id }),
   /** Asks the runner to end when nothing runs and nobody else is connected. */
-  | { readonly op: 'leave' }
+  z.strictObject({ id: Id, op: z.literal('leave') }),
+])
+
+/** A request with its id and the identity of the runner that it is meant for. */
+export type NumberedRequest = Readonly<z.infer<typeof RequestSchema>>
+type Unnumbered<T> = T extends unknown ? Omit<T, 'id' | 'identity'> : never
+export type RunnerRequest = Unnumbered<NumberedRequest>
 
 export type RunnerReply =
   | { readonly ok: true; readonly states: readonly ExecState[] }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string }
 
-export type Numbered<T> = T & { readonly id: number }
+export type NumberedReply = RunnerReply & { readonly id: number }
 
-/** Longest line either side takes: standard input of 8 MiB in base64 and its frame. */
-export const MAX_LINE_BYTES = 12 * 1024 * 1024
-export const MAX_STDIN_BYTES = 8 * 1024 * 1024
+/** Throws `sandbox_bad_request` with a sentence that names the first field that is wrong. Pure. */
+export function checkStartMessage(value: unknown, maxTimeoutMs: number): StartMessage {
+  const parsed = StartSchema.safeParse(value)
+  if (!parsed.success) throw refusal(parsed.error)
+  if (parsed.data.timeoutMs > maxTimeoutMs) {
+    throw new AppError('sandbox_bad_request', `timeoutMs must be between 1 and ${maxTimeoutMs}`)
+  }
+  return parsed.data
+}
+
+/**
+ * Reads one line of a client. Null when it is no request at all: then nobody can be answered. Throws
+ * `sandbox_bad_request`, with the request's id in `details`, for one with a wrong or unknown field. Pure.
+ */
+export function parseRequest(line: string): NumberedRequest | null {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    return null
+  }
+  const frame = z.object({ id: Id }).safeParse(value)
+  if (!frame.success) return null
+  const parsed = RequestSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw refusal(parsed.error, { id: frame.data.id })
+}
+
+function refusal(error: z.ZodError, details: Readonly<Record<string, unknown>> = {}): AppError {
+  const [issue] = error.issues
+  const field = issue === undefined ? '' : issue.path.map(String).join('.')
+  const message = `${field === '' ? 'the request' : field}: ${issue?.message ?? 'is malformed'}`
+  return new AppError('sandbox_bad_request', message, { details })
+}
+
+function isPlainRelative(cwd: string): boolean {
+  try {
+    return relativePath(cwd, WORKSPACE) === cwd
+  } catch {
+    // It holds a NUL, is too long or leads out: relativePath says which, here it is one refusal.
+    return false
+  }
+}
+
+function bytesOf({ argv, env }: { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }) {
+  let bytes = 0
+  for (const word of argv) bytes += Buffer.byteLength(word) + 1
+  for (const [name, value] of Object.entries(env)) bytes += name.length + Buffer.byteLength(value) + 2
+  return bytes
+}
 
 /** Splits a byte stream into lines; throws when a line is longer than MAX_LINE_BYTES. */
 export function createLineSplitter(onLine: (line: string) => void): (chunk: Buffer) => void {

@@ -66,7 +66,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
   }
   const trees = createTreeStates(limits.minFreeDiskBytes)
   const { toolchains, runnerIdleMs: idleMs } = options
-  const client = createRunnerClient({ dir, limits, nodePath, bwrapPath, toolchains, idleMs })
+  const client = createRunnerClient({ kind, dir, limits, nodePath, bwrapPath, toolchains, idleMs })
   const gateway =
     kind === 'unsafe-host'
       ? null

@@ -8,8 +8,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { AppError } from '../../shared/errors.ts'
 import type { ExecState } from '../types.ts'
 import { checkSocketDirectory, runnerSocketPath } from './layout.ts'
-import { createLineSplitter, type Numbered, type RunnerReply, type RunnerRequest } from './protocol.ts'
+import { createLineSplitter, type NumberedReply, type RunnerReply, type RunnerRequest } from './protocol.ts'
 import type { RunnerArgs } from './runner.ts'
+import { runnerIdentity } from './runner-identity.ts'
 
 export interface RunnerClient {
   /**
@@ -41,7 +42,8 @@ class Disconnected extends Error {}
 
 /** One connection to the runner of a base directory, made when needed and made again when it breaks. */
 export function createRunnerClient(args: RunnerArgs): RunnerClient {
-  const socketPath = runnerSocketPath(args.dir)
+  const identity = runnerIdentity(args)
+  const socketPath = runnerSocketPath(args.dir, identity)
   let connection: Promise<Connection | null> | null = null
   let lastId = 0
   let isClosed = false
@@ -86,7 +88,7 @@ export function createRunnerClient(args: RunnerArgs): RunnerClient {
       })
       options.signal?.addEventListener('abort', onAbort)
       if (to.socket.destroyed) return settle(() => reject(new Disconnected('the command runner went away')))
-      to.socket.write(`${JSON.stringify({ id, ...request })}\n`)
+      to.socket.write(`${JSON.stringify({ id, identity, ...request })}\n`)
       if (options.signal?.aborted) onAbort()
     })
   }
@@ -127,7 +129,7 @@ export function createRunnerClient(args: RunnerArgs): RunnerClient {
 function attach(socket: Socket, onGone: () => void): Connection {
   const pending: Connection['pending'] = new Map()
   const split = createLineSplitter((line) => {
-    const reply = JSON.parse(line) as Numbered<RunnerReply>
+    const reply = JSON.parse(line) as NumberedReply
     pending.get(reply.id)?.resolve(reply)
   })
   socket.on('data', (chunk: Buffer) => {

@@ -2,20 +2,37 @@ import type { Socket } from 'node:net'
 import { AppError } from '../../shared/errors.ts'
 import type { ExecState } from '../types.ts'
 import type { CommandTable } from './command-table.ts'
-import { createLineSplitter, type Numbered, type RunnerReply, type RunnerRequest } from './protocol.ts'
+import { createLineSplitter, type NumberedRequest, parseRequest, type RunnerReply } from './protocol.ts'
 
 /** A worker that asks for more than this at once is broken. */
 const MAX_OPEN_REQUESTS = 10_000
+/** A worker that leaves this much unread is broken, too. */
+const MAX_UNREAD_BYTES = 16 * 1024 * 1024
 
-/** Answers one worker's requests until it leaves. A worker that leaves ends its waits and nothing else. */
-export function serveClient(socket: Socket, table: CommandTable, onLeave: () => void): void {
+export interface ServeOptions {
+  readonly table: CommandTable
+  /** Which requests are meant for this runner, see `runnerIdentity`. */
+  readonly identity: string
+  readonly onLeave: () => void
+}
+
+/**
+ * Answers one worker's requests until it leaves. Nothing that comes in is trusted: a malformed request is answered with
+ * what is wrong, what is no request ends this connection and no other. A worker that leaves ends its waits, nothing else.
+ */
+export function serveClient(socket: Socket, { table, identity, onLeave }: ServeOptions): void {
   const waits = new Map<number, AbortController>()
   let open = 0
 
   const reply = (id: number, message: RunnerReply) => {
-    if (!socket.destroyed) socket.write(`${JSON.stringify({ id, ...message })}\n`)
+    if (socket.destroyed) return
+    socket.write(`${JSON.stringify({ id, ...message })}\n`)
+    if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy()
   }
-  const handle = async (request: Numbered<RunnerRequest>): Promise<readonly ExecState[] | null> => {
+  const handle = async (request: NumberedRequest): Promise<readonly ExecState[] | null> => {
+    if ('identity' in request && request.identity !== identity) {
+      throw new AppError('sandbox_unavailable', 'this command runner was started with other settings')
+    }
     switch (request.op) {
       case 'start':
         return [await table.start(request.sandbox, request.spec)]
@@ -41,18 +58,20 @@ export function serveClient(socket: Socket, table: CommandTable, onLeave: () => 
         return null
     }
   }
+  const refuse = (id: number, error: unknown) => {
+    const code = error instanceof AppError ? error.code : 'sandbox_unreachable'
+    reply(id, { ok: false, code, message: error instanceof Error ? error.message : String(error) })
+  }
   const onLine = (line: string) => {
-    const request = JSON.parse(line) as Numbered<RunnerRequest>
+    const request = readRequest(line, refuse)
+    if (request === null) return
     if (++open > MAX_OPEN_REQUESTS) throw new Error('too many requests at once')
     handle(request)
       .then(
         (states) => {
           if (states !== null) reply(request.id, { ok: true, states })
         },
-        (error: unknown) => {
-          const code = error instanceof AppError ? error.code : 'sandbox_unreachable'
-          reply(request.id, { ok: false, code, message: error instanceof Error ? error.message : String(error) })
-        },
+        (error: unknown) => refuse(request.id, error),
       )
       .finally(() => {
         open--
@@ -71,4 +90,18 @@ export function serveClient(socket: Socket, table: CommandTable, onLeave: () => 
   socket.on('close', () => {
     for (const abort of waits.values()) abort.abort()
   })
+}
+
+/** Null for a request that was refused. Throws when the line is no request at all. */
+function readRequest(line: string, refuse: (id: number, error: AppError) => void): NumberedRequest | null {
+  try {
+    const request = parseRequest(line)
+    if (request === null) throw new Error('not a request')
+    return request
+  } catch (error) {
+    const id = error instanceof AppError ? error.details?.['id'] : undefined
+    if (!(error instanceof AppError) || typeof id !== 'number') throw error
+    refuse(id, error)
+    return null
+  }
 }

@@ -1,10 +1,22 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { GENERATED_ETC, type HardLimits } from './argv.ts'
 import { isAlive } from './identity.ts'
-import { NEW_PREFIX, readPid, readState, writeWhole } from './job-files.ts'
+import { NEW_PREFIX, readJobRunner, readPid, readState, writeWhole } from './job-files.ts'
 import { seccompProgram } from './seccomp.ts'
+
+const ABANDONED_MS = 60_000
 
 /** Files under the base directory that every command of the runner uses. */
 export interface SharedFiles {
@@ -38,10 +50,10 @@ export function readHardLimits(): HardLimits {
 }
 
 /**
- * Name of the abstract socket that only one runner of a base directory can hold. The kernel frees it with the process, so
- * it is never stale; the secret in it keeps other users of the host from taking it first.
+ * Name of the abstract socket that only one runner of a base directory and an identity can hold. The kernel frees it with
+ * the process, so it is never stale; the secret in it keeps other users of the host from taking it first.
  */
-export function lockName(dir: string): string {
+export function lockName(dir: string, identity: string): string {
   const file = path.join(dir, 'runner-lock')
   if (!existsSync(file)) {
     const fresh = `${file}.${randomBytes(6).toString('hex')}`
@@ -54,22 +66,31 @@ export function lockName(dir: string): string {
       unlinkSync(fresh)
     }
   }
-  return `\0keelson-runner-${readFileSync(file, 'utf8').trim()}`
+  return `\0keelson-runner-${readFileSync(file, 'utf8').trim()}-${identity}`
 }
 
 /**
  * Clears up after a runner that was killed: half-made job directories go, commands that outlived it are killed, and their
- * end is recorded. Called while the lock is held and before anything is started.
+ * end is recorded. What a runner of other settings still runs is left to it. Called while the lock is held and before
+ * anything is started.
  */
 export function sweepJobs(jobsDir: string): void {
   for (const name of readdirSync(jobsDir)) {
     const dir = path.join(jobsDir, name)
-    if (name.startsWith(NEW_PREFIX)) rmSync(dir, { recursive: true, force: true })
+    if (name.startsWith(NEW_PREFIX)) removeAbandoned(dir)
     else if (!existsSync(path.join(dir, 'exit.json'))) killOrphan(dir)
   }
 }
 
+/** Making a job takes milliseconds; another runner may be at it. */
+function removeAbandoned(dir: string): void {
+  const stat = statSync(dir, { throwIfNoEntry: false })
+  if (stat !== undefined && Date.now() - stat.mtimeMs > ABANDONED_MS) rmSync(dir, { recursive: true, force: true })
+}
+
 function killOrphan(dir: string): void {
+  const runner = readJobRunner(dir)
+  if (runner !== null && isAlive(runner)) return
   const command = readPid(dir)
   if (command === null || !isAlive(command)) {
     readState(dir) // writes `lost` down

@@ -3,18 +3,19 @@
  * worker needs it first and outlives all of them, so that a worker's death neither stops nor repeats a command. Its argv
  * is one JSON object, see {@link RunnerArgs}; it reads no environment and writes nothing but its files and its socket.
  *
- * 1. One runner per base directory: the abstract lock socket decides, the loser ends at once.
+ * 1. One runner per base directory and identity (kind, limits, code): the abstract lock socket decides, the loser ends at
+ *    once. A runner of another identity finishes its commands; nobody sends it new ones, and it ends when it is idle.
  * 2. The truth about a command is in its files; a worker that cannot reach the socket reads them.
  * 3. It ends by itself when nothing runs and nobody is connected for `idleMs`, or when its base directory is gone.
  */
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
 import { type CommandTable, createCommandTable, type RunnerOptions } from './command-table.ts'
-import { identify } from './identity.ts'
 import { checkSocketDirectory, runnerSocketPath, sandboxPaths } from './layout.ts'
 import { serveClient } from './runner-connection.ts'
+import { forgetRunner, livingRunners, runnerIdentity, sweepFifos, writeRunner } from './runner-identity.ts'
 import { lockName, sweepJobs } from './runner-state.ts'
 
 export interface RunnerArgs extends RunnerOptions {
@@ -22,6 +23,9 @@ export interface RunnerArgs extends RunnerOptions {
 }
 
 const args = JSON.parse(process.argv[2] ?? '') as RunnerArgs
+const identity = runnerIdentity(args)
+/** More workers than this at once are an attack or a fault. */
+const MAX_CLIENTS = 1_000
 /** Told to whoever waits for this runner in its log file. */
 const EXIT_LOCKED = 3
 
@@ -36,6 +40,7 @@ function listen(server: Server, address: string): Promise<boolean> {
 }
 
 function sweep(): void {
+  sweepFifos(args.dir, identity)
   const projects = path.join(args.dir, 'projects')
   if (!existsSync(projects)) return
   for (const projectId of readdirSync(projects)) {
@@ -48,7 +53,7 @@ function sweep(): void {
 
 async function serve(table: CommandTable): Promise<void> {
   const clients = new Set<Socket>()
-  const socketPath = runnerSocketPath(args.dir)
+  const socketPath = runnerSocketPath(args.dir, identity)
   let lastBusyAt = Date.now()
   let isEnding = false
 
@@ -59,6 +64,7 @@ async function serve(table: CommandTable): Promise<void> {
     // Whoever asks now is told to ask the next runner.
     for (const client of clients) client.destroy()
     rmSync(socketPath, { force: true })
+    forgetRunner(args.dir, identity)
     // The private directory of a socket whose own place would be too long; the lock is still ours.
     if (path.dirname(socketPath) !== args.dir) rmSync(path.dirname(socketPath), { recursive: true, force: true })
     await table.killAll(null, null)
@@ -70,13 +76,17 @@ async function serve(table: CommandTable): Promise<void> {
     process.exit(1)
   }
   const server = createServer((socket) => {
+    if (clients.size >= MAX_CLIENTS) {
+      socket.destroy()
+      return
+    }
     clients.add(socket)
     lastBusyAt = Date.now()
     const onLeave = () => {
       // The one who asks is still connected.
       if (table.size === 0 && clients.size <= 1) end().catch(fail)
     }
-    serveClient(socket, table, onLeave)
+    serveClient(socket, { table, identity, onLeave })
     socket.on('close', () => clients.delete(socket))
   })
   mkdirSync(path.dirname(socketPath), { recursive: true, mode: 0o700 })
@@ -85,7 +95,8 @@ async function serve(table: CommandTable): Promise<void> {
   process.umask(0o077)
   if (!(await listen(server, socketPath))) throw new Error(`cannot listen on ${socketPath}`)
   chmodSync(socketPath, 0o600)
-  writeIdentity()
+  writeRunner(args.dir, identity)
+  askOthersToLeave()
 
   setInterval(
     () => {
@@ -99,19 +110,22 @@ async function serve(table: CommandTable): Promise<void> {
   process.on('SIGHUP', () => undefined)
 }
 
-/** Lets whoever stops a whole instance find this process: `runner.json`, {pid, start}. */
-function writeIdentity(): void {
-  const self = identify(process.pid)
-  if (self === null) return
-  const file = path.join(args.dir, 'runner.json')
-  writeFileSync(`${file}.new`, JSON.stringify({ pid: self.pid, start: `${self.bootId}/${self.startTicks}` }))
-  renameSync(`${file}.new`, file)
+/** An idle runner of other settings or of an earlier version ends at once; a busy one when it has finished. */
+function askOthersToLeave(): void {
+  for (const other of livingRunners(args.dir)) {
+    if (other.identity === identity) continue
+    const address =
+      other.identity === null ? path.join(args.dir, 'runner.sock') : runnerSocketPath(args.dir, other.identity)
+    const socket = connect(address, () => socket.end(`${JSON.stringify({ id: 0, op: 'leave' })}\n`))
+    socket.on('error', () => undefined) // it has ended in between
+    socket.unref()
+  }
 }
 
 const lock = createServer((socket) => socket.destroy())
-if (await listen(lock, lockName(args.dir))) {
+if (await listen(lock, lockName(args.dir, identity))) {
   sweep()
-  await serve(createCommandTable(args))
+  await serve(createCommandTable({ ...args, identity }))
 } else {
   process.exit(EXIT_LOCKED)
 }

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { identify, isAlive } from '../../../src/sandbox/local-bwrap/identity.ts'
 import { readPid } from '../../../src/sandbox/local-bwrap/job-files.ts'
 import { runnerSocketPath } from '../../../src/sandbox/local-bwrap/layout.ts'
+import { livingRunners } from '../../../src/sandbox/local-bwrap/runner-identity.ts'
 import {
   anExecId,
   aSandbox,
@@ -157,7 +158,8 @@ describe.skipIf(!report.ok)(`crashes (${report.detail})`, { timeout: 60_000 }, (
     const deep = path.resolve(host.dir, 'directory/'.repeat(15))
     const { sandbox } = await aSandbox(host.provider({ dir: deep }))
     const { output } = await run(sandbox, 'echo deep')
-    const socket = runnerSocketPath(deep)
+    const [identity = ''] = livingRunners(deep).map((runner) => runner.identity)
+    const socket = runnerSocketPath(deep, identity ?? '')
     const modes = [socket, path.dirname(socket)].map((file) => statSync(file).mode & 0o777)
     expect([output, modes]).toEqual(['deep\n', [0o600, 0o700]])
   })

@@ -51,6 +51,9 @@ describe('names of sandboxes', () => {
 
   test('the socket of the runner stays short however deep the base directory lies', () => {
     const deep = `/${'directory/'.repeat(30)}sandboxes`
-    expect([runnerSocketPath('/base'), runnerSocketPath(deep).length <= 100]).toEqual(['/base/runner.sock', true])
+    expect([runnerSocketPath('/base', 'ab12'), runnerSocketPath(deep, 'ab12').length <= 100]).toEqual([
+      '/base/runner-ab12.sock',
+      true,
+    ])
   })
 })
