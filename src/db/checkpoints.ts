@@ -20,6 +20,8 @@ export interface Checkpoint {
   readonly restoredFrom: string | null
   /** Whether only chosen paths came back. */
   readonly isPartial: boolean
+  /** When its files were given up; null while they are kept. */
+  readonly droppedAt: Date | null
   readonly createdAt: Date
 }
 
@@ -35,6 +37,7 @@ export interface CheckpointRow {
   removed: number
   restored_from: string | null
   is_partial: boolean
+  dropped_at: Date | null
   created_at: Date
 }
 
@@ -49,6 +52,7 @@ export function toCheckpoint(row: CheckpointRow): Checkpoint {
     stat: { files: row.files, added: row.added, removed: row.removed },
     restoredFrom: row.restored_from,
     isPartial: row.is_partial,
+    droppedAt: row.dropped_at,
     createdAt: row.created_at,
   }
 }

@@ -214,6 +214,16 @@ export interface TreeFile {
   readonly data: Uint8Array
 }
 
+/** Which checkpoints stay. */
+export interface PruneAsk {
+  readonly keep: readonly string[]
+  /** Kept in this order as long as all that is kept comes to at most `maxBytes` on disk. */
+  readonly newestFirst: readonly string[]
+  readonly maxBytes: number
+  /** Trees that were the workspace's since then stay as well, in milliseconds since the epoch. */
+  readonly sinceMs: number
+}
+
 export interface TreeDiff {
   /** Unified diff, cut at `maxBytes` on a line's end. */
   readonly patch: string
@@ -300,6 +310,12 @@ export interface Sandbox {
   setVariables(variables: Readonly<Record<string, string>>): void
   /** What commands asked for and were refused from `since` (milliseconds since the epoch) on; empty where nobody can tell. */
   denials(since: number): Promise<readonly NetworkDenial[]>
+
+  /**
+   * Gives up checkpoints: keeps what `ask` says and removes what no kept one needs. Returns those of `newestFirst` that are
+   * gone. Nobody may work in the sandbox. Safe to repeat. Providers that keep their checkpoints elsewhere have none.
+   */
+  pruneCheckpoints?(ask: PruneAsk): Promise<readonly string[]>
 
   /** Tells the provider that the sandbox is in use. */
   keepAlive(): Promise<void>

@@ -68,9 +68,10 @@ export function presentTask(task: Task, workers: Workers) {
 }
 
 export function presentCheckpoint(checkpoint: Checkpoint) {
-  const { id, taskId, turn, treeHash, label, stat, restoredFrom, createdAt } = checkpoint
+  const { id, taskId, turn, treeHash, label, stat, restoredFrom, droppedAt, createdAt } = checkpoint
   const origin = restoredFrom === null ? {} : { restoredFrom }
-  return { id, taskId, turn, treeHash, label, stat, ...origin, createdAt: createdAt.toISOString() }
+  const gone = droppedAt === null ? {} : { droppedAt: droppedAt.toISOString() }
+  return { id, taskId, turn, treeHash, label, stat, ...origin, ...gone, createdAt: createdAt.toISOString() }
 }
 
 export function presentRound(round: ReviewRound) {

@@ -286,6 +286,7 @@ export const CheckpointSchema = z
     label: z.string(),
     stat: Stat,
     restoredFrom: z.string().optional().openapi({ description: 'The checkpoint whose files came back' }),
+    droppedAt: Time.optional().openapi({ description: 'Since when its files are not kept any more' }),
     createdAt: Time,
   })
   .openapi('Checkpoint')

@@ -4,6 +4,7 @@ import { wakeForNewDay } from '../db/budgets.ts'
 import type { Db } from '../db/client.ts'
 import { eraseDeletedProjects } from '../db/erase-projects.ts'
 import { pruneForkedFiles } from '../db/forks.ts'
+import { noteChecked, prunableSandboxes } from '../db/prune-checkpoints.ts'
 import { pruneEvents } from '../db/retention.ts'
 import { forgetSandbox, orphanedSandboxes } from '../db/sandboxes.ts'
 import type { Log } from '../logger.ts'
@@ -26,6 +27,10 @@ export interface SweepDeps {
 
 /** Files of a deleted project are gone within about this time, however seldom the rest is swept. */
 const DELETION_MS = 10_000
+/** What a sandbox's checkpoints may take on disk beside those that are always kept. */
+const MAX_CHECKPOINT_BYTES = 64 * 1024 * 1024
+/** A checkpoint is recorded within this time after it was taken. */
+const UNRECORDED_MS = 15_000
 
 export interface Sweep {
   /** Waits for a sweep under way. */
@@ -69,11 +74,13 @@ function repeat({ log }: SweepDeps, everyMs: number, work: () => Promise<void>):
   }
 }
 
-async function sweepOnce({ db, restorer, provider, log, eventDays, execHours, sweepOutbox }: SweepDeps): Promise<void> {
+async function sweepOnce(deps: SweepDeps): Promise<void> {
+  const { db, restorer, provider, log, eventDays, execHours, sweepOutbox } = deps
   if ((await wakeForNewDay(db)) > 0) sweepOutbox()
   await restorer.settleAll()
   await pruneForkedFiles(db)
   if (provider.kinds.includes('e2b')) await endStrangers(db, provider.of('e2b'), log)
+  await pruneCheckpoints(deps)
   const pruned = await pruneEvents(db, eventDays)
   if (pruned > 0) log.info({ events: pruned }, 'old events were removed')
   const erased = await eraseDeletedProjects(db, eventDays)
@@ -94,6 +101,24 @@ async function destroyOrphans({ db, provider, log }: SweepDeps): Promise<void> {
     }
     await forgetSandbox(db, row.projectId)
     log.info({ projectId: row.projectId }, 'the sandbox of a deleted project was destroyed')
+  }
+}
+
+/** Gives up the files of checkpoints that are old, many or large; never where a task begins or ends, or what a restore names. */
+async function pruneCheckpoints({ db, provider, log, eventDays }: SweepDeps): Promise<void> {
+  const before = new Date(Date.now() - UNRECORDED_MS)
+  for (const { projectId, ref, keep, newestFirst } of await prunableSandboxes(db, eventDays)) {
+    if (!provider.kinds.includes(ref.kind)) continue
+    try {
+      const sandbox = await provider.open(ref)
+      const ask = { keep, newestFirst, maxBytes: MAX_CHECKPOINT_BYTES, sinceMs: before.getTime() }
+      const dropped = new Set(await sandbox.pruneCheckpoints?.(ask))
+      await noteChecked(db, projectId, [...keep, ...newestFirst.filter((tree) => !dropped.has(tree))], before)
+      if (dropped.size > 0) log.info({ projectId, checkpoints: dropped.size }, 'old checkpoints were given up')
+    } catch (error) {
+      // One that cannot be reached must not keep the others.
+      log.warn({ err: error, projectId }, 'the checkpoints of a sandbox could not be cleared up')
+    }
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import type { LeftOut, LeftOutKind } from '../../shared/left-out.ts'
 import { type ByteName, toShown } from './descriptors.ts'
@@ -68,6 +68,15 @@ export async function changedSince(
     ...moved.slice(0, MAX_TOLD),
     { path: `${rest.length} more places`, kind: rest[0]?.kind ?? 'unseen', files, replaced, examples: [] },
   ]
+}
+
+/** Removes marks that were kept longer ago than this. Safe to repeat. */
+export function pruneMarks(gitDir: string, olderThanMs: number): void {
+  const dir = markDirectory(gitDir)
+  for (const name of existsSync(dir) ? readdirSync(dir) : []) {
+    const file = path.join(dir, name)
+    if (Date.now() - statSync(file).mtimeMs > olderThanMs) rmSync(file, { force: true })
+  }
 }
 
 function readMark(file: string): Map<ByteName, Mark> | null {

@@ -29,9 +29,10 @@ import {
   requireState,
 } from './job-files.ts'
 import { jobDir, type SandboxPaths } from './layout.ts'
-import { changedSince, keepMark } from './left-out.ts'
+import { changedSince, keepMark, pruneMarks } from './left-out.ts'
 import { isBuildName } from './left-out-rules.ts'
 import type { Limits } from './limits.ts'
+import { pruneObjects } from './prune-objects.ts'
 import { replaceFiles } from './replace-files.ts'
 import { applyChanges } from './restore.ts'
 import type { RunnerClient } from './runner-client.ts'
@@ -39,6 +40,8 @@ import { inTurn } from './tree-lock.ts'
 import { checkTrees, type TreeState } from './tree-state.ts'
 import { changesBetween, diffBetween, filesOf, isChosen } from './trees.ts'
 
+/** A task waits for a larger budget at most this long, and a while for its next turn. */
+const KEPT_MARKS_MS = 30 * 24 * 3_600_000
 const REQUEST_MS = 15_000
 /** Without a runner to tell us, files are looked at this often. */
 const FILE_POLL_MS = 50
@@ -217,6 +220,10 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       return await changedSince(marks, key, leftOut)
     },
     treeFiles: (tree) => filesOf(trees, tree),
+    async pruneCheckpoints(ask) {
+      pruneMarks(paths.shadow, KEPT_MARKS_MS)
+      return await inTurn(paths.shadow, () => pruneObjects(paths.shadow, trees.store, ask))
+    },
     async keepAlive() {
       utimesSync(paths.marker, new Date(), new Date())
     },

@@ -54,7 +54,7 @@ function createTreeState(paths: SandboxPaths, minFreeBytes: number): TreeState {
     if (now !== generation) {
       generation = now
       store.forget()
-      cache = new Map()
+      cache = null
     }
     cache ??= await loadStatCache(gitDir)
     return cache

@@ -158,6 +158,9 @@ async function diffBetween(
   if (from === undefined || to === undefined || from.treeHash === to.treeHash) {
     return { ...ends, stat: NO_DIFF, files: [], patch: '', truncated: false, leftOut: [] }
   }
+  if (from.droppedAt !== null || to.droppedAt !== null) {
+    throw new AppError('not_found', 'The files of this checkpoint are not kept any more.')
+  }
   const sandbox = await deps.workspaces.open(projectId)
   const [changes, diff] = await Promise.all([
     sandbox.changes(from.treeHash, to.treeHash),

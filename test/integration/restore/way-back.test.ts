@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { getCheckpoint } from '../../../src/db/checkpoints.ts'
+import { noteChecked, prunableSandboxes } from '../../../src/db/prune-checkpoints.ts'
 import { restoresToTell } from '../../../src/db/restores.ts'
 import { getTask } from '../../../src/db/tasks.ts'
 import { restoreNotices } from '../../../src/restore/restore-notices.ts'
@@ -483,5 +484,31 @@ describe('fork', () => {
       (await call('POST', `/api/checkpoints/${id}/fork`, { into: 'project' })).status,
       await getCheckpoint(db, id).catch((error: { code: string }) => error.code),
     ]).toEqual([404, 404, 'not_found'])
+  })
+})
+
+describe('retention', () => {
+  test('keeps where tasks begin and end, says which checkpoints are gone, and looks again only when there is a new one', async () => {
+    const { projectId, taskId, checkpoints } = await aHistory()
+    const later = new Date(Date.now() + 60_000)
+    const own = async () => (await prunableSandboxes(db, 14)).find((each) => each.projectId === projectId)
+    const found = await own()
+    const trees = checkpoints.map(({ treeHash }) => treeHash)
+    await noteChecked(db, projectId, found?.keep ?? [], later)
+    const listed = await call<{ items: { droppedAt?: string }[] }>('GET', `/api/tasks/${taskId}/checkpoints`)
+    const diff = await call('GET', `/api/tasks/${taskId}/diff?to=${at(checkpoints, 1).id}`)
+    expect({
+      keep: found?.keep.toSorted(),
+      newestFirst: found?.newestFirst,
+      dropped: listed.body.items.map(({ droppedAt }) => droppedAt !== undefined),
+      diff: [diff.status, diff.body.error.code],
+      again: await own(),
+    }).toEqual({
+      keep: [trees[0], trees[2]].toSorted(),
+      newestFirst: [trees[1]],
+      dropped: [false, true, false],
+      diff: [404, 'not_found'],
+      again: undefined,
+    })
   })
 })
