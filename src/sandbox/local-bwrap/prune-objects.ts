@@ -35,7 +35,7 @@ export async function pruneObjects(gitDir: string, store: ObjectStore, ask: Prun
   for (const tree of ask.newestFirst) {
     if (reached.objects.has(tree)) continue
     const more: Reached = { objects: new Set(reached.objects), large: new Set(reached.large) }
-    const added = isFull ? 0 : await reach(gitDir, store, tree, more)
+    const added: number = isFull ? 0 : await reach(gitDir, store, tree, more)
     const isThere = more.objects.has(tree)
     isFull ||= isThere && bytes + added > ask.maxBytes
     if (isFull || !isThere) {
