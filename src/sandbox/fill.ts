@@ -2,9 +2,9 @@
 
 import { AppError } from '../shared/errors.ts'
 import { allowedPath } from './sources/allowed-path.ts'
+import { entryOfTree } from './sources/tree-entry.ts'
 import { walkFolder } from './sources/walk-folder.ts'
 import { writeEntries } from './sources/write-entries.ts'
-import { fromPathText } from './tree-file-path.ts'
 import type { Sandbox, TreeFile, WorkspaceEntry, WorkspaceSize } from './types.ts'
 import type { FillControl } from './workspaces.ts'
 
@@ -137,20 +137,7 @@ function asSourceFailure(error: unknown): unknown {
 }
 
 async function* forkedEntries(pages: AsyncIterable<readonly TreeFile[]>): AsyncGenerator<WorkspaceEntry> {
-  for await (const files of pages) {
-    for (const { path, mode, data } of files) {
-      const name = fromPathText(path)
-      const bits = Number.parseInt(mode, 8) & 0o777
-      if (mode === '120000') yield { kind: 'symlink', path: name, target: data }
-      // Git's own mode of a directory says nothing of its permissions.
-      else if (/^0?4/.test(mode)) yield { kind: 'directory', path: name, mode: bits === 0 ? 0o755 : bits }
-      else yield { kind: 'file', path: name, mode: bits, sizeBytes: data.length, data: once(data) }
-    }
-  }
-}
-
-async function* once(data: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield data
+  for await (const files of pages) yield* files.map(entryOfTree)
 }
 
 /** Has git in the workspace overlook what the server keeps there. Safe to repeat. */

@@ -3,6 +3,7 @@ import { createGzip } from 'node:zlib'
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import { getCheckpoint } from '../../db/checkpoints.ts'
 import { getProject } from '../../db/projects.ts'
+import { entryOfTree } from '../../sandbox/sources/tree-entry.ts'
 import type { Sandbox, WorkspaceEntry } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
 import { replaceFromArchive } from '../../sources/archive/replace-from-archive.ts'
@@ -130,23 +131,14 @@ async function entriesOf(
 
 type TreeFiles = NonNullable<Sandbox['treeFiles']>
 
+/** Ends in the middle, which whoever downloads it sees, when a checkpoint turns out larger than an archive may be. */
 async function* treeEntries(files: ReturnType<TreeFiles>): AsyncGenerator<WorkspaceEntry> {
-  for await (const { path, mode, data } of files) {
-    const name = Buffer.from(path)
-    if (mode === '120000') yield { kind: 'symlink', path: name, target: data }
-    else
-      yield {
-        kind: 'file',
-        path: name,
-        mode: mode === '100755' ? 0o755 : 0o644,
-        sizeBytes: data.length,
-        data: once(data),
-      }
+  let sizeBytes = 0
+  for await (const file of files) {
+    sizeBytes += file.data.length
+    if (sizeBytes > MAX_ARCHIVE_BYTES) throw new AppError('bad_request', 'The checkpoint is more than 512 MiB.')
+    yield entryOfTree(file)
   }
-}
-
-async function* once(data: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield data
 }
 
 /** Ends with whoever reads it: nothing stays open when they leave in the middle. */

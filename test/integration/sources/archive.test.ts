@@ -13,7 +13,7 @@ import type { Sandbox } from '../../../src/sandbox/types.ts'
 import { run } from '../../contract/sandbox/harness.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 import { aProject, post } from '../../support/tasks.ts'
-import { type Parts, partsOf } from '../restore/support.ts'
+import { aDoneTask, type Parts, partsOf } from '../restore/support.ts'
 import { aServer, type TestServer, TOKEN } from '../server/harness.ts'
 
 let db: TestDb
@@ -101,6 +101,27 @@ test('a zip holds the same but for names that it cannot hold, and other tools re
       'run',
       'zero',
     ].sort(),
+  })
+})
+
+test('a checkpoint goes out as it was, whatever has become of the files since', async () => {
+  const projectId = await aProject(db, { kind: 'files', files: { 'kept.txt': 'kept\n' } })
+  const { checkpoints } = await aDoneTask({ db, workspaces: parts.workspaces }, projectId, [
+    { 'a.txt': 'one' },
+    { 'a.txt': 'two' },
+  ])
+  const into = await aProject(db)
+  const taken = await upload(into, await download(projectId, `?checkpoint=${checkpoints.at(1)?.id ?? ''}`))
+  const foreign = await fetch(`${archiveOf(into)}?checkpoint=${checkpoints.at(1)?.id ?? ''}`, { headers })
+  const target = await parts.workspaces.open(into)
+  expect({
+    taken: taken.status,
+    files: (await run(target, 'cat a.txt kept.txt')).output,
+    foreign: foreign.status,
+  }).toEqual({
+    taken: 200,
+    files: 'onekept\n',
+    foreign: 404,
   })
 })
 
