@@ -37,6 +37,18 @@ export interface ProjectContextAnswer {
   readonly tokens: number
 }
 
+export interface EnvironmentAnswer {
+  readonly version: number
+  readonly network: { readonly policy: string; readonly hosts: readonly string[] }
+  readonly setup: {
+    readonly enabled: boolean
+    readonly commands: readonly { readonly name: string; readonly command: string; readonly source: string }[]
+  }
+  readonly variables: readonly { readonly name: string; readonly value: string }[]
+  readonly status: { readonly state: string; readonly durationMs?: number; readonly output?: string }
+  readonly toolchains: readonly { readonly name: string; readonly version: string }[]
+}
+
 export interface CriteriaAnswer {
   readonly version: number
   readonly enabled: boolean

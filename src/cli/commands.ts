@@ -1,11 +1,18 @@
 /** Commands of the terminal's client that begin with a slash: they ask the server and never the model. */
 
-import type { CriteriaAnswer, DiffAnswer, MemoryAnswer, ProjectContextAnswer, TaskAnswer } from './answers.ts'
+import type {
+  CriteriaAnswer,
+  DiffAnswer,
+  EnvironmentAnswer,
+  MemoryAnswer,
+  ProjectContextAnswer,
+  TaskAnswer,
+} from './answers.ts'
 import { ApiError } from './api.ts'
 import { EXIT } from './exit-codes.ts'
 import { UsageError } from './options.ts'
 import type { Session } from './session.ts'
-import { showContext, showCost, showCriteria, showDiff, showFiles, showMemory } from './show.ts'
+import { showContext, showCost, showCriteria, showDiff, showEnvironment, showFiles, showMemory } from './show.ts'
 
 type Run = (session: Session, argument: string) => Promise<number>
 
@@ -20,6 +27,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   undo: { usage: '/undo', what: 'take back what the last task changed in the files', run: undo },
   diff: { usage: '/diff [path]', what: 'what the newest task changed', takesArgument: true, run: diff },
   context: { usage: '/context', what: 'what the agent is told about the project', run: context },
+  env: { usage: '/env', what: 'network, set-up and variables of the project', run: env },
+  setup: { usage: '/setup', what: 'run the project’s set-up again', run: setup },
   criteria: { usage: '/criteria', what: 'what reviews look for', run: criteria },
   memory: { usage: '/memory', what: 'what the project remembers', run: memory },
   forget: { usage: '/forget ID', what: 'make the project forget a fact', takesArgument: true, run: forget },
@@ -99,6 +108,25 @@ async function criteria(session: Session): Promise<number> {
   const found = await session.api.insist<CriteriaAnswer>('GET', `${workspaceOf(session)}/review-criteria`)
   if (session.options.json) session.writeJson(found)
   else showCriteria(session.printer, found)
+  return EXIT.good
+}
+
+async function env(session: Session): Promise<number> {
+  const found = await session.api.insist<EnvironmentAnswer>('GET', `${workspaceOf(session)}/environment`)
+  if (session.options.json) session.writeJson(found)
+  else showEnvironment(session.printer, found)
+  return EXIT.good
+}
+
+async function setup(session: Session): Promise<number> {
+  const asked = await session.api.call<{ taskId: string | null }>(
+    'POST',
+    `${workspaceOf(session)}/environment/setup`,
+    {},
+  )
+  if (session.options.json) session.writeJson(asked)
+  const when = asked.taskId === null ? 'now' : 'by the running task at its next turn'
+  session.printer.note(`The set-up is run ${when}; /env shows how it ended.`)
   return EXIT.good
 }
 

@@ -136,6 +136,14 @@ function describe(event: StreamEvent): Described | null {
       return { text: `◦ sandbox ${event.reused ? 'reused' : 'ready'} · ${duration(event.durationMs)}`, color: 'dim' }
     case 'sandbox.lost':
       return { text: `! sandbox lost: ${oneLine(event.detail)}`, color: 'red' }
+    case 'setup.started':
+      return { text: `◦ setting up: ${event.commands.map(({ name }) => oneLine(name)).join(', ')}`, color: 'dim' }
+    case 'setup.finished':
+      return event.state === 'ready'
+        ? { text: `◦ set up · ${duration(event.durationMs)}`, color: 'dim' }
+        : { text: `! the set-up failed at ${oneLine(event.failed ?? '')}; the task goes on`, color: 'red' }
+    case 'network.denied':
+      return { text: `! network: ${oneLine(event.reason)}`, color: 'yellow' }
     case 'context.generated':
       return { text: `◦ project read · ${count(event.tokens)} tokens of context`, color: 'dim' }
     case 'context.reused':

@@ -1,6 +1,13 @@
 /** Answers of the server as text for a terminal; whatever a project or a model wrote is cleaned. */
 
-import type { CriteriaAnswer, DiffAnswer, MemoryAnswer, ProjectContextAnswer, TaskAnswer } from './answers.ts'
+import type {
+  CriteriaAnswer,
+  DiffAnswer,
+  EnvironmentAnswer,
+  MemoryAnswer,
+  ProjectContextAnswer,
+  TaskAnswer,
+} from './answers.ts'
 import { clean } from './clean-text.ts'
 import type { Printer } from './printer.ts'
 
@@ -34,6 +41,20 @@ export function showDiff(printer: Printer, diff: DiffAnswer): void {
 export function showContext(printer: Printer, { markdown, tokens, generatedAt, hash }: ProjectContextAnswer): void {
   printer.note(clean(markdown).trimEnd())
   printer.note(`${count(tokens)} tokens · made ${oneLine(generatedAt)} · ${oneLine(hash).slice(0, 12)}`, 'dim')
+}
+
+/** What the project's commands run in, and where its set-up stands. */
+export function showEnvironment(printer: Printer, environment: EnvironmentAnswer): void {
+  const { network, setup, status, variables, toolchains } = environment
+  const hosts = network.hosts.length === 0 ? '' : ` (${network.hosts.map(oneLine).join(', ')})`
+  printer.note(`version ${environment.version} · network: ${oneLine(network.policy)}${hosts}`, 'bold')
+  printer.note(`set-up: ${setup.enabled ? oneLine(status.state) : 'switched off'}`)
+  for (const { name, command, source } of setup.commands) {
+    printer.note(`  ${oneLine(name)}: ${oneLine(command)}${source === 'custom' ? ' (yours)' : ''}`)
+  }
+  for (const { name, value } of variables) printer.note(`  ${oneLine(name)}=${oneLine(value)}`)
+  if (status.output !== undefined) printer.note(clean(status.output).trimEnd(), 'dim')
+  for (const { name, version } of toolchains) printer.note(`  ${oneLine(name).padEnd(10)} ${oneLine(version)}`, 'dim')
 }
 
 /** What reviews look for. */

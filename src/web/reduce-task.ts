@@ -22,6 +22,7 @@ export function newTask(id: string, event: { conversationId?: string; at: number
     outcome: null,
     reason: null,
     sandbox: null,
+    setup: null,
     context: null,
     review: null,
     reviewSkipped: null,
@@ -61,6 +62,10 @@ function stepOf(event: Durable): StepView | null {
       return { kind: 'context', order, tokens: event.tokens, reused: true, durationMs: null }
     case 'memory.remembered':
       return { kind: 'remembered', order, facts: event.facts }
+    case 'setup.finished':
+      return { kind: 'setup', order, state: event.state, durationMs: event.durationMs }
+    case 'network.denied':
+      return { kind: 'network_denied', order, host: event.host, reason: event.reason }
     case 'context.compacted':
       return { kind: 'compacted', order, before: event.before, after: event.after }
     case 'task.resumed':
@@ -101,6 +106,10 @@ function reduceProgress(task: TaskView, event: Durable): TaskView {
       return { ...task, sandbox: { provider: event.provider, state: 'lost' } }
     case 'sandbox.closed':
       return { ...task, sandbox: { provider: event.provider, state: 'closed' } }
+    case 'setup.started':
+      return { ...task, phase: task.turn === 0 ? 'setup' : task.phase, setup: { state: 'running' } }
+    case 'setup.finished':
+      return { ...task, setup: { state: event.state } }
     case 'context.generated':
     case 'context.reused': {
       const phase = task.turn === 0 ? 'context' : task.phase

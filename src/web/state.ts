@@ -125,6 +125,8 @@ export type StepView =
       readonly used: number
       readonly limit: number
     }
+  | { readonly kind: 'setup'; readonly order: number; readonly state: 'ready' | 'failed'; readonly durationMs: number }
+  | { readonly kind: 'network_denied'; readonly order: number; readonly host: string; readonly reason: string }
   | { readonly kind: 'review_skipped'; readonly order: number; readonly reason: 'no_changes' | 'disabled' }
 
 export interface TaskView {
@@ -142,6 +144,8 @@ export interface TaskView {
   readonly outcome: Outcome | null
   readonly reason: TaskReason | null
   readonly sandbox: { readonly provider: string; readonly state: 'starting' | 'ready' | 'lost' | 'closed' } | null
+  /** Where the set-up stands that ran before the first turn; null when none was due. */
+  readonly setup: { readonly state: 'running' | 'ready' | 'failed' } | null
   readonly context: { readonly hash: string; readonly tokens: number } | null
   readonly review: ReviewState | null
   readonly reviewSkipped: 'no_changes' | 'disabled' | null

@@ -1,3 +1,4 @@
+import type { EnvironmentBody } from '../../shared/environment.ts'
 import { query, request } from './request.ts'
 import type {
   Accepted,
@@ -18,6 +19,7 @@ import type {
   Page,
   Project,
   ProjectContext,
+  ProjectEnvironment,
   ProjectSource,
   Readiness,
   ReviewCriteria,
@@ -149,6 +151,20 @@ export const api = {
       method: 'PUT',
       body: criteria,
       headers: { 'if-match': `"${version}"` },
+    }),
+  getEnvironment: (projectId: string, signal?: AbortSignal) =>
+    request<ProjectEnvironment>(workspace(projectId, 'environment'), { signal }),
+  /** Throws `version_conflict` when somebody saved in between; `version` is the one that was read. */
+  saveEnvironment: (projectId: string, version: number, environment: EnvironmentBody) =>
+    request<ProjectEnvironment>(workspace(projectId, 'environment'), {
+      method: 'PUT',
+      body: environment,
+      headers: { 'if-match': `"${version}"` },
+    }),
+  requestSetup: (projectId: string) =>
+    request<{ status: string; taskId: string | null }>(workspace(projectId, 'environment', 'setup'), {
+      method: 'POST',
+      body: {},
     }),
   listFiles: (projectId: string, options: { path?: string; depth?: number } = {}, signal?: AbortSignal) =>
     request<FileTree>(`${workspace(projectId, 'files')}${query(options)}`, { signal }),

@@ -1,5 +1,6 @@
 /** The contract's shapes as the page reads them. Times are ISO 8601 in UTC. */
 
+import type { Environment, SetupStatus, ShownSetupCommand } from '../../shared/environment.ts'
 import type { LeftOut } from '../../shared/left-out.ts'
 import type { Metrics, MetricsBucket } from '../../shared/metrics.ts'
 import type { CheckResult, Finding, ReviewState, RoundVerdict } from '../../shared/review.ts'
@@ -155,6 +156,17 @@ export interface FileContent {
   readonly content: string
   readonly binary: boolean
   readonly truncated: boolean
+}
+
+/** What the project's commands run in, and what was found out about it. */
+export interface ProjectEnvironment extends Environment {
+  readonly setup: { readonly enabled: boolean; readonly commands: readonly ShownSetupCommand[] }
+  readonly status: SetupStatus
+  readonly registries: readonly { readonly tool: string; readonly hosts: readonly string[] }[]
+  readonly toolchains: readonly { readonly name: string; readonly version: string }[]
+  readonly leftOut: readonly { readonly path: string; readonly reason: string }[]
+  readonly workspace: 'read' | 'unavailable'
+  readonly proposal?: { readonly path: string; readonly text: string }
 }
 
 export interface ProjectContext {

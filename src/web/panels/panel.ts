@@ -1,6 +1,15 @@
 import type { TaskView } from '../state.ts'
 
-export const PANEL_NAMES = ['changes', 'terminal', 'files', 'context', 'review', 'checkpoints', 'metrics'] as const
+export const PANEL_NAMES = [
+  'changes',
+  'terminal',
+  'files',
+  'context',
+  'environment',
+  'review',
+  'checkpoints',
+  'metrics',
+] as const
 export type PanelName = (typeof PANEL_NAMES)[number]
 
 /** A place in the right-hand region. All of it stands in the address, so each place can be linked. */

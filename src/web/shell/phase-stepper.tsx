@@ -44,6 +44,7 @@ export function PhaseStepper({ task }: { task: TaskView }) {
 
 const PLACE = {
   preparing: 0,
+  setup: 0,
   context: 1,
   working: 2,
   checking: 3,
@@ -58,7 +59,7 @@ export function stepsOf(task: Pick<TaskView, 'phase' | 'turn' | 'round' | 'statu
   const now = PLACE[task.phase]
   const working = task.phase === 'fixing' ? 'Fixing' : 'Working'
   const labels = [
-    ['sandbox', 'Sandbox'],
+    ['sandbox', task.phase === 'setup' ? 'Set-up' : 'Sandbox'],
     ['context', 'Context'],
     ['working', task.turn === 0 ? working : `${working}, turn ${task.turn}`],
     ['checks', 'Checks'],

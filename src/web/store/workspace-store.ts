@@ -67,6 +67,11 @@ export class WorkspaceStore {
   /** The newest reading of each conversation; older ones tell nothing any more. */
   readonly #readings = new Map<string, object>()
 
+  /** The open project. */
+  get projectId(): string {
+    return this.#options.projectId
+  }
+
   constructor(options: WorkspaceStoreOptions) {
     this.#options = options
     this.#state = newWorkspaceState(options.projectId)

@@ -13,6 +13,8 @@ export function nowText(task: TaskView): string {
   switch (task.phase) {
     case 'preparing':
       return 'Preparing the sandbox …'
+    case 'setup':
+      return 'Installing what the project needs …'
     case 'context':
       return 'Learning the project …'
     case 'checking':

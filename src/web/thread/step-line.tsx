@@ -1,13 +1,18 @@
-import { Box, FileStack, Gauge, RefreshCw, ShieldOff, Shrink, TriangleAlert } from 'lucide-react'
+import { Box, FileStack, Gauge, PackageCheck, RefreshCw, ShieldOff, Shrink, TriangleAlert } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { StepView } from '../state.ts'
 import { revealHidden } from '../text/reveal-hidden.ts'
 import { formatCount, formatDuration } from '../ui/format.ts'
+import { DeniedCard } from './denied-card.tsx'
 import { RememberedLine } from './remembered-line.tsx'
+
+/** The others have a line or a card of their own. */
+type QuietStep = Exclude<StepView, { readonly kind: 'network_denied' | 'remembered' }>
 
 /** What happened between the messages, in one quiet line. */
 export function StepLine({ step }: { step: StepView }) {
   if (step.kind === 'remembered') return <RememberedLine facts={step.facts} />
+  if (step.kind === 'network_denied') return <DeniedCard host={step.host} reason={step.reason} />
   const { icon, text } = describe(step)
   return (
     <p className="flex items-center gap-2 px-2 py-0.5 text-xs text-faint [&>svg]:size-3.5 [&>svg]:shrink-0">
@@ -17,7 +22,7 @@ export function StepLine({ step }: { step: StepView }) {
   )
 }
 
-function describe(step: Exclude<StepView, { kind: 'remembered' }>): { icon: ReactNode; text: string } {
+function describe(step: QuietStep): { icon: ReactNode; text: string } {
   switch (step.kind) {
     case 'sandbox_ready': {
       const how = step.reused ? 'Sandbox taken up again' : 'Sandbox ready'
@@ -29,6 +34,11 @@ function describe(step: Exclude<StepView, { kind: 'remembered' }>): { icon: Reac
       const time = step.durationMs === null ? '' : ` in ${formatDuration(step.durationMs)}`
       const how = step.reused ? 'Project context reused' : `Project context made${time}`
       return { icon: <FileStack aria-hidden="true" />, text: `${how} · ${formatCount(step.tokens)} tokens` }
+    }
+    case 'setup': {
+      const how = step.state === 'ready' ? 'Dependencies installed' : 'The set-up failed'
+      const icon = step.state === 'ready' ? <PackageCheck aria-hidden="true" /> : <TriangleAlert aria-hidden="true" />
+      return { icon, text: `${how} in ${formatDuration(step.durationMs)}` }
     }
     case 'compacted':
       return {
