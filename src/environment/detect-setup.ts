@@ -119,10 +119,8 @@ function javascript(at: Place): ReturnType<Rule> {
   if (!at.has('package.json')) return null
   const manifest = parseJson(at.text('package.json'))
   if (manifest === null) return { reason: 'package.json is not valid JSON or too large' }
-  const [asked, version] =
-    String(manifest['packageManager'] ?? '')
-      .split('+')[0]
-      ?.split('@') ?? []
+  const named = manifest['packageManager']
+  const [asked, version] = typeof named === 'string' ? (named.split('+')[0] ?? '').split('@') : []
   const locked = {
     npm: at.has('package-lock.json') || at.has('npm-shrinkwrap.json'),
     pnpm: at.has('pnpm-lock.yaml'),
