@@ -7,6 +7,9 @@ import { lastLines } from './run-command.mjs'
 import { StartError } from './start-error.mjs'
 import { stopProcess } from './stop-process.mjs'
 
+/** Files of ours are read and written by their owner alone. */
+const PRIVATE_UMASK = 0o077
+
 /**
  * A process that we started and watch.
  *
@@ -34,7 +37,8 @@ import { stopProcess } from './stop-process.mjs'
 
 /**
  * Starts a process in a session of its own, so that a Ctrl-C in the terminal reaches only the supervisor, with its
- * output going straight to its log, so that it does not depend on the supervisor's life.
+ * output going straight to its log, so that it does not depend on the supervisor's life. What it creates is closed to
+ * other users of the machine.
  *
  * @param {ChildSpec} spec
  * @returns {Promise<Child>} rejects with a StartError when the program cannot be run at all
@@ -43,13 +47,15 @@ export async function startChild(spec) {
   mkdirSync(dirname(spec.logFile), { recursive: true })
   const log = openSync(spec.logFile, 'a', 0o600)
   const logOffset = fstatSync(log).size
-  const child = spawn(spec.command, spec.args, {
-    cwd: spec.cwd,
-    env: spec.env,
-    detached: true,
-    stdio: ['ignore', log, log],
-    ...(spec.user === undefined ? {} : { uid: spec.user.uid, gid: spec.user.gid }),
-  })
+  const child = withUmask(PRIVATE_UMASK, () =>
+    spawn(spec.command, spec.args, {
+      cwd: spec.cwd,
+      env: spec.env,
+      detached: true,
+      stdio: ['ignore', log, log],
+      ...(spec.user === undefined ? {} : { uid: spec.user.uid, gid: spec.user.gid }),
+    }),
+  )
   /** @type {string | undefined} */
   let ending
   /** @type {Promise<string>} */
@@ -87,6 +93,23 @@ export async function startChild(spec) {
       if (identity !== undefined && isAlive(identity)) await stopProcess(identity, spec.name)
       spec.ledger?.forget(spec.name)
     },
+  }
+}
+
+/**
+ * Runs `work` with another umask, which the processes that it starts inherit. `work` must not wait for anything.
+ *
+ * @template T
+ * @param {number} umask
+ * @param {() => T} work
+ * @returns {T}
+ */
+function withUmask(umask, work) {
+  const before = process.umask(umask)
+  try {
+    return work()
+  } finally {
+    process.umask(before)
   }
 }
 
@@ -137,8 +160,18 @@ export function readLog(child) {
 }
 
 /**
- * A directory for a part's files, closed to others except for passing through, which a part that runs as another user
- * needs.
+ * A directory that nobody else may list, read or pass.
+ *
+ * @param {string} path
+ */
+export function makeClosedDirectory(path) {
+  mkdirSync(path, { recursive: true, mode: 0o700 })
+  chmodSync(path, 0o700)
+}
+
+/**
+ * A directory closed to others except for passing through, which Postgres and the sandboxes need when root starts them as
+ * another user.
  *
  * @param {string} path
  */

@@ -6,6 +6,7 @@ import { StartError } from './start-error.mjs'
 
 /**
  * @typedef {object} PostgresBinaries
+ * @property {string} directory holds all of them with their libraries
  * @property {string} initdb
  * @property {string} postgres
  */
@@ -23,7 +24,7 @@ export function findPostgresBinaries(root = ROOT) {
   const initdb = join(directory, 'native', 'bin', 'initdb')
   const postgres = join(directory, 'native', 'bin', 'postgres')
   for (const file of [initdb, postgres]) makeExecutable(file)
-  return { initdb, postgres }
+  return { directory: join(directory, 'native'), initdb, postgres }
 }
 
 /**

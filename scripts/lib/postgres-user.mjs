@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { findProgram } from './find-program.mjs'
 import { StartError } from './start-error.mjs'
 
@@ -9,55 +9,101 @@ import { StartError } from './start-error.mjs'
  *
  * @typedef {object} PostgresUser
  * @property {{ uid: number, gid: number } | undefined} user undefined: the user who runs this
- * @property {readonly string[]} prefix a command that must stand before Postgres' own, usually empty
+ * @property {readonly string[]} prefix a command that must stand before Postgres' own and changes to `user`; usually empty
+ * @property {(path: string) => string} seenAs the path by which Postgres sees one of ours
  */
 
 /**
+ * The directories that Postgres needs: its programs, and that of its data.
+ *
+ * @typedef {{ programs: string, data: string }} Places
+ */
+
+/**
+ * Chooses it. Throws a StartError when root has no user for Postgres, or none that can reach the directories.
+ *
  * @param {NodeJS.ProcessEnv} env
  * @param {import('./log.mjs').Log} log
- * @param {readonly string[]} paths files and directories that Postgres must be able to reach
+ * @param {Places} places both exist
  * @returns {PostgresUser}
  */
-export function choosePostgresUser(env, log, paths) {
-  if (process.getuid?.() !== 0) return { user: undefined, prefix: [] }
+export function choosePostgresUser(env, log, places) {
+  const seenAs = (/** @type {string} */ path) => path
+  if (process.getuid?.() !== 0) return { user: undefined, prefix: [], seenAs }
   const user = findUser('postgres') ?? createUser(env, log) ?? findUser('nobody')
   if (user === undefined)
     throw new StartError('Postgres must not run as root, and no other user could be found for it.')
-  const closed = paths.flatMap(ancestors).find((directory) => !canPass(directory, user))
-  if (closed === undefined) return { user, prefix: [] }
-  return { user: undefined, prefix: passingPrefix(env, user, closed) }
+  const all = [...ancestors(places.programs), places.programs, ...ancestors(places.data), places.data]
+  const closed = all.find((directory) => !canPass(directory, user))
+  return closed === undefined ? { user, prefix: [], seenAs } : placedElsewhere(env, user, places, closed)
 }
 
+/** One of these becomes, for Postgres alone, an empty file system with its two directories. */
+const STAGES = ['/mnt', '/srv', '/media']
+
+// "$0" is the stage. The mounts are this process's own and end with it. No capability goes on to Postgres.
+const STAGE = `set -e
+mount -t tmpfs -o mode=755,size=1m,nosuid,nodev none "$0"
+mkdir -m 755 "$0/programs" "$0/data"
+mount --bind "$1" "$0/programs"
+mount --bind "$2" "$0/data"
+setpriv=$3 uid=$4 gid=$5
+shift 5
+exec "$setpriv" --reuid="$uid" --regid="$gid" --clear-groups --inh-caps=-all --ambient-caps=-all --bounding-set=-all \\
+  --no-new-privs "$@"`
+
 /**
- * Below a directory that is closed to others, such as /root, the user gets the one extra right to pass through
- * directories, and nothing else of root.
+ * Below a directory that is closed to others, such as /root, Postgres sees its directories at another place, in a mount
+ * namespace of its own. It is given no right to read what others may not.
  *
  * @param {NodeJS.ProcessEnv} env
  * @param {{ uid: number, gid: number }} user
+ * @param {Places} places
  * @param {string} closed
- * @returns {readonly string[]}
+ * @returns {PostgresUser}
  */
-function passingPrefix(env, user, closed) {
-  const setpriv = findProgram('setpriv', env)
-  const right = mayRaise(2) ? 'dac_read_search' : mayRaise(1) ? 'dac_override' : undefined
-  if (setpriv === undefined || right === undefined) {
+function placedElsewhere(env, user, places, closed) {
+  const [unshare, setpriv] = [findProgram('unshare', env), findProgram('setpriv', env)]
+  const stage = STAGES.find(
+    (path) => existsSync(path) && Object.values(places).every((place) => !isWithin(place, path)),
+  )
+  if (unshare === undefined || setpriv === undefined || stage === undefined || !mayMount(unshare, stage)) {
     throw new StartError(
-      `Postgres must not run as root, and the user that it would run as cannot pass through ${closed}: ` +
-        'move the checkout to a directory that others may pass, run as an ordinary user, or set DATABASE_URL.',
+      `Postgres must not run as root, and the user that it would run as cannot pass through ${closed}: move the ` +
+        'checkout and KEELSON_HOME to directories that others may pass (such as /srv/keelson), run as an ordinary user, ' +
+        'or set DATABASE_URL.',
     )
   }
-  return [
-    setpriv,
-    `--reuid=${user.uid}`,
-    `--regid=${user.gid}`,
-    '--clear-groups',
-    `--inh-caps=-all,+${right}`,
-    `--ambient-caps=-all,+${right}`,
-    `--bounding-set=-all,+${right}`,
-    // Without this bit, access(2), by which initdb looks for its companions, would leave the right out of account.
-    '--securebits=+no_setuid_fixup',
-    '--no-new-privs',
-  ]
+  return {
+    user,
+    prefix: [
+      ...[unshare, '--mount', '--propagation', 'private', '/bin/sh', '-c', STAGE],
+      ...[stage, places.programs, places.data, setpriv, `${user.uid}`, `${user.gid}`],
+    ],
+    seenAs(path) {
+      if (isWithin(path, places.data)) return join(stage, 'data', relative(places.data, path))
+      return isWithin(path, places.programs) ? join(stage, 'programs', relative(places.programs, path)) : path
+    },
+  }
+}
+
+/**
+ * @param {string} unshare
+ * @param {string} stage
+ * @returns {boolean} whether this process may mount, which root in a container often may not
+ */
+function mayMount(unshare, stage) {
+  const tried = ['--mount', '--propagation', 'private', 'mount', '-t', 'tmpfs', 'none', stage]
+  return spawnSync(unshare, tried, { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } }).status === 0
+}
+
+/**
+ * @param {string} path
+ * @param {string} directory
+ * @returns {boolean}
+ */
+function isWithin(path, directory) {
+  return path === directory || path.startsWith(`${directory}/`)
 }
 
 /**
@@ -103,17 +149,4 @@ function canPass(directory, user) {
   if (uid === user.uid) return (mode & 0o100) !== 0
   if (gid === user.gid) return (mode & 0o010) !== 0
   return (mode & 0o001) !== 0
-}
-
-/**
- * @param {number} capability its number in capabilities(7)
- * @returns {boolean}
- */
-function mayRaise(capability) {
-  try {
-    const mask = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
-    return mask !== undefined && (BigInt(`0x${mask}`) & (1n << BigInt(capability))) !== 0n
-  } catch {
-    return false
-  }
 }

@@ -1,20 +1,11 @@
-import {
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makePrivateDirectory, startChild, waitUntilReady } from './child.mjs'
 import { plainEnv } from './child-env.mjs'
 import { SILENT } from './log.mjs'
 import { freePort } from './ports.mjs'
 import { findPostgresBinaries } from './postgres-binaries.mjs'
+import { ADMIN_ROLE, APP_ROLE, DATABASE, prepareDatabase } from './postgres-roles.mjs'
 import { choosePostgresUser } from './postgres-user.mjs'
 import { identify } from './process-identity.mjs'
 import { lastLines, runCommand } from './run-command.mjs'
@@ -22,7 +13,6 @@ import { keptSecret } from './secrets.mjs'
 import { StartError } from './start-error.mjs'
 import { stopProcess } from './stop-process.mjs'
 
-const ROLE = 'keelson'
 const READY_TIMEOUT_MS = 120_000
 
 /**
@@ -35,12 +25,16 @@ const READY_TIMEOUT_MS = 120_000
  * @property {AbortSignal} [signal] ends the start
  */
 
-/** @typedef {import('./child.mjs').Child & { url: string, port: number }} RunningPostgres */
+/**
+ * `url` is that of the role which owns the database; `adminUrl` that of the superuser, for tests that make databases.
+ *
+ * @typedef {import('./child.mjs').Child & { url: string, adminUrl: string, port: number }} RunningPostgres
+ */
 
 /**
  * Starts Postgres on the loopback interface with the data in `<home>/postgres`, which is made when it is new, and
- * returns when the database `keelson` answers. Started again after any end, it recovers what was committed: fsync is
- * on. Rejects with a StartError, leaving nothing running.
+ * returns when the database `keelson` answers to its owner, who is no superuser. Started again after any end, it recovers
+ * what was committed: fsync is on. Rejects with a StartError, leaving nothing running.
  *
  * @param {StoreOptions} options
  * @returns {Promise<RunningPostgres>}
@@ -50,23 +44,37 @@ export async function startPostgres(options) {
   const directory = join(options.home, 'postgres')
   makePrivateDirectory(options.home)
   makePrivateDirectory(directory)
-  const runAs = choosePostgresUser(options.env, options.log ?? SILENT, [binaries.postgres, join(directory, 'data')])
-  const password = keptSecret(join(directory, 'password'))
   const data = join(directory, 'data')
-  if (!existsSync(data)) await initialise({ directory, data, binaries, runAs, password, env: options.env })
+  const runAs = choosePostgresUser(options.env, options.log ?? SILENT, {
+    programs: binaries.directory,
+    data: directory,
+  })
+  const adminPassword = keptSecret(join(directory, 'password'))
+  const appPassword = keptSecret(join(directory, 'app-password'))
+  if (!existsSync(data)) {
+    await initialise({ directory, data, binaries, runAs, password: adminPassword, env: options.env })
+  }
   await clearLeftLock(data)
   const port = options.port ?? (await freePort())
   const child = await startChild({
     name: 'postgres',
-    ...asUser(runAs, binaries.postgres, ['-D', data, '-p', String(port), ...settings()]),
+    ...asUser(runAs, binaries.postgres, ['-D', runAs.seenAs(data), '-p', String(port), ...settings()]),
     env: plainEnv(options.env),
-    cwd: data,
+    cwd: '/',
     logFile: join(options.home, 'logs', 'postgres.log'),
     ledger: options.ledger,
   })
-  const url = `postgresql://${ROLE}:${password}@127.0.0.1:${port}`
-  await waitUntilReady(child, () => isDatabaseReady(url), { timeoutMs: READY_TIMEOUT_MS, signal: options.signal })
-  return { ...child, url: `${url}/${ROLE}`, port }
+  await waitUntilReady(child, () => prepareDatabase({ port, adminPassword, appPassword }), {
+    timeoutMs: READY_TIMEOUT_MS,
+    signal: options.signal,
+  })
+  const at = `127.0.0.1:${port}/${DATABASE}`
+  return {
+    ...child,
+    url: `postgresql://${APP_ROLE}:${appPassword}@${at}`,
+    adminUrl: `postgresql://${ADMIN_ROLE}:${adminPassword}@${at}`,
+    port,
+  }
 }
 
 /** @returns {string[]} */
@@ -89,8 +97,8 @@ function settings() {
  * @returns {{ command: string, args: readonly string[], user: { uid: number, gid: number } | undefined }}
  */
 function asUser(runAs, program, args) {
-  const [command, ...rest] = [...runAs.prefix, program, ...args]
-  return { command: command ?? program, args: rest, user: runAs.user }
+  const [command, ...rest] = [...runAs.prefix, runAs.seenAs(program), ...args]
+  return { command: command ?? program, args: rest, user: runAs.prefix.length === 0 ? runAs.user : undefined }
 }
 
 /**
@@ -106,12 +114,12 @@ async function initialise(plan) {
   rmSync(unfinished, { recursive: true, force: true })
   mkdirSync(unfinished, { mode: 0o700 })
   writeFileSync(passwordFile, plan.password, { mode: 0o600 })
-  const owner = plan.runAs.user ?? ownerOf(plan.runAs)
+  const owner = plan.runAs.user
   if (owner !== undefined) for (const path of [unfinished, passwordFile]) chownSync(path, owner.uid, owner.gid)
   const { command, args, user } = asUser(plan.runAs, plan.binaries.initdb, [
-    `--pgdata=${unfinished}`,
-    `--username=${ROLE}`,
-    `--pwfile=${passwordFile}`,
+    `--pgdata=${plan.runAs.seenAs(unfinished)}`,
+    `--username=${ADMIN_ROLE}`,
+    `--pwfile=${plan.runAs.seenAs(passwordFile)}`,
     '--auth=scram-sha-256',
     '--encoding=UTF8',
     '--locale=C',
@@ -124,16 +132,6 @@ async function initialise(plan) {
     throw new StartError('Postgres could not make its data directory.', { detail: lastLines(result.output) })
   }
   renameSync(unfinished, plan.data)
-}
-
-/**
- * @param {import('./postgres-user.mjs').PostgresUser} runAs
- * @returns {{ uid: number, gid: number } | undefined}
- */
-function ownerOf(runAs) {
-  const number = (/** @type {string} */ option) =>
-    Number(runAs.prefix.find((word) => word.startsWith(option))?.slice(option.length))
-  return runAs.prefix.length === 0 ? undefined : { uid: number('--reuid='), gid: number('--regid=') }
 }
 
 /**
@@ -159,37 +157,13 @@ async function clearLeftLock(data) {
 async function isServerOn(pid, data) {
   if (process.platform === 'linux') {
     try {
-      return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(data)
+      // By identity and not by name: it may see the directory under another path.
+      const [its, ours] = [statSync(`/proc/${pid}/cwd`), statSync(data)]
+      return its.dev === ours.dev && its.ino === ours.ino
     } catch {
       return false
     }
   }
   const { output } = await runCommand('ps', ['-o', 'command=', '-p', String(pid)], { timeoutMs: 5_000 })
   return output.includes(data)
-}
-
-/**
- * Whether the server takes queries, after making sure that our database exists.
- *
- * @param {string} url without a database
- * @returns {Promise<boolean>}
- */
-async function isDatabaseReady(url) {
-  const { default: pg } = await import('pg')
-  const client = new pg.Client({
-    connectionString: `${url}/postgres`,
-    connectionTimeoutMillis: 5_000,
-    query_timeout: 20_000,
-  })
-  client.on('error', () => undefined)
-  try {
-    await client.connect()
-    const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [ROLE])
-    if (rowCount === 0) await client.query(`create database ${ROLE}`)
-    return true
-  } catch {
-    return false
-  } finally {
-    await client.end().catch(() => undefined)
-  }
 }

@@ -1,6 +1,7 @@
+import { readdirSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { makePrivateDirectory, startChild, waitUntilReady } from './child.mjs'
+import { makeClosedDirectory, makePrivateDirectory, startChild, waitUntilReady } from './child.mjs'
 import { plainEnv } from './child-env.mjs'
 import { freePort } from './ports.mjs'
 import { keptSecret } from './secrets.mjs'
@@ -11,8 +12,8 @@ const READY_TIMEOUT_MS = 60_000
 /** @typedef {import('./child.mjs').Child & { url: string, port: number }} RunningRedis */
 
 /**
- * Starts Redis on the loopback interface with its data in `<home>/redis` and returns when it has loaded them and
- * answers. Rejects with a StartError, leaving nothing running.
+ * Starts Redis on the loopback interface, behind a password, and returns when it answers. It writes nothing to disk: all
+ * that it holds is a copy of what Postgres has. Rejects with a StartError, leaving nothing running.
  *
  * @param {import('./postgres.mjs').StoreOptions & { binary: string }} options
  * @returns {Promise<RunningRedis>}
@@ -20,7 +21,8 @@ const READY_TIMEOUT_MS = 60_000
 export async function startRedis(options) {
   const directory = join(options.home, 'redis')
   makePrivateDirectory(options.home)
-  makePrivateDirectory(directory)
+  makeClosedDirectory(directory)
+  removeOldData(directory)
   const password = keptSecret(join(directory, 'password'))
   const port = options.port ?? (await freePort())
   const config = join(directory, 'redis.conf')
@@ -42,6 +44,18 @@ export async function startRedis(options) {
 }
 
 /**
+ * Removes what earlier versions had Redis write down: texts of all projects, of deleted ones too.
+ *
+ * @param {string} directory
+ */
+function removeOldData(directory) {
+  for (const name of readdirSync(directory)) {
+    if (!/^(appendonlydir|appendonly\.aof|.*\.rdb)$/.test(name)) continue
+    rmSync(join(directory, name), { recursive: true, force: true })
+  }
+}
+
+/**
  * @param {{ directory: string, port: number, password: string }} values
  * @returns {string} the configuration; a file rather than arguments, which every user of the machine could read
  */
@@ -53,8 +67,7 @@ function configText(values) {
     `requirepass ${values.password}`,
     `dir "${values.directory}"`,
     'daemonize no',
-    'appendonly yes',
-    'appendfsync everysec',
+    'appendonly no',
     'save ""',
     'maxmemory-policy noeviction',
     'loglevel notice',

@@ -1,4 +1,6 @@
 import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeClosedDirectory } from './child.mjs'
 import { startPostgres } from './postgres.mjs'
 import { openLedger, stopOrphans } from './process-ledger.mjs'
 import { startRedis } from './redis.mjs'
@@ -26,6 +28,7 @@ import { startTemporal } from './temporal.mjs'
  */
 export async function startStores({ home, env, binaries, log, signal }) {
   mkdirSync(home, { recursive: true })
+  makeClosedDirectory(join(home, 'logs'))
   const lock = takeStartLock(home)
   if ('heldBy' in lock) throw new StartError(`Another run (process ${lock.heldBy}) uses ${home} already.`)
   await stopOrphans(home, log)

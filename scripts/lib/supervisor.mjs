@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { makePrivateDirectory } from './child.mjs'
+import { makeClosedDirectory, makePrivateDirectory } from './child.mjs'
+import { closeHome } from './close-home.mjs'
 import { BUILT_ENTRIES } from './entries.mjs'
 import { runsOwnPostgres, runsOwnRedis, runsOwnTemporal } from './external-stores.mjs'
 import { keepRunning } from './keep-running.mjs'
@@ -56,7 +57,7 @@ const DEFAULT_MODEL = 'claude-haiku-4-5'
 export async function startStack(options) {
   const { home, log } = options
   makePrivateDirectory(home)
-  makePrivateDirectory(join(home, 'logs'))
+  makeClosedDirectory(join(home, 'logs'))
   const lock = takeStartLock(home)
   if ('heldBy' in lock) throw alreadyRunning(home, lock.heldBy)
   const crew = createCrew(options)
@@ -72,6 +73,7 @@ export async function startStack(options) {
   try {
     removeState(home)
     await stopOrphans(home, log)
+    closeHome(home)
     rotateLogs(home)
     const instance = await startParts(options, crew)
     const state = () => ({ ...instance.state, ...processesOf(crew.pids()) })

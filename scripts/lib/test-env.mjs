@@ -26,7 +26,8 @@ export function withoutStores(env) {
 export function testEnv(env, stores, binaries, resultFile) {
   return {
     ...env,
-    KEELSON_TEST_DATABASE_URL: stores.postgres.url,
+    // The tests make databases of their own, which the product's role may not.
+    KEELSON_TEST_DATABASE_URL: stores.postgres.adminUrl,
     KEELSON_TEST_REDIS_URL: stores.redis.url,
     KEELSON_TEST_TEMPORAL_ADDRESS: stores.temporal.address,
     KEELSON_TEST_TEMPORAL_NAMESPACE: stores.temporal.namespace,
