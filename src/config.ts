@@ -72,6 +72,7 @@ const EnvSchema = z.object({
   ANTHROPIC_BASE_URL: urlOf('http:', 'https:').optional(),
 
   SANDBOX_PROVIDER: z.enum(['local-bwrap', 'e2b', 'unsafe-host']).default('local-bwrap'),
+  KEELSON_SANDBOX_USER: optionalText,
   SANDBOX_SWEEP_SECONDS: whole(300, 1, 86_400),
   KEELSON_NETWORK: z.enum(NETWORK_POLICIES).default('registries'),
   KEELSON_REGISTRIES: list(','),
@@ -149,6 +150,8 @@ export interface Config {
   readonly sandbox: {
     readonly provider: 'local-bwrap' | 'e2b' | 'unsafe-host'
     readonly sweepSeconds: number
+    /** Whom root runs commands as. */
+    readonly user?: string
     readonly e2bApiKey?: string
     /** Where E2B is, when it is not at e2b.app. */
     readonly e2bDomain?: string
@@ -321,6 +324,7 @@ function group(env: Env, temporal: Config['temporal'], present: Readonly<Record<
     sandbox: {
       provider: env.SANDBOX_PROVIDER,
       sweepSeconds: env.SANDBOX_SWEEP_SECONDS,
+      ...(env.KEELSON_SANDBOX_USER === undefined ? {} : { user: env.KEELSON_SANDBOX_USER }),
       ...(env.E2B_API_KEY === undefined ? {} : { e2bApiKey: env.E2B_API_KEY }),
       ...(env.E2B_DOMAIN === undefined ? {} : { e2bDomain: env.E2B_DOMAIN }),
       ...(env.E2B_API_URL === undefined ? {} : { e2bApiUrl: env.E2B_API_URL }),

@@ -35,7 +35,11 @@ const LONGEST_NAME_BYTES = '/'.length + 24 + '/egress.sock'.length
 export function gatewayPaths(sandboxesDir: string): GatewayPaths {
   const own = path.join(sandboxesDir, 'net')
   const fits = Buffer.byteLength(own) + LONGEST_NAME_BYTES <= MAX_SOCKET_PATH_BYTES
-  const dir = fits ? own : path.join('/tmp', `keelson-net-${hash(sandboxesDir)}`)
+  return gatewayPathsIn(fits ? own : path.join('/tmp', `keelson-net-${hash(sandboxesDir)}`))
+}
+
+/** The parts of a gateway's directory, also for who finds it at another path. Pure. */
+export function gatewayPathsIn(dir: string): GatewayPaths {
   return {
     dir,
     control: path.join(dir, 'control.sock'),

@@ -18,6 +18,8 @@ export interface SandboxProviderOptions {
   readonly limits?: Partial<Limits>
   /** The Node that commands find as `node`; default the running one. */
   readonly nodePath?: string
+  /** Whom root runs commands as: a name or number; left out: a number of the directory's own. */
+  readonly sandboxUser?: string | undefined
   /** The runner ends after this long without commands and workers; default 2 minutes. */
   readonly runnerIdleMs?: number
   /** Files with certificates, in PEM, that are trusted on the way out besides the public ones. */
@@ -49,6 +51,7 @@ export function createSandboxProvider(options: SandboxProviderOptions): SandboxP
         runnerIdleMs: options.runnerIdleMs ?? RUNNER_IDLE_MS,
         trustedFiles: options.trustedFiles ?? [],
         toolchains: options.toolchains ?? [],
+        sandboxUser: options.sandboxUser,
       })
     case 'e2b': {
       if (!options.e2b) throw new AppError('sandbox_unavailable', 'E2B needs E2B_API_KEY')

@@ -85,6 +85,7 @@ async function main(): Promise<void> {
     trustedFiles: config.network.trustedFiles,
     toolchains: config.network.toolchains,
     registryHosts: () => knownRegistries(config).registries.map(({ host }) => host),
+    sandboxUser: config.sandbox.user,
     ...e2bOptions(config.sandbox, createSandboxLedger(db)),
   })
   const unguarded = workspacesOf(db, provider, config)

@@ -64,6 +64,7 @@ const provider = createSandboxProviders({
   trustedFiles: config.network.trustedFiles,
   toolchains: config.network.toolchains,
   registryHosts: () => registries.known().registries.map(({ host }) => host),
+  sandboxUser: config.sandbox.user,
   ...e2bOptions(config.sandbox, createSandboxLedger(db)),
 })
 const probe = await provider.probe()

@@ -55,6 +55,8 @@ export const GENERATED_ETC: Readonly<Record<string, string>> = {
   'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\n',
 }
 
+const KERNEL_SETTINGS = ['/proc/sys', '/proc/sysrq-trigger', '/proc/irq', '/proc/bus'] as const
+
 const SHM_BYTES = 64 * 1024 * 1024
 
 /** What every command of every provider finds set: nothing asks, pages or colours. */
@@ -128,6 +130,8 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
     ),
   )
   if (input.cacheDir !== undefined) args.push('--bind', input.cacheDir, `${SANDBOX_HOME}/${CACHE_DIR}`)
+  // bwrap covers these itself, but only where it could write them: the settings of a command's own namespaces stay open.
+  for (const name of KERNEL_SETTINGS) args.push('--ro-bind-try', name, name)
   const { network } = input
   if (network !== undefined) {
     args.push('--dir', '/run/keelson', '--ro-bind', network.socketDir, '/run/keelson/net')

@@ -2,7 +2,7 @@ import { closeSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readDenied } from '../../egress/denied-log.ts'
-import { gatewayPaths, sandboxNetPaths } from '../../egress/gateway-files.ts'
+import { gatewayPathsIn, sandboxNetPaths } from '../../egress/gateway-files.ts'
 import { AppError } from '../../shared/errors.ts'
 import { limitTime } from '../../shared/time-limit.ts'
 import { NETWORK_ENV, projectEnv } from '../network-env.ts'
@@ -11,7 +11,7 @@ import { ARGS_FD, bwrapArgv, commandEnv, type NetworkMounts, prlimitArgv, SANDBO
 import { type Launch, RunningCommand } from './command.ts'
 import { createFifoPool } from './fifo-pool.ts'
 import { killByPid, runningByFiles, waitByFiles } from './foreign-command.ts'
-import { lookAtHost } from './host-view.ts'
+import type { HostView } from './host-view.ts'
 import { identify, type ProcessIdentity } from './identity.ts'
 import { createJob, type JobRecord, requireState, writeExit } from './job-files.ts'
 import { launcherArgv } from './launcher.ts'
@@ -20,7 +20,6 @@ import type { Limits } from './limits.ts'
 import type { StartMessage } from './protocol.ts'
 import { fifosDir, livingRunners } from './runner-identity.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
-import { withToolchains } from './toolchains.ts'
 import { watchCommands } from './watchdog.ts'
 
 export interface RunnerOptions {
@@ -32,8 +31,10 @@ export interface RunnerOptions {
   /** Absolute path of bwrap; null when there is none, which no command of `local-bwrap` can do without. */
   readonly bwrapPath: string | null
   readonly nodePath: string
-  /** Directories of toolchains outside /usr. */
-  readonly toolchains: readonly string[]
+  /** What of this host commands see, with sources as the runner finds them. */
+  readonly host: HostView
+  /** Directory of the egress gateway, as the runner finds it. */
+  readonly gatewayDir: string
 }
 
 export interface CommandTable {
@@ -58,7 +59,7 @@ const BWRAP_ENV = { PATH: '/usr/local/bin:/usr/bin:/bin' }
 
 /** All commands that this runner is the parent of, by sandbox and execId. */
 export function createCommandTable(options: RunnerOptions & { readonly identity: string }): CommandTable {
-  const host = withToolchains(lookAtHost(options.nodePath), options.toolchains)
+  const { host } = options
   const shared = writeSharedFiles(options.dir)
   const hardLimits = readHardLimits()
   const fifos = createFifoPool(fifosDir(options.dir, options.identity))
@@ -68,7 +69,7 @@ export function createCommandTable(options: RunnerOptions & { readonly identity:
   const self: ProcessIdentity | null = identify(process.pid)
   if (self === null) throw new AppError('sandbox_unavailable', '/proc does not show the runner itself')
 
-  const gateway = gatewayPaths(options.dir)
+  const gateway = gatewayPathsIn(options.gatewayDir)
   /** The way out of a sandbox whose policy allows something. */
   const networkOf = (sandbox: string): NetworkMounts | null => {
     const { mount, socket } = sandboxNetPaths(gateway.dir, sandbox)

@@ -8,6 +8,7 @@
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readlinkSync, type Stats } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
+import { giveToOwnerOf } from './ownership.ts'
 
 /** Not exported by Node; the value is the same on x64 and arm64. */
 export const O_PATH = 0o10000000
@@ -106,6 +107,7 @@ export function openOrMakeDirectory(workspace: string, relative: string): Opened
     const name = `${parent.handle}/${path.posix.basename(relative)}`
     try {
       mkdirSync(name, 0o755)
+      giveToOwnerOf(workspace, name)
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error
     }

@@ -6,6 +6,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { FileEntry, FileSlice, FileStat } from '../types.ts'
 import { kindOf, openOrMakeDirectory, openPath, parentOf } from './confined.ts'
 import { type OpenDirectory, openChild, openRoot, readNames, statChild, toShown } from './descriptors.ts'
+import { giveToOwnerOf } from './ownership.ts'
 
 /** Largest part of a file that one `read` returns when the caller says nothing. */
 const DEFAULT_READ_BYTES = 16 * 1024 * 1024
@@ -103,6 +104,7 @@ async function stage(place: WorkspacePlace, data: Uint8Array | string, mode: num
     await file.writeFile(data)
     // After creation, since the mode of `open` is cut by this process's umask.
     await file.chmod(mode & 0o777)
+    giveToOwnerOf(place.workspace, staged)
     return staged
   } finally {
     await file.close()

@@ -13,6 +13,8 @@ export interface HostMount {
 export interface HostView {
   readonly mounts: readonly HostMount[]
   readonly path: string
+  /** Paths of this host outside of /usr that are bound for commands: the running Node, its npm, toolchains. */
+  readonly own: readonly string[]
 }
 
 const TOP_LEVEL = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']
@@ -39,7 +41,12 @@ export function lookAtHost(nodePath: string): HostView {
   }
   const node = nodeMounts(realpathSync(nodePath))
   mounts.push(...node)
-  return { mounts, path: node.length > 0 ? `/opt/node/bin:${SYSTEM_PATH}` : SYSTEM_PATH }
+  const own = node.filter((mount) => mount.kind === 'bind' && !mount.source.startsWith('/usr/'))
+  return {
+    mounts,
+    path: node.length > 0 ? `/opt/node/bin:${SYSTEM_PATH}` : SYSTEM_PATH,
+    own: own.map((mount) => mount.source),
+  }
 }
 
 function nodeMounts(node: string): HostMount[] {
@@ -55,4 +62,12 @@ function nodeMounts(node: string): HostMount[] {
     mounts.push({ kind: 'symlink', source: '../lib/node_modules/npm/bin/npx-cli.js', target: '/opt/node/bin/npx' })
   }
   return mounts
+}
+
+/** The same view for somebody who finds the host's paths elsewhere. Pure. */
+export function hostViewThrough(host: HostView, inView: (hostPath: string) => string): HostView {
+  const mounts = host.mounts.map((mount) =>
+    mount.kind === 'bind' ? { ...mount, source: inView(mount.source) } : mount,
+  )
+  return { ...host, mounts }
 }

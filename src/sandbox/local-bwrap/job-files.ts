@@ -25,6 +25,7 @@ import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import type { ExecState } from '../types.ts'
 import { isAlive, type ProcessIdentity } from './identity.ts'
+import { giveToOwnerOf } from './ownership.ts'
 
 /** `spec.json`: written before the command starts. */
 export interface JobRecord {
@@ -98,6 +99,8 @@ export function writeExit(dir: string, state: EndedState): EndedState {
   const file = path.join(dir, 'exit.json')
   const fresh = `${file}.${randomBytes(6).toString('hex')}`
   writeFileSync(fresh, JSON.stringify(state), { mode: 0o600 })
+  // Whoever notices that a command is lost may be root, while the runner that reads this is not.
+  giveToOwnerOf(dir, fresh)
   try {
     linkSync(fresh, file)
     return state

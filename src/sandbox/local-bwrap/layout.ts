@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { lstatSync } from 'node:fs'
+import { closeSync, lstatSync, openSync } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
+import { O_PATH } from './confined.ts'
 
 /** The fixed place of the workspace inside the sandbox. */
 export const WORKSPACE = '/workspace'
@@ -69,34 +70,49 @@ export function jobDir(paths: SandboxPaths, execId: string): string {
   return path.join(paths.jobs, checkName('execId', execId))
 }
 
+/**
+ * Calls `use` with an address of the socket that is short enough, however long its path is; through a descriptor of its
+ * directory, which `use` closes when it needs the address no longer. Throws what opening the directory says.
+ */
+export function withShortAddress<T>(socketPath: string, use: (address: string, close: () => void) => T): T {
+  if (Buffer.byteLength(socketPath) <= MAX_SOCKET_PATH_BYTES) return use(socketPath, () => undefined)
+  const fd = openSync(path.dirname(socketPath), O_PATH)
+  return use(`/proc/self/fd/${fd}/${path.basename(socketPath)}`, () => closeSync(fd))
+}
+
 /** Longest path a unix socket's address holds is 107 bytes; some systems take fewer. */
 const MAX_SOCKET_PATH_BYTES = 100
 
 /** Fixed and not TMPDIR, on which workers and runner need not agree. */
 const SHORT_DIR = '/tmp'
 
+/** The socket of the runner with this identity in the base directory. Pure. */
+export function ownSocketPath(dir: string, identity: string): string {
+  return path.join(dir, `runner-${identity}.sock`)
+}
+
 /**
  * The socket of the runner with this identity (see `runnerIdentity`): in the base directory, or in a private directory of
- * the user with a hash for a name when that is too long.
+ * `uid` with a hash for a name when that is too long.
  */
-export function runnerSocketPath(dir: string, identity: string): string {
-  const direct = path.join(dir, `runner-${identity}.sock`)
+export function runnerSocketPath(dir: string, identity: string, uid = process.getuid?.() ?? 0): string {
+  const direct = ownSocketPath(dir, identity)
   if (Buffer.byteLength(direct) <= MAX_SOCKET_PATH_BYTES) return direct
   const hash = createHash('sha256').update(`${dir}\0${identity}`).digest('hex').slice(0, 24)
-  return path.join(SHORT_DIR, `keelson-${process.getuid?.() ?? 0}-${hash}`, 'runner.sock')
+  return path.join(SHORT_DIR, `keelson-${uid}-${hash}`, 'runner.sock')
 }
 
 /**
  * Refuses a socket directory that somebody else could have put there or can write to: in a shared /tmp its name can be
- * guessed. A missing one is fine. Throws `sandbox_unavailable`.
+ * guessed. `uid` is the user that the runner runs as. A missing one is fine. Throws `sandbox_unavailable`.
  */
-export function checkSocketDirectory(socketPath: string): void {
+export function checkSocketDirectory(socketPath: string, uid: number): void {
   const stat = lstatSync(path.dirname(socketPath), { throwIfNoEntry: false })
   if (stat === undefined) return
-  const isOurs = stat.isDirectory() && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0
+  const isOurs = stat.isDirectory() && stat.uid === uid && (stat.mode & 0o022) === 0
   if (isOurs) return
   throw new AppError(
     'sandbox_unavailable',
-    `${path.dirname(socketPath)} must belong to this user and be writable by no other`,
+    `${path.dirname(socketPath)} must belong to the user of commands (${uid}) and be writable by no other`,
   )
 }

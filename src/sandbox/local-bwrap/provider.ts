@@ -14,15 +14,18 @@ import path from 'node:path'
 import { createEgressGateway } from '../../egress/gateway-client.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Doors, ProbeReport, SandboxKind, SandboxProvider, SandboxRef, SandboxSummary } from '../types.ts'
+import type { CommandUser } from './command-user.ts'
 import { isMissing, NEW_PREFIX, readState, writeWhole } from './job-files.ts'
 import { DOOR, doorsDir, projectCacheDir, type SandboxPaths, sandboxId, sandboxPaths, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
+import { planRunner } from './plan-runner.ts'
 import { probeBwrap } from './probe.ts'
 import { removeTree } from './remove-tree.ts'
 import { finishSwap } from './replace-files.ts'
 import { createRunnerClient } from './runner-client.ts'
 import { createLocalSandbox } from './sandbox.ts'
 import { initShadow } from './shadow-git.ts'
+import { giveTo, takeOverWorkspace } from './take-over.ts'
 import { createTreeStates } from './tree-state.ts'
 
 export interface LocalProviderOptions {
@@ -35,6 +38,8 @@ export interface LocalProviderOptions {
   readonly bwrapPath: string | null
   /** The runner ends after this long without commands and workers. */
   readonly runnerIdleMs: number
+  /** Whom root runs commands as, `KEELSON_SANDBOX_USER`; left out: a number of the directory's own. */
+  readonly sandboxUser?: string | undefined
   /** Files with certificates, in PEM, that are trusted on the way out of sandboxes. */
   readonly trustedFiles: readonly string[]
   /** Directories of toolchains outside /usr that commands see. */
@@ -65,8 +70,18 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
     inside: (name) => (kind === 'unsafe-host' ? path.join(doorsDir(dir), name) : DOOR),
   }
   const trees = createTreeStates(limits.minFreeDiskBytes)
-  const { toolchains, runnerIdleMs: idleMs } = options
-  const client = createRunnerClient({ kind, dir, limits, nodePath, bwrapPath, toolchains, idleMs })
+  const { sandboxUser: userSetting, toolchains, runnerIdleMs: idleMs } = options
+  const settle = onceSettled(() =>
+    planRunner({ kind, dir, limits, nodePath, bwrapPath, idleMs, userSetting, toolchains }),
+  )
+  const client = createRunnerClient(dir, settle)
+  /** Makes sure that a sandbox's files are the user's whose commands are to work with them. */
+  const takeOver = async (paths: SandboxPaths): Promise<void> => {
+    const { user } = await settle()
+    if (user !== null) await takeOverWorkspace(paths, user)
+    // Where the whole host is open anyway, what is written next is root's again: the next sandboxed start takes it over.
+    else if (process.getuid?.() === 0) giveTo({ uid: 0, gid: 0 }, paths.workspace)
+  }
   const gateway =
     kind === 'unsafe-host'
       ? null
@@ -108,13 +123,14 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       const paths = pathsOf(ref)
       if (existsSync(paths.marker)) return ref
       if (existing !== undefined && existing.generation === generation && existing.kind === kind) throw gone()
-      makeSandbox(paths, ref)
+      makeSandbox(paths, ref, (await settle()).user)
       return ref
     },
     async open(ref) {
       const paths = pathsOf(ref)
       finishSwap(paths)
       if (!existsSync(paths.marker) || !existsSync(paths.workspace)) throw gone()
+      await takeOver(paths)
       const root = kind === 'unsafe-host' ? paths.workspace : WORKSPACE
       return createLocalSandbox({ ref, paths, root, client, limits, doors, gateway, trees: trees.of(paths) })
     },
@@ -153,6 +169,20 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
   }
 }
 
+/** Calls `work` once and keeps what it returned; a failure is not kept. */
+function onceSettled<T>(work: () => Promise<T>): () => Promise<T> {
+  let known: Promise<T> | undefined
+  return () => {
+    if (known !== undefined) return known
+    const fresh = work()
+    known = fresh
+    fresh.catch(() => {
+      known = undefined
+    })
+    return fresh
+  }
+}
+
 /** Takes away a project's directory once its last sandbox has left it: its name is the project's id. */
 function removeEmpty(directory: string): void {
   try {
@@ -168,9 +198,11 @@ function gone(): AppError {
 }
 
 /** Every part may be there already; the marker comes last, so a sandbox exists whole or not at all. */
-function makeSandbox(paths: SandboxPaths, ref: SandboxRef): void {
+function makeSandbox(paths: SandboxPaths, ref: SandboxRef, user: CommandUser | null): void {
   for (const part of [paths.jobs, paths.staging]) mkdirSync(part, { recursive: true, mode: 0o700 })
   mkdirSync(paths.workspace, { recursive: true, mode: 0o755 })
+  // What is to be ours alone, checkpoints and files on their way in, stays ours.
+  for (const part of [path.dirname(paths.base), paths.base, paths.jobs, paths.workspace]) giveTo(user, part)
   initShadow(paths.shadow)
   if (!existsSync(paths.marker)) writeWhole(paths.marker, JSON.stringify({ ref, createdAt: Date.now() }))
 }

@@ -7,10 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { AppError } from '../../shared/errors.ts'
 import type { ExecState } from '../types.ts'
-import { checkSocketDirectory, runnerSocketPath } from './layout.ts'
+import { checkSocketDirectory, withShortAddress } from './layout.ts'
+import type { RunnerPlan } from './plan-runner.ts'
 import { createLineSplitter, type NumberedReply, type RunnerReply, type RunnerRequest } from './protocol.ts'
-import type { RunnerArgs } from './runner.ts'
-import { runnerIdentity } from './runner-identity.ts'
 
 export interface RunnerClient {
   /**
@@ -30,6 +29,8 @@ export interface RequestOptions {
 }
 
 interface Connection {
+  /** Of the runner, which serves no requests that name another. */
+  readonly identity: string
   readonly socket: Socket
   readonly pending: Map<number, { resolve(reply: RunnerReply): void; reject(error: Error): void }>
 }
@@ -40,23 +41,22 @@ const POLL_MS = 10
 
 class Disconnected extends Error {}
 
-/** One connection to the runner of a base directory, made when needed and made again when it breaks. */
-export function createRunnerClient(args: RunnerArgs): RunnerClient {
-  const identity = runnerIdentity(args)
-  const socketPath = runnerSocketPath(args.dir, identity)
+/**
+ * One connection to the runner of a base directory, made when needed and made again when it breaks. `settle` is asked before
+ * each connection who the runner is and how it is started.
+ */
+export function createRunnerClient(dir: string, settle: () => Promise<RunnerPlan>): RunnerClient {
   let connection: Promise<Connection | null> | null = null
   let lastId = 0
   let isClosed = false
 
   const open = (mayStart: boolean): Promise<Connection | null> => {
-    checkSocketDirectory(socketPath)
-    const attempt = mayStart ? connectOrStart(socketPath, args) : connectTo(socketPath)
-    const opened = attempt.then((socket) => {
+    const opened = reach(mayStart).then(({ socket, identity }) => {
       if (socket === null) {
         if (connection === opened) connection = null
         return null
       }
-      const made = attach(socket, () => {
+      const made = attach(socket, identity, () => {
         if (connection === opened) connection = null
       })
       return made
@@ -66,6 +66,13 @@ export function createRunnerClient(args: RunnerArgs): RunnerClient {
     })
     connection = opened
     return opened
+  }
+
+  const reach = async (mayStart: boolean): Promise<{ socket: Socket | null; identity: string }> => {
+    const plan = await settle()
+    checkSocketDirectory(plan.socketPath, plan.uid)
+    const socket = mayStart ? await connectOrStart(dir, plan) : await connectTo(plan.socketPath)
+    return { socket, identity: plan.identity }
   }
 
   const send = (to: Connection, request: RunnerRequest, options: RequestOptions): Promise<RunnerReply> => {
@@ -88,7 +95,7 @@ export function createRunnerClient(args: RunnerArgs): RunnerClient {
       })
       options.signal?.addEventListener('abort', onAbort)
       if (to.socket.destroyed) return settle(() => reject(new Disconnected('the command runner went away')))
-      to.socket.write(`${JSON.stringify({ id, identity, ...request })}\n`)
+      to.socket.write(`${JSON.stringify({ id, identity: to.identity, ...request })}\n`)
       if (options.signal?.aborted) onAbort()
     })
   }
@@ -126,7 +133,7 @@ export function createRunnerClient(args: RunnerArgs): RunnerClient {
   }
 }
 
-function attach(socket: Socket, onGone: () => void): Connection {
+function attach(socket: Socket, identity: string, onGone: () => void): Connection {
   const pending: Connection['pending'] = new Map()
   const split = createLineSplitter((line) => {
     const reply = JSON.parse(line) as NumberedReply
@@ -146,48 +153,59 @@ function attach(socket: Socket, onGone: () => void): Connection {
   })
   // A worker may end while a connection is open; whoever waits for an answer holds a timer of its own.
   socket.unref()
-  return { socket, pending }
+  return { identity, socket, pending }
 }
 
 function connectTo(socketPath: string): Promise<Socket | null> {
-  return new Promise((resolve) => {
-    const socket = connect(socketPath)
-    // ENOENT, ECONNREFUSED and a listener that is just closing all mean the same: no runner there.
-    socket.once('error', () => resolve(null))
-    socket.once('connect', () => {
-      socket.removeAllListeners('error')
-      resolve(socket)
-    })
-  })
+  return withShortAddress(
+    socketPath,
+    (address, close) =>
+      new Promise((resolve) => {
+        const socket = connect(address)
+        // ENOENT, ECONNREFUSED and a listener that is just closing all mean the same: no runner there.
+        socket.once('error', () => {
+          close()
+          resolve(null)
+        })
+        socket.once('connect', () => {
+          close()
+          socket.removeAllListeners('error')
+          resolve(socket)
+        })
+      }),
+  )
 }
 
-async function connectOrStart(socketPath: string, args: RunnerArgs): Promise<Socket> {
+async function connectOrStart(dir: string, plan: RunnerPlan): Promise<Socket> {
   const deadline = Date.now() + CONNECT_WAIT_MS
   let child: { exited: boolean } | null = null
   for (;;) {
-    const socket = await connectTo(socketPath)
+    const socket = await connectTo(plan.socketPath)
     if (socket !== null) return socket
     if (Date.now() > deadline) {
-      const log = path.join(args.dir, 'runner.log')
+      const log = path.join(dir, 'runner.log')
       throw new AppError('sandbox_unavailable', `the command runner did not start; its log is ${log}`)
     }
     // One that lost the race for the lock ends at once; the winner is about to listen, or is just ending itself.
-    if (child === null || child.exited) child = startRunner(args)
+    if (child === null || child.exited) child = startRunner(dir, plan)
     await sleep(POLL_MS)
   }
 }
 
 /** Starts the runner in a session of its own. From source it needs the loader that this process itself runs with. */
-function startRunner(args: RunnerArgs): { exited: boolean } {
-  mkdirSync(args.dir, { recursive: true, mode: 0o700 })
+function startRunner(dir: string, plan: RunnerPlan): { exited: boolean } {
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
   const isSource = import.meta.url.endsWith('.ts')
   const program = fileURLToPath(new URL(isSource ? './runner.ts' : './runner.js', import.meta.url))
   const loader = isSource ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href] : []
-  const log = openSync(path.join(args.dir, 'runner.log'), 'a', 0o600)
+  const log = openSync(path.join(dir, 'runner.log'), 'a', 0o600)
   try {
-    const child = spawn(args.nodePath, [...loader, '--max-old-space-size=128', program, JSON.stringify(args)], {
+    const { nodePath } = plan.args
+    const words = [nodePath, ...loader, '--max-old-space-size=128', program, JSON.stringify(plan.args)]
+    const [first = '', ...rest] = plan.commandFor(words)
+    const child = spawn(first, rest, {
       cwd: '/',
-      env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
       stdio: ['ignore', log, log],
       detached: true,
     })

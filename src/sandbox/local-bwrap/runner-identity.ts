@@ -28,8 +28,8 @@ function codeHash(): string {
  * code. It is part of the socket's and the lock's name and of each request, so that a runner which was started with other
  * settings, or by another version, never serves a worker of these.
  */
-export function runnerIdentity(args: RunnerArgs): string {
-  const { dir: _dir, idleMs: _idleMs, ...isolation } = args
+export function runnerIdentity(args: Omit<RunnerArgs, 'socketPath'> & { readonly socketPath?: string }): string {
+  const { dir: _dir, idleMs: _idleMs, socketPath: _socketPath, ...isolation } = args
   const sorted = JSON.stringify(isolation, (_key, value: unknown) =>
     isRecord(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value,
   )

@@ -49,12 +49,17 @@ export function readHardLimits(): HardLimits {
   return { openFiles: hard('Max open files'), processes: hard('Max processes') }
 }
 
+/** Its absence tells a runner that its directory was removed. Pure. */
+export function lockFile(dir: string): string {
+  return path.join(dir, 'runner-lock')
+}
+
 /**
  * Name of the abstract socket that only one runner of a base directory and an identity can hold. The kernel frees it with
  * the process, so it is never stale; the secret in it keeps other users of the host from taking it first.
  */
 export function lockName(dir: string, identity: string): string {
-  const file = path.join(dir, 'runner-lock')
+  const file = lockFile(dir)
   if (!existsSync(file)) {
     const fresh = `${file}.${randomBytes(6).toString('hex')}`
     writeFileSync(fresh, randomBytes(24).toString('hex'), { mode: 0o600 })

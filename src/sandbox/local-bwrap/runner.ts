@@ -6,20 +6,27 @@
  * 1. One runner per base directory and identity (kind, limits, code): the abstract lock socket decides, the loser ends at
  *    once. A runner of another identity finishes its commands; nobody sends it new ones, and it ends when it is idle.
  * 2. The truth about a command is in its files; a worker that cannot reach the socket reads them.
- * 3. It ends by itself when nothing runs and nobody is connected for `idleMs`, or when its base directory is gone.
+ * 3. It ends by itself when nothing runs and nobody is connected for `idleMs`, or when its base directory was emptied.
+ * 4. Started by root it becomes the user of commands before it opens anything, without a way back.
  */
 
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
 import { type CommandTable, createCommandTable, type RunnerOptions } from './command-table.ts'
+import type { CommandUser } from './command-user.ts'
+import { dropRights } from './drop-rights.ts'
 import { checkSocketDirectory, runnerSocketPath, sandboxPaths } from './layout.ts'
 import { serveClient } from './runner-connection.ts'
 import { forgetRunner, livingRunners, runnerIdentity, sweepFifos, writeRunner } from './runner-identity.ts'
-import { lockName, sweepJobs } from './runner-state.ts'
+import { lockFile, lockName, sweepJobs } from './runner-state.ts'
 
 export interface RunnerArgs extends RunnerOptions {
   readonly idleMs: number
+  /** Whom the runner becomes before it does anything; null: it is started by an ordinary user, or without a sandbox. */
+  readonly user: CommandUser | null
+  /** Where it listens, short enough for a socket's address. */
+  readonly socketPath: string
 }
 
 const args = JSON.parse(process.argv[2] ?? '') as RunnerArgs
@@ -53,7 +60,7 @@ function sweep(): void {
 
 async function serve(table: CommandTable): Promise<void> {
   const clients = new Set<Socket>()
-  const socketPath = runnerSocketPath(args.dir, identity)
+  const { socketPath } = args
   let lastBusyAt = Date.now()
   let isEnding = false
 
@@ -90,7 +97,7 @@ async function serve(table: CommandTable): Promise<void> {
     socket.on('close', () => clients.delete(socket))
   })
   mkdirSync(path.dirname(socketPath), { recursive: true, mode: 0o700 })
-  checkSocketDirectory(socketPath)
+  checkSocketDirectory(socketPath, process.getuid?.() ?? 0)
   rmSync(socketPath, { force: true })
   process.umask(0o077)
   if (!(await listen(server, socketPath))) throw new Error(`cannot listen on ${socketPath}`)
@@ -101,7 +108,7 @@ async function serve(table: CommandTable): Promise<void> {
   setInterval(
     () => {
       if (table.size > 0 || clients.size > 0) lastBusyAt = Date.now()
-      if (Date.now() - lastBusyAt >= args.idleMs || !existsSync(args.dir)) end().catch(fail)
+      if (Date.now() - lastBusyAt >= args.idleMs || !existsSync(lockFile(args.dir))) end().catch(fail)
     },
     Math.min(1_000, args.idleMs),
   )
@@ -122,6 +129,8 @@ function askOthersToLeave(): void {
   }
 }
 
+// All code is loaded and nothing is open yet. Without a sandbox commands are whoever started the worker, also root.
+if (args.kind !== 'unsafe-host') dropRights(args.user)
 const lock = createServer((socket) => socket.destroy())
 if (await listen(lock, lockName(args.dir, identity))) {
   sweep()

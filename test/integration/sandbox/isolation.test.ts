@@ -120,14 +120,12 @@ for family in (1, 2, 40, 38):
     expect(after.output).toBe('fine\n')
   })
 
-  test('more processes than allowed end the command with a reason', async () => {
+  test('more processes than allowed are refused or end the command', async () => {
     const small = host.provider({ dir: `${host.dir}/few`, limits: { maxProcesses: 20 } })
     const { sandbox } = await aSandbox(small)
     const { state } = await run(sandbox, 'for i in $(seq 60); do sleep 20 & done 2>/dev/null; wait')
-    // As root the watchdog stops it; an ordinary user's 21st fork fails already.
-    const isRoot = process.getuid?.() === 0
-    if (isRoot) expect(state).toMatchObject({ status: 'killed', reason: expect.stringContaining('20 processes') })
-    else expect(state.status).not.toBe('running')
+    // The 21st fork fails, or the watchdog is quicker; commands are never root's, whose processes nobody counts.
+    expect(state.status).not.toBe('running')
   })
 
   test('memory beyond the limit ends the command as oom, in one process, in many and in /tmp', async () => {

@@ -8,6 +8,7 @@ const host: HostView = {
     { kind: 'bind', source: '/usr', target: '/usr' },
     { kind: 'symlink', source: 'usr/bin', target: '/bin' },
   ],
+  own: [],
   path: '/usr/bin',
 }
 const input = {
