@@ -13,6 +13,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
@@ -64,6 +65,9 @@ export function createJob(dir: string, record: JobRecord, stdin: Uint8Array | nu
     writeFileSync(path.join(fresh, 'spec.json'), JSON.stringify(record), { mode: 0o600 })
     writeFileSync(path.join(fresh, 'log'), '', { mode: 0o600 })
     if (stdin !== null) writeFileSync(path.join(fresh, 'stdin'), stdin, { mode: 0o600 })
+    for (const made of [...readdirSync(fresh).map((name) => path.join(fresh, name)), fresh]) {
+      giveToOwnerOf(path.dirname(dir), made)
+    }
     renameSync(fresh, dir)
     return true
   } catch (error) {

@@ -46,7 +46,7 @@ export async function takeOverDirectory(dir: string, user: CommandUser): Promise
   }
   for (const id of sandboxIds(dir)) {
     const { base, jobs } = sandboxPaths(dir, id)
-    await giveTree(jobs, user)
+    if (!isWhole(jobs, user)) await giveTree(jobs, user)
     giveTo(user, base)
     giveTo(user, path.dirname(base))
   }
@@ -59,6 +59,15 @@ export async function takeOverDirectory(dir: string, user: CommandUser): Promise
 export async function takeOverWorkspace(paths: SandboxPaths, user: CommandUser): Promise<void> {
   if (belongsTo(paths.workspace, user)) return
   await giveTree(paths.workspace, user)
+}
+
+/** Whether the records of all commands are the user's; those that a former runner made last may not be. */
+function isWhole(jobs: string, user: CommandUser): boolean {
+  if (!existsSync(jobs)) return true
+  if (readdirSync(jobs).every((name) => belongsTo(path.join(jobs, name), user))) return belongsTo(jobs, user)
+  // Given back first, so that it is the user's again only when all of it is.
+  lchownSync(jobs, 0, 0)
+  return false
 }
 
 /** A child process does it, from directory to directory without following links, whatever lies there; the top comes last. */
