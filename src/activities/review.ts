@@ -20,6 +20,7 @@ import type { EventScope, NewEvent } from '../events/topics.ts'
 import { isFailing, isWorse } from '../review/check-outcome.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
 import { changedLines } from '../review/diff-lines.ts'
+import { gapsOf } from '../review/evidence-gaps.ts'
 import { checksFailedPrompt, fixPrompt, parseDisputes, rolledBackPrompt } from '../review/fix-prompt.ts'
 import { nextState } from '../review/next-state.ts'
 import { resubmitPrompt, reviewPrompt } from '../review/review-prompt.ts'
@@ -27,9 +28,10 @@ import { SUBMIT_REVIEW, type Submission, submissionIn } from '../review/submit-r
 import { judgeRound, type RoundResult } from '../review/verdict.ts'
 import type { BudgetNeed } from '../shared/budget.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
+import { evidenceOf } from '../shared/evidence.ts'
 import { newId } from '../shared/ids.ts'
 import { isWork } from '../shared/left-out.ts'
-import type { CheckResult, Finding, ReviewState } from '../shared/review.ts'
+import type { CheckResult, Finding, ReviewState, TreeEvidence } from '../shared/review.ts'
 import type { Activities, RoundInput } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
 import { assembleLane } from './open-lane.ts'
@@ -193,7 +195,9 @@ async function askReviewer(
   if (turns.length === 0) {
     const { patch, truncated } = await patchOf(at)
     const requests = await requestsOf(deps.db, input.taskId)
-    const reviewed = { round: input.round, requests, criteria: at.criteria.criteria, checks, open, disputes }
+    const leftOutChecks = at.rounds.find((round) => round.round === input.round)?.plan?.leftOut ?? []
+    const { criteria } = at.criteria
+    const reviewed = { round: input.round, requests, criteria, checks, leftOutChecks, open, disputes }
     // Without an open finding to settle, a round after failing checks judges the whole change, as a first one does.
     const text = reviewPrompt({ ...reviewed, leftOut: at.task.leftOut, patch, patchTruncated: truncated })
     await addNotice(deps.db, lease, { id: newId('req'), lane: name, key: `review:${input.round}`, text })
@@ -275,6 +279,7 @@ async function endRound(
   const findings = result.findings.filter((finding) => !known.has(finding.id))
   const earlierNow = result.findings.filter((finding) => known.has(finding.id))
   const mends = review.status === 'fixing'
+  const evidence = evidenceAfter(at, checks, standing)
   const summary = summaryOf(checks, submission, standing)
   hitCrashPoint('verdict.before_record')
   await finishRound(
@@ -289,10 +294,20 @@ async function endRound(
       settled: earlierNow.map(({ id, state }) => ({ id, state })),
       fixNotice: mends ? { id: newId('req'), text: fixText(input.round, checks, result, standing) } : null,
       ...(standing === null ? {} : { restoredTree: standing.treeHash }),
+      evidence,
     },
-    (settled) => verdictEvents(at, { findings, settled }, { verdict: result.verdict, summary }, review),
+    (settled) => verdictEvents(at, { findings, settled }, { verdict: result.verdict, summary, evidence }, review),
   )
   return review
+}
+
+/** What is proved of the tree that stands after the round, by the checks that ran on exactly that tree. */
+function evidenceAfter(at: Round, checks: readonly CheckResult[], standing: ReviewRound | null): TreeEvidence {
+  const own = at.rounds.find((round) => round.round === at.input.round)
+  const { treeHash } = standing ?? at.input
+  const shown = standing === null ? checks : (standing.checks ?? [])
+  const leftOut = (standing ?? own)?.plan?.leftOut ?? []
+  return { treeHash, evidence: evidenceOf(shown), gaps: gapsOf(shown, leftOut) }
 }
 
 function fixText(
@@ -322,7 +337,11 @@ function summaryOf(
 function verdictEvents(
   at: Round,
   { findings, settled }: { readonly findings: readonly Finding[]; readonly settled: readonly FindingState[] },
-  { verdict, summary }: Pick<RoundResult, 'verdict'> & { readonly summary: string },
+  {
+    verdict,
+    summary,
+    evidence: { evidence, gaps: evidenceGaps },
+  }: Pick<RoundResult, 'verdict'> & { readonly summary: string; readonly evidence: TreeEvidence },
   review: ReviewState,
 ): NewEvent[] {
   const { round, taskId, treeHash } = at.input
@@ -340,7 +359,7 @@ function verdictEvents(
       type: 'review.verdict',
       key: `review.verdict:${taskId}:${round}`,
       scope,
-      payload: { round, verdict, summary, treeHash, review, findings: settled },
+      payload: { round, verdict, summary, treeHash, review, evidence, evidenceGaps, findings: settled },
     },
   ]
 }

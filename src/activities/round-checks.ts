@@ -7,10 +7,12 @@ import type { Lease } from '../db/transaction.ts'
 import type { EventScope, NewEvent } from '../events/topics.ts'
 import { baselineEntry, baselineOf, isFailing, settleCheck } from '../review/check-outcome.ts'
 import { detectChecks } from '../review/checks.ts'
+import { gapsOf } from '../review/evidence-gaps.ts'
 import { mergeChecks } from '../review/project-checks.ts'
 import { detectProjectChecks, notRun, runChecks } from '../review/run-checks.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
+import { evidenceOf } from '../shared/evidence.ts'
 import type { BaselineEntry, CheckPlan, CheckResult, Criteria } from '../shared/review.ts'
 import type { RoundInput } from '../workflows/activities.ts'
 import { BASELINE_RUN, isLent, returnWorkspace, withBorrowedWorkspace } from './borrowed-workspace.ts'
@@ -57,7 +59,8 @@ export async function runRoundChecks(at: CheckedRound): Promise<CheckResult[]> {
       payload: { round, check },
     }),
   )
-  await saveChecks(deps.db, lease, round, { checks: all, review: at.task.review }, events)
+  const evidence = { treeHash: input.treeHash, evidence: evidenceOf(all), gaps: gapsOf(all, plan.leftOut) }
+  await saveChecks(deps.db, lease, round, { checks: all, review: at.task.review, evidence }, events)
   return all
 }
 

@@ -1,6 +1,8 @@
 import { StringDecoder } from 'node:string_decoder'
 import type { StreamEvent } from '../events/topics.ts'
+import { EVIDENCE_WORDS } from '../shared/evidence.ts'
 import { type LeftOut, leftOutText } from '../shared/left-out.ts'
+import type { Evidence, EvidenceGap } from '../shared/review.ts'
 import { clean, createCleaner } from './clean-text.ts'
 
 const COLORS = { dim: 2, bold: 1, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 } as const
@@ -166,9 +168,10 @@ function describe(event: StreamEvent): Described | null {
       return { text: `◦ review, round ${event.round}`, color: 'blue' }
     case 'review.check': {
       const { check } = event
-      const isExcused = check.status === 'failed_before' || check.status === 'flaky'
+      const isExcused = ['failed_before', 'flaky', 'not_run'].includes(check.status)
+      const why = check.reason === undefined ? '' : ` (${oneLine(check.reason)})`
       const color = check.status === 'passed' ? 'green' : isExcused ? 'yellow' : 'red'
-      return { text: `  check ${oneLine(check.name)}: ${check.status} · ${duration(check.durationMs)}`, color }
+      return { text: `  check ${oneLine(check.name)}: ${check.status}${why} · ${duration(check.durationMs)}`, color }
     }
     case 'review.finding': {
       const { finding } = event
@@ -177,8 +180,10 @@ function describe(event: StreamEvent): Described | null {
       return { text: `  ${finding.severity}${at}: ${oneLine(finding.claim)}`, color: 'yellow' }
     }
     case 'review.verdict': {
-      const text = `◦ verdict: ${event.verdict.replaceAll('_', ' ')} · ${oneLine(event.summary)}`
-      return { text, color: event.verdict.startsWith('approved') ? 'green' : 'yellow' }
+      const isApproved = event.verdict.startsWith('approved')
+      const proved = isApproved ? provedBy(event) : ''
+      const text = `◦ verdict: ${event.verdict.replaceAll('_', ' ')}${proved} · ${oneLine(event.summary)}`
+      return { text, color: isApproved && proved === '' ? 'green' : 'yellow' }
     }
     case 'review.skipped':
       return { text: `◦ no review (${event.reason.replaceAll('_', ' ')})`, color: 'dim' }
@@ -194,7 +199,7 @@ function describe(event: StreamEvent): Described | null {
       return { text: event.degraded ? '  (live text is away; steps still arrive)' : '  (live again)', color: 'dim' }
     case 'task.completed':
       return {
-        text: `✔ completed: ${event.outcome.replaceAll('_', ' ')} · ${figures(event)}${alsoChanged(event.leftOut ?? [])}`,
+        text: `✔ completed: ${event.outcome.replaceAll('_', ' ')}${event.outcome.startsWith('approved') ? provedBy(event) : ''} · ${figures(event)}${alsoChanged(event.leftOut ?? [])}`,
         color: 'bold',
       }
     case 'task.failed':
@@ -232,6 +237,13 @@ function figures(end: {
   const tokens = usage.inputTokens + usage.outputTokens + usage.cacheReadTokens + usage.cacheWriteTokens
   const cost = costUsd === null ? '' : ` · $${costUsd.toFixed(4)}`
   return `${diffStat.files} files +${diffStat.added} −${diffStat.removed} · ${count(tokens)} tokens${cost}`
+}
+
+/** What stands beside an approval that not all checks back, with the reasons; nothing where they do or nobody says. */
+function provedBy(end: { evidence?: Evidence; evidenceGaps?: readonly EvidenceGap[] }): string {
+  if (end.evidence === undefined || end.evidence === 'verified') return ''
+  const gaps = (end.evidenceGaps ?? []).map(({ name, reason }) => `${name}: ${reason}`).join('; ')
+  return `, ${EVIDENCE_WORDS[end.evidence]}${gaps === '' ? '' : ` (${oneLine(gaps)})`}`
 }
 
 /** What the diff does not hold; nothing when nothing else changed. */

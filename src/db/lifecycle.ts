@@ -332,7 +332,8 @@ function noteFor(task: Task, ending: TaskEnding): string {
 function endEvent(task: Task, ending: TaskEnding, review: ReviewState, reason: TaskReason | null): NewEvent {
   const scope = { projectId: task.projectId, conversationId: task.conversationId, taskId: task.id }
   const leftOut = task.leftOut.length === 0 ? {} : { leftOut: task.leftOut }
-  const end = { review, usage: task.usage, costUsd: task.costUsd, diffStat: task.diffStat, ...leftOut }
+  const { usage, costUsd, diffStat, evidence, evidenceGaps } = task
+  const end = { review, evidence, evidenceGaps, usage, costUsd, diffStat, ...leftOut }
   const key = `task.end:${task.id}`
   switch (ending.kind) {
     case 'completed':

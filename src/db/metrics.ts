@@ -73,6 +73,9 @@ interface FigureRow {
   issues_remaining: number
   inconclusive: number
   skipped: number
+  verified: number
+  partly: number
+  unverified: number
   review_seconds: number
   work_seconds: number
   reviewer_usd: number
@@ -98,6 +101,8 @@ interface FigureRow {
   task_n: number
 }
 
+/** A completed task with something to prove. */
+const CHANGED = `status = 'completed' AND outcome <> 'no_changes'`
 const IS_OVER = `IN ('completed', 'failed', 'cancelled')`
 /** When an event was told, in milliseconds: its row's own time is that of its transaction's beginning. */
 const TOLD_AT = `(substring(e.data FROM '"at":([0-9]+)'))::float8`
@@ -120,6 +125,7 @@ function figuresSql(inScope: string, bucket: MetricsBucket): string {
   WITH scope AS MATERIALIZED (
     SELECT t.id, t.status, t.outcome, t.created_at, t.started_at, t.finished_at, t.cancel_requested_at, t.cost_usd,
       t.unpriced_calls, t.input_tokens, t.output_tokens, t.cache_read_tokens, t.cache_write_tokens, t.files_changed,
+      CASE WHEN t.evidence_tree = t.latest_tree THEN t.evidence ELSE 'unverified' END AS evidence,
       date_trunc('${bucket}', t.created_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS bucket
     FROM tasks t WHERE ${inScope}),
   rounds AS (
@@ -160,6 +166,7 @@ function figuresSql(inScope: string, bucket: MetricsBucket): string {
     count(*) FILTER (WHERE outcome = 'issues_remaining')::int AS issues_remaining,
     count(*) FILTER (WHERE outcome = 'inconclusive')::int AS inconclusive,
     count(*) FILTER (WHERE outcome IN ('no_changes', 'unreviewed'))::int AS skipped,
+    ${['verified', 'partly', 'unverified'].map((each) => `count(*) FILTER (WHERE ${CHANGED} AND evidence = '${each}')::int AS ${each}`).join(', ')},
     coalesce(sum(review_seconds) FILTER (WHERE is_over), 0)::float8 AS review_seconds, ${sumOf('work_seconds', 'float8')} AS work_seconds,
     coalesce(sum(reviewer_usd) FILTER (WHERE is_over), 0)::float8 AS reviewer_usd,
     coalesce(sum(cost_usd) FILTER (WHERE is_over), 0)::float8 AS over_usd,
@@ -238,6 +245,9 @@ const EMPTY: FigureRow = {
   issues_remaining: 0,
   inconclusive: 0,
   skipped: 0,
+  verified: 0,
+  partly: 0,
+  unverified: 0,
   review_seconds: 0,
   work_seconds: 0,
   reviewer_usd: 0,
@@ -275,6 +285,8 @@ function toFigures(row: FigureRow = EMPTY): Figures {
       issuesRemaining: row.issues_remaining,
       inconclusive: row.inconclusive,
       skipped: row.skipped,
+      evidence: { verified: row.verified, partly: row.partly, unverified: row.unverified },
+      verifiedRate: rate(row.verified, row.verified + row.partly + row.unverified),
       timeShare: rate(row.review_seconds, row.work_seconds),
       costShare: rate(row.reviewer_usd, row.over_usd),
     },

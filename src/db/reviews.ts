@@ -10,6 +10,7 @@ import type {
   Judgement,
   ReviewState,
   RoundVerdict,
+  TreeEvidence,
 } from '../shared/review.ts'
 import { isOver, type TaskStatus } from '../shared/task.ts'
 import { type Db, toDbError } from './client.ts'
@@ -130,12 +131,12 @@ export async function openRound(
   })
 }
 
-/** Stores the results of all checks of a round and the review's state that goes with them. */
+/** Stores the results of all checks of a round, what they prove of its tree and the review's state that goes with them. */
 export async function saveChecks(
   db: Db,
   lease: Lease,
   round: number,
-  save: { readonly checks: readonly CheckResult[]; readonly review: ReviewState },
+  save: { readonly checks: readonly CheckResult[]; readonly review: ReviewState; readonly evidence?: TreeEvidence },
   events: readonly NewEvent[],
 ): Promise<void> {
   await withLease(db, lease, async (tx) => {
@@ -145,8 +146,15 @@ export async function saveChecks(
       JSON.stringify(save.checks),
     ])
     await tx.query('UPDATE tasks SET review = $2 WHERE id = $1', [lease.taskId, JSON.stringify(save.review)])
+    if (save.evidence) await storeEvidence(tx, lease.taskId, save.evidence)
     tx.emit(...events)
   })
+}
+
+async function storeEvidence(tx: Tx, taskId: string, { treeHash, evidence, gaps }: TreeEvidence): Promise<void> {
+  await tx.query('UPDATE tasks SET evidence = $2, evidence_tree = $3, evidence_gaps = $4 WHERE id = $1', [
+    ...[taskId, evidence, treeHash, JSON.stringify(gaps)],
+  ])
 }
 
 export interface FindingState {
@@ -166,6 +174,8 @@ export interface RoundEnding {
   readonly fixNotice: { readonly id: string; readonly text: string } | null
   /** The earlier tree that was put back. */
   readonly restoredTree?: string
+  /** Of the tree that stands after the round. */
+  readonly evidence?: TreeEvidence
 }
 
 /**
@@ -188,6 +198,7 @@ export async function finishRound(
     for (const finding of ending.findings) await insertFinding(tx, lease, ending.round, finding)
     const settled = await settleFindings(tx, ending.settled)
     await tx.query('UPDATE tasks SET review = $2 WHERE id = $1', [lease.taskId, JSON.stringify(ending.review)])
+    if (ending.evidence) await storeEvidence(tx, lease.taskId, ending.evidence)
     if (ending.fixNotice) {
       const lane: Lane = 'coder'
       await insertNotice(tx, lease.taskId, { ...ending.fixNotice, lane, key: `fix:${ending.round}` })

@@ -1,6 +1,6 @@
 import { AppError } from '../shared/errors.ts'
 import type { LeftOut } from '../shared/left-out.ts'
-import type { ReviewState } from '../shared/review.ts'
+import type { Evidence, EvidenceGap, ReviewState } from '../shared/review.ts'
 import type { DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../shared/task.ts'
 import { type Db, toDbError } from './client.ts'
 import { type Page, toPage } from './projects.ts'
@@ -34,6 +34,10 @@ export interface Task {
   readonly diffStat: DiffStat
   /** What changed in places that checkpoints do not hold, as of the last look. */
   readonly leftOut: readonly LeftOut[]
+  /** Of the latest tree: checks of another one prove nothing of it. */
+  readonly evidence: Evidence
+  /** What is missing for `verified`; empty as long as no checks ran on the latest tree. */
+  readonly evidenceGaps: readonly EvidenceGap[]
   readonly cancelRequestedAt: Date | null
   readonly cancelReason: string | null
   readonly createdAt: Date
@@ -71,6 +75,9 @@ export interface TaskRow {
   start_tree: string | null
   latest_tree: string | null
   left_out: string | null
+  evidence: Evidence
+  evidence_tree: string | null
+  evidence_gaps: string | null
   files_changed: number
   lines_added: number
   lines_removed: number
@@ -111,6 +118,7 @@ export function toTask(row: TaskRow): Task {
     contextHash: row.context_hash,
     startTree: row.start_tree,
     latestTree: row.latest_tree,
+    ...evidenceIn(row),
     leftOut: row.left_out === null ? [] : (JSON.parse(row.left_out) as LeftOut[]),
     diffStat: { files: row.files_changed, added: row.lines_added, removed: row.lines_removed },
     cancelRequestedAt: row.cancel_requested_at,
@@ -119,6 +127,13 @@ export function toTask(row: TaskRow): Task {
     startedAt: row.started_at,
     finishedAt: row.finished_at,
   }
+}
+
+function evidenceIn(row: TaskRow): Pick<Task, 'evidence' | 'evidenceGaps'> {
+  if (row.evidence_tree === null || row.evidence_tree !== row.latest_tree)
+    return { evidence: 'unverified', evidenceGaps: [] }
+  const gaps = row.evidence_gaps === null ? [] : (JSON.parse(row.evidence_gaps) as EvidenceGap[])
+  return { evidence: row.evidence, evidenceGaps: gaps }
 }
 
 /** Throws `not_found`, also when the task's project was deleted. */

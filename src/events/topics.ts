@@ -8,7 +8,15 @@
 
 import type { BudgetMark } from '../shared/budget.ts'
 import type { LeftOut } from '../shared/left-out.ts'
-import type { CheckResult, Finding, Judgement, ReviewState, RoundVerdict } from '../shared/review.ts'
+import type {
+  CheckResult,
+  Evidence,
+  EvidenceGap,
+  Finding,
+  Judgement,
+  ReviewState,
+  RoundVerdict,
+} from '../shared/review.ts'
 import type { DiffStat, Outcome, TaskReason, Usage } from '../shared/task.ts'
 
 export const TOPICS = ['messages', 'status', 'file-changes', 'terminal'] as const
@@ -19,6 +27,10 @@ interface TaskEnd {
   readonly outcome?: Outcome
   readonly reason?: TaskReason
   readonly review: ReviewState
+  /** What the checks of the delivered tree proved; events of older workers lack it. */
+  readonly evidence?: Evidence
+  /** What is missing for `verified`, each with its reason. */
+  readonly evidenceGaps?: readonly EvidenceGap[]
   readonly usage: Usage
   readonly costUsd: number | null
   readonly diffStat: DiffStat
@@ -83,6 +95,9 @@ export interface DurablePayloads {
     summary: string
     treeHash: string
     review: ReviewState
+    /** What the checks of the tree that stands proved; events of older workers lack both. */
+    evidence?: Evidence
+    evidenceGaps?: readonly EvidenceGap[]
     /** Where the findings of earlier rounds stand after this one, by the database; events of older workers lack it. */
     findings?: readonly { id: string; state: Finding['state'] }[]
   }

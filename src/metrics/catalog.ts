@@ -30,6 +30,11 @@ export const SHARED_METRICS = {
     labels: ['code'],
   },
   keelson_review_verdicts_total: { kind: 'counter', help: 'Review rounds that ended', labels: ['verdict'] },
+  keelson_tasks_evidence_total: {
+    kind: 'counter',
+    help: 'Completed tasks that changed something, by what the checks of their files proved',
+    labels: ['evidence'],
+  },
   keelson_tool_calls_total: { kind: 'counter', help: 'Tool calls that ended', labels: ['tool', 'status'] },
   keelson_tool_call_seconds: { kind: 'histogram', help: 'Time of a tool call', labels: ['tool'], buckets: LONG },
   keelson_sandbox_starts_total: {

@@ -16,7 +16,10 @@ type Look = { readonly [Type in DurableType]?: (payload: DurablePayloads[Type]) 
 export function createEventObserver(metrics: Shared): (events: readonly StoredEvent[]) => void {
   const ended = metrics.keelson_tasks_ended_total
   const look: Look = {
-    'task.completed': ({ outcome }) => ended.inc({ outcome }),
+    'task.completed': ({ outcome, evidence }) => {
+      ended.inc({ outcome })
+      if (outcome !== 'no_changes' && evidence) metrics.keelson_tasks_evidence_total.inc({ evidence })
+    },
     'task.failed': () => ended.inc({ outcome: 'failed' }),
     'task.cancelled': () => ended.inc({ outcome: 'cancelled' }),
     'task.resumed': () => metrics.keelson_tasks_resumed_total.inc(),

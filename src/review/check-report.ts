@@ -5,7 +5,7 @@ import { fence } from './fence.ts'
 export function checkReport(checks: readonly CheckResult[]): string {
   return checks
     .map((check) => {
-      const line = `- ${check.name} (${fence1(check.command)}): ${resultOf(check)}`
+      const line = `- ${check.name} (${fence1(check.command)}): ${checkSentence(check)}`
       if (check.status === 'passed' || check.output === '') return line
       return `${line}\n${fence(check.output, 'output')}`
     })
@@ -20,7 +20,8 @@ function fence1(command: string): string {
   return `${marks}${space}${command.replaceAll('\n', ' ')}${space}${marks}`
 }
 
-function resultOf(check: CheckResult): string {
+/** What became of a check, as the end of a sentence that begins with its name. */
+export function checkSentence(check: CheckResult): string {
   switch (check.status) {
     case 'passed':
       return 'passed'

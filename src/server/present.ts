@@ -54,6 +54,8 @@ export function presentTask(task: Task, workers: Workers) {
     ...(task.outcome === null ? {} : { outcome: task.outcome }),
     ...(task.reason === null ? {} : { reason: task.reason }),
     review: task.review,
+    evidence: task.evidence,
+    ...(task.evidenceGaps.length === 0 ? {} : { evidenceGaps: task.evidenceGaps }),
     usage: task.usage,
     costUsd: task.costUsd,
     ...(task.estimatedUsd > 0 ? { estimatedUsd: task.estimatedUsd } : {}),
@@ -75,10 +77,32 @@ export function presentCheckpoint(checkpoint: Checkpoint) {
 }
 
 export function presentRound(round: ReviewRound) {
-  const { round: number, treeHash, checks, verdict, summary, restoredTree, findings, createdAt, finishedAt } = round
+  const {
+    round: number,
+    treeHash,
+    plan,
+    checks,
+    verdict,
+    summary,
+    restoredTree,
+    findings,
+    createdAt,
+    finishedAt,
+  } = round
   const times = { createdAt: createdAt.toISOString(), finishedAt: finishedAt?.toISOString() ?? null }
   const rolledBack = restoredTree === null ? {} : { rolledBackTo: restoredTree }
-  return { round: number, treeHash, checks: checks ?? [], verdict, summary, ...rolledBack, findings, ...times }
+  const leftOut = plan === null || plan.leftOut.length === 0 ? {} : { leftOutChecks: plan.leftOut }
+  return {
+    round: number,
+    treeHash,
+    checks: checks ?? [],
+    ...leftOut,
+    verdict,
+    summary,
+    ...rolledBack,
+    findings,
+    ...times,
+  }
 }
 
 export function presentContext(context: StoredContext) {

@@ -246,6 +246,13 @@ export const TaskSchema = z
     outcome: z.string().optional(),
     reason: z.object({ code: z.string(), message: z.string() }).optional(),
     review: ReviewStateSchema,
+    evidence: z
+      .enum(['verified', 'partly', 'unverified'])
+      .openapi({ description: 'What the checks of the delivered tree proved' }),
+    evidenceGaps: z
+      .array(z.object({ name: z.string(), reason: z.string() }))
+      .optional()
+      .openapi({ description: 'What is missing for verified, each with its reason' }),
     usage: z.object({
       inputTokens: z.number(),
       outputTokens: z.number(),

@@ -39,6 +39,10 @@ export interface Figures {
     readonly inconclusive: number
     /** Tasks that ended without a review: nothing had changed, or it was switched off. */
     readonly skipped: number
+    /** Completed tasks that changed something, by what the checks of their delivered files proved. */
+    readonly evidence: { readonly verified: number; readonly partly: number; readonly unverified: number }
+    /** The verified ones among them. */
+    readonly verifiedRate: number | null
     /** Checks and reviewer: their share of the time and cost of the tasks that are over. */
     readonly timeShare: number | null
     readonly costShare: number | null

@@ -96,6 +96,22 @@ export interface BaselineEntry extends Check {
   readonly state?: 'absent' | 'cannot_run' | 'timed_out' | undefined
 }
 
+/** What the checks of a tree prove: all passed, some did not or could not be run, or none ran to its end. */
+export type Evidence = 'verified' | 'partly' | 'unverified'
+
+/** What is missing for `verified`. */
+export interface EvidenceGap {
+  readonly name: string
+  readonly reason: string
+}
+
+/** What the checks of one tree came to. */
+export interface TreeEvidence {
+  readonly treeHash: string
+  readonly evidence: Evidence
+  readonly gaps: readonly EvidenceGap[]
+}
+
 export type RoundVerdict = 'approved' | 'approved_with_notes' | 'issues_found' | 'checks_failed' | 'inconclusive'
 
 export type ReviewStatus =

@@ -32,6 +32,8 @@ export function newTask(id: string, event: { conversationId?: string; at: number
     checkpoints: [],
     diffStat: NO_DIFF,
     leftOut: [],
+    evidence: null,
+    evidenceGaps: [],
     usage: NO_USAGE,
     costUsd: 0,
     retrying: null,
@@ -247,6 +249,8 @@ function endTask(task: TaskView, event: Extract<Durable, { type: `task.${string}
     costUsd: event.costUsd,
     diffStat: event.diffStat,
     leftOut: event.leftOut ?? task.leftOut,
+    evidence: event.evidence ?? null,
+    evidenceGaps: event.evidenceGaps ?? [],
     killed: event.type === 'task.cancelled' ? event.killed : [],
   }
 }

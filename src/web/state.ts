@@ -1,5 +1,5 @@
 import type { LeftOut } from '../shared/left-out.ts'
-import type { CheckResult, Finding, ReviewState, RoundVerdict } from '../shared/review.ts'
+import type { CheckResult, Evidence, EvidenceGap, Finding, ReviewState, RoundVerdict } from '../shared/review.ts'
 import type { DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../shared/task.ts'
 
 /**
@@ -156,6 +156,9 @@ export interface TaskView {
   readonly diffStat: DiffStat
   /** What changed in places that checkpoints do not hold. */
   readonly leftOut: readonly LeftOut[]
+  /** What the checks of the delivered tree proved; null: an older server or event did not say. */
+  readonly evidence: Evidence | null
+  readonly evidenceGaps: readonly EvidenceGap[]
   readonly usage: Usage
   readonly costUsd: number | null
   /** The model call that is being waited for again, until its turn goes on. */

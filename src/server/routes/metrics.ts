@@ -43,6 +43,8 @@ const FigureFields = {
     issuesRemaining: Count,
     inconclusive: Count,
     skipped: Count,
+    evidence: z.object({ verified: Count, partly: Count, unverified: Count }),
+    verifiedRate: Rate,
     timeShare: Rate,
     costShare: Rate,
   }),

@@ -3,7 +3,7 @@
 import type { Environment, SetupStatus, ShownSetupCommand } from '../../shared/environment.ts'
 import type { LeftOut } from '../../shared/left-out.ts'
 import type { Metrics, MetricsBucket } from '../../shared/metrics.ts'
-import type { CheckResult, Finding, ReviewState, RoundVerdict } from '../../shared/review.ts'
+import type { CheckResult, Evidence, EvidenceGap, Finding, ReviewState, RoundVerdict } from '../../shared/review.ts'
 import type { Budget, DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../../shared/task.ts'
 
 export type { Budget, CheckResult, DiffStat, Finding, Metrics, MetricsBucket, ReviewState, Usage }
@@ -80,6 +80,8 @@ export interface ApiTask {
   readonly outcome?: Outcome
   readonly reason?: TaskReason
   readonly review: ReviewState
+  readonly evidence?: Evidence
+  readonly evidenceGaps?: readonly EvidenceGap[]
   readonly usage: Usage
   readonly costUsd: number | null
   readonly diffStat: DiffStat

@@ -82,6 +82,11 @@ function Overview({ metrics }: { metrics: Metrics }) {
           note={`${review.approvedAfterFixes} more after fixes, of ${review.tasksReviewed} reviewed`}
         />
         <Figure
+          name="Verified"
+          value={percent(review.verifiedRate)}
+          note={`${review.evidence.partly} partly, ${review.evidence.unverified} without a check`}
+        />
+        <Figure
           name="Review rounds"
           value={String(review.rounds)}
           note={`${review.issuesRemaining} ended with issues, ${review.inconclusive} inconclusive`}

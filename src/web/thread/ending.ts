@@ -1,3 +1,4 @@
+import { EVIDENCE_WORDS } from '../../shared/evidence.ts'
 import type { Outcome } from '../../shared/task.ts'
 import type { TaskView } from '../state.ts'
 
@@ -28,8 +29,11 @@ const OUTCOMES: Readonly<Record<Outcome, Omit<Ending, 'note'> & { note?: string 
   unreviewed: { title: 'Done, not reviewed', tone: 'neutral', note: 'Reviews are switched off for this project.' },
 }
 
-/** How an ended task ended, in words. */
-export function endingOf(task: Pick<TaskView, 'status' | 'outcome' | 'reason' | 'killed'>): Ending {
+type Ended = Pick<TaskView, 'status' | 'outcome' | 'reason' | 'killed'> &
+  Partial<Pick<TaskView, 'evidence' | 'evidenceGaps'>>
+
+/** How an ended task ended, in words. An approval that no check backs never looks like one that all checks back. */
+export function endingOf(task: Ended): Ending {
   const reason = task.reason?.message ?? null
   if (task.status === 'failed') return { title: 'Failed', tone: 'bad', note: reason }
   if (task.status === 'cancelled') {
@@ -40,5 +44,15 @@ export function endingOf(task: Pick<TaskView, 'status' | 'outcome' | 'reason' | 
   }
   if (task.outcome === null) return { title: 'Done', tone: 'neutral', note: reason }
   const { title, tone, note } = OUTCOMES[task.outcome]
+  const evidence = task.evidence ?? null
+  if (tone === 'good' && evidence !== null && evidence !== 'verified') {
+    return { title: `${title}, ${EVIDENCE_WORDS[evidence]}`, tone: 'warn', note: reason ?? gapsNote(task) }
+  }
   return { title, tone, note: reason ?? note ?? null }
+}
+
+function gapsNote({ evidence, evidenceGaps = [] }: Ended): string {
+  const gaps = evidenceGaps.map(({ name, reason }) => `${name}: ${reason}`).join('; ')
+  const what = evidence === 'partly' ? 'Not every check passed' : 'No check has run to its end'
+  return `${what} on the files as they are now${gaps === '' ? '' : ` (${gaps})`}.`
 }

@@ -6,10 +6,9 @@ import type { PanelTarget } from '../panels/panel.ts'
 import type { RoundView } from '../state.ts'
 import { Markdown } from '../text/markdown.tsx'
 import { revealHidden, revealReordering } from '../text/reveal-hidden.ts'
-import { Badge } from '../ui/badge.tsx'
 import { classNames } from '../ui/class-names.ts'
 import { formatDuration } from '../ui/format.ts'
-import { FindingBadges, verdictTone } from '../ui/review-badges.tsx'
+import { FindingBadges, VerdictBadge } from '../ui/review-badges.tsx'
 import { Spinner } from '../ui/spinner.tsx'
 
 interface RoundCardProps {
@@ -17,14 +16,6 @@ interface RoundCardProps {
   /** Whether its task still runs, so that a round without a verdict is being judged. */
   readonly isLive: boolean
   readonly navigate: (target: PanelTarget) => void
-}
-
-const VERDICTS: Readonly<Record<string, string>> = {
-  approved: 'Approved',
-  approved_with_notes: 'Approved with notes',
-  issues_found: 'Issues found',
-  checks_failed: 'Checks failed',
-  inconclusive: 'Inconclusive',
 }
 
 /** One review: the checks that the harness ran, what the reviewer found, and the verdict on which tree. */
@@ -38,7 +29,7 @@ export function RoundCard({ round, isLive, navigate }: RoundCardProps) {
       <header className="flex flex-wrap items-center gap-2 border-b border-line bg-sunken px-3 py-2">
         <ShieldCheck aria-hidden="true" className="size-4 text-accent" />
         <h2 className="text-sm font-semibold">Review {round.round}</h2>
-        {verdict !== null && <Badge tone={verdictTone(verdict)}>{VERDICTS[verdict] ?? verdict}</Badge>}
+        {verdict !== null && <VerdictBadge verdict={verdict} checks={round.checks} />}
         {verdict === null && isLive && (
           <span className="flex items-center gap-1.5 text-xs text-muted">
             <Spinner className="size-3 text-accent" />

@@ -1,4 +1,5 @@
-import type { Finding, RoundVerdict } from '../../shared/review.ts'
+import { EVIDENCE_WORDS, evidenceOf } from '../../shared/evidence.ts'
+import type { CheckResult, Finding, RoundVerdict } from '../../shared/review.ts'
 import { Badge, type Tone } from './badge.tsx'
 
 const SEVERITIES: Readonly<Record<Finding['severity'], Tone>> = { blocking: 'bad', important: 'warn', note: 'neutral' }
@@ -26,7 +27,17 @@ export function FindingBadges({ finding }: { finding: Pick<Finding, 'severity' |
   )
 }
 
-/** The colour of a round's verdict; a newer server may know others. */
-export function verdictTone(verdict: string): Tone {
-  return Object.hasOwn(VERDICTS, verdict) ? VERDICTS[verdict as RoundVerdict] : 'neutral'
+/** A round's verdict with what its checks proved: an approval that they do not back is never plain green. */
+export function VerdictBadge({ verdict, checks }: { verdict: string; checks: readonly Pick<CheckResult, 'status'>[] }) {
+  const words = verdict.replaceAll('_', ' ')
+  // A newer server may know others.
+  const tone = Object.hasOwn(VERDICTS, verdict) ? VERDICTS[verdict as RoundVerdict] : 'neutral'
+  const evidence = evidenceOf(checks)
+  const isBacked = tone !== 'good' || evidence === 'verified'
+  return (
+    <>
+      <Badge tone={isBacked ? tone : 'warn'}>{`${words.slice(0, 1).toUpperCase()}${words.slice(1)}`}</Badge>{' '}
+      {!isBacked && <Badge tone="warn">{EVIDENCE_WORDS[evidence]}</Badge>}
+    </>
+  )
 }

@@ -98,6 +98,9 @@ describe('the figures of a scripted day of 30 tasks', () => {
         issuesRemaining: 2,
         inconclusive: 2,
         skipped: 5,
+        // 15 approved; 2 with notes, 2 with issues; 2 inconclusive, 2 unreviewed.
+        evidence: { verified: 15, partly: 4, unverified: 4 },
+        verifiedRate: 0.6522,
         timeShare: 0,
         costShare: 0,
       },

@@ -1,7 +1,7 @@
 /** The figures of a plan, counted from the plan alone: no SQL, nothing of the program but its types. */
 
 import type { DurationFigures, Fate, Figures, Metrics } from '../../../src/shared/metrics.ts'
-import { BROKEN, type PlannedTask, REVIEWER_USD, USAGE } from './scripted-day.ts'
+import { BROKEN, type PlannedTask, provedBy, REVIEWER_USD, USAGE } from './scripted-day.ts'
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
 const share = (part: number, whole: number) => (whole === 0 ? null : Number((part / whole).toFixed(4)))
@@ -42,6 +42,15 @@ export function handCount(tasks: readonly PlannedTask[]): Figures {
   const unpricedCalls = sum(tasks.filter((task) => task.costUsd === null).map(callsOf))
   const usd = sum(tasks.map(usdOf))
   const coder = sum(tasks.map((task) => task.turns.length))
+  const changed = tasks.filter((task) => !['running', 'failed', 'cancelled', 'no_changes'].includes(task.end))
+  const proved = (evidence: string) =>
+    changed.filter((task) => {
+      const last = task.rounds.at(-1)
+      return (
+        (last !== undefined && task.firstChangeAt !== undefined ? provedBy(last.verdict) : 'unverified') === evidence
+      )
+    }).length
+  const evidence = { verified: proved('verified'), partly: proved('partly'), unverified: proved('unverified') }
   return {
     tasks: {
       total: tasks.length,
@@ -58,6 +67,8 @@ export function handCount(tasks: readonly PlannedTask[]): Figures {
       issuesRemaining: ended('issues_remaining').length,
       inconclusive: ended('inconclusive').length,
       skipped: ended('no_changes', 'unreviewed').length,
+      evidence,
+      verifiedRate: share(evidence.verified, changed.length),
       timeShare: share(
         sum(over.flatMap((task) => task.rounds.map((round) => round.seconds))),
         sum(over.map((task) => task.seconds)),

@@ -16,7 +16,7 @@ import { finishRound, openRound } from '../../../src/db/reviews.ts'
 import { getTask } from '../../../src/db/tasks.ts'
 import type { Lease } from '../../../src/db/transaction.ts'
 import { newId } from '../../../src/shared/ids.ts'
-import type { Finding, RoundVerdict } from '../../../src/shared/review.ts'
+import type { Evidence, Finding, RoundVerdict } from '../../../src/shared/review.ts'
 import type { Outcome } from '../../../src/shared/task.ts'
 import type { TestDb } from '../../support/database.ts'
 import { aStoredReply } from '../../support/replies.ts'
@@ -312,6 +312,11 @@ async function playTool(db: TestDb, lease: Lease, turn: JournalTurn, id: string,
   ])
 }
 
+/** What the checks of a round with this verdict proved on this day. */
+export function provedBy(verdict: string): Evidence {
+  return verdict === 'approved' ? 'verified' : verdict === 'inconclusive' ? 'unverified' : 'partly'
+}
+
 async function playRound(
   db: TestDb,
   task: RunningTask,
@@ -334,7 +339,9 @@ async function playRound(
     evidence: 'e',
     ...(finding.criterionId === undefined ? {} : { criterionId: finding.criterionId }),
   }))
-  const ending = { round, verdict: planned.verdict, summary: 's', review, findings, settled: [], fixNotice: null }
+  const evidence = { treeHash: 'after', evidence: provedBy(planned.verdict), gaps: [] }
+  const base = { round, verdict: planned.verdict, summary: 's', review, findings }
+  const ending = { ...base, settled: [], fixNotice: null, evidence }
   await finishRound(db, lease, ending, () => [])
   for (const [index, { human }] of planned.findings.entries()) {
     if (human === undefined) continue

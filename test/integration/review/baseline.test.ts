@@ -53,10 +53,49 @@ describe('the baseline', () => {
     const task = await aReviewedTask(host, { ...project({ test: PASS }) })
     await task.work({ 'a.txt': 'x\n' })
     await task.check(1)
-    const execs = (await task.sandbox.execs(task.taskId)).map((exec) => exec.execId.split('-')[0])
+    const execs = (await task.sandbox.execs(task.taskId))
+      .map((exec) => exec.execId.split('-')[0])
+      .filter((name) => name !== 'look')
     expect({ execs: execs.sort(), baseline: await readBaseline(host.db, task.taskId) }).toEqual({
       execs: ['check', 'detect'],
       baseline: [],
+    })
+  })
+
+  test('a check that ends on neither tree is timed out: no fix is asked for, nothing is proved, and it is not waited for again', async () => {
+    const task = await aReviewedTask(host, { ...project({ test: 'sh test.sh' }), 'test.sh': 'exit 1\n' })
+    const entry = { name: 'test', command: 'npm test', failed: true, state: 'timed_out' }
+    await host.db.pool.query('UPDATE tasks SET baseline = $2 WHERE id = $1', [task.taskId, JSON.stringify([entry])])
+    await task.work({ 'a.txt': 'x\n' })
+    const { failed } = await task.check(1)
+    const { evidence, evidenceGaps } = await task.task()
+    const execs = (await task.sandbox.execs(task.taskId)).filter((exec) => exec.execId.startsWith('check-'))
+    expect({ failed, statuses: await statuses(task, 1), evidence, evidenceGaps, execs }).toEqual({
+      failed: 0,
+      statuses: { test: 'timed_out' },
+      evidence: 'unverified',
+      evidenceGaps: [{ name: 'test', reason: 'did not end within its time, and did not before the task began either' }],
+      execs: [],
+    })
+  })
+
+  test('what is proved of a tree is not said of the next one', async () => {
+    const task = await aReviewedTask(host, { ...project({ test: PASS, lint: 'no-such-program' }) })
+    await task.work({ 'a.txt': 'x\n' })
+    await task.check(1)
+    const judged = await task.task()
+    await task.work({ 'a.txt': 'y\n' })
+    const { evidence, evidenceGaps } = await task.task()
+    expect({
+      statuses: await statuses(task, 1),
+      judged: [judged.evidence, judged.evidenceGaps],
+      evidence,
+      evidenceGaps,
+    }).toEqual({
+      statuses: { test: 'passed', lint: 'not_run' },
+      judged: ['partly', [{ name: 'lint', reason: 'no-such-program is not installed in the sandbox' }]],
+      evidence: 'unverified',
+      evidenceGaps: [],
     })
   })
 

@@ -48,6 +48,28 @@ describe('the printer', () => {
     expect(text).toBe('Hello you\n')
   })
 
+  test('says beside an approval what no check has proved', () => {
+    const end = { outcome: 'approved', diffStat: { files: 1, added: 1, removed: 0 }, costUsd: null }
+    const usage = { inputTokens: 1, outputTokens: 1, cacheReadTokens: 0, cacheWriteTokens: 0 }
+    const gaps = { evidence: 'unverified', evidenceGaps: [{ name: 'test', reason: 'jest is not installed' }] }
+    const check = { name: 'test', status: 'not_run', reason: 'jest is not installed', durationMs: 0 }
+    expect(
+      printed(
+        { type: 'review.check', round: 1, check },
+        { type: 'review.verdict', round: 1, verdict: 'approved', summary: 'Fine.', ...gaps },
+        { type: 'task.completed', ...end, usage, ...gaps },
+        { type: 'task.completed', ...end, usage, evidence: 'verified', evidenceGaps: [] },
+      ),
+    ).toBe(
+      [
+        '  check test: not_run (jest is not installed) · 0 ms',
+        '◦ verdict: approved, unverified (test: jest is not installed) · Fine.',
+        '✔ completed: approved, unverified (test: jest is not installed) · 1 files +1 −0 · 2 tokens',
+        '✔ completed: approved · 1 files +1 −0 · 2 tokens\n',
+      ].join('\n'),
+    )
+  })
+
   test('does not repeat the final message, and shows it when nothing was seen before', () => {
     expect(printed(completed('Done.', false), completed('Done.', true))).toBe('Done.\n')
     expect(printed(completed('Done.', true))).toBe('Done.\n')

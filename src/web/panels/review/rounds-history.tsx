@@ -6,7 +6,7 @@ import { VisibleText } from '../../code/visible-text.tsx'
 import { Badge, type Tone } from '../../ui/badge.tsx'
 import { classNames } from '../../ui/class-names.ts'
 import { formatDuration } from '../../ui/format.ts'
-import { verdictTone } from '../../ui/review-badges.tsx'
+import { VerdictBadge } from '../../ui/review-badges.tsx'
 import { EmptyState } from '../../ui/states.tsx'
 import type { PanelProps } from '../panel.ts'
 import { FindingCard } from './finding-card.tsx'
@@ -74,9 +74,7 @@ function Round({
     >
       <header className="flex flex-wrap items-center gap-2">
         <h3 className="text-sm font-semibold">{`Round ${round.round}`}</h3>
-        {round.verdict !== null && (
-          <Badge tone={verdictTone(round.verdict)}>{round.verdict.replaceAll('_', ' ')}</Badge>
-        )}
+        {round.verdict !== null && <VerdictBadge verdict={round.verdict} checks={round.checks} />}
         <span className="flex-1" />
         <span className="font-mono text-xs text-faint" title={`tree ${round.treeHash}`}>
           {round.treeHash.slice(0, 10)}
