@@ -21,10 +21,15 @@ export interface OpenDirectory {
   close(): void
 }
 
+/** Whether a name is the same as text and in bytes. Pure. */
+export function isPlain(name: ByteName): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range of bytes that are the same in both encodings
+  return /^[\x00-\x7f]*$/.test(name)
+}
+
 /** A path as the file system calls take it: text as long as it is plain, which is quicker, else its bytes. */
 export function toFsPath(path: ByteName): string | Buffer {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range of bytes that are the same in both encodings
-  return /^[\x00-\x7f]*$/.test(path) ? path : Buffer.from(path, 'latin1')
+  return isPlain(path) ? path : Buffer.from(path, 'latin1')
 }
 
 /** How a byte name is shown and stored: as UTF-8, U+FFFD where it is none. */

@@ -37,8 +37,11 @@ export function isCacheName(name: ByteName): boolean {
   return CACHES.has(name) && !BUILT.has(name)
 }
 
+/** The names beside a directory. */
+type Siblings = Pick<ReadonlySet<ByteName>, 'has'>
+
 /** Why a directory is left out of checkpoints, as far as its name says; null: it is not. Pure. */
-export function leftOutKind(name: ByteName, siblings: ReadonlySet<ByteName>): LeftOutKind | null {
+export function leftOutKind(name: ByteName, siblings: Siblings): LeftOutKind | null {
   if (DEPENDENCIES.has(name)) return 'dependencies'
   if (isCacheName(name)) return 'cache'
   if (CACHES.has(name)) return 'build'
@@ -47,7 +50,7 @@ export function leftOutKind(name: ByteName, siblings: ReadonlySet<ByteName>): Le
 }
 
 /** Whether versions before this one left a directory out, whatever git said of it. Pure. */
-export function wasLeftOut(name: ByteName, siblings: ReadonlySet<ByteName>): boolean {
+export function wasLeftOut(name: ByteName, siblings: Siblings): boolean {
   return name === '.git' || leftOutKind(name, siblings) !== null
 }
 

@@ -4,6 +4,7 @@ import type { LeftOutKind } from '../../shared/left-out.ts'
 import {
   type ByteName,
   ifPossible,
+  isPlain,
   type OpenDirectory,
   openChild,
   openRoot,
@@ -141,13 +142,14 @@ class Walk {
   async #directory(here: OpenDirectory, place: Place): Promise<{ hash: string } | null> {
     const { at, depth } = place
     if (this.#seen > MAX_ENTRIES) return this.#skip(at)
-    const names = readNames(here, MAX_NAMES)
+    const before = this.#cache.get(at)
+    const own = numbersOf(here)
+    const names = before !== undefined && isSameDirectory(own, before.own) ? before.names : readNames(here, MAX_NAMES)
     if (names === null || names === 'many') return this.#skip(at)
     const isRepository = !place.isTrackedOnly && names.includes('.git')
     const repository = isRepository ? (readRepository(here, at) ?? place.repository) : place.repository
     const inner: Place = { ...place, repository }
-    const listing = new Listing(names, this.#cache.get(at))
-    const siblings = new Set(names)
+    const listing = new Listing(names, before)
     const prefix = at === '' ? '' : `${at}/`
     const plain = `${this.#workspace}/${prefix}`
     const base = plain.length < MAX_PLAIN_PATH && typeof toFsPath(plain) === 'string' ? plain : null
@@ -157,14 +159,14 @@ class Walk {
       const stat = (base === null ? null : quickStat(base, name)) ?? statChild(here, name)
       if (stat === null) continue
       if (stat.isDirectory()) {
-        const child = await this.#child(here, { name, path, siblings }, inner, depth)
+        const child = await this.#child(here, { name, path, names }, inner, depth)
         if (child !== null) listing.set(index, directoryMode(stat.mode), child, null)
       } else if (this.#counts(path, name, place)) {
         await this.#file(here, { name, path, index }, stat, listing)
       }
     }
     if (at !== '' && listing.isEmpty && !isWorthKeeping(names, place)) return null
-    const directory = await listing.finish(this.#store)
+    const directory = await listing.finish(this.#store, own)
     this.#fresh.set(at, directory)
     return { hash: directory.tree }
   }
@@ -184,13 +186,13 @@ class Walk {
   /** A directory's tree; null when it is left out, or holds nothing that counts. */
   async #child(
     here: OpenDirectory,
-    { name, path, siblings }: { name: ByteName; path: ByteName; siblings: ReadonlySet<ByteName> },
+    { name, path, names }: { name: ByteName; path: ByteName; names: readonly ByteName[] },
     place: Place,
     depth: number,
   ): Promise<string | null> {
     const { repository } = place
     if (name === '.git') return place.isTrackedOnly ? null : await this.#gitDirectory(here, path)
-    const kind = place.isTrackedOnly ? null : leftOutKind(name, siblings)
+    const kind = place.isTrackedOnly ? null : leftOutKind(name, { has: (sibling) => names.includes(sibling) })
     let isTrackedOnly = place.isTrackedOnly
     if (isTrackedOnly && !repository?.tracked.directories.has(within(repository, path))) return null
     if (kind !== null) {
@@ -240,7 +242,7 @@ class Walk {
         }
       }
       if (listing.isEmpty) return null
-      const directory = await listing.finish(this.#store)
+      const directory = await listing.finish(this.#store, null)
       this.#fresh.set(path, directory)
       return directory.tree
     } finally {
@@ -328,32 +330,46 @@ class Listing {
     this.#modes[index] = mode
     this.#count++
     if (stat === null) return
-    this.#stats.set([stat.ino, stat.size, stat.mtimeMs, stat.ctimeMs], index * STAT_NUMBERS)
+    const at = index * STAT_NUMBERS
+    this.#stats[at] = stat.ino
+    this.#stats[at + 1] = stat.size
+    this.#stats[at + 2] = stat.mtimeMs
+    this.#stats[at + 3] = stat.ctimeMs
   }
 
-  async finish(store: ObjectStore): Promise<CachedDirectory> {
+  async finish(store: ObjectStore, own: CachedDirectory['own']): Promise<CachedDirectory> {
     const [names, stats, hashes, modes] = [this.#names, this.#stats, this.#hashes, this.#modes]
     const before = this.#before
     const isSame =
       before !== undefined &&
       this.#places === null &&
       hashes.every((hash, index) => hash === before.hashes[index] && modes[index] === before.modes[index])
-    if (isSame) return { names: before.names, stats, hashes: before.hashes, modes: before.modes, tree: before.tree }
+    if (isSame)
+      return { own, names: before.names, stats, hashes: before.hashes, modes: before.modes, tree: before.tree }
     const entries: TreeEntry[] = names.flatMap((name, index) => {
       const [mode = '', hash = ''] = [modes[index], hashes[index]]
       return hash === '' ? [] : [{ mode, name, hash }]
     })
-    return { names, stats, hashes, modes, tree: await store.putTree(entries) }
+    return { own, names, stats, hashes, modes, tree: await store.putTree(entries) }
   }
 }
 
+/** What tells whether names came or went; null when they may do so again within the same tick of the file clock. */
+function numbersOf({ stat }: OpenDirectory): CachedDirectory['own'] {
+  return stat.ctimeMs + RACY_MS < Date.now() ? [stat.ino, stat.mtimeMs, stat.ctimeMs] : null
+}
+
+function isSameDirectory(a: CachedDirectory['own'], b: CachedDirectory['own']): boolean {
+  return a !== null && b !== null && a[0] === b[0] && a[1] === b[1] && a[2] === b[2]
+}
+
 function sameNames(a: readonly ByteName[], b: readonly ByteName[]): boolean {
-  return a.length === b.length && a.every((name, index) => name === b[index])
+  return a === b || (a.length === b.length && a.every((name, index) => name === b[index]))
 }
 
 /** Only looks, so it may be led astray by a rename: what is there then has other numbers and is looked at by descriptor. */
 function quickStat(base: string, name: ByteName): Stats | null {
-  const path = toFsPath(base + name)
+  const path = isPlain(name) ? base + name : toFsPath(base + name)
   return ifPossible(() => lstatSync(path, { throwIfNoEntry: false }) ?? null)
 }
 

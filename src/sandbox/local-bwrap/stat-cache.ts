@@ -13,6 +13,8 @@ import type { ByteName } from './descriptors.ts'
 export const STAT_NUMBERS = 4
 
 export interface CachedDirectory {
+  /** Inode, mtime and ctime of the directory itself when its names were read; null: they are to be read again. */
+  readonly own: readonly [number, number, number] | null
   /** All names in byte order; those that are no files of the checkpoint have an empty hash. */
   readonly names: readonly ByteName[]
   /** STAT_NUMBERS for each name. */
@@ -26,7 +28,7 @@ export interface CachedDirectory {
 
 export type StatCache = Map<ByteName, CachedDirectory>
 
-const MAGIC = 'keelson stat cache 1\n'
+const MAGIC = 'keelson stat cache 2\n'
 const CHECKSUM_BYTES = 20
 const MAX_FILE_BYTES = 256 * 1024 * 1024
 
@@ -77,8 +79,11 @@ function cacheFile(gitDir: string): string {
 /** A directory: lengths, path, tree, all names with NULs between them, numbers; hashes and modes as text. */
 function encode(cache: StatCache): Buffer {
   const parts: Buffer[] = []
-  for (const [at, { names, stats, hashes, modes, tree }] of cache) {
-    const text = Buffer.from([at, tree, names.join('\0'), hashes.join(' '), modes.join(' ')].join('\n\0'), 'latin1')
+  for (const [at, { own, names, stats, hashes, modes, tree }] of cache) {
+    const text = Buffer.from(
+      [at, tree, JSON.stringify(own), names.join('\0'), hashes.join(' '), modes.join(' ')].join('\n\0'),
+      'latin1',
+    )
     const lengths = Buffer.alloc(8)
     lengths.writeUInt32LE(names.length, 0)
     lengths.writeUInt32LE(text.length, 4)
@@ -97,9 +102,11 @@ function decode(body: Buffer): StatCache {
     const bytes = count * STAT_NUMBERS * Float64Array.BYTES_PER_ELEMENT
     const stats = new Float64Array(new Uint8Array(body.subarray(at, at + bytes)).buffer)
     at += bytes
-    const [where = '', tree = '', names = '', hashes = '', modes = ''] = fields
+    const [where = '', tree = '', own = 'null', names = '', hashes = '', modes = ''] = fields
     const list = (text: string, separator: string) => (count === 0 ? [] : text.split(separator))
     cache.set(where, {
+      // Written by `encode`; the checksum says that it is whole.
+      own: JSON.parse(own) as CachedDirectory['own'],
       names: list(names, '\0'),
       stats,
       hashes: list(hashes, ' '),

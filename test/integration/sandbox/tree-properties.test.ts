@@ -1,0 +1,130 @@
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import fc from 'fast-check'
+import { afterAll, expect, test } from 'vitest'
+import { fillSandbox } from '../../../src/sandbox/fill.ts'
+import type { Sandbox, TreeFile } from '../../../src/sandbox/types.ts'
+import { aSandbox } from '../../contract/sandbox/harness.ts'
+import { aHost } from './support.ts'
+
+const host = aHost()
+const provider = host.provider()
+afterAll(async () => await host.close())
+
+type Node =
+  | { readonly kind: 'file'; readonly mode: number; readonly size: number; readonly fill: number }
+  | { readonly kind: 'link'; readonly target: string }
+  | { readonly kind: 'directory'; readonly mode: number; readonly inside: readonly (readonly [Buffer, Node])[] }
+
+const name = fc
+  .uint8Array({ minLength: 1, maxLength: 6 })
+  .map((bytes) => Buffer.from(bytes.map((byte) => (byte === 0 || byte === 47 ? 97 : byte))))
+  .filter((bytes) => !['.', '..', '.git'].includes(bytes.toString('latin1')))
+
+const { tree } = fc.letrec<{ tree: readonly (readonly [Buffer, Node])[]; node: Node }>((tie) => ({
+  node: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.record({
+      kind: fc.constant('file' as const),
+      mode: fc.constantFrom(0o600, 0o644, 0o755, 0o444, 0o640, 0o700),
+      size: fc.oneof({ weight: 20, arbitrary: fc.nat(200) }, { weight: 1, arbitrary: fc.constant(2_200_000) }),
+      fill: fc.nat(255),
+    }),
+    fc.record({ kind: fc.constant('link' as const), target: fc.constantFrom('a', '../x', '/etc', 'nowhere') }),
+    fc.record({
+      kind: fc.constant('directory' as const),
+      mode: fc.constantFrom(0o755, 0o700, 0o775),
+      inside: tie('tree'),
+    }),
+  ),
+  tree: fc.uniqueArray(fc.tuple(name, tie('node')), {
+    maxLength: 5,
+    selector: ([each]) => each.toString('latin1'),
+  }),
+}))
+
+const join = (parent: Buffer, child: Buffer) => Buffer.concat([parent, Buffer.from('/'), child])
+
+function build(at: Buffer, nodes: readonly (readonly [Buffer, Node])[]): void {
+  for (const [child, node] of nodes) {
+    const path = join(at, child)
+    if (node.kind === 'link') symlinkSync(node.target, path)
+    else if (node.kind === 'file') writeFileSync(path, Buffer.alloc(node.size, node.fill))
+    else {
+      mkdirSync(path)
+      build(path, node.inside)
+    }
+    if (node.kind !== 'link') chmodSync(path, node.mode)
+  }
+}
+
+function clear(at: Buffer): void {
+  for (const child of readdirSync(at, { encoding: 'buffer' })) rmSync(join(at, child), { recursive: true, force: true })
+}
+
+/** Every path in bytes with kind, permissions and content. */
+function look(at: Buffer): string[] {
+  return readdirSync(at, { encoding: 'buffer' })
+    .flatMap((child) => {
+      const path = join(at, child)
+      const stat = lstatSync(path)
+      const shown = path.toString('latin1')
+      if (stat.isSymbolicLink()) return [`${shown} -> ${readlinkSync(path)}`]
+      if (stat.isFile()) return [`${shown} ${(stat.mode & 0o777).toString(8)} ${stat.size} ${readFileSync(path)[0]}`]
+      return [`${shown}/ ${(stat.mode & 0o777).toString(8)}`, ...look(path)]
+    })
+    .sort()
+}
+
+async function forkOf(sandbox: Sandbox, hash: string): Promise<Sandbox> {
+  const { sandbox: fork } = await aSandbox(provider)
+  const files: TreeFile[] = []
+  for await (const file of sandbox.treeFiles?.(hash) ?? []) files.push(file)
+  const pages = async function* () {
+    yield files
+  }
+  const control = {
+    check: () => undefined,
+    onProgress: () => undefined,
+    inTurn: <T>(work: () => Promise<T>) => work(),
+  }
+  const clone = () => Promise.reject(new Error('a fork clones nothing'))
+  const options = { sampleFiles: () => ({}), projectRoots: [], forkedFiles: pages, clone, control }
+  await fillSandbox(fork, { kind: 'fork' }, options)
+  return fork
+}
+
+test('any tree comes back from any other one, and through a fork', { timeout: 120_000 }, async () => {
+  const { ref, sandbox } = await aSandbox(provider)
+  const workspace = Buffer.from(host.workspaceOf(ref))
+  await fc.assert(
+    fc.asyncProperty(tree, tree, async (first, second) => {
+      clear(workspace)
+      build(workspace, first)
+      const before = look(workspace)
+      const hash = await sandbox.checkpoint()
+      clear(workspace)
+      build(workspace, second)
+      const other = await sandbox.checkpoint()
+      const paths = (await sandbox.changes(hash, other)).length
+      await sandbox.restore(hash)
+      const fork = await forkOf(sandbox, hash)
+      expect({ files: look(workspace), again: await sandbox.checkpoint(), fork: await fork.checkpoint() }).toEqual({
+        files: before,
+        again: hash,
+        fork: hash,
+      })
+      expect(paths > 0).toBe(hash !== other)
+    }),
+    { numRuns: 40 },
+  )
+})
