@@ -6,6 +6,7 @@
 
 import type { JournalTurn } from '../db/journal.ts'
 import type { AssistantBlock, HistoryMessage, ToolResultBlock, ToolUseBlock, UserBlock } from '../model/types.ts'
+import { ToolUseIds, wellFormed, withoutThinking } from './made-valid.ts'
 
 export const INTERRUPTED = 'Interrupted before it ended; it may have run in part. Check the state before you repeat it.'
 
@@ -34,17 +35,33 @@ function toolUsesOf(blocks: readonly AssistantBlock[]): ToolUseBlock[] {
 
 /**
  * Turns, which may span several tasks, as one valid history. A turn that never got its reply leaves its user message,
- * which joins the next one; a task that ended between a call and its result gets the results it had.
+ * which joins the next one; a task that ended between a call and its result gets the results it had. Of earlier tasks the
+ * model is not told its thinking, since that is signed for another prefix, nor what it refused, since it would refuse
+ * again. Text is well-formed and tool-use ids are unique, whatever is stored. `bare`: no thinking at all, for a server that
+ * refused it.
  */
-export function buildHistory(turns: readonly JournalTurn[]): HistoryMessage[] {
+export function buildHistory(
+  turns: readonly JournalTurn[],
+  options: { readonly bare?: boolean } = {},
+): HistoryMessage[] {
   const messages: HistoryMessage[] = []
+  const ids = new ToolUseIds()
+  const currentTask = turns.at(-1)?.taskId
   for (const [index, turn] of turns.entries()) {
     const before = turns[index - 1]
     const owed = before && before.taskId !== turn.taskId ? toolResultsOf(before) : []
-    messages.push({ role: 'user', content: [...owed, ...turn.userContent] })
-    if (turn.reply && turn.reply.length > 0) messages.push({ role: 'assistant', content: turn.reply })
+    const isCurrent = turn.taskId === currentTask
+    const said = !isCurrent && turn.stopReason === 'refusal' ? resultsAmong(turn.userContent) : turn.userContent
+    messages.push({ role: 'user', content: ids.results(wellFormed([...owed, ...said])) })
+    const reply = turn.reply ?? []
+    const told = ids.reply(wellFormed(isCurrent && options.bare !== true ? reply : withoutThinking(reply)))
+    if (told.length > 0) messages.push({ role: 'assistant', content: told })
   }
   return repairHistory(messages)
+}
+
+function resultsAmong(content: readonly UserBlock[]): UserBlock[] {
+  return content.filter((block) => block.type === 'tool_result')
 }
 
 /**

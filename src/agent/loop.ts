@@ -13,6 +13,7 @@ import { compactFull, compactWhenDue } from './compaction/compact.ts'
 import { turnsToTell } from './compaction/turns-to-tell.ts'
 import { buildHistory, toolResultsOf, validateHistory } from './history.ts'
 import type { Lane } from './lane.ts'
+import { wellFormed, withNewIds, withoutThinking } from './made-valid.ts'
 import { partIdOf, partsOf, ReplyStream } from './reply-stream.ts'
 import { runTools } from './run-tools.ts'
 import { judgeProgress, STUCK_NOTE } from './stuck.ts'
@@ -134,13 +135,29 @@ async function askOnce(
   call: { attempt: number; maxTokens: number },
 ): Promise<ModelReply | null> {
   try {
-    const reply = await streamReply(lane, turn, call)
+    const reply = await streamRepaired(lane, turn, call)
     if (reply.stopReason !== 'model_context_window_exceeded') return reply
     await lane.journal.recordSpent({ usage: reply.usage, costUsd: reply.costUsd })
     return null
   } catch (error) {
     if (error instanceof AppError && error.code === 'model_context_exceeded') return null
     throw error
+  }
+}
+
+/** A request that the server refuses as malformed is made once more without the one thing that a server may dislike in it. */
+async function streamRepaired(
+  lane: Lane,
+  turn: JournalTurn,
+  call: { attempt: number; maxTokens: number },
+): Promise<ModelReply> {
+  try {
+    return await streamReply(lane, turn, call)
+  } catch (error) {
+    const isRejected = error instanceof AppError && error.code === 'model_rejected'
+    const hasThinking = lane.turns.some(({ reply }) => withoutThinking(reply ?? []).length < (reply ?? []).length)
+    if (!isRejected || !hasThinking) throw error
+    return await streamReply(lane, turn, { ...call, bare: true })
   }
 }
 
@@ -153,9 +170,9 @@ function isCutInsideBlock(reply: ModelReply): boolean {
 async function streamReply(
   lane: Lane,
   turn: JournalTurn,
-  { attempt, maxTokens }: { attempt: number; maxTokens: number },
+  { attempt, maxTokens, bare = false }: { attempt: number; maxTokens: number; bare?: boolean },
 ): Promise<ModelReply> {
-  const messages = buildHistory(turnsToTell(lane))
+  const messages = buildHistory(turnsToTell(lane), { bare })
   const problem = validateHistory(messages)
   if (problem) throw new AppError('internal', `The history of this task is not valid: ${problem}.`)
   const isShown = lane.name === 'coder'
@@ -199,7 +216,9 @@ async function streamReply(
 
 async function storeReply(lane: Lane, turn: JournalTurn, attempt: number, reply: ModelReply): Promise<JournalTurn> {
   // What was said before a refusal is discarded: it may not be shown to the model again.
-  const content = reply.stopReason === 'refusal' ? [] : reply.content
+  const said = reply.stopReason === 'refusal' ? [] : wellFormed(reply.content)
+  // A server may count its calls anew in every reply or task, or give them no id at all.
+  const content = withNewIds(said, takenIds(lane), (index) => `toolu_${turn.messageId}_${attempt}_${index}`)
   const calls = content.flatMap((block, index) =>
     block.type === 'tool_use'
       ? [
@@ -241,6 +260,12 @@ async function storeReply(lane: Lane, turn: JournalTurn, attempt: number, reply:
       startedAt: null,
     })),
   }
+}
+
+/** The ids of all tool calls that the conversation has had, as far as it is told. */
+function takenIds(lane: Lane): Set<string> {
+  const calls = [...lane.earlier, ...lane.turns].flatMap((turn) => turn.toolCalls)
+  return new Set(calls.map((call) => call.toolUseId))
 }
 
 /** Whether the budget has no room for one more turn, by what is known before its messages are. */

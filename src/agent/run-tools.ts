@@ -6,6 +6,7 @@
 import { type FinishedCall, type JournalToolCall, type JournalTurn, outputPartId } from '../db/journal.ts'
 import { deniedEvents } from '../events/denied-events.ts'
 import type { NewEvent } from '../events/topics.ts'
+import { INVALID_INPUT } from '../model/types.ts'
 import type { ExecState, Sandbox } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import type { Lane } from './lane.ts'
@@ -85,9 +86,21 @@ async function runTool(lane: Lane, call: JournalToolCall, known: ReadonlySet<str
     const names = lane.tools.map((entry) => entry.definition.name).join(', ')
     return { content: `There is no tool ${call.name}; there are: ${names}.`, isError: true }
   }
-  const parsed = parseToolInput(tool, JSON.parse(call.input))
+  const input: unknown = JSON.parse(call.input)
+  const invalid = invalidInputOf(input)
+  if (invalid !== null) return { content: invalidInputMessage(call.name, invalid), isError: true }
+  const parsed = parseToolInput(tool, input)
   if (!parsed.ok) return { content: parsed.message, isError: true }
   return await tool.run(parsed.input, contextOf(lane, call, tool, known))
+}
+
+function invalidInputOf(input: unknown): string | null {
+  const text = typeof input === 'object' && input !== null && INVALID_INPUT in input ? input[INVALID_INPUT] : undefined
+  return typeof text === 'string' ? text : null
+}
+
+function invalidInputMessage(name: string, text: string): string {
+  return `Nothing was run: the input of this call of ${name} is not a JSON object, most likely for want of a backslash before a quotation mark. It was:\n${text}\nSend the call again with valid JSON.`
 }
 
 function contextOf(lane: Lane, call: JournalToolCall, tool: Tool, known: ReadonlySet<string>): ToolContext {

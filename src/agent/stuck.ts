@@ -5,10 +5,10 @@ const NUDGE_AFTER = 3
 const STOP_AFTER = 5
 
 export const STUCK_NOTE =
-  'Notice: you have made the same tool call with the same result several times. Do something different, or end with what you know.'
+  'Notice: you have made the same tool call with the same result several times. If the request is done, change nothing more and end now with two to five plain sentences on what you did. Otherwise do something different.'
 
 /**
- * Whether the newest turns repeat one another: the same calls, the same inputs, the same results. Three in a row earn a
+ * Whether the newest turns repeat one another: the same calls, the same inputs, the same results but for times in them. Three in a row earn a
  * note, five end the work. Pure.
  */
 export function judgeProgress(turns: readonly JournalTurn[]): 'fine' | 'nudge' | 'stuck' {
@@ -25,8 +25,16 @@ export function judgeProgress(turns: readonly JournalTurn[]): 'fine' | 'nudge' |
   return repeats === NUDGE_AFTER ? 'nudge' : 'fine'
 }
 
+/** A result without what differs between two runs of the same: durations, times of day, dates. */
+function timeless(result: string): string {
+  return result
+    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?|\b\d\d:\d\d:\d\d(\.\d+)?\b/g, '#')
+    .replaceAll(/\bduration_ms:? *[\d.]+/g, '#')
+    .replaceAll(/\b\d+(\.\d+)? ?(ms|µs|s|secs?|seconds?|minutes?)\b/g, '#')
+}
+
 function signatureOf(turn: JournalTurn): string {
   const hash = createHash('sha256')
-  for (const call of turn.toolCalls) hash.update(JSON.stringify([call.name, call.input, call.result]))
+  for (const call of turn.toolCalls) hash.update(JSON.stringify([call.name, call.input, timeless(call.result ?? '')]))
   return hash.digest('hex')
 }

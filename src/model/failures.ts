@@ -123,9 +123,15 @@ function judgeStatus(status: number, facts: Facts, context: FailureContext): Jud
   }
 }
 
-/** A 429 without a time to come back is a spending cap: trying again keeps failing. */
+/** Words of a limit that passes by itself within the minute, as servers of several makers put them. */
+const RATE_PATTERN = /(per|a|each) (minute|second)|\b[RT]PM\b|rate.?limit|too many (requests|tokens)|concurren/i
+/** Words of one that does not. */
+const CAP_PATTERN = /credit|spend|billing|quota|insufficient|monthly|per month|per day|daily/i
+
+/** A 429 without a time to come back is a spending cap, unless it speaks of a rate: trying a cap again keeps failing. */
 function judgeTooMany(facts: Facts): Judgement {
   if (facts.shouldRetry === false) return SPENT
+  if (RATE_PATTERN.test(facts.message) && !CAP_PATTERN.test(facts.message)) return LIMITED
   return facts.retryAfterMs !== undefined || facts.shouldRetry === true ? LIMITED : SPENT
 }
 

@@ -6,7 +6,7 @@
 import type { RawMessageStreamEvent } from '@anthropic-ai/sdk/resources/messages'
 import { AppError } from '../shared/errors.ts'
 import type { Usage } from '../shared/task.ts'
-import type { AssistantBlock, ModelDelta, StopReason } from './types.ts'
+import { type AssistantBlock, INVALID_INPUT, type ModelDelta, type StopReason } from './types.ts'
 
 interface OpenBlock {
   readonly kind: 'text' | 'thinking' | 'redacted_thinking' | 'tool_use' | 'other'
@@ -41,6 +41,9 @@ const KNOWN_STOPS: ReadonlySet<string> = new Set<StopReason>([
 
 /** Of English and code, roughly; only for replies whose count never came. */
 const CHARS_PER_TOKEN = 4
+
+/** What of an input that is no JSON object is kept, for the model to be shown. */
+const MAX_INVALID_CHARACTERS = 4_000
 
 export class ReplyAssembler {
   readonly #blocks: OpenBlock[] = []
@@ -106,8 +109,7 @@ export class ReplyAssembler {
   }
 
   /**
-   * The reply. Throws `model_stream_broken` (retried) when it did not end with `message_stop` or a tool input that ended
-   * by itself is not a JSON object.
+   * The reply. Throws `model_stream_broken` (retried) when it did not end with `message_stop` or a tool input has no end.
    */
   finish(): AssembledReply {
     if (!this.#stopped) throw new AppError('model_stream_broken', "The model's reply ended before its last event.")
@@ -233,24 +235,27 @@ function piecesOf(block: OpenBlock, index: number, delta: string): ModelDelta[] 
   return [{ type: block.kind === 'tool_use' ? 'tool_input' : block.kind, index, delta }]
 }
 
-function inputOf(block: OpenBlock): unknown {
-  if (!block.closed) throw badInput(block)
-  const input = block.text === '' ? (block.wholeInput ?? {}) : parseInput(block)
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) throw badInput(block)
-  return input
-}
-
-function parseInput(block: OpenBlock): unknown {
-  try {
-    return JSON.parse(block.text)
-  } catch (error) {
-    throw badInput(block, error)
+/**
+ * The input of a call. One that ended properly and is no JSON object is a fault of what the model wrote, not of the
+ * connection: asking again would cost the same again, so the model is told by the call's result.
+ */
+function inputOf(block: OpenBlock): object {
+  if (!block.closed) {
+    const message = `The model's reply broke off: the input of its call of "${block.name}" did not end.`
+    throw new AppError('model_stream_broken', message)
   }
+  const input = block.text === '' ? (block.wholeInput ?? {}) : parseInput(block.text)
+  if (typeof input === 'object' && input !== null && !Array.isArray(input)) return input
+  return { [INVALID_INPUT]: block.text.slice(0, MAX_INVALID_CHARACTERS) }
 }
 
-function badInput(block: OpenBlock, cause?: unknown): AppError {
-  const message = `The model's reply broke off: the input of its call of "${block.name}" is not a JSON object.`
-  return new AppError('model_stream_broken', message, { cause })
+function parseInput(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The caller keeps the text instead.
+    return undefined
+  }
 }
 
 function knownStop(stop: string | null): StopReason {

@@ -11,6 +11,9 @@ export interface TextBlock {
   readonly text: string
 }
 
+/** The one field of a tool input that the model wrote as no JSON object; holds what it wrote, cut. */
+export const INVALID_INPUT = 'invalid_json'
+
 export interface ToolUseBlock {
   readonly type: 'tool_use'
   readonly id: string

@@ -1,6 +1,6 @@
 import type { JournalTurn } from '../../db/journal.ts'
-import type { AssistantBlock } from '../../model/types.ts'
 import type { Lane } from '../lane.ts'
+import { withoutThinking } from '../made-valid.ts'
 
 /**
  * The turns that the model is told, oldest first: all there are, or since a compaction its text, the reply that it keeps
@@ -22,9 +22,4 @@ export function turnsToTell({
     toolCalls: kept?.toolCalls ?? [],
   }
   return [told, ...turns.filter((turn) => turn.turn > compaction.throughTurn)]
-}
-
-/** A thinking block is signed for what stood before it and refused behind anything else. */
-function withoutThinking(blocks: readonly AssistantBlock[]): AssistantBlock[] {
-  return blocks.filter((block) => block.type !== 'thinking' && block.type !== 'redacted_thinking')
 }

@@ -195,7 +195,7 @@ describe('buildHistory', () => {
     ])
   })
 
-  test('keeps the words of a turn that never got its reply, or whose reply was refused', () => {
+  test('keeps the words of a turn that never got its reply, and drops those that the model refused', () => {
     const broken = aTurn({ taskId: 'tsk_1', reply: null, stopReason: null })
     const refused = aTurn({
       taskId: 'tsk_2',
@@ -207,7 +207,7 @@ describe('buildHistory', () => {
     expect(buildHistory([broken, refused, next])).toEqual([
       {
         role: 'user',
-        content: ['request 1', 'two', 'three'].map((words) => ({ type: 'text', text: words })),
+        content: ['request 1', 'three'].map((words) => ({ type: 'text', text: words })),
       },
     ])
   })

@@ -32,6 +32,16 @@ describe('judgeProgress', () => {
     ])
   })
 
+  test('results that differ in times alone are the same result', () => {
+    const results = [
+      'ok 1 (12.5ms)\nduration_ms 40.1',
+      'ok 1 (9ms)\nduration_ms 38',
+      'ok 1 (11.25ms)\nduration_ms 41.77',
+    ]
+    const turns = results.map((result, index) => aTurn({ turn: index + 1, toolCalls: [aCall({ result })] }))
+    expect(judgeProgress(turns)).toBe('nudge')
+  })
+
   test('a turn in between starts the count anew', () => {
     const turns = [...repeated(4), aTurn({ turn: 5, toolCalls: [aCall({ name: 'read' })] }), ...repeated(2)]
     expect(judgeProgress(turns)).toBe('fine')

@@ -63,6 +63,18 @@ const rows: readonly Row[] = [
   },
   { name: '429 without retry-after', error: limited({}), code: 'model_spend_limit', retryable: false },
   {
+    name: '429 without retry-after that speaks of a rate per minute',
+    error: answer(429, 'rate_limit_error', 'This would exceed your limit of 50,000 input tokens per minute'),
+    code: 'model_rate_limited',
+    retryable: true,
+  },
+  {
+    name: '429 without retry-after that speaks of a monthly cap',
+    error: answer(429, 'rate_limit_error', 'rate limit: your monthly spend limit is reached'),
+    code: 'model_spend_limit',
+    retryable: false,
+  },
+  {
     name: '429 with x-should-retry alone',
     error: limited({ 'x-should-retry': 'true' }),
     code: 'model_rate_limited',

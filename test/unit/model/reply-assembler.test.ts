@@ -65,10 +65,10 @@ describe('a reply', () => {
     ['a list', ['["ls"]']],
     ['a string', ['"ls"']],
     ['null', ['null']],
-  ])('with %s as a tool input that claims to be whole is broken', (_, pieces) => {
-    expect(() => assemble(...tool(0, pieces), end('tool_use'), last)).toThrow(
-      /input of its call of "bash" is not a JSON object/,
-    )
+  ])('with %s as a tool input that ended properly is kept as what it is, for the model to be told', (_, pieces) => {
+    expect(assemble(...tool(0, pieces), end('tool_use'), last).content).toEqual([
+      useOf({ invalid_json: pieces.join('') }),
+    ])
   })
 
   test.each(['max_tokens', 'refusal', 'model_context_window_exceeded', 'something_new', null])(
