@@ -46,6 +46,15 @@ const httpsOrigin = z
   )
   .transform((text) => new URL(text).origin)
 
+/** One proxy, or a subnet of them, whose X-Forwarded headers count; `loopback` stands for this machine. */
+const proxyAddress = z
+  .string()
+  .refine(
+    (text) => text === 'loopback' || isAddressOrSubnet(text),
+    'must be loopback, addresses or subnets such as 10.0.0.0/8',
+  )
+  .transform((text) => (text === 'loopback' ? ['127.0.0.0/8', '::1'] : [text]))
+
 const EnvSchema = z.object({
   KEELSON_HOME: absolutePath.default(() => resolve('.keelson')),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -55,6 +64,9 @@ const EnvSchema = z.object({
   KEELSON_API_TOKEN: z.string().min(16, 'must be at least 16 characters').optional(),
   KEELSON_SETUP_TOKEN: z.string().min(16, 'must be at least 16 characters').optional(),
   KEELSON_ALLOWED_HOSTS: list(','),
+  KEELSON_TRUST_PROXY: list(',')
+    .pipe(z.array(proxyAddress))
+    .transform((all) => all.flat()),
   KEELSON_PROJECT_ROOTS: list(':').pipe(z.array(absolutePath)),
   KEELSON_GIT_ORIGINS: list(',').pipe(z.array(httpsOrigin)),
   KEELSON_EXTRA_CA_FILE: absolutePath.optional(),
@@ -126,6 +138,8 @@ export interface Config {
     readonly setupToken?: string
     /** Host names besides loopback that requests may name. */
     readonly allowedHosts: readonly string[]
+    /** Addresses and subnets of proxies whose X-Forwarded headers count. */
+    readonly trustedProxies: readonly string[]
     readonly projectRoots: readonly string[]
     readonly temporalWebUrl?: string
     readonly maxStreams: number
@@ -238,6 +252,13 @@ export function isLoopback(host: string): boolean {
   return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'))
 }
 
+function isAddressOrSubnet(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/')
+  const family = isIP(address)
+  if (family === 0 || more.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}
+
 type Env = z.infer<typeof EnvSchema>
 type Groups = Omit<Config, 'toJSON'>
 
@@ -304,6 +325,7 @@ function group(env: Env, temporal: Config['temporal'], present: Readonly<Record<
       host: env.HOST,
       port: env.PORT,
       allowedHosts: env.KEELSON_ALLOWED_HOSTS,
+      trustedProxies: env.KEELSON_TRUST_PROXY,
       projectRoots: env.KEELSON_PROJECT_ROOTS,
       maxStreams: env.MAX_STREAMS,
       ...(env.KEELSON_API_TOKEN === undefined ? {} : { apiToken: env.KEELSON_API_TOKEN }),

@@ -32,8 +32,8 @@ export function createApp(deps: AppDeps): OpenAPIHono {
 
   if (deps.metrics) app.use(deps.metrics.middleware)
   app.use(identify())
-  app.use(requireKnownHost(deps.settings))
-  app.use(requireOwnOrigin())
+  app.use(requireKnownHost(deps.settings, deps.readOrigin))
+  app.use(requireOwnOrigin(deps.readOrigin))
   app.use(deps.auth.middleware)
   app.use(
     methodNotAllowed({

@@ -1,15 +1,20 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import type { Context, MiddlewareHandler } from 'hono'
-import { getCookie, setCookie } from 'hono/cookie'
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { AppError } from '../shared/errors.ts'
+import type { ReadOrigin } from './forwarded.ts'
+import { SESSION_SECONDS, type Session, SessionCookies } from './session-cookie.ts'
 
 const COOKIE = 'keelson_session'
-const COOKIE_MAX_AGE_SECONDS = 30 * 86_400
+/** Behind TLS: browsers take this name only from this very host, over TLS, for all paths. */
+const SECURE_COOKIE = `__Host-${COOKIE}`
 const MAX_WRONG_TRIES = 20
 const WINDOW_MS = 60_000
 /** Addresses that are remembered; the oldest gives way, so that many addresses cannot fill the memory. */
 const MAX_ADDRESSES = 10_000
+/** How long a sign-in is taken for valid without asking: so late a sign-out at another server process counts here. */
+const ASKED_FOR_MS = 5_000
+const MAX_SESSIONS = 1_000
 
 /** What answers without a token. */
 const PUBLIC_PATHS = new Set(['/', '/healthz', '/readyz', '/openapi.json', '/docs', '/favicon.ico', '/api/session'])
@@ -19,59 +24,114 @@ export interface Auth {
   readonly middleware: MiddlewareHandler
   /**
    * Exchanges the setup token for the page's cookie, once, however many servers know it and however often they were
-   * restarted. Throws `unauthorized`, `rate_limited`, or `store_unavailable` before it counts as used.
+   * restarted; or the API token, as often as one likes. Throws `unauthorized`, `rate_limited`, or `store_unavailable`
+   * before a setup token counts as used.
    */
-  exchange(c: Context, setupToken: string): Promise<void>
+  exchange(c: Context, offered: { readonly setupToken: string } | { readonly apiToken: string }): Promise<void>
+  /**
+   * Ends the sign-in that the request's cookie holds, or all there are, and takes the cookie back. Each server process
+   * knows it at the latest after five seconds. Doing it twice is safe. Throws `store_unavailable`; then nothing ended.
+   */
+  signOut(c: Context, options: { readonly everywhere: boolean }): Promise<void>
+}
+
+/** Where it is written which sign-ins were ended before their time. */
+export interface EndedSessions {
+  isEnded(session: Session): Promise<boolean>
+  end(which: Session | 'all', at: { readonly now: number; readonly keptSeconds: number }): Promise<void>
 }
 
 /**
- * One token for the API, one cookie derived from it for the page, so that no server process keeps sessions. Without a
- * token every request is let through, which is only allowed on loopback (see config.ts).
+ * One token for the API, cookies sealed with it for the page, so that no server process keeps sessions. Without a token
+ * every request is let through, which is only allowed on loopback (see config.ts).
  */
 export function createAuth(options: {
   apiToken?: string | undefined
   setupToken?: string | undefined
+  readOrigin: ReadOrigin
+  sessions: EndedSessions
   /** Notes that the token with this hash was used; false when it had been before. */
   claimSetupToken(hash: string): Promise<boolean>
 }): Auth {
-  const { apiToken } = options
-  const session =
-    apiToken === undefined ? '' : createHmac('sha256', apiToken).update('keelson session 1').digest('base64url')
+  const { apiToken, setupToken, readOrigin, sessions } = options
+  const cookies = new SessionCookies(apiToken ?? '')
   const tries = new WrongTries()
-  const { setupToken } = options
+  const asked = new AskedSessions(sessions)
+  const former = cookieOfBefore(apiToken ?? '')
 
-  const isRight = (c: Context): boolean | undefined => {
+  /** Who the cookie says asks; `wrong` when nobody here made it, null without one that may still count. */
+  const sessionOf = (c: Context): Session | 'wrong' | null => {
+    const value = getCookie(c, SECURE_COOKIE) ?? getCookie(c, COOKIE)
+    if (value === undefined || value === former) return null
+    const session = cookies.read(value, Date.now())
+    return session === 'expired' ? null : (session ?? 'wrong')
+  }
+
+  const isRight = async (c: Context): Promise<boolean | undefined> => {
     const header = c.req.header('authorization')
     if (header !== undefined) {
       const [scheme, token] = header.split(/\s+/, 2)
       return scheme?.toLowerCase() === 'bearer' && isSame(token ?? '', apiToken ?? '')
     }
-    const cookie = getCookie(c, COOKIE)
-    return cookie === undefined ? undefined : isSame(cookie, session)
+    const session = sessionOf(c)
+    if (session === null || session === 'wrong') return session === null ? undefined : false
+    return (await asked.isEnded(session)) ? undefined : true
   }
 
   return {
     middleware: async (c, next) => {
       if (apiToken === undefined || isPublic(c.req.path)) return await next()
-      const right = isRight(c)
+      const right = await isRight(c)
       // Checked before the limit, so that somebody else's wrong tries never keep the right token out.
       if (right === true) return await next()
-      if (right === false) tries.count(addressOf(c))
+      if (right === false) tries.count(readOrigin(c).address)
       throw new AppError('unauthorized', 'Send the API token: Authorization: Bearer <token>.')
     },
     exchange: async (c, offered) => {
-      const isRightToken = setupToken !== undefined && isSame(offered, setupToken)
-      if (!isRightToken || !(await options.claimSetupToken(digestOf(offered).toString('hex')))) {
-        tries.count(addressOf(c))
-        throw new AppError('unauthorized', 'This link was used already or is not valid; start again to get a new one.')
+      const isTaken =
+        'apiToken' in offered
+          ? apiToken !== undefined && isSame(offered.apiToken, apiToken)
+          : setupToken !== undefined &&
+            isSame(offered.setupToken, setupToken) &&
+            (await options.claimSetupToken(digestOf(offered.setupToken).toString('hex')))
+      const { address, protocol } = readOrigin(c)
+      if (!isTaken) {
+        tries.count(address)
+        throw new AppError(
+          'unauthorized',
+          'apiToken' in offered
+            ? 'This is not the API token.'
+            : 'This link was used already or is not valid; start again to get a new one.',
+        )
       }
-      setCookie(c, COOKIE, session, { httpOnly: true, sameSite: 'Strict', path: '/', maxAge: COOKIE_MAX_AGE_SECONDS })
+      const secure = protocol === 'https:'
+      setCookie(c, secure ? SECURE_COOKIE : COOKIE, cookies.make(Date.now()), {
+        httpOnly: true,
+        sameSite: 'Strict',
+        path: '/',
+        secure,
+        maxAge: SESSION_SECONDS,
+      })
+    },
+    signOut: async (c, { everywhere }) => {
+      const session = sessionOf(c)
+      const at = { now: Date.now(), keptSeconds: SESSION_SECONDS }
+      if (everywhere) await sessions.end('all', at)
+      else if (session !== null && session !== 'wrong') await sessions.end(session, at)
+      asked.forget(everywhere || session === 'wrong' ? null : session)
+      deleteCookie(c, COOKIE, { path: '/' })
+      if (readOrigin(c).protocol === 'https:') deleteCookie(c, SECURE_COOKIE, { path: '/', secure: true })
     },
   }
 }
 
 function isPublic(path: string): boolean {
   return PUBLIC_PATHS.has(path) || path.startsWith('/assets/') || path.startsWith('/p/')
+}
+
+/** What earlier versions gave every browser. It is no wrong try; who has it is asked to sign in again. */
+function cookieOfBefore(apiToken: string): string {
+  return createHmac('sha256', apiToken).update('keelson session 1').digest('base64url')
 }
 
 /** Compares digests, so that neither the time nor the length tells anything. */
@@ -83,9 +143,43 @@ function digestOf(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
-function addressOf(c: Context): string {
-  const env = c.env as { incoming?: IncomingMessage } | undefined
-  return env?.incoming?.socket.remoteAddress ?? 'local'
+/** Sign-ins that were found valid a moment ago, so that not every request of a page asks Postgres. */
+class AskedSessions {
+  readonly #sessions: EndedSessions
+  readonly #validAt = new Map<string, number>()
+
+  constructor(sessions: EndedSessions) {
+    this.#sessions = sessions
+  }
+
+  /** While the store is away, one that was valid stays so: nobody can end it then either. */
+  async isEnded(session: Session): Promise<boolean> {
+    const validAt = this.#validAt.get(session.id)
+    if (validAt !== undefined && Date.now() - validAt < ASKED_FOR_MS) return false
+    try {
+      const isEnded = await this.#sessions.isEnded(session)
+      this.#validAt.delete(session.id)
+      if (!isEnded) this.#remember(session.id)
+      return isEnded
+    } catch (error) {
+      if (validAt !== undefined && error instanceof AppError && error.code === 'store_unavailable') return false
+      throw error
+    }
+  }
+
+  /** Asks again at the next request; null: for all. */
+  forget(session: Session | null): void {
+    if (session === null) this.#validAt.clear()
+    else this.#validAt.delete(session.id)
+  }
+
+  #remember(id: string): void {
+    this.#validAt.set(id, Date.now())
+    for (const oldest of this.#validAt.keys()) {
+      if (this.#validAt.size <= MAX_SESSIONS) break
+      this.#validAt.delete(oldest)
+    }
+  }
 }
 
 class WrongTries {

@@ -10,6 +10,7 @@ import type { Criteria } from '../shared/review.ts'
 import type { Budget } from '../shared/task.ts'
 import type { Auth } from './auth.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import type { ReadOrigin } from './forwarded.ts'
 import type { Workers } from './present.ts'
 import type { Sse } from './sse.ts'
 
@@ -32,6 +33,7 @@ export interface AppDeps {
   readonly hub: Hub
   readonly sse: Sse
   readonly auth: Auth
+  readonly readOrigin: ReadOrigin
   readonly dispatcher: Pick<Dispatcher, 'kick'>
   readonly workspaces: Workspaces
   readonly sandboxes: Pick<SandboxProviders, 'kinds' | 'of'>

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import type { Context, MiddlewareHandler } from 'hono'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
+import type { Origin, ReadOrigin } from './forwarded.ts'
 import { requestIdOf } from './on-error.ts'
 
 const FIXED_HEADERS = {
@@ -33,10 +34,13 @@ export function commonHeaders(c: Context): Record<string, string> {
  * Refuses a Host that is not ours: without this a page of any web site could rebind its own name to 127.0.0.1 and read
  * our answers. A plain address cannot be rebound, so addresses pass when the server listens beyond loopback.
  */
-export function requireKnownHost(options: { allowedHosts: readonly string[]; isLoopback: boolean }): MiddlewareHandler {
+export function requireKnownHost(
+  options: { allowedHosts: readonly string[]; isLoopback: boolean },
+  readOrigin: ReadOrigin,
+): MiddlewareHandler {
   const names = new Set(['localhost', '127.0.0.1', '[::1]', ...options.allowedHosts.map((name) => name.toLowerCase())])
   return async (c, next) => {
-    const name = hostNameOf(c.req.header('host') ?? new URL(c.req.url).host)
+    const name = hostNameOf(readOrigin(c).host)
     const isAddress = isIP(name.replace(/^\[|\]$/g, '')) !== 0
     if (!names.has(name) && !(isAddress && !options.isLoopback)) {
       throw new AppError('forbidden_host', 'This server does not answer to that host name.')
@@ -46,20 +50,21 @@ export function requireKnownHost(options: { allowedHosts: readonly string[]; isL
 }
 
 /** Refuses what a page of another origin makes a browser send. Reading is safe: without CORS it cannot see the answer. */
-export function requireOwnOrigin(): MiddlewareHandler {
+export function requireOwnOrigin(readOrigin: ReadOrigin): MiddlewareHandler {
   return async (c, next) => {
-    if (c.req.method !== 'GET' && c.req.method !== 'HEAD' && isForeign(c.req.raw)) {
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD' && isForeign(c.req.raw, readOrigin(c))) {
       throw new AppError('forbidden_origin', 'Requests from other origins are not accepted.')
     }
     await next()
   }
 }
 
-function isForeign(request: Request): boolean {
+function isForeign(request: Request, ours: Origin): boolean {
   const origin = request.headers.get('origin')
   if (origin === null) return request.headers.get('sec-fetch-site') === 'cross-site'
-  const host = request.headers.get('host') ?? new URL(request.url).host
-  return !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase()
+  if (!URL.canParse(origin)) return true
+  const { host, protocol } = new URL(origin)
+  return host !== ours.host || (ours.protocol !== null && protocol !== ours.protocol)
 }
 
 function hostNameOf(host: string): string {

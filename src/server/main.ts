@@ -5,6 +5,7 @@ import { type Config, ConfigError, isLoopback, loadConfig } from '../config.ts'
 import { createDb, type Db } from '../db/client.ts'
 import { fixCriteria } from '../db/criteria.ts'
 import { readDepths } from '../db/depths.ts'
+import { endSession, isSessionEnded } from '../db/ended-sessions.ts'
 import { latestSeqs, readEvents } from '../db/events.ts'
 import { prunedSeq } from '../db/retention.ts'
 import { createSandboxLedger } from '../db/sandbox-ledger.ts'
@@ -29,9 +30,10 @@ import { armCrashPoint } from '../shared/crash-points.ts'
 import type { CodingTaskInput } from '../shared/task.ts'
 import { createFiller } from '../sources/fill-project.ts'
 import { createApp } from './app.ts'
-import { createAuth } from './auth.ts'
+import { createAuth, type EndedSessions } from './auth.ts'
 import type { AppDeps } from './deps.ts'
 import { createDispatcher } from './dispatcher.ts'
+import { createOriginReader } from './forwarded.ts'
 import { closeHttpServer, createHttpServer, listen } from './http-server.ts'
 import { createReadiness } from './readiness.ts'
 import { createSse } from './sse.ts'
@@ -90,6 +92,7 @@ async function main(): Promise<void> {
   })
   const unguarded = workspacesOf(db, provider, config)
   const restorer = createRestorer({ db, workspaces: unguarded, log, kick: dispatcher.kick })
+  const readOrigin = createOriginReader(config.server.trustedProxies)
   let isDraining = false
   const app = createApp({
     db,
@@ -97,7 +100,13 @@ async function main(): Promise<void> {
     sse,
     dispatcher,
     log,
-    auth: createAuth({ ...config.server, claimSetupToken: (hash) => claimSetupToken(db, hash) }),
+    auth: createAuth({
+      ...config.server,
+      readOrigin,
+      sessions: endedSessions(db),
+      claimSetupToken: (hash) => claimSetupToken(db, hash),
+    }),
+    readOrigin,
     workspaces: guardWorkspaces(unguarded, restorer),
     sandboxes: provider,
     restorer,
@@ -223,3 +232,10 @@ main().catch((error: unknown) => {
   process.stderr.write(`${text}\n`)
   process.exit(1)
 })
+
+function endedSessions(db: Db): EndedSessions {
+  return {
+    isEnded: (session) => isSessionEnded(db, session),
+    end: (which, at) => endSession(db, which, at),
+  }
+}

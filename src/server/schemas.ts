@@ -165,7 +165,20 @@ export const PatchProjectBody = z.strictObject({
 })
 export const CreateConversationBody = z.strictObject({ title: cleanText(200).optional() })
 export const CancelBody = z.strictObject({ reason: cleanText(500).optional() })
-export const SessionBody = z.strictObject({ setupToken: z.string().min(1).max(200) })
+export const SessionBody = z
+  .strictObject({
+    setupToken: z.string().min(1).max(200).optional(),
+    apiToken: z.string().min(1).max(1_000).optional(),
+  })
+  .transform(({ setupToken, apiToken }, context) => {
+    if (setupToken !== undefined && apiToken === undefined) return { setupToken }
+    if (apiToken !== undefined && setupToken === undefined) return { apiToken }
+    context.addIssue({ code: 'custom', path: ['setupToken'], message: 'send either setupToken or apiToken' })
+    return z.NEVER
+  })
+export const SignOutBody = z.strictObject({
+  everywhere: z.boolean().default(false).openapi({ description: 'End the sign-ins of all browsers' }),
+})
 export const NoBody = z.strictObject({})
 
 const Time = z.iso.datetime()

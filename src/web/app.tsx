@@ -4,6 +4,7 @@ import { faultOf } from './api/fault.ts'
 import { go, useRoute } from './routing/use-route.ts'
 import { sampleProject } from './shell/projects.ts'
 import { useSession } from './shell/session.ts'
+import { SignInForm } from './shell/sign-in-form.tsx'
 import { useTheme } from './shell/theme.ts'
 import { WorkspaceShell } from './shell/workspace-shell.tsx'
 import { AfterDelay, Skeleton, Spinner } from './ui/spinner.tsx'
@@ -40,8 +41,9 @@ function Gate() {
       return (
         <EmptyState title="Signed out" icon={<PlugZap />}>
           <p>{session.message}</p>
-          <p className="mt-2">
-            Each link works once; stop and start Keelson to get a new one. The{' '}
+          <SignInForm />
+          <p className="mt-4">
+            The link that the start prints works once. The{' '}
             <a className="text-accent underline" href="/docs">
               API's documentation
             </a>{' '}

@@ -2,7 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { AppDeps } from '../deps.ts'
 import { escapeHtml, htmlPage, webPage } from '../html-page.ts'
 import { addRoute } from '../route.ts'
-import { SessionBody } from '../schemas.ts'
+import { SessionBody, SignOutBody } from '../schemas.ts'
 import { findWebFiles, type WebFiles } from '../web-files.ts'
 
 /** The link's token stands in the fragment, which browsers send to nobody; the script takes it out of the address. */
@@ -76,14 +76,29 @@ export function addPageRoutes(app: OpenAPIHono, deps: AppDeps): void {
     {
       method: 'post',
       path: '/api/session',
-      summary: "Exchange the one-time setup token for the page's cookie",
+      summary: "Exchange the one-time setup token, or the API token, for the page's cookie",
       tag: 'session',
       isPublic: true,
       body: SessionBody,
       responses: { 204: { description: 'Signed in' } },
     },
-    async ({ c, body: { setupToken } }) => {
-      await deps.auth.exchange(c, setupToken)
+    async ({ c, body }) => {
+      await deps.auth.exchange(c, body)
+      return c.body(null, 204)
+    },
+  )
+  addRoute(
+    app,
+    {
+      method: 'post',
+      path: '/api/sign-out',
+      summary: "End this browser's sign-in, or all of them; its cookie is worth nothing afterwards",
+      tag: 'session',
+      body: SignOutBody,
+      responses: { 204: { description: 'Signed out' } },
+    },
+    async ({ c, body }) => {
+      await deps.auth.signOut(c, body)
       return c.body(null, 204)
     },
   )

@@ -53,6 +53,9 @@ export const api = {
   readiness: (signal?: AbortSignal) => request<Readiness>('/readyz', { signal }),
   exchangeSetupToken: (setupToken: string) =>
     request<undefined>('/api/session', { method: 'POST', body: { setupToken } }),
+  exchangeApiToken: (apiToken: string) => request<undefined>('/api/session', { method: 'POST', body: { apiToken } }),
+  /** Ends this browser's sign-in on the server. */
+  signOut: () => request<undefined>('/api/sign-out', { method: 'POST', body: {} }),
 
   listProjects: (signal?: AbortSignal) =>
     all((after) => request<Page<Project>>(`/api/projects${query({ limit: PAGE, after })}`, { signal })),

@@ -1,4 +1,15 @@
-import { ExternalLink, Keyboard, Menu as MenuIcon, Monitor, Moon, PanelLeft, Search, Square, Sun } from 'lucide-react'
+import {
+  ExternalLink,
+  Keyboard,
+  LogOut,
+  Menu as MenuIcon,
+  Monitor,
+  Moon,
+  PanelLeft,
+  Search,
+  Square,
+  Sun,
+} from 'lucide-react'
 import { type ReactNode, useEffect, useState } from 'react'
 import { workflowIdFor } from '../../shared/task.ts'
 import type { Instance } from '../api/types.ts'
@@ -13,9 +24,11 @@ import { classNames } from '../ui/class-names.ts'
 import { formatCost, formatDuration, formatElapsed } from '../ui/format.ts'
 import { IconButton } from '../ui/icon-button.tsx'
 import { Menu, MenuItem, MenuLine } from '../ui/menu.tsx'
+import { showFault } from '../ui/toast.tsx'
 import { Tooltip } from '../ui/tooltip.tsx'
 import { ConnectionState } from './connection-state.tsx'
 import { PhaseStepper } from './phase-stepper.tsx'
+import { signOut } from './session.ts'
 import { useTheme } from './theme.ts'
 
 interface HeaderProps {
@@ -151,6 +164,10 @@ function MoreMenu({ onHelp, onPalette }: { onHelp: () => void; onPalette: () => 
       </MenuItem>
       <MenuItem icon={<ExternalLink className="size-4" />} onSelect={() => window.open('/docs', '_blank', 'noopener')}>
         The API
+      </MenuItem>
+      <MenuLine />
+      <MenuItem icon={<LogOut className="size-4" />} onSelect={() => void signOut().catch(showFault)}>
+        Sign out
       </MenuItem>
     </Menu>
   )

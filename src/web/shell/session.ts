@@ -52,6 +52,18 @@ export async function refreshInstance(): Promise<void> {
   }
 }
 
+/** Signs in with the API token. Throws `ApiFault` when it is not the right one. */
+export async function signIn(apiToken: string): Promise<void> {
+  await api.exchangeApiToken(apiToken)
+  await enter(false, null)
+}
+
+/** Ends this browser's sign-in, on the server too. Throws `ApiFault`; then it is still signed in. */
+export async function signOut(): Promise<void> {
+  await api.signOut()
+  set({ kind: 'out', message: 'You are signed out.' })
+}
+
 /** The setup token stands in the fragment, which browsers send to nobody; it leaves the address at once. */
 async function begin(): Promise<void> {
   const setupToken = new URLSearchParams(location.hash.slice(1)).get('setup')

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAuth } from '../../../src/server/auth.ts'
+import { createOriginReader } from '../../../src/server/forwarded.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 import {
   aDatabase,
@@ -368,7 +369,12 @@ describe('when a store is away', () => {
       databaseUrl: 'postgres://nobody@127.0.0.1:1/none',
       redisUrl: redis?.url ?? '',
       deps: {
-        auth: createAuth({ apiToken: TOKEN, claimSetupToken: () => Promise.resolve(false) }),
+        auth: createAuth({
+          apiToken: TOKEN,
+          readOrigin: createOriginReader([]),
+          sessions: { isEnded: () => Promise.resolve(false), end: () => Promise.resolve() },
+          claimSetupToken: () => Promise.resolve(false),
+        }),
         log: silent,
       },
     })

@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createDb, type Db } from '../../../src/db/client.ts'
+import { endSession, isSessionEnded } from '../../../src/db/ended-sessions.ts'
 import { latestSeqs, readEvents } from '../../../src/db/events.ts'
 import { createProject } from '../../../src/db/projects.ts'
 import { prunedSeq } from '../../../src/db/retention.ts'
@@ -15,6 +16,7 @@ import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
 import { createApp } from '../../../src/server/app.ts'
 import { createAuth } from '../../../src/server/auth.ts'
 import type { AppDeps } from '../../../src/server/deps.ts'
+import { createOriginReader } from '../../../src/server/forwarded.ts'
 import { closeHttpServer, createHttpServer, listen } from '../../../src/server/http-server.ts'
 import { createSse, type Sse } from '../../../src/server/sse.ts'
 import { SSE_LIMITS, type SseLimits, type SseStats } from '../../../src/server/sse-connection.ts'
@@ -113,6 +115,7 @@ export async function aServer(options: {
   redisUrl: string
   limits?: Partial<SseLimits>
   setupToken?: string
+  trustedProxies?: readonly string[]
   maxStreams?: number
   deps?: Partial<AppDeps>
   settings?: Partial<AppDeps['settings']>
@@ -140,6 +143,7 @@ export async function aServer(options: {
     limits: { ...SSE_LIMITS, ...options.limits },
     onClose: (stats) => closed.push(stats),
   })
+  const readOrigin = createOriginReader(options.trustedProxies ?? [])
   let kicks = 0
   const app = createApp({
     db,
@@ -149,8 +153,14 @@ export async function aServer(options: {
     auth: createAuth({
       apiToken: TOKEN,
       setupToken: options.setupToken ?? SETUP,
+      readOrigin,
+      sessions: {
+        isEnded: (session) => isSessionEnded(db, session),
+        end: (which, at) => endSession(db, which, at),
+      },
       claimSetupToken: (hash) => claimSetupToken(db, hash),
     }),
+    readOrigin,
     dispatcher: { kick: () => kicks++ },
     workspaces: {
       open: () => Promise.reject(new AppError('sandbox_unavailable', 'No sandbox in this test.')),

@@ -24,7 +24,14 @@ describe('loadConfig', () => {
     expect(config).toEqual({
       home: '/var/lib/keelson',
       log: { level: 'info' },
-      server: { host: '127.0.0.1', port: 3000, allowedHosts: [], projectRoots: [], maxStreams: 12_000 },
+      server: {
+        host: '127.0.0.1',
+        port: 3000,
+        allowedHosts: [],
+        trustedProxies: [],
+        projectRoots: [],
+        maxStreams: 12_000,
+      },
       git: { origins: [] },
       temporal: { address: 'localhost:7233', namespace: 'default', connectionOptions: {} },
       database: { url: minimal.DATABASE_URL, poolSize: 10 },
@@ -48,6 +55,15 @@ describe('loadConfig', () => {
       'BUDGET_MAX_USD',
     ])
     expect(faults.join('\n')).not.toMatch(/99999|secret|much/)
+  })
+
+  test('proxies are named by loopback, address or subnet, and nothing else', () => {
+    const proxies = (text: string): readonly string[] =>
+      loadConfig({ ...minimal, KEELSON_TRUST_PROXY: text }).server.trustedProxies
+    expect(proxies('loopback,10.0.0.0/8, fd00::1')).toEqual(['127.0.0.0/8', '::1', '10.0.0.0/8', 'fd00::1'])
+    for (const wrong of ['1', 'yes', 'proxy.example', '10.0.0.0/33', '10.0.0.0/8/8', 'loopback,*']) {
+      expect(faultsOf({ ...minimal, KEELSON_TRUST_PROXY: wrong })).toHaveLength(1)
+    }
   })
 
   test('refuses to listen beyond loopback without a token', () => {
