@@ -3,6 +3,7 @@ import { AppError } from '../shared/errors.ts'
 import type { E2bSettings } from './e2b/api.ts'
 import type { CheckpointStore, SandboxLedger } from './e2b/ledger.ts'
 import { createE2bProvider } from './e2b/provider.ts'
+import type { LimitKeeper } from './local-bwrap/cgroup.ts'
 import { DEFAULT_LIMITS, type Limits } from './local-bwrap/limits.ts'
 import { createLocalProvider, type SandboxLogger } from './local-bwrap/provider.ts'
 import { joinProviders, type SandboxProviders } from './providers.ts'
@@ -16,6 +17,8 @@ export interface SandboxProviderOptions {
   readonly logger: SandboxLogger
   /** What differs from the default limits. */
   readonly limits?: Partial<Limits>
+  /** Who keeps memory and processes of commands within their limits; default the best that this host has. */
+  readonly keeper?: LimitKeeper
   /** The Node that commands find as `node`; default the running one. */
   readonly nodePath?: string
   /** Whom root runs commands as: a name or number; left out: a number of the directory's own. */
@@ -48,6 +51,7 @@ export function createSandboxProvider(options: SandboxProviderOptions): SandboxP
         limits: { ...DEFAULT_LIMITS, ...options.limits },
         nodePath: options.nodePath ?? process.execPath,
         bwrapPath: BWRAP_PATHS.find((each) => existsSync(each)) ?? null,
+        ...(options.keeper && { keeper: options.keeper }),
         runnerIdleMs: options.runnerIdleMs ?? RUNNER_IDLE_MS,
         trustedFiles: options.trustedFiles ?? [],
         toolchains: options.toolchains ?? [],

@@ -8,6 +8,7 @@ import { limitTime } from '../../shared/time-limit.ts'
 import { NETWORK_ENV, projectEnv } from '../network-env.ts'
 import type { ExecState, SandboxKind } from '../types.ts'
 import { ARGS_FD, bwrapArgv, commandEnv, type NetworkMounts, prlimitArgv, SANDBOX_HOME } from './argv.ts'
+import type { Cgroups, CommandCgroup, LimitKeeper } from './cgroup.ts'
 import { type Launch, RunningCommand } from './command.ts'
 import { createFifoPool } from './fifo-pool.ts'
 import { killByPid, runningByFiles, waitByFiles } from './foreign-command.ts'
@@ -17,9 +18,10 @@ import { createJob, type JobRecord, requireState, writeExit } from './job-files.
 import { launcherArgv } from './launcher.ts'
 import { checkName, doorsDir, jobDir, projectCacheDir, type SandboxPaths, sandboxPaths, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
-import type { StartMessage } from './protocol.ts'
+import { MAX_START_WAIT_MS, type StartMessage } from './protocol.ts'
 import { fifosDir, livingRunners } from './runner-identity.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
+import { createSlots } from './slots.ts'
 import { watchCommands } from './watchdog.ts'
 
 export interface RunnerOptions {
@@ -31,6 +33,8 @@ export interface RunnerOptions {
   /** Absolute path of bwrap; null when there is none, which no command of `local-bwrap` can do without. */
   readonly bwrapPath: string | null
   readonly nodePath: string
+  /** Who keeps memory and processes within their limits; default the best that this host has. */
+  readonly keeper?: LimitKeeper
   /** What of this host commands see, with sources as the runner finds them. */
   readonly host: HostView
   /** Directory of the egress gateway, as the runner finds it. */
@@ -55,16 +59,21 @@ const SYSTEM_BUNDLES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/cert
 /** Hosts that are named at the end of a command's output. */
 const MAX_REFUSALS = 20
 
+const START_SETTLES_MS = 5_000
+
 const BWRAP_ENV = { PATH: '/usr/local/bin:/usr/bin:/bin' }
 
 /** All commands that this runner is the parent of, by sandbox and execId. */
-export function createCommandTable(options: RunnerOptions & { readonly identity: string }): CommandTable {
+export function createCommandTable(
+  options: RunnerOptions & { readonly identity: string; readonly cgroups: Cgroups | null },
+): CommandTable {
   const { host } = options
   const shared = writeSharedFiles(options.dir)
   const hardLimits = readHardLimits()
   const fifos = createFifoPool(fifosDir(options.dir, options.identity))
   const running = new Map<string, { sandbox: string; command: RunningCommand }>()
-  const starting = new Map<string, Promise<ExecState>>()
+  const starting = new Map<string, { sandbox: string; taskId: string; state: Promise<ExecState> }>()
+  const slots = createSlots(options.limits.maxCommands, MAX_START_WAIT_MS)
   const stopWatching = watchCommands(() => [...running.values()].map((entry) => entry.command), options)
   const self: ProcessIdentity | null = identify(process.pid)
   if (self === null) throw new AppError('sandbox_unavailable', '/proc does not show the runner itself')
@@ -84,8 +93,13 @@ export function createCommandTable(options: RunnerOptions & { readonly identity:
     return dir
   }
 
-  const launchFor = (sandbox: string, paths: SandboxPaths, spec: StartMessage): Launch => {
-    const place = { cgroupFiles: [] }
+  const launchFor = (
+    sandbox: string,
+    paths: SandboxPaths,
+    spec: StartMessage,
+    cgroup: CommandCgroup | null,
+  ): Launch => {
+    const place = { cgroupFiles: cgroup?.procsFiles ?? [] }
     if (options.kind === 'unsafe-host') {
       // Without a namespace of its own the kernel would count all processes of the user.
       const limits = { ...options.limits, maxProcesses: hardLimits.processes }
@@ -136,8 +150,21 @@ export function createCommandTable(options: RunnerOptions & { readonly identity:
     const paths = sandboxPaths(options.dir, sandbox)
     const dir = jobDir(paths, spec.execId)
     if (existsSync(dir)) return requireState(dir, spec.execId)
-    if (!existsSync(paths.marker)) throw new AppError('sandbox_gone', 'this sandbox does not exist any more')
-    const launch = launchFor(sandbox, paths, spec)
+    const release = await slots.take({ group: sandbox, key: slotKey(sandbox, spec.taskId) })
+    let isStarted = false
+    try {
+      if (!existsSync(paths.marker)) throw new AppError('sandbox_gone', 'this sandbox does not exist any more')
+      const state = await startNow(sandbox, spec, release)
+      isStarted = find(sandbox, spec.execId) !== undefined
+      return state
+    } finally {
+      if (!isStarted) release()
+    }
+  }
+
+  const startNow = async (sandbox: string, spec: StartMessage, release: () => void): Promise<ExecState> => {
+    const paths = sandboxPaths(options.dir, sandbox)
+    const dir = jobDir(paths, spec.execId)
     const fifo = await fifos.take()
     const { execId, taskId, argv, cwd, timeoutMs, idleTimeoutMs } = spec
     const startedAt = Date.now()
@@ -156,12 +183,19 @@ export function createCommandTable(options: RunnerOptions & { readonly identity:
     if (!isNew) return requireState(dir, execId)
     const key = `${sandbox}/${execId}`
     const stdinKind = spec.stdinOpen ? 'open' : stdin === null ? 'none' : 'file'
-    const onEnd = () => running.delete(key)
+    const onEnd = () => {
+      running.delete(key)
+      release()
+    }
+    let cgroup: CommandCgroup | null = null
     try {
+      cgroup = options.cgroups?.make(options.limits) ?? null
       const command = new RunningCommand({
         dir,
         record,
-        launch,
+        launch: launchFor(sandbox, paths, spec, cgroup),
+        cgroup,
+        limits: options.limits,
         fifo,
         stdin: stdinKind,
         onEnd,
@@ -172,6 +206,7 @@ export function createCommandTable(options: RunnerOptions & { readonly identity:
     } catch (error) {
       // E.g. more arguments than the kernel takes: known not to have run, and never to be tried again under this id.
       closeFifo()
+      await cgroup?.remove()
       return writeExit(dir, { ...notStarted(record, error), endedAt: Date.now() })
     }
   }
@@ -203,10 +238,10 @@ export function createCommandTable(options: RunnerOptions & { readonly identity:
       const known = running.get(key)
       if (known !== undefined) return known.command.state
       const pending = starting.get(key)
-      if (pending !== undefined) return await pending
-      const start = startFresh(sandbox, spec).finally(() => starting.delete(key))
-      starting.set(key, start)
-      return await start
+      if (pending !== undefined) return await pending.state
+      const state = startFresh(sandbox, spec).finally(() => starting.delete(key))
+      starting.set(key, { sandbox, taskId: spec.taskId, state })
+      return await state
     },
     async wait(sandbox, execId, cursor, waitMs, signal) {
       const command = find(sandbox, execId)
@@ -233,12 +268,14 @@ export function createCommandTable(options: RunnerOptions & { readonly identity:
       return await command.ended
     },
     async killAll(sandbox, taskId) {
-      // A start that is still on its way counts as started: nothing of the task may appear after the kill.
-      await Promise.race([Promise.allSettled(starting.values()), sleep(5_000)])
-      const chosen = [...running.values()].filter(
-        (entry) =>
-          (sandbox === null || entry.sandbox === sandbox) &&
-          (taskId === null || entry.command.record.taskId === taskId),
+      const isMeant = (of: { readonly sandbox: string; readonly taskId: string }) =>
+        (sandbox === null || of.sandbox === sandbox) && (taskId === null || of.taskId === taskId)
+      // What waits for its turn never begins; a start on its way counts as started: nothing may appear after the kill.
+      const pending = [...starting.values()].filter(isMeant)
+      slots.cancel((key) => pending.some((start) => key === slotKey(start.sandbox, start.taskId)))
+      await Promise.race([Promise.allSettled(pending.map((start) => start.state)), sleep(START_SETTLES_MS)])
+      const chosen = [...running.values()].filter(({ sandbox: of, command }) =>
+        isMeant({ sandbox: of, taskId: command.record.taskId }),
       )
       for (const { command } of chosen) command.end({ status: 'killed', reason: null })
       const ended = await Promise.all(chosen.map(({ command }) => command.ended))
@@ -247,12 +284,17 @@ export function createCommandTable(options: RunnerOptions & { readonly identity:
     close() {
       stopWatching()
       fifos.close()
+      options.cgroups?.close()
     },
   }
 }
 
 function readToolEnv(file: string): Record<string, string> {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>) : {}
+}
+
+function slotKey(sandbox: string, taskId: string): string {
+  return `${sandbox} ${taskId}`
 }
 
 function notStarted(record: JobRecord, error: unknown): ExecState {

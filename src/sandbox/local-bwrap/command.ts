@@ -11,9 +11,11 @@ import { Socket } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecState, ExecStatus } from '../types.ts'
+import type { CommandCgroup } from './cgroup.ts'
 import type { Fifo } from './fifo-pool.ts'
 import { identify, isAlive, type ProcessIdentity } from './identity.ts'
 import { type EndedState, type JobRecord, writeExit, writePid } from './job-files.ts'
+import { type Limits, overMemory, overProcesses } from './limits.ts'
 import { OutputLog } from './output-log.ts'
 
 /** How the command is started: the program, its arguments, and what descriptors STATUS_FD to SECCOMP_FD carry. */
@@ -34,6 +36,9 @@ export interface CommandOptions {
   readonly launch: Launch
   readonly fifo: Fifo
   readonly stdin: 'none' | 'file' | 'open'
+  /** What the kernel keeps its memory and processes by; null where there is none. */
+  readonly cgroup: CommandCgroup | null
+  readonly limits: Limits
   readonly onEnd: (command: RunningCommand) => void
   /** What is to be said at the end of the output, e.g. which hosts were refused. */
   readonly lastWords: () => string
@@ -51,7 +56,10 @@ const GONE_WAIT_MS = 5_000
 const PERSIST_TRIES = 120
 const PERSIST_PAUSE_MS = 500
 
-type EndCause = { readonly status: Exclude<ExecStatus, 'running' | 'exited' | 'lost'>; readonly reason: string | null }
+export type EndCause = {
+  readonly status: Exclude<ExecStatus, 'running' | 'exited' | 'lost'>
+  readonly reason: string | null
+}
 
 export class RunningCommand {
   readonly record: JobRecord
@@ -68,6 +76,8 @@ export class RunningCommand {
   private readonly timers = new Set<NodeJS.Timeout>()
   private readonly isContained: boolean
   private readonly lastWords: () => string
+  private readonly cgroup: CommandCgroup | null
+  private readonly limits: Limits
   private first: ProcessIdentity | null = null
   private cause: EndCause | null = null
   private idleTimer: NodeJS.Timeout | null = null
@@ -79,6 +89,8 @@ export class RunningCommand {
     this.isContained = options.launch.args !== null
     this.log = new OutputLog(options.dir)
     this.lastWords = options.lastWords
+    this.cgroup = options.cgroup
+    this.limits = options.limits
     this.state = {
       execId: this.record.execId,
       status: 'running',
@@ -168,6 +180,24 @@ export class RunningCommand {
     )
   }
 
+  /** Whether a cgroup counts what it uses; then nobody else has to. */
+  get isCounted(): boolean {
+    return this.cgroup !== null
+  }
+
+  /** Ends it when the kernel had to keep it within its limits: what goes on after that is a torso. */
+  checkCgroup(): void {
+    const cause = this.cgroupCause()
+    if (cause !== null) this.end(cause)
+  }
+
+  private cgroupCause(): EndCause | null {
+    const events = this.cgroup?.events()
+    if (events === undefined) return null
+    if (events.oomKills > 0) return { status: 'oom', reason: overMemory(this.limits) }
+    return events.refusedForks > 0 ? { status: 'killed', reason: overProcesses(this.limits) } : null
+  }
+
   /** Ends the whole tree; the first cause is kept. */
   end(cause: EndCause): void {
     // Once it has ended by itself its pid may be anybody's.
@@ -227,7 +257,10 @@ export class RunningCommand {
     tooLate.abort()
     this.output.destroy()
     for (const timer of this.timers) clearInterval(timer)
+    // It may have ended between two looks of the watchdog.
+    if (error === null) this.cause ??= this.cgroupCause()
     const outcome = this.outcome(code, signal, error)
+    await this.cgroup?.remove()
     attempt(() => {
       const words = this.lastWords()
       if (words !== '') this.log.append(Buffer.from(words))

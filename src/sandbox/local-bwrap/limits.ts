@@ -1,3 +1,5 @@
+import { availableParallelism, totalmem } from 'node:os'
+
 /** What one command and one workspace may use. All sizes in bytes. */
 export interface Limits {
   /** Longest wall-clock time a caller may ask for, in milliseconds. */
@@ -11,10 +13,21 @@ export interface Limits {
   readonly workspaceBytes: number
   /** A command is stopped when the disk under the workspaces has less than this left. */
   readonly minFreeDiskBytes: number
+  /** Commands that run at a time on this host, of all projects together; who comes later waits for a place. */
+  readonly maxCommands: number
 }
 
 const MIB = 1024 * 1024
 const GIB = 1024 * MIB
+
+const COMMANDS_PER_CORE = 8
+const BYTES_PER_COMMAND = 512 * MIB
+
+/** As many as the processors and the memory of this host serve well; most commands use a part of what they may. */
+function commandsOfThisHost(): number {
+  const fitting = Math.min(availableParallelism() * COMMANDS_PER_CORE, Math.floor(totalmem() / BYTES_PER_COMMAND))
+  return Math.max(4, Math.min(64, fitting))
+}
 
 export const DEFAULT_LIMITS: Limits = {
   maxTimeoutMs: 600_000,
@@ -24,8 +37,23 @@ export const DEFAULT_LIMITS: Limits = {
   openFiles: 4096,
   workspaceBytes: 5 * GIB,
   minFreeDiskBytes: 256 * MIB,
+  maxCommands: commandsOfThisHost(),
 }
 
 /** The part of a command's output that is kept from its start; what comes later goes through the ring of the tail. */
 export const LOG_HEAD_BYTES = 8 * MIB
 export const LOG_TAIL_BYTES = 256 * 1024
+
+/** Why a command was ended, for the model and people. */
+export function overMemory({ memoryBytes }: Limits): string {
+  return `It was stopped because it used more than ${inMib(memoryBytes)} MiB of memory.`
+}
+
+/** As {@link overMemory}. */
+export function overProcesses({ maxProcesses }: Limits): string {
+  return `It was stopped because it ran more than ${maxProcesses} processes and threads.`
+}
+
+export function inMib(bytes: number): number {
+  return Math.round(bytes / MIB)
+}

@@ -1,4 +1,5 @@
 import { gatewayPaths } from '../../egress/gateway-files.ts'
+import type { LimitKeeper } from './cgroup.ts'
 import { type CommandUser, commandUserOf } from './command-user.ts'
 import { endFormerRunners } from './former-runner.ts'
 import { hostViewThrough, lookAtHost } from './host-view.ts'
@@ -38,6 +39,8 @@ export interface RunnerPlanOptions {
   readonly toolchains: readonly string[]
   /** `KEELSON_SANDBOX_USER`. */
   readonly userSetting: string | undefined
+  /** Who keeps memory and processes within their limits; default the best that this host has. */
+  readonly keeper?: LimitKeeper | undefined
 }
 
 /**
@@ -63,6 +66,7 @@ export async function planRunner(options: RunnerPlanOptions): Promise<RunnerPlan
     user,
     host: hostViewThrough(host, inView),
     gatewayDir: inView(gatewayPaths(dir).dir),
+    ...(options.keeper && { keeper: options.keeper }),
   }
   const identity = runnerIdentity(isolation)
   const uid = user?.uid ?? ownUid

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import type { ProbeReport } from '../types.ts'
 import { ARGS_FD, bwrapArgv } from './argv.ts'
+import type { LimitKeeper } from './cgroup.ts'
 import { lookAtHost } from './host-view.ts'
 import type { Limits } from './limits.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
@@ -25,6 +26,8 @@ export interface ProbeOptions {
   readonly bwrapPath: string | null
   readonly nodePath: string
   readonly limits: Limits
+  /** Who keeps memory and processes within their limits here. */
+  readonly keeper: LimitKeeper
 }
 
 /**
@@ -41,7 +44,7 @@ export async function probeBwrap(options: ProbeOptions): Promise<ProbeReport> {
   const dir = mkdtempSync(path.join(tmpdir(), 'keelson-probe-'))
   try {
     const facts = await askSandbox(dir, bwrapPath, options)
-    return judge(facts)
+    return judge(facts, options.keeper)
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
     const hint =
@@ -113,7 +116,7 @@ async function askSandbox(dir: string, bwrapPath: string, options: ProbeOptions)
 }
 
 /** Turns the sandbox's answers into the report. Pure. */
-export function judge(facts: string): ProbeReport {
+export function judge(facts: string, keeper: LimitKeeper): ProbeReport {
   const seccomp = /^Seccomp:\s+2$/m.test(facts)
   const network = /^interfaces 0$/m.test(facts)
   const userNamespace =
@@ -127,11 +130,14 @@ export function judge(facts: string): ProbeReport {
   if (!userNamespace) return report(isolation, 'commands would keep privileges of this host')
   if (!network) return report(isolation, 'commands would reach the network')
   if (!seccomp) return report(isolation, 'the system call filter is not active')
-  return { ...report(isolation, ''), ok: true, detail: `bubblewrap works; ${limitsBy()}` }
+  return { ...report(isolation, ''), ok: true, detail: `bubblewrap works; ${limitsBy(keeper)}` }
 }
 
-function limitsBy(): string {
-  return 'processes and memory are limited by kernel limits for each process and a watchdog for each command'
+function limitsBy(keeper: LimitKeeper): string {
+  if (keeper === 'watchdog') {
+    return 'processes and memory of a command are limited by kernel limits for each process and a watchdog, since no cgroup can be had'
+  }
+  return `processes and memory of a command are limited by a cgroup of its own (version ${keeper === 'cgroup-v2' ? 2 : 1})`
 }
 
 function report(isolation: ProbeReport['isolation'] | null, detail: string): ProbeReport {

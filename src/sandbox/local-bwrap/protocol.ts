@@ -17,6 +17,8 @@ export const MAX_STDIN_BYTES = 8 * 1024 * 1024
 const MAX_WORD_BYTES = 120_000
 const MAX_WORDS_BYTES = 1_500_000
 const MAX_WORDS = 10_000
+/** A start that finds no place on a busy host within this time is told to try again. */
+export const MAX_START_WAIT_MS = 60_000
 /** Longer waits are asked for again. */
 const MAX_WAIT_MS = 600_000
 const MAX_IDLE_MS = 24 * 3_600_000

@@ -14,6 +14,7 @@ import path from 'node:path'
 import { createEgressGateway } from '../../egress/gateway-client.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Doors, ProbeReport, SandboxKind, SandboxProvider, SandboxRef, SandboxSummary } from '../types.ts'
+import { findKeeper, type LimitKeeper } from './cgroup.ts'
 import type { CommandUser } from './command-user.ts'
 import { isMissing, NEW_PREFIX, readState, writeWhole } from './job-files.ts'
 import { DOOR, doorsDir, projectCacheDir, type SandboxPaths, sandboxId, sandboxPaths, WORKSPACE } from './layout.ts'
@@ -34,6 +35,8 @@ export interface LocalProviderOptions {
   readonly dir: string
   readonly limits: Limits
   readonly nodePath: string
+  /** Who keeps memory and processes within their limits; default the best that this host has. */
+  readonly keeper?: LimitKeeper
   /** Absolute path of bwrap, null when it is not installed. */
   readonly bwrapPath: string | null
   /** The runner ends after this long without commands and workers. */
@@ -70,9 +73,9 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
     inside: (name) => (kind === 'unsafe-host' ? path.join(doorsDir(dir), name) : DOOR),
   }
   const trees = createTreeStates(limits.minFreeDiskBytes)
-  const { sandboxUser: userSetting, toolchains, runnerIdleMs: idleMs } = options
+  const { sandboxUser: userSetting, toolchains, runnerIdleMs: idleMs, keeper } = options
   const settle = onceSettled(() =>
-    planRunner({ kind, dir, limits, nodePath, bwrapPath, idleMs, userSetting, toolchains }),
+    planRunner({ kind, dir, limits, nodePath, bwrapPath, idleMs, userSetting, toolchains, keeper }),
   )
   const client = createRunnerClient(dir, settle)
   /** Makes sure that a sandbox's files are the user's whose commands are to work with them. */
@@ -112,7 +115,10 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
   return {
     kind,
     async probe() {
-      const report = kind === 'unsafe-host' ? unsafeReport() : await probeBwrap({ bwrapPath, nodePath, limits })
+      const report =
+        kind === 'unsafe-host'
+          ? unsafeReport()
+          : await probeBwrap({ bwrapPath, nodePath, limits, keeper: options.keeper ?? findKeeper(dir) })
       const fields = { sandboxKind: kind, ok: report.ok, detail: report.detail }
       if (report.ok && kind !== 'unsafe-host') logger.info(fields, 'sandbox probed')
       else logger.warn(fields, 'sandbox probed')

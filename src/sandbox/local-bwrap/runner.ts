@@ -13,6 +13,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
+import { type Cgroups, openCgroups } from './cgroup.ts'
 import { type CommandTable, createCommandTable, type RunnerOptions } from './command-table.ts'
 import type { CommandUser } from './command-user.ts'
 import { dropRights } from './drop-rights.ts'
@@ -129,12 +130,20 @@ function askOthersToLeave(): void {
   }
 }
 
+/** Found while this process may still be root's; null: there is none, or the options want none. */
+function cgroupsFor({ dir, keeper, user }: RunnerArgs): Cgroups | null {
+  if (keeper === 'watchdog') return null
+  return openCgroups({ dir, identity, ...(user && { owner: user }), ...(keeper && { only: keeper }) })
+}
+
+const cgroups = cgroupsFor(args)
 // All code is loaded and nothing is open yet. Without a sandbox commands are whoever started the worker, also root.
 if (args.kind !== 'unsafe-host') dropRights(args.user)
 const lock = createServer((socket) => socket.destroy())
 if (await listen(lock, lockName(args.dir, identity))) {
+  await cgroups?.sweep()
   sweep()
-  await serve(createCommandTable({ ...args, identity }))
+  await serve(createCommandTable({ ...args, identity, cgroups }))
 } else {
   process.exit(EXIT_LOCKED)
 }

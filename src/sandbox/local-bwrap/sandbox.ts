@@ -32,6 +32,7 @@ import { jobDir, type SandboxPaths } from './layout.ts'
 import { changedSince, keepMark, pruneMarks } from './left-out.ts'
 import { isBuildName } from './left-out-rules.ts'
 import type { Limits } from './limits.ts'
+import { MAX_START_WAIT_MS } from './protocol.ts'
 import { pruneObjects } from './prune-objects.ts'
 import { replaceFiles } from './replace-files.ts'
 import { applyChanges } from './restore.ts'
@@ -102,7 +103,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       const known = readState(jobDir(paths, spec.execId))
       if (known !== null && known.status !== 'running') return known
       const request = { op: 'start' as const, sandbox: ref.id, spec: message }
-      const states = await client.request(request, { spawn: true, timeoutMs: REQUEST_MS })
+      const states = await client.request(request, { spawn: true, timeoutMs: REQUEST_MS + MAX_START_WAIT_MS })
       return states?.[0] ?? stateOf(spec.execId)
     },
     async poll(execId, { cursor, maxBytes, waitMs, signal }) {

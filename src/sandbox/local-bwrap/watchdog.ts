@@ -2,7 +2,7 @@ import { statfsSync } from 'node:fs'
 import path from 'node:path'
 import type { RunningCommand } from './command.ts'
 import { measureWorkspace } from './files.ts'
-import type { Limits } from './limits.ts'
+import { inMib, type Limits, overMemory, overProcesses } from './limits.ts'
 import { measureTree } from './process-tree.ts'
 
 const CHECK_MS = 50
@@ -55,15 +55,14 @@ function freeBytes(dir: string): number {
 }
 
 function checkTree(command: RunningCommand, limits: Limits): void {
+  if (command.isCounted) return command.checkCgroup()
   if (command.firstPid === 0) return
   const use = measureTree(command.firstPid, limits.maxProcesses)
   if (use === null) return
   if (use.processes > limits.maxProcesses) {
-    const reason = `It was stopped because it ran more than ${limits.maxProcesses} processes.`
-    command.end({ status: 'killed', reason })
+    command.end({ status: 'killed', reason: overProcesses(limits) })
   } else if (use.memoryBytes > limits.memoryBytes) {
-    const reason = `It was stopped because it used more than ${inMib(limits.memoryBytes)} MiB of memory.`
-    command.end({ status: 'oom', reason })
+    command.end({ status: 'oom', reason: overMemory(limits) })
   }
 }
 
@@ -79,8 +78,4 @@ async function checkWorkspaces(all: readonly RunningCommand[], limits: Limits): 
     const reason = `It was stopped because the workspace holds more than ${inMib(limits.workspaceBytes)} MiB.`
     for (const command of running) command.end({ status: 'killed', reason })
   }
-}
-
-function inMib(bytes: number): number {
-  return Math.round(bytes / 1024 / 1024)
 }

@@ -54,16 +54,16 @@ test('a sandbox counts as one only when everything it says about itself is right
     'nested no',
   ]
   const without = (line: string, instead: string) =>
-    judge(facts.map((fact) => (fact === line ? instead : fact)).join('\n'))
+    judge(facts.map((fact) => (fact === line ? instead : fact)).join('\n'), 'cgroup-v1')
   expect([
-    judge(facts.join('\n')).ok,
+    judge(facts.join('\n'), 'cgroup-v1').ok,
     without('uid 1000', 'uid 0').ok,
     without('CapEff:\t0000000000000000', 'CapEff:\t0000000000000001').ok,
     without('Seccomp:\t2', 'Seccomp:\t0').ok,
     without('interfaces 0', 'interfaces 1').ok,
     without('nested no', 'nested yes').ok,
-    judge([...facts, 'missing node'].join('\n')).ok,
-    judge('').ok,
+    judge([...facts, 'missing node'].join('\n'), 'cgroup-v1').ok,
+    judge('', 'cgroup-v1').ok,
   ]).toEqual([true, false, false, false, false, false, false, false])
 })
 

@@ -1,0 +1,182 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { findKeeper, type LimitKeeper } from '../../../src/sandbox/local-bwrap/cgroup.ts'
+import { livingRunners } from '../../../src/sandbox/local-bwrap/runner-identity.ts'
+import type { Sandbox } from '../../../src/sandbox/types.ts'
+import { aSandbox, aSpec, codeOf, readToEnd, run, waitFor, waitForOutput } from '../../contract/sandbox/harness.ts'
+import { aHost } from './support.ts'
+
+const host = aHost()
+const report = await host.provider().probe()
+const best = findKeeper(host.dir)
+afterAll(async () => await host.close())
+
+const MIB = 1024 * 1024
+const keepers = new Set<LimitKeeper>([best])
+
+/** Ways to hold memory that belongs to no process, or to many; each holds `mib` MiB for 3 s and says `held`. */
+const WAYS: Readonly<Record<string, (mib: number) => string>> = {
+  'plain memory': (mib) => `
+parts = [bytearray(b'x' * (1 << 20)) for _ in range(${mib})]`,
+  'unix socket buffers': (mib) => `
+import socket
+held = []
+size = 0
+while size < ${mib} * (1 << 20):
+    a, b = socket.socketpair()
+    a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10**7)
+    a.setblocking(False)
+    try:
+        while True: size += a.send(b'x' * 65536)
+    except BlockingIOError: pass
+    held.append((a, b))
+    if len(held) == 400:
+        if os.fork() > 0: time.sleep(4); os._exit(0)
+        held = []`,
+  'memory files': (mib) => `
+for _ in range(${mib} // 16):
+    os.write(os.memfd_create('m'), b'x' * (1 << 24))`,
+  'shared memory of System V': (mib) => `
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+libc.shmat.restype = ctypes.c_void_p
+libc.shmat.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_int]
+libc.shmdt.argtypes = [ctypes.c_void_p]
+for _ in range(${mib} // 16):
+    at = libc.shmat(libc.shmget(0, 1 << 24, 0o1600), None, 0)
+    ctypes.memset(at, 1, 1 << 24)
+    libc.shmdt(at)`,
+  'shared mappings of many processes': (mib) => `
+import mmap
+for _ in range(${mib} // 16):
+    if os.fork() == 0:
+        m = mmap.mmap(-1, 1 << 24)
+        for at in range(0, 1 << 24, 4096): m[at] = 1
+        time.sleep(4)
+        os._exit(0)
+time.sleep(1)`,
+}
+
+function holding(way: (mib: number) => string, mib: number): string {
+  return `python3 - <<'END'
+import os, time
+${way(mib)}
+print('held', flush=True)
+time.sleep(3)
+END`
+}
+
+describe.skipIf(!report.ok).each([...keepers])('limits kept by %s', { timeout: 120_000 }, (keeper) => {
+  const own = aHost()
+  const provider = own.provider({ keeper, limits: { memoryBytes: 256 * MIB, maxProcesses: 64 } })
+  afterAll(async () => await own.close())
+  const aBox = async (): Promise<Sandbox> => (await aSandbox(provider)).sandbox
+
+  test.each(Object.keys(WAYS))(
+    '%s beyond the limit ends the command and is told, below it is granted',
+    async (name) => {
+      const way = WAYS[name]
+      if (way === undefined) throw new Error(name)
+      const sandbox = await aBox()
+      const within = await run(sandbox, holding(way, 32))
+      const beyond = await run(sandbox, holding(way, 640))
+      const next = await run(sandbox, 'echo fine')
+      expect({ within: [within.state.status, within.output], beyond: beyond.state, next: next.output }).toMatchObject({
+        within: ['exited', 'held\n'],
+        beyond: { status: 'oom', reason: expect.stringContaining('256 MiB of memory') },
+        next: 'fine\n',
+      })
+    },
+  )
+
+  test('threads count as processes', async () => {
+    const threads = (count: number) => `python3 - <<'END'
+import threading, time
+threading.stack_size(65536)
+for _ in range(${count}): threading.Thread(target=time.sleep, args=(2,)).start()
+print('all run', flush=True)
+END`
+    const sandbox = await aBox()
+    const [few, many] = [await run(sandbox, threads(20)), await run(sandbox, threads(200))]
+    const next = await run(sandbox, 'echo fine')
+    expect([few.output, few.state.status, many.output.includes('all run'), next.output]).toEqual([
+      'all run\n',
+      'exited',
+      false,
+      'fine\n',
+    ])
+  })
+})
+
+describe.skipIf(!report.ok)('limits of the host', { timeout: 60_000 }, () => {
+  test.skipIf(best !== 'cgroup-v1')(
+    'a command has a cgroup while it runs, and none is left of a killed runner',
+    async () => {
+      const own = aHost()
+      const { ref, sandbox } = await aSandbox(own.provider())
+      const spec = aSpec('echo up; sleep 60')
+      await sandbox.start(spec)
+      await waitForOutput(sandbox, spec.execId, 'up')
+      const pid = own.runnerPid(ref, spec.execId)
+      const identity = livingRunners(own.dir)[0]?.identity ?? ''
+      const found = () => cgroupsNamed(identity)
+      const inUse = () => found().flatMap((dir) => subdirectories(dir).filter((child) => !child.endsWith('/runner')))
+      const during = inUse().length
+      process.kill(pid, 'SIGKILL')
+      await readToEnd(sandbox, spec.execId)
+      const after = await run(sandbox, 'echo next')
+      const left = await waitFor(() => (inUse().length === 0 ? 'none' : undefined))
+      await own.close()
+      expect([during > 0, after.output, left]).toEqual([true, 'next\n', 'none'])
+    },
+  )
+
+  test('more commands than the host takes wait in turn; a killed one never begins', async () => {
+    const own = aHost()
+    const provider = own.provider({ limits: { maxCommands: 2 } })
+    const [busy, other] = [(await aSandbox(provider)).sandbox, (await aSandbox(provider)).sandbox]
+    const until = (file: string) => `while [ ! -e ${file} ]; do sleep 0.02; done`
+    const first = [aSpec(until('go')), aSpec(until('go'))]
+    await Promise.all(first.map((spec) => busy.start(spec)))
+    const order: string[] = []
+    const waiting = ['a', 'b', 'c'].map((name) =>
+      run(busy, `echo ${name} >> order; sleep 0.2`).then(() => order.push(name)),
+    )
+    const turn = run(other, 'sleep 0.1').then(() => order.push('other'))
+    const doomed = aSpec('touch began', { taskId: 'tsk_doomed' })
+    const refused = codeOf(busy.start(doomed))
+    // All have asked once the last one is known to wait: the runner answers one connection in order.
+    await busy.killAll('tsk_doomed')
+    await busy.write([{ path: 'go', data: '' }])
+    await Promise.all([...waiting, turn])
+    const began = await busy.stat('began')
+    await own.close()
+    expect([await refused, began, [...order].sort(), order.indexOf('other') < order.indexOf('c')]).toEqual([
+      'sandbox_busy',
+      null,
+      ['a', 'b', 'c', 'other'],
+      true,
+    ])
+  })
+})
+
+function cgroupsNamed(identity: string): string[] {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(' - cgroup '))
+    .map((line) => line.split(' ')[4] ?? '')
+  return mounts.flatMap((mount) => below(mount, 3)).filter((dir) => dir.endsWith(`-${identity}`))
+}
+
+function below(dir: string, depth: number): string[] {
+  if (depth === 0) return []
+  return subdirectories(dir).flatMap((child) => [child, ...below(child, depth - 1)])
+}
+
+function subdirectories(dir: string): string[] {
+  if (!existsSync(dir)) return []
+  return readdirSync(dir, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => path.join(dir, entry.name))
+}
