@@ -91,6 +91,43 @@ export function wayBackSuite(stack: TestStack): void {
       ).toHaveLength(1)
     })
 
+    test('a gutted test runner, a git hook and a large file do not go unseen, and dependencies keep from plain approval', async () => {
+      const { api } = stack
+      interface Answer {
+        readonly files: readonly { readonly path: string }[]
+        readonly leftOut: readonly { readonly path: string; readonly replaced: number }[]
+      }
+      const projectId = await api.newProject({
+        kind: 'files',
+        files: {
+          'package.json': JSON.stringify({ name: 'g', scripts: { test: 'node t.js' } }),
+          't.js': 'require("minitest")(require("./v.js") === 1)\n',
+          'v.js': 'module.exports = 1\n',
+          'node_modules/minitest/index.js': 'module.exports = (ok) => process.exit(ok ? 0 : 1)\n',
+        },
+      })
+      const after = async (command: string) => {
+        const { taskId } = await api.chat(projectId, { message: scriptOf([running(command), { text: 'Done.' }]) })
+        const task = await api.ended(taskId)
+        const diff = await api.get<Answer>(`/api/tasks/${taskId}/diff`)
+        return { outcome: task.outcome, files: diff.files.map(({ path }) => path), leftOut: diff.leftOut }
+      }
+      const harmless = await after('git init -q .; echo x > README.md')
+      const hook = await after('echo evil > .git/hooks/pre-commit')
+      const large = await after('head -c 2200000 /dev/urandom > vendor.bin')
+      const gutted = await after(
+        'echo "module.exports = () => process.exit(0)" > node_modules/minitest/index.js; echo "module.exports = 2" > v.js',
+      )
+      expect([harmless.leftOut.map(({ path }) => path), hook.files, large.files]).toEqual([
+        ['.git'],
+        ['.git/hooks/pre-commit'],
+        ['vendor.bin'],
+      ])
+      expect([hook.outcome, large.outcome]).not.toContain('no_changes')
+      expect(gutted).toMatchObject({ files: ['v.js'], leftOut: [{ path: 'node_modules', replaced: 1 }] })
+      expect(['approved', 'no_changes']).not.toContain(gutted.outcome)
+    })
+
     test('a server killed with -9 while files are restored leaves the new tree, and a message posted then runs after it', async () => {
       const { api } = stack
       const projectId = await api.newProject()
