@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { setBudgetReached } from '../../../src/db/budgets.ts'
-import { recordCheckpoint } from '../../../src/db/checkpoints.ts'
+import { recordCheckpoint, recordLeftOut } from '../../../src/db/checkpoints.ts'
 import { storeCompaction } from '../../../src/db/compactions.ts'
 import { pinContext } from '../../../src/db/contexts.ts'
 import {
@@ -70,6 +70,7 @@ const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
   warnBudget: (held) => warnBudget(db, held, [{ scope: 'task', kind: 'usd', used: 1, limit: 2, note: 'x' }]),
   recordCheckpoint: (held) =>
     recordCheckpoint(db, held, { id: 'ckp_1', turn: 1, treeHash: 'tree', label: 'x', stat: NO_DIFF }, []),
+  recordLeftOut: (held) => recordLeftOut(db, held, [], []),
   pinContext: (held) => pinContext(db, held, 'hash', []),
   openRound: (held) => openRound(db, held, { round: 1, treeHash: 'tree' }, []),
   saveChecks: async (held) => saveChecks(db, held, 1, { checks: [], review: await review('reviewing') }, []),

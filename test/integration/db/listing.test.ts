@@ -62,6 +62,7 @@ describe('projects', () => {
       budget: {},
       contextHash: null,
       createdAt: expect.any(Date) as Date,
+      sourceReport: null,
     })
   })
 })

@@ -38,6 +38,13 @@ describe('loadConfig', () => {
       redis: { url: minimal.REDIS_URL },
       model: { kind: 'anthropic', name: 'claude-haiku-4-5', isCompat: false, apiKey: 'sk-secret' },
       sandbox: { provider: 'local-bwrap', sweepSeconds: 300 },
+      network: {
+        policy: 'registries',
+        registries: [],
+        toolchains: [],
+        toolEnv: {},
+        trustedFiles: ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'],
+      },
       agent: { turnSliceMs: 2_000, maxTasks: 50, continueAsNewAfterEvents: 2_000 },
       budgets: { maxUsd: 5, maxTurns: 200, maxMinutes: 120, waitHours: 168, project: {}, day: {} },
       metrics: {},
