@@ -21,6 +21,9 @@ export interface SandboxProviderOptions {
   readonly keeper?: LimitKeeper
   /** The Node that commands find as `node`; default the running one. */
   readonly nodePath?: string
+  /** All data of this installation, e.g. `.keelson`, and directories with other projects: no command may see them. */
+  readonly privateDirs?: readonly string[]
+  readonly projectRoots?: readonly string[]
   /** Whom root runs commands as: a name or number; left out: a number of the directory's own. */
   readonly sandboxUser?: string | undefined
   /** The runner ends after this long without commands and workers; default 2 minutes. */
@@ -56,6 +59,8 @@ export function createSandboxProvider(options: SandboxProviderOptions): SandboxP
         trustedFiles: options.trustedFiles ?? [],
         toolchains: options.toolchains ?? [],
         sandboxUser: options.sandboxUser,
+        privateDirs: options.privateDirs ?? [],
+        projectRoots: options.projectRoots ?? [],
       })
     case 'e2b': {
       if (!options.e2b) throw new AppError('sandbox_unavailable', 'E2B needs E2B_API_KEY')

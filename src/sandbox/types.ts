@@ -8,6 +8,17 @@ import type { Network, NetworkDenial } from '../shared/network.ts'
 
 export type SandboxKind = 'local-bwrap' | 'e2b' | 'unsafe-host'
 
+/** One thing that keeps commands from this host or from each other, and whether it does. */
+export interface Protection {
+  /** A word or two with `-` between them, e.g. `kernel-settings`. */
+  readonly name: string
+  readonly holds: boolean
+  /** What does it: which of several ways is in use here. */
+  readonly by: string
+  /** One sentence: how it is known, or what is wrong and what to do. May name paths of the host. */
+  readonly detail: string
+}
+
 /** What a provider found when it looked at its surroundings. `ok: false` means: take no tasks, and say why. */
 export interface ProbeReport {
   readonly ok: boolean
@@ -21,6 +32,8 @@ export interface ProbeReport {
     readonly pidLimit: boolean
     readonly memoryLimit: boolean
   }
+  /** All that was looked at, in a fixed order; empty when nothing could be asked. */
+  readonly protections: readonly Protection[]
 }
 
 /** Durable identity of a sandbox; stored in Postgres as it is, so plain data only. */

@@ -88,6 +88,8 @@ async function main(): Promise<void> {
     toolchains: config.network.toolchains,
     registryHosts: () => knownRegistries(config).registries.map(({ host }) => host),
     sandboxUser: config.sandbox.user,
+    privateDirs: [config.home],
+    projectRoots: config.server.projectRoots,
     ...e2bOptions(config.sandbox, createSandboxLedger(db)),
   })
   const unguarded = workspacesOf(db, provider, config)

@@ -65,6 +65,8 @@ const provider = createSandboxProviders({
   toolchains: config.network.toolchains,
   registryHosts: () => registries.known().registries.map(({ host }) => host),
   sandboxUser: config.sandbox.user,
+  privateDirs: [config.home],
+  projectRoots: config.server.projectRoots,
   ...e2bOptions(config.sandbox, createSandboxLedger(db)),
 })
 const probe = await provider.probe()

@@ -116,7 +116,9 @@ export function createE2bProvider(options: E2bProviderOptions): SandboxProvider 
       // A wrong key or an E2B that is down must fail the task with a sentence, not keep the worker from starting.
       const detail = 'E2B runs each project in a VM of its own; key and template are tried when the first one is made'
       const isolation = { userNamespace: true, network: true, seccomp: true, pidLimit: false, memoryLimit: true }
-      return { ok: true, kind: 'e2b', detail, isolation }
+      const by = 'a virtual machine of its own'
+      const protections = [{ name: 'virtual-machine', holds: true, by, detail: 'as E2B says; nothing here can ask it' }]
+      return { ok: true, kind: 'e2b', detail, isolation, protections }
     },
     async ensure(spec) {
       sandboxId(spec.projectId, spec.generation)

@@ -3,6 +3,7 @@ import { BRIDGE_SCRIPT, CACHE_DIR, CERTIFICATES } from '../network-env.ts'
 import type { HostView } from './host-view.ts'
 import { DOOR, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
+import type { CertificateMount } from './public-certificates.ts'
 
 export const SANDBOX_UID = 1000
 export const SANDBOX_HOME = '/home/agent'
@@ -28,6 +29,8 @@ export interface CommandArgvInput {
   readonly doorDir?: string | undefined
   /** Directory with the generated passwd, group, hosts and nsswitch.conf. */
   readonly etcDir: string
+  /** The host's certificates without keys. */
+  readonly certificates: readonly CertificateMount[]
   readonly host: HostView
   readonly limits: Limits
   readonly hardLimits: HardLimits
@@ -121,6 +124,9 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
   for (const mount of host.mounts) {
     args.push(mount.kind === 'bind' ? '--ro-bind' : '--symlink', mount.source, mount.target)
   }
+  for (const place of host.hidden)
+    args.push(...words('--perms 0555 --size 4096'), '--tmpfs', place, '--remount-ro', place)
+  for (const { source, target } of input.certificates) args.push('--ro-bind', source, target)
   for (const name of Object.keys(GENERATED_ETC)) args.push('--ro-bind', `${input.etcDir}/${name}`, `/etc/${name}`)
   args.push(
     ...words(

@@ -15,12 +15,14 @@ export interface HostView {
   readonly path: string
   /** Paths of this host outside of /usr that are bound for commands: the running Node, its npm, toolchains. */
   readonly own: readonly string[]
+  /** Directories, as commands would see them, that are covered by an empty one. */
+  readonly hidden: readonly string[]
 }
 
 const TOP_LEVEL = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']
 
-/** Public parts of /etc that programs need to start: the loader's cache, certificates, Debian's alternatives. */
-const ETC = ['alternatives', 'ssl', 'pki', 'ca-certificates', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime']
+/** Public parts of /etc that programs need to start; certificates come as a copy, see `public-certificates.ts`. */
+const ETC = ['alternatives', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime']
 
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -46,6 +48,7 @@ export function lookAtHost(nodePath: string): HostView {
     mounts,
     path: node.length > 0 ? `/opt/node/bin:${SYSTEM_PATH}` : SYSTEM_PATH,
     own: own.map((mount) => mount.source),
+    hidden: [],
   }
 }
 

@@ -1,33 +1,32 @@
-import { execFile, spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import type { ProbeReport } from '../types.ts'
-import { ARGS_FD, bwrapArgv } from './argv.ts'
+import { AppError } from '../../shared/errors.ts'
+import type { ProbeReport, Protection } from '../types.ts'
+import type { AskArgs } from './ask-sandbox.ts'
 import type { LimitKeeper } from './cgroup.ts'
-import { lookAtHost } from './host-view.ts'
-import type { Limits } from './limits.ts'
-import { readHardLimits, writeSharedFiles } from './runner-state.ts'
+import { PROGRAM_ENV, programCommand } from './own-program.ts'
+import type { RunnerPlan } from './plan-runner.ts'
+import { giveTo } from './take-over.ts'
 
 const run = promisify(execFile)
-const PROBE_TIMEOUT_MS = 10_000
+const TOOL_TIMEOUT_MS = 10_000
+const ASK_TIMEOUT_MS = 30_000
 
-/** What the sandbox says about itself from the inside; each line is one fact. */
-const QUESTIONS = [
-  'echo "uid $(id -u)"',
-  'grep -E "^(Seccomp|CapEff|CapBnd):" /proc/self/status',
-  'echo "interfaces $(tail -n +3 /proc/net/dev | grep -cv "^ *lo:")"',
-  'if unshare -U true 2>/dev/null; then echo "nested yes"; else echo "nested no"; fi',
-  'for tool in node git rg bash; do command -v $tool >/dev/null || echo "missing $tool"; done',
-].join('\n')
+const USER_NAMESPACES =
+  'Linux must allow user namespaces: on Ubuntu 24.04 add an AppArmor profile for bwrap, in Docker run unconfined'
 
 export interface ProbeOptions {
+  /** Base directory of the sandboxes, as this process finds it. */
+  readonly dir: string
   readonly bwrapPath: string | null
   readonly nodePath: string
-  readonly limits: Limits
   /** Who keeps memory and processes within their limits here. */
   readonly keeper: LimitKeeper
+  /** Who commands are and how they are started. Throws `sandbox_unavailable` where they cannot be. */
+  plan(): Promise<RunnerPlan>
 }
 
 /**
@@ -35,32 +34,28 @@ export interface ProbeOptions {
  * removes. Never throws: what is missing is in the report, with the way to get it.
  */
 export async function probeBwrap(options: ProbeOptions): Promise<ProbeReport> {
-  const { bwrapPath } = options
-  if (bwrapPath === null) return report(null, 'bubblewrap is not installed; on Debian: apt-get install bubblewrap')
+  if (process.platform !== 'linux') return refusal('bubblewrap runs on Linux only; use SANDBOX_PROVIDER=e2b')
+  if (options.bwrapPath === null) return refusal('bubblewrap is not installed; on Debian: apt-get install bubblewrap')
   const missing = await findMissingTools()
   if (missing.length > 0) {
-    return report(null, `${missing.join(', ')} not found; on Debian: apt-get install git ripgrep util-linux coreutils`)
+    return refusal(`${missing.join(', ')} not found; on Debian: apt-get install git ripgrep util-linux coreutils`)
   }
-  const dir = mkdtempSync(path.join(tmpdir(), 'keelson-probe-'))
   try {
-    const facts = await askSandbox(dir, bwrapPath, options)
-    return judge(facts, options.keeper)
+    const plan = await options.plan()
+    return judge(await askSandbox(options, plan), { user: plan.user, keeper: options.keeper })
   } catch (error) {
+    if (error instanceof AppError) return refusal(error.message)
     const text = error instanceof Error ? error.message : String(error)
-    const hint =
-      'Linux must allow user namespaces: on Ubuntu 24.04 add an AppArmor profile for bwrap, in Docker run unconfined'
-    return report(null, `bubblewrap cannot make a sandbox here (${text.trim().slice(0, 300)}). ${hint}`)
-  } finally {
-    rmSync(dir, { recursive: true, force: true })
+    return refusal(`bubblewrap cannot make a sandbox here (${text.trim().slice(0, 300)}). ${USER_NAMESPACES}`)
   }
 }
 
 async function findMissingTools(): Promise<string[]> {
-  const tools = ['/usr/bin/prlimit', '/usr/bin/mkfifo', 'git']
+  const tools = ['/usr/bin/prlimit', '/usr/bin/mkfifo', '/bin/bash', 'git']
   const missing: string[] = []
   for (const tool of tools) {
     try {
-      await run(tool, ['--version'], { env: { PATH: '/usr/local/bin:/usr/bin:/bin' }, timeout: PROBE_TIMEOUT_MS })
+      await run(tool, ['--version'], { env: { PATH: '/usr/local/bin:/usr/bin:/bin' }, timeout: TOOL_TIMEOUT_MS })
     } catch {
       // Not there or not runnable: for our purpose the same.
       missing.push(path.basename(tool))
@@ -69,78 +64,141 @@ async function findMissingTools(): Promise<string[]> {
   return missing
 }
 
-async function askSandbox(dir: string, bwrapPath: string, options: ProbeOptions): Promise<string> {
-  const workspace = path.join(dir, 'workspace')
-  mkdirSync(workspace)
-  const shared = writeSharedFiles(dir)
-  if (!existsSync(shared.seccompFile)) throw new Error(`no system call filter for ${process.arch}`)
-  const { args, command } = bwrapArgv({
-    ...shared,
-    argv: ['/bin/sh', '-c', QUESTIONS],
-    cwd: '',
-    env: {},
-    workspace,
-    host: lookAtHost(options.nodePath),
-    limits: options.limits,
-    hardLimits: readHardLimits(),
-  })
-  const argsFile = path.join(dir, 'args')
-  writeFileSync(argsFile, `${args.join('\0')}\0`)
-  const fds = [openSync(argsFile, 'r'), openSync(shared.seccompFile, 'r')]
+async function askSandbox({ dir, nodePath }: ProbeOptions, plan: RunnerPlan): Promise<string> {
+  const name = `ask-${randomBytes(6).toString('hex')}`
+  const askDir = path.join(dir, name)
   try {
-    return await new Promise((resolve, reject) => {
-      const child = spawn(bwrapPath, ['--args', String(ARGS_FD), '--', ...command], {
-        cwd: '/',
-        env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
-        stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...fds],
-        timeout: PROBE_TIMEOUT_MS,
-        killSignal: 'SIGKILL',
-      })
-      let text = ''
-      let complaint = ''
-      child.stdout?.on('data', (chunk: Buffer) => {
-        text += chunk.toString()
-      })
-      child.stderr?.on('data', (chunk: Buffer) => {
-        complaint += chunk.toString()
-      })
-      child.on('error', reject)
-      child.on('close', (code) => {
-        if (code === 0) resolve(text)
-        else reject(new Error(complaint || `it ended with ${code}`))
-      })
+    mkdirSync(path.join(askDir, 'workspace'), { recursive: true, mode: 0o700 })
+    for (const made of [askDir, path.join(askDir, 'workspace')]) giveTo(plan.user, made)
+    const args: AskArgs = {
+      ...plan.args,
+      askDir: path.join(plan.args.dir, name),
+      privatePaths: plan.privatePaths,
+    }
+    const [program = '', ...rest] = plan.commandFor(programCommand('ask-sandbox', nodePath, args))
+    const { stdout } = await run(program, rest, {
+      cwd: '/',
+      env: PROGRAM_ENV,
+      timeout: ASK_TIMEOUT_MS,
+      killSignal: 'SIGKILL',
     })
+    return stdout
+  } catch (error) {
+    // The first line repeats the whole command; what the programs said follows.
+    const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : ''
+    throw said.trim() === '' ? error : new Error(said, { cause: error })
   } finally {
-    for (const fd of fds) closeSync(fd)
+    rmSync(askDir, { recursive: true, force: true })
   }
 }
 
 /** Turns the sandbox's answers into the report. Pure. */
-export function judge(facts: string, keeper: LimitKeeper): ProbeReport {
-  const seccomp = /^Seccomp:\s+2$/m.test(facts)
-  const network = /^interfaces 0$/m.test(facts)
-  const userNamespace =
-    /^uid 1000$/m.test(facts) &&
-    /^CapEff:\s+0+$/m.test(facts) &&
-    /^CapBnd:\s+0+$/m.test(facts) &&
-    /^nested no$/m.test(facts)
-  const missing = [...facts.matchAll(/^missing (\S+)$/gm)].map((match) => match[1])
-  const isolation = { userNamespace, network, seccomp, pidLimit: true, memoryLimit: true }
-  if (missing.length > 0) return report(isolation, `${missing.join(', ')} cannot be found inside the sandbox`)
-  if (!userNamespace) return report(isolation, 'commands would keep privileges of this host')
-  if (!network) return report(isolation, 'commands would reach the network')
-  if (!seccomp) return report(isolation, 'the system call filter is not active')
-  return { ...report(isolation, ''), ok: true, detail: `bubblewrap works; ${limitsBy(keeper)}` }
-}
-
-function limitsBy(keeper: LimitKeeper): string {
-  if (keeper === 'watchdog') {
-    return 'processes and memory of a command are limited by kernel limits for each process and a watchdog, since no cgroup can be had'
+export function judge(
+  facts: string,
+  { user, keeper }: Pick<RunnerPlan, 'user'> & Pick<ProbeOptions, 'keeper'>,
+): ProbeReport {
+  const all = (name: string) => [...facts.matchAll(new RegExp(`^${name} (.+)$`, 'gm'))].map((match) => match[1] ?? '')
+  const has = (pattern: RegExp) => pattern.test(facts)
+  // An ordinary user may be in root's group, as OpenShift's are; root's commands never are.
+  const outer = all('outer')
+    .filter((line) => user !== null || line.startsWith('Uid:'))
+    .flatMap((line) => line.split(' ').slice(1))
+  const whose = user === null ? 'the user who started Keelson' : `user ${user.uid}`
+  const row = (name: string, by: string, problem: string | null): Protection => ({
+    name,
+    holds: problem === null,
+    by,
+    detail: problem ?? 'asked from inside a sandbox',
+  })
+  const unless = (holds: boolean, problem: string) => (holds ? null : problem)
+  const named = (found: readonly string[], problem: (names: string) => string) =>
+    found.length === 0 ? null : problem(found.slice(0, 3).join(', '))
+  const isWhole = has(/^end$/m)
+  const isConfined = has(/^uid 1000$/m) && has(/^CapEff:\s+0+$/m) && has(/^CapBnd:\s+0+$/m) && has(/^NoNewPrivs:\s+1$/m)
+  const protections = [
+    row(
+      'user',
+      whose,
+      unless(
+        outer.length >= 4 && !outer.includes('0'),
+        'commands would be root outside of their sandbox or in its group: set KEELSON_SANDBOX_USER to an unprivileged user',
+      ),
+    ),
+    row(
+      'namespaces',
+      'user, process, mount and IPC namespaces without capabilities',
+      unless(isConfined && has(/^nested no$/m), `commands would keep privileges of this host. ${USER_NAMESPACES}`),
+    ),
+    row(
+      'network',
+      'a network namespace of its own',
+      unless(has(/^interfaces 0$/m), `commands would reach the network. ${USER_NAMESPACES}`),
+    ),
+    row(
+      'system-calls',
+      'a seccomp filter',
+      unless(
+        has(/^Seccomp:\s+2$/m),
+        'the system call filter is not active: a kernel with CONFIG_SECCOMP_FILTER is needed',
+      ),
+    ),
+    row(
+      'kernel-settings',
+      '/proc/sys and its like are read-only',
+      named(all('writable'), (names) => `${names} could be written by commands: mount /proc in full for the worker`),
+    ),
+    row(
+      'private-keys',
+      'a copy of the public certificates alone',
+      named(all('key'), (names) => `commands would read private keys: ${names}; let only root read them`),
+    ),
+    row(
+      'descriptors',
+      'closed where the runner starts',
+      named(all('descriptor'), (names) => `descriptors that Keelson inherited reach commands: ${names}`),
+    ),
+    row(
+      'own-files',
+      'not mounted, or covered',
+      named(all('seen'), (names) => `commands would see ${names}: move it to a directory of its own`),
+    ),
+    ...['memory', 'processes'].map((name) => ({ name, holds: true, by: KEPT_BY[keeper], detail: KEPT_FOR[keeper] })),
+  ]
+  const isolation = {
+    userNamespace: protections.every(({ name, holds }) => holds || !['user', 'namespaces'].includes(name)),
+    network: has(/^interfaces 0$/m),
+    seccomp: has(/^Seccomp:\s+2$/m),
+    pidLimit: true,
+    memoryLimit: true,
   }
-  return `processes and memory of a command are limited by a cgroup of its own (version ${keeper === 'cgroup-v2' ? 2 : 1})`
+  const missing = all('missing')
+  const problems = [
+    ...(isWhole ? [] : ['the sandbox did not answer all questions']),
+    ...protections.filter(({ holds }) => !holds).map(({ detail }) => detail),
+    ...(missing.length === 0 ? [] : [`${missing.join(', ')} cannot be found inside the sandbox`]),
+  ]
+  const ok = problems.length === 0
+  const detail = ok ? `bubblewrap works, commands are ${whose} outside; ${limitedBy(keeper)}` : problems.join('; ')
+  return { ok, kind: 'local-bwrap', detail, isolation, protections }
 }
 
-function report(isolation: ProbeReport['isolation'] | null, detail: string): ProbeReport {
+function limitedBy(keeper: LimitKeeper): string {
+  return `processes and memory are limited by ${KEPT_BY[keeper]}`
+}
+
+const KEPT_FOR: Readonly<Record<LimitKeeper, string>> = {
+  'cgroup-v2': 'the kernel refuses what is beyond the limit',
+  'cgroup-v1': 'the kernel refuses what is beyond the limit',
+  watchdog: 'a command may get beyond its limit for a moment before it is ended; a writable cgroup would hold it',
+}
+
+const KEPT_BY: Readonly<Record<LimitKeeper, string>> = {
+  'cgroup-v2': 'a cgroup (version 2) for each command',
+  'cgroup-v1': 'a cgroup (version 1) for each command',
+  watchdog: 'kernel limits for each process and a watchdog, since no cgroup can be had',
+}
+
+function refusal(detail: string): ProbeReport {
   const none = { userNamespace: false, network: false, seccomp: false, pidLimit: false, memoryLimit: false }
-  return { ok: false, kind: 'local-bwrap', detail, isolation: isolation ?? none }
+  return { ok: false, kind: 'local-bwrap', detail, isolation: none, protections: [] }
 }

@@ -47,6 +47,9 @@ export interface LocalProviderOptions {
   readonly trustedFiles: readonly string[]
   /** Directories of toolchains outside /usr that commands see. */
   readonly toolchains: readonly string[]
+  /** All data of this installation, and directories with other projects: no command may see them. */
+  readonly privateDirs: readonly string[]
+  readonly projectRoots: readonly string[]
   readonly logger: SandboxLogger
 }
 
@@ -73,10 +76,9 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
     inside: (name) => (kind === 'unsafe-host' ? path.join(doorsDir(dir), name) : DOOR),
   }
   const trees = createTreeStates(limits.minFreeDiskBytes)
-  const { sandboxUser: userSetting, toolchains, runnerIdleMs: idleMs, keeper } = options
-  const settle = onceSettled(() =>
-    planRunner({ kind, dir, limits, nodePath, bwrapPath, idleMs, userSetting, toolchains, keeper }),
-  )
+  const { sandboxUser: userSetting, toolchains, privateDirs, projectRoots, runnerIdleMs: idleMs, keeper } = options
+  const isolation = { kind, limits, nodePath, bwrapPath, userSetting, toolchains, privateDirs, projectRoots, keeper }
+  const settle = onceSettled(() => planRunner({ ...isolation, dir, idleMs }))
   const client = createRunnerClient(dir, settle)
   /** Makes sure that a sandbox's files are the user's whose commands are to work with them. */
   const takeOver = async (paths: SandboxPaths): Promise<void> => {
@@ -118,7 +120,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       const report =
         kind === 'unsafe-host'
           ? unsafeReport()
-          : await probeBwrap({ bwrapPath, nodePath, limits, keeper: options.keeper ?? findKeeper(dir) })
+          : await probeBwrap({ dir, bwrapPath, nodePath, plan: settle, keeper: keeper ?? findKeeper(dir) })
       const fields = { sandboxKind: kind, ok: report.ok, detail: report.detail }
       if (report.ok && kind !== 'unsafe-host') logger.info(fields, 'sandbox probed')
       else logger.warn(fields, 'sandbox probed')
@@ -259,5 +261,6 @@ function unsafeReport(): ProbeReport {
     kind: 'unsafe-host',
     detail: 'NO SANDBOX: commands run on this host with the rights of the worker, because a setting says so',
     isolation: { userNamespace: false, network: false, seccomp: false, pidLimit: false, memoryLimit: false },
+    protections: [],
   }
 }

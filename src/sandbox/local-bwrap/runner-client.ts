@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { connect, type Socket } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import { AppError } from '../../shared/errors.ts'
 import type { ExecState } from '../types.ts'
 import { checkSocketDirectory, withShortAddress } from './layout.ts'
+import { PROGRAM_ENV, programCommand } from './own-program.ts'
 import type { RunnerPlan } from './plan-runner.ts'
 import { createLineSplitter, type NumberedReply, type RunnerReply, type RunnerRequest } from './protocol.ts'
 
@@ -192,20 +191,15 @@ async function connectOrStart(dir: string, plan: RunnerPlan): Promise<Socket> {
   }
 }
 
-/** Starts the runner in a session of its own. From source it needs the loader that this process itself runs with. */
+/** Starts the runner in a session of its own. */
 function startRunner(dir: string, plan: RunnerPlan): { exited: boolean } {
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  const isSource = import.meta.url.endsWith('.ts')
-  const program = fileURLToPath(new URL(isSource ? './runner.ts' : './runner.js', import.meta.url))
-  const loader = isSource ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href] : []
   const log = openSync(path.join(dir, 'runner.log'), 'a', 0o600)
   try {
-    const { nodePath } = plan.args
-    const words = [nodePath, ...loader, '--max-old-space-size=128', program, JSON.stringify(plan.args)]
-    const [first = '', ...rest] = plan.commandFor(words)
+    const [first = '', ...rest] = plan.commandFor(programCommand('runner', plan.args.nodePath, plan.args))
     const child = spawn(first, rest, {
       cwd: '/',
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      env: PROGRAM_ENV,
       stdio: ['ignore', log, log],
       detached: true,
     })

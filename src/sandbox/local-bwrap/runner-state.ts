@@ -14,6 +14,7 @@ import path from 'node:path'
 import { GENERATED_ETC, type HardLimits } from './argv.ts'
 import { isAlive } from './identity.ts'
 import { NEW_PREFIX, readJobRunner, readPid, readState, writeWhole } from './job-files.ts'
+import { type CertificateMount, copyCertificates } from './public-certificates.ts'
 import { seccompProgram } from './seccomp.ts'
 
 const ABANDONED_MS = 60_000
@@ -22,9 +23,11 @@ const ABANDONED_MS = 60_000
 export interface SharedFiles {
   readonly etcDir: string
   readonly seccompFile: string
+  /** The host's certificates without keys. */
+  readonly certificates: readonly CertificateMount[]
 }
 
-/** Writes the generated /etc and the seccomp program. Safe to repeat, also while commands start: files are replaced whole. */
+/** Writes the generated /etc, the copy of the certificates and the seccomp program. Safe to repeat, also while commands start: files are replaced whole. */
 export function writeSharedFiles(dir: string): SharedFiles {
   const etcDir = path.join(dir, 'etc')
   mkdirSync(etcDir, { recursive: true, mode: 0o755 })
@@ -36,7 +39,7 @@ export function writeSharedFiles(dir: string): SharedFiles {
   const program = seccompProgram()
   if (program === null) rmSync(seccompFile, { force: true })
   else writeWhole(seccompFile, program)
-  return { etcDir, seccompFile }
+  return { etcDir, seccompFile, certificates: copyCertificates(dir) }
 }
 
 /** The hard limits of this very process; a command's own limits cannot be above them. */

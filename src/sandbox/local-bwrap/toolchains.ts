@@ -24,6 +24,7 @@ export function withToolchains(view: HostView, named: readonly string[]): HostVi
   if (places.length === 0) return view
   // Behind the system's own directories, so that a toolchain cannot take the place of the shell.
   return {
+    ...view,
     mounts: [...view.mounts, ...mounts],
     path: `${view.path}:${places.join(':')}`,
     own: [...view.own, ...mounts.map((mount) => mount.source)],

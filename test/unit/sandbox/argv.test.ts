@@ -9,6 +9,7 @@ const host: HostView = {
     { kind: 'symlink', source: 'usr/bin', target: '/bin' },
   ],
   own: [],
+  hidden: ['/usr/src/app'],
   path: '/usr/bin',
 }
 const input = {
@@ -18,6 +19,7 @@ const input = {
   workspace: '/data/p 1/workspace',
   etcDir: '/data/etc',
   host,
+  certificates: [{ source: '/base/copy/etc/ssl', target: '/etc/ssl' }],
   limits: DEFAULT_LIMITS,
   hardLimits: { openFiles: 1024, processes: 100 },
 }

@@ -1,0 +1,84 @@
+/**
+ * The program that asks a sandbox what it sees: started as the runner is, it becomes the user of commands as the runner does,
+ * and runs one command as the runner would. Its argv is one JSON object, see {@link AskArgs}; it prints facts, one a line.
+ */
+
+import { spawn } from 'node:child_process'
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { ARGS_FD, bwrapArgv } from './argv.ts'
+import { dropRights } from './drop-rights.ts'
+import { launcherArgv } from './launcher.ts'
+import type { RunnerArgs } from './runner.ts'
+import { readHardLimits, writeSharedFiles } from './runner-state.ts'
+
+export interface AskArgs extends RunnerArgs {
+  /** A directory of this question's own with a `workspace` in it, which whoever asks removes. */
+  readonly askDir: string
+  /** Paths that commands must not see anything at. */
+  readonly privatePaths: readonly string[]
+}
+
+const TIMEOUT_MS = 10_000
+
+/** What the sandbox says about itself from the inside; its arguments are paths that must be empty or missing. */
+const QUESTIONS = `
+echo "uid $(id -u)"
+grep -E "^(Seccomp|CapEff|CapBnd|NoNewPrivs):" /proc/self/status
+echo "interfaces $(tail -n +3 /proc/net/dev | grep -cv "^ *lo:")"
+if unshare -U true 2>/dev/null; then echo "nested yes"; else echo "nested no"; fi
+for tool in node git rg bash; do command -v $tool >/dev/null || echo "missing $tool"; done
+for file in /proc/sys/kernel/core_pattern /proc/sys/vm/overcommit_memory /proc/sys/kernel/shmmax /proc/sysrq-trigger; do
+  if (: >>"$file") 2>/dev/null; then echo "writable $file"; fi
+done
+grep -rlsE "PRIVATE KEY" /etc | sed 's/^/key /' | head -n 3
+for fd in /proc/self/fd/*; do
+  if [ "\${fd##*/}" -gt 2 ] && [ -e "$fd" ]; then echo "descriptor \${fd##*/}"; fi
+done
+for place in "$@"; do
+  if [ -n "$(ls -A "$place" 2>/dev/null)" ]; then echo "seen $place"; fi
+done
+echo end`
+
+const args = JSON.parse(process.argv[2] ?? '') as AskArgs
+dropRights(args.user)
+const status = readFileSync('/proc/self/status', 'latin1')
+for (const name of ['Uid', 'Gid', 'Groups']) {
+  process.stdout.write(`outer ${new RegExp(`^${name}:.*$`, 'm').exec(status)?.[0].replace(/\s+/g, ' ') ?? name}\n`)
+}
+process.exitCode = await ask()
+
+async function ask(): Promise<number> {
+  const shared = writeSharedFiles(args.askDir)
+  if (args.bwrapPath === null || !existsSync(shared.seccompFile)) throw new Error(`no filter for ${process.arch}`)
+  const { args: words, command } = bwrapArgv({
+    ...shared,
+    argv: ['/bin/sh', '-c', QUESTIONS, 'sh', ...args.privatePaths],
+    cwd: '',
+    env: {},
+    workspace: path.join(args.askDir, 'workspace'),
+    host: args.host,
+    limits: args.limits,
+    hardLimits: readHardLimits(),
+  })
+  const argsFile = path.join(args.askDir, 'args')
+  writeFileSync(argsFile, `${words.join('\0')}\0`)
+  const fds = [openSync(argsFile, 'r'), openSync(shared.seccompFile, 'r')]
+  const bwrap = [args.bwrapPath, '--args', String(ARGS_FD), '--', ...command]
+  const [program = '', ...rest] = launcherArgv(bwrap, { cgroupFiles: [] })
+  try {
+    return await new Promise((resolve, reject) => {
+      const child = spawn(program, rest, {
+        cwd: '/',
+        env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+        stdio: ['ignore', 'inherit', 'inherit', 'pipe', ...fds],
+        timeout: TIMEOUT_MS,
+        killSignal: 'SIGKILL',
+      })
+      child.on('error', reject)
+      child.on('close', (code) => resolve(code ?? 1))
+    })
+  } finally {
+    for (const fd of fds) closeSync(fd)
+  }
+}
