@@ -3,6 +3,7 @@ import './lib/node-version.mjs'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { generateDatabaseClient } from './lib/build.mjs'
+import { toolEnv } from './lib/child-env.mjs'
 import { ensureDependencies } from './lib/dependencies.mjs'
 import { createLog } from './lib/log.mjs'
 import { ROOT, readSettings } from './lib/paths.mjs'
@@ -35,7 +36,7 @@ await runScript(async (signal) => {
     if (needs !== undefined && !existsSync(join(ROOT, needs))) continue
     log.info(title)
     const command = [join(ROOT, 'node_modules', program), ...args]
-    const code = await runForeground(process.execPath, command, { cwd: ROOT, env: settings, signal })
+    const code = await runForeground(process.execPath, command, { cwd: ROOT, env: toolEnv(settings), signal })
     if (code !== 0) failed.push(title)
     if (signal.aborted) return 130
   }

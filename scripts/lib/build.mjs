@@ -40,8 +40,7 @@ export async function generateDatabaseClient({ root, env, log }) {
   const input = () => hashOf(root, ['prisma/schema.prisma', 'prisma.config.ts', 'package-lock.json', GENERATED])
   if (existsSync(join(root, GENERATED)) && readStamp(stamp) === input()) return
   await announced(log, 'Generating the database client (prisma generate)', () =>
-    runStep(root, 'prisma generate', ['node_modules/prisma/build/index.js', 'generate'], {
-      ...env,
+    runStep(root, 'prisma generate', ['node_modules/prisma/build/index.js', 'generate'], env, {
       // Its start-up wants a schema engine to exist, which it would download; generating never calls it.
       PRISMA_SCHEMA_ENGINE_BINARY: schema,
       PRISMA_HIDE_UPDATE_MESSAGE: '1',
@@ -101,9 +100,10 @@ async function buildPage({ root, env, log }) {
  * @param {string} name who fails, for the error
  * @param {readonly string[]} args
  * @param {NodeJS.ProcessEnv} env
+ * @param {Record<string, string>} [moreEnv]
  */
-async function runStep(root, name, args, env) {
-  const result = await runCommand(process.execPath, args, { cwd: root, env, timeoutMs: STEP_TIMEOUT_MS })
+async function runStep(root, name, args, env, moreEnv = {}) {
+  const result = await runCommand(process.execPath, args, { cwd: root, env, moreEnv, timeoutMs: STEP_TIMEOUT_MS })
   if (result.code === 0) return
   throw new StartError(`${name} failed (exit code ${result.code}).`, { detail: lastLines(result.output, 40) })
 }

@@ -19,13 +19,30 @@ export async function ensureDependencies(root, env, log) {
   if (areDependenciesInstalled(root)) return
   await announced(log, 'Installing the dependencies (npm ci)', async () => {
     const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--include=dev']
-    const result = await runCommand('npm', args, { cwd: root, env, timeoutMs: INSTALL_TIMEOUT_MS })
+    const result = await runCommand('npm', args, {
+      cwd: root,
+      env,
+      moreEnv: tokensOf(env),
+      timeoutMs: INSTALL_TIMEOUT_MS,
+    })
     if (result.code !== 0) {
       throw new StartError('The dependencies could not be installed: npm ci failed.', {
         detail: lastLines(result.output),
       })
     }
   })
+}
+
+/**
+ * The tokens for a private registry that a person's `.npmrc` may name: npm's own, for npm alone.
+ *
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Record<string, string>}
+ */
+function tokensOf(env) {
+  return Object.fromEntries(
+    ['NPM_TOKEN', 'NODE_AUTH_TOKEN'].flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
+  )
 }
 
 /** @typedef {{ version?: string, integrity?: string, optional?: boolean, link?: boolean }} LockedPackage */

