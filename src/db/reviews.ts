@@ -153,7 +153,10 @@ export async function saveChecks(
 
 async function storeEvidence(tx: Tx, taskId: string, { treeHash, evidence, gaps }: TreeEvidence): Promise<void> {
   await tx.query('UPDATE tasks SET evidence = $2, evidence_tree = $3, evidence_gaps = $4 WHERE id = $1', [
-    ...[taskId, evidence, treeHash, JSON.stringify(gaps)],
+    taskId,
+    evidence,
+    treeHash,
+    JSON.stringify(gaps),
   ])
 }
 

@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
+import { appendFileSync, chmodSync, closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import type { NetworkDenial } from '../shared/network.ts'
 import { replaceFile } from './gateway-files.ts'
 
@@ -11,7 +11,10 @@ export function createDeniedLog(file: string): (denial: NetworkDenial) => void {
       const text = readFileSync(file, 'utf8').slice(-KEPT_BYTES)
       replaceFile(file, text.slice(text.indexOf('\n') + 1), 0o644)
     }
+    const isNew = !existsSync(file)
     appendFileSync(file, `${JSON.stringify(denial)}\n`, { mode: 0o644 })
+    // Commands' runner reads it under another uid; the umask would keep it out.
+    if (isNew) chmodSync(file, 0o644)
   }
 }
 

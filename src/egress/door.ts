@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { closeSync, constants, openSync } from 'node:fs'
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import path from 'node:path'
 import { BRIDGE, BRIDGE_FILE, SOCKET_FILE } from './bridge.ts'
@@ -31,9 +31,11 @@ export async function openDoor({ dir, files = {}, ...options }: DoorOptions): Pr
   const name = randomBytes(16).toString('hex')
   const place = path.join(dir, name)
   // Entered by the runner's user, listed by nobody else: the name is the secret.
-  await mkdir(dir, { recursive: true, mode: 0o711 })
+  if ((await mkdir(dir, { recursive: true, mode: 0o711 })) !== undefined) await chmod(dir, 0o711)
   await sweep(dir)
   await mkdir(place, { mode: 0o755 })
+  // Exactly: the umask of a started instance keeps others out, and commands belong to one of them.
+  await chmod(place, 0o755)
   const proxy = createEgressProxy(options)
   // A socket's address holds about a hundred bytes: it is named through the directory's descriptor.
   const fd = openSync(place, constants.O_RDONLY | constants.O_DIRECTORY)
@@ -48,7 +50,8 @@ export async function openDoor({ dir, files = {}, ...options }: DoorOptions): Pr
   }
   try {
     for (const [file, text] of Object.entries({ ...files, [BRIDGE_FILE]: BRIDGE })) {
-      await writeFile(path.join(place, file), text, { mode: 0o644 })
+      await writeFile(path.join(place, file), text)
+      await chmod(path.join(place, file), 0o644)
     }
     await listen(proxy, `/proc/self/fd/${fd}/${SOCKET_FILE}`)
     return { name, close }

@@ -1,7 +1,16 @@
 /** Where the egress gateway and those who use it find each other: one directory an installation, one part of it a sandbox. */
 
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 
 export interface GatewayPaths {
@@ -79,13 +88,19 @@ function hash(text: string): string {
 
 /** Makes the gateway's directory. Others may pass through it to what they know by name, and list nothing. */
 export function makeGatewayDir(dir: string): void {
-  mkdirSync(dir, { recursive: true, mode: 0o711 })
+  makeDirectory(dir, 0o711)
+}
+
+/** Makes a directory of exactly this mode: what a process may leave to others is cut by its umask otherwise. */
+export function makeDirectory(dir: string, mode: number): void {
+  if (mkdirSync(dir, { recursive: true, mode }) !== undefined) chmodSync(dir, mode)
 }
 
 /** Replaces a file in one step. */
 export function replaceFile(file: string, text: string, mode: number): void {
   const fresh = `${file}.${randomBytes(6).toString('hex')}`
-  writeFileSync(fresh, text, { mode })
+  writeFileSync(fresh, text, { mode: 0o600 })
+  chmodSync(fresh, mode)
   renameSync(fresh, file)
 }
 

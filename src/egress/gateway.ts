@@ -8,7 +8,7 @@
  * 3. It ends by itself when nobody is connected to its control socket and no command has a connection for `idleMs`.
  */
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import type { Server as HttpServer } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
 import { rootCertificates } from 'node:tls'
@@ -20,6 +20,7 @@ import {
   type GatewayPaths,
   gatewayLockName,
   gatewayPaths,
+  makeDirectory,
   makeGatewayDir,
   netPathsOf,
   replaceFile,
@@ -122,7 +123,7 @@ async function serve({ dir, control, registries: registriesFile, bundle }: Gatew
         lastBusyAt = Date.now()
       })
     })
-    mkdirSync(net.mount, { recursive: true, mode: 0o755 })
+    makeDirectory(net.mount, 0o755)
     rmSync(net.socket, { force: true })
     if (!(await listen(proxy, net.socket))) throw new Error(`cannot listen on ${net.socket}`)
     // The command's uid differs from ours where a service was started by root; who may come here is decided by the mount.

@@ -88,7 +88,7 @@ export function createSlots(limit: number, waitMs: number): Slots {
       })
     },
     cancel(matches) {
-      for (const [group, queue] of [...queues]) {
+      for (const [group, queue] of Array.from(queues)) {
         for (const entry of queue.filter((each) => matches(each.key))) {
           drop(group, queue, entry)
           entry.reject(busy('The command was given up before it began.'))
