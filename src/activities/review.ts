@@ -10,6 +10,7 @@ import {
   finishRound,
   hasRequestSince,
   listRounds,
+  openRound,
   type ReviewRound,
   saveChecks,
   saveReviewState,
@@ -17,12 +18,13 @@ import {
 import { getTask } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
 import type { EventScope, NewEvent } from '../events/topics.ts'
-import { isFailing, isWorse } from '../review/check-outcome.ts'
+import { isFailing, isUnknown, isWorse } from '../review/check-outcome.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
 import { changedLines } from '../review/diff-lines.ts'
 import { gapsOf } from '../review/evidence-gaps.ts'
 import { checksFailedPrompt, fixPrompt, parseDisputes, rolledBackPrompt } from '../review/fix-prompt.ts'
 import { nextState } from '../review/next-state.ts'
+import { readChange, type ShownChange } from '../review/read-change.ts'
 import { resubmitPrompt, reviewPrompt } from '../review/review-prompt.ts'
 import { SUBMIT_REVIEW, type Submission, submissionIn } from '../review/submit-review.ts'
 import { judgeRound, type RoundResult } from '../review/verdict.ts'
@@ -41,7 +43,6 @@ import { type CheckedRound, runRoundChecks } from './round-checks.ts'
 import { type ActivityRun, runActivity } from './run-activity.ts'
 import { withRetryNotice } from './turns.ts'
 
-const MAX_DIFF_BYTES = 200_000
 const MAX_REVIEWER_TURNS = 10
 const UNUSABLE = 'It did not fit the tool, or one reply handed in several reviews that differ. Hand in exactly one.'
 
@@ -109,20 +110,56 @@ async function checkRound(
   const at = await openRoundOf(deps, input, run, 'checking')
   const known = at.rounds.find((round) => round.round === input.round)
   if (known?.finishedAt) return { failed: failedOf(known.checks ?? []).length, review: at.task.review }
-  const results = known?.checks ?? (await runRoundChecks(at))
+  const unchanged = known?.checks ? null : await unchangedSince(at)
+  if (unchanged !== null) await openUnchangedRound(at, unchanged)
+  const results = known?.checks ?? unchanged?.checks ?? (await runRoundChecks(at))
   const review: ReviewState = { ...at.task.review, status: 'reviewing', round: input.round, treeHash: input.treeHash }
   if (failedOf(results).length === 0) {
     await saveChecks(deps.db, at.lease, input.round, { checks: results, review }, [])
     return { failed: 0, review }
   }
   const standing = await standingRound(at, results)
-  const ending = { submission: null, disputes: new Map<string, string>(), standing }
+  const ending = { ...NOT_ASKED, standing }
   if (standing !== null) await rollBack(at, standing.treeHash)
   return { failed: failedOf(results).length, review: await endRound(at, results, ending) }
 }
 
 function failedOf(checks: readonly CheckResult[]): CheckResult[] {
   return checks.filter(isFailing)
+}
+
+/** The round that judged this very tree, when a fix was owed since and nothing was said or done: null, or the tree's round. */
+async function stalledOn(at: Round): Promise<ReviewRound | null> {
+  const { deps, input, rounds } = at
+  const earlier = rounds.filter((round) => round.round < input.round)
+  const last = earlier.at(-1)
+  if (last === undefined || input.fixRounds === 0) return null
+  if ((last.restoredTree ?? last.treeHash) !== input.treeHash) return null
+  if (await hasRequestSince(deps.db, input.taskId, last.createdAt)) return null
+  return earlier.findLast((round) => round.treeHash === input.treeHash && round.restoredTree === null) ?? null
+}
+
+/** The round whose findings nobody mended or disputed: asking a reviewer again would say the same for the same money. */
+async function unchangedSince(at: Round): Promise<ReviewRound | null> {
+  const stalled = await stalledOn(at)
+  if (stalled?.verdict !== 'issues_found') return null
+  const open = earlierFindings(at).filter(isOpen)
+  // A person may have dismissed what was to be mended.
+  if (!open.some((finding) => finding.severity === 'blocking')) return null
+  return parseDisputes(await lastWords(at), open).size === 0 ? stalled : null
+}
+
+async function openUnchangedRound(at: Round, { plan }: ReviewRound): Promise<void> {
+  const { round, treeHash, taskId } = at.input
+  const opened = { round, treeHash, ...(plan === null ? {} : { plan }) }
+  await openRound(at.deps.db, at.lease, opened, [
+    {
+      type: 'review.started',
+      key: `review.started:${taskId}:${round}`,
+      scope: scopeOf(at.lease),
+      payload: { round, treeHash, checks: [] },
+    },
+  ])
 }
 
 /**
@@ -148,14 +185,15 @@ async function reviewRound(
     const { review, turn, usage } = at.task
     return { verdict: own.verdict, review, turn, usage }
   }
-  const { need, ...answer } = await askReviewer(at, own?.checks ?? [])
+  const isUnchanged = (await unchangedSince(at)) !== null
+  const { need, ...answer } = isUnchanged ? NOT_ASKED : await askReviewer(at, own?.checks ?? [])
   if (need) {
     const { review, turn, usage } = await getTask(deps.db, input.taskId)
     return { verdict: 'inconclusive', review, turn, usage, need }
   }
   // What a person said about a finding while the reviewer looked counts.
   const rounds = await listRounds(deps.db, input.taskId)
-  const review = await endRound({ ...at, rounds }, own?.checks ?? [], { ...answer, standing: null })
+  const review = await endRound({ ...at, rounds }, own?.checks ?? [], { ...answer, isUnchanged, standing: null })
   const { turn, usage } = await getTask(deps.db, input.taskId)
   return { verdict: review.verdict ?? 'inconclusive', review, turn, usage }
 }
@@ -174,32 +212,37 @@ function baseTree(at: Round): string {
   return before?.treeHash ?? at.task.startTree ?? at.input.treeHash
 }
 
-async function patchOf(at: Round): Promise<{ patch: string; truncated: boolean }> {
-  return await at.sandbox.diff(baseTree(at), at.input.treeHash, { maxBytes: MAX_DIFF_BYTES })
-}
-
-async function changedPaths(at: Round): Promise<ReadonlySet<string>> {
-  return new Set((await at.sandbox.changes(baseTree(at), at.input.treeHash)).map((change) => change.path))
+/** Asked for by the reviewer's first message and by the verdict: the same trees give the same answer. */
+async function shownChange(at: Round): Promise<ShownChange> {
+  const { input, run, sandbox } = at
+  const execId = `ignored-${input.taskId}-${input.round}`
+  const trees = { from: baseTree(at), to: input.treeHash }
+  return await readChange(sandbox, trees, { taskId: input.taskId, execId, signal: run.signal })
 }
 
 /** Lets a reviewer look and answer; one that ends without a usable answer is asked once more. `need`: the budget is used up. */
 async function askReviewer(
   at: Round,
   checks: readonly CheckResult[],
-): Promise<{ submission: Submission | null; disputes: ReadonlyMap<string, string>; need: BudgetNeed | null }> {
+): Promise<{
+  submission: Submission | null
+  disputes: ReadonlyMap<string, string>
+  need: BudgetNeed | null
+  change?: ShownChange
+}> {
   const { deps, input, lease } = at
   const name: LaneName = `reviewer/${input.round}`
   const open = earlierFindings(at).filter(isOpen)
   const disputes = parseDisputes(await lastWords(at), open)
   const turns = await readLane(deps.db, input.taskId, name)
+  const change = await shownChange(at)
   if (turns.length === 0) {
-    const { patch, truncated } = await patchOf(at)
     const requests = await requestsOf(deps.db, input.taskId)
     const leftOutChecks = at.rounds.find((round) => round.round === input.round)?.plan?.leftOut ?? []
     const { criteria } = at.criteria
     const reviewed = { round: input.round, requests, criteria, checks, leftOutChecks, open, disputes }
     // Without an open finding to settle, a round after failing checks judges the whole change, as a first one does.
-    const text = reviewPrompt({ ...reviewed, leftOut: at.task.leftOut, patch, patchTruncated: truncated })
+    const text = reviewPrompt({ ...reviewed, leftOut: at.task.leftOut, change })
     await addNotice(deps.db, lease, { id: newId('req'), lane: name, key: `review:${input.round}`, text })
   }
   const lane = reviewerLane(at, name, turns)
@@ -211,7 +254,7 @@ async function askReviewer(
     status = await withRetryNotice(deps, lease, at.run, () => runLane(lane, () => false))
   }
   const need = status === 'needs_budget' ? lane.budget.refused : null
-  return { submission: submissionOf(lane.turns), disputes, need }
+  return { submission: submissionOf(lane.turns), disputes, need, change }
 }
 
 function reviewerLane(at: Round, name: LaneName, turns: JournalTurn[]): Lane {
@@ -245,9 +288,15 @@ async function lastWords(at: Round): Promise<string> {
   return texts.join('\n')
 }
 
+const NOT_ASKED: Awaited<ReturnType<typeof askReviewer>> = { submission: null, disputes: new Map(), need: null }
+
 interface RoundAnswer {
   readonly submission: Submission | null
   readonly disputes: ReadonlyMap<string, string>
+  /** The change that the reviewer was shown, where it was read for it. */
+  readonly change?: ShownChange
+  /** The fix changed and disputed nothing: what was found before still holds. */
+  readonly isUnchanged?: boolean
   /** The earlier round whose tree was put back. */
   readonly standing: ReviewRound | null
 }
@@ -256,31 +305,34 @@ interface RoundAnswer {
 async function endRound(
   at: Round,
   checks: readonly CheckResult[],
-  { submission, disputes, standing }: RoundAnswer,
+  { submission, disputes, change, isUnchanged = false, standing }: RoundAnswer,
 ): Promise<ReviewState> {
   const { deps, input, lease, task } = at
   const earlier = earlierFindings(at).map((finding) =>
     disputes.has(finding.id) && finding.state === 'open' ? { ...finding, state: 'disputed' as const } : finding,
   )
-  const { patch, truncated } = await patchOf(at)
+  // Without a review there are no findings to be placed in the change.
+  const shown = submission === null ? null : (change ?? (await shownChange(at)))
   const result = judgeRound({
     checks,
     submission,
     earlier,
     leftOut: task.leftOut,
-    changed: changedLines(patch),
-    diffTruncated: truncated,
-    ...(truncated ? { changedPaths: await changedPaths(at) } : {}),
+    changed: changedLines(shown?.patch ?? ''),
+    unseen: shown?.unseen ?? new Set(),
+    isUnchanged,
     criteria: at.criteria.criteria,
     newId: () => newId('fnd'),
   })
-  const review = nextState(task.review, input, result, failedOf(checks).length, standing)
+  // Failing checks too: another fix round after one that changed nothing would change nothing.
+  const isStalled = isUnchanged || (result.verdict === 'checks_failed' && (await stalledOn(at)) !== null)
+  const review = nextState(task.review, { ...input, isStalled }, result, failedOf(checks).length, standing)
   const known = new Set(earlier.map((finding) => finding.id))
   const findings = result.findings.filter((finding) => !known.has(finding.id))
   const earlierNow = result.findings.filter((finding) => known.has(finding.id))
   const mends = review.status === 'fixing'
   const evidence = evidenceAfter(at, checks, standing)
-  const summary = summaryOf(checks, submission, standing)
+  const summary = isUnchanged ? UNCHANGED : summaryOf(checks, submission, standing)
   hitCrashPoint('verdict.before_record')
   await finishRound(
     deps.db,
@@ -322,12 +374,18 @@ function fixText(
   return rolledBackPrompt(round, checks, { round: standing.round, open: result.blocking, failing })
 }
 
+const UNCHANGED =
+  'The fix round changed and disputed nothing: the open findings stand, and no reviewer was asked again.'
+
 function summaryOf(
   checks: readonly CheckResult[],
   submission: Submission | null,
   standing: ReviewRound | null,
 ): string {
-  if (submission !== null) return submission.summary
+  const endless = checks.filter(isUnknown).map((check) => check.name)
+  const unknown =
+    endless.length === 0 ? '' : ` Not approved: ${endless.join(', ')} ended neither with nor without the change.`
+  if (submission !== null) return `${submission.summary}${unknown}`
   const failed = failedOf(checks).map((check) => check.name)
   if (failed.length === 0) return 'The reviewer gave no usable answer.'
   const restored = standing === null ? '' : ` The fix was taken back; the files are as in round ${standing.round}.`

@@ -7,6 +7,8 @@ export interface JudgedRound {
   readonly treeHash: string
   readonly fixRounds: number
   readonly maxFixRounds: number
+  /** The fix before it changed nothing: there is no use in another one. */
+  readonly isStalled?: boolean
 }
 
 /**
@@ -21,7 +23,11 @@ export function nextState(
   standing: { readonly treeHash: string; readonly verdict: RoundVerdict | null } | null = null,
 ): ReviewState {
   const { round, treeHash } = input
-  const after = afterRound(result.verdict, input.fixRounds, input.maxFixRounds)
+  const after = afterRound(
+    result.verdict,
+    input.fixRounds,
+    input.isStalled === true ? input.fixRounds : input.maxFixRounds,
+  )
   const summary = {
     round,
     verdict: result.verdict,

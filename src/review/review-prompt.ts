@@ -3,6 +3,7 @@ import type { CheckResult, Criterion, Finding, LeftOutCheck } from '../shared/re
 import { isExcused } from './check-outcome.ts'
 import { checkReport } from './check-report.ts'
 import { fence } from './fence.ts'
+import type { ShownChange } from './read-change.ts'
 
 export interface ReviewPromptInput {
   /** From 1. */
@@ -13,9 +14,8 @@ export interface ReviewPromptInput {
   readonly checks: readonly CheckResult[]
   /** What is no check of the round, with the reasons. */
   readonly leftOutChecks?: readonly LeftOutCheck[]
-  /** The task's whole diff; where findings are open, the diff of what changed since they were judged. */
-  readonly patch: string
-  readonly patchTruncated: boolean
+  /** The task's whole change; where findings are open, what changed since they were judged. */
+  readonly change: ShownChange
   /** What changed in places that the diff does not hold. */
   readonly leftOut?: readonly LeftOut[]
   /** Open findings of earlier rounds. None (round 1, or only checks failed so far) means that the whole change is judged. */
@@ -39,7 +39,7 @@ export function reviewPrompt(input: ReviewPromptInput): string {
       ? []
       : [`## Open findings\n${input.open.map((f) => findingEntry(f, input.disputes)).join('\n')}`]),
     `## Checks, run by the harness on exactly these files\n${checksSection(input.checks, input.leftOutChecks ?? [])}`,
-    `## ${first ? 'The change' : 'What the fix changed'}\n${changeSection(input)}`,
+    `## ${first ? 'The change' : 'What the fix changed'}\n${changeSection(input.change)}`,
     ...leftOutSection(input.leftOut ?? []),
     `Look at what you need with read, glob and grep, then call submit_review once.`,
   ].join('\n\n')
@@ -85,11 +85,38 @@ function criteriaList(criteria: readonly Criterion[]): string {
   return enabled.map((criterion) => `- ${criterion.id} (at most ${criterion.severity}): ${criterion.text}`).join('\n')
 }
 
-function changeSection({ patch, patchTruncated }: ReviewPromptInput): string {
-  if (patch === '') return 'No file differs.'
-  const cut = '\nThe diff was cut here because of its size; read the other changed files.'
-  return `${fence(patch, 'diff')}${patchTruncated ? cut : ''}`
+const MAX_LISTED = 300
+
+/** Every path that differs, then the diffs for which there is room; what is not shown is named as such. */
+function changeSection({ changes, patch, unseen, withheld }: ShownChange): string {
+  if (changes.length === 0) return 'No file differs.'
+  const held = new Set(withheld)
+  const line = ({ path, kind, added, removed, binary }: ShownChange['changes'][number]) => {
+    const count = binary ? 'binary' : `+${added} −${removed}`
+    const how = held.has(path) ? ', content withheld' : unseen.has(path) ? ', not all of it below' : ''
+    return `${kind} ${path.replaceAll('\n', '\\n')} (${count}${how})`
+  }
+  // What the diff does not show must be in the list, however long it is.
+  const sorted = [...changes.filter(({ path }) => unseen.has(path)), ...changes.filter(({ path }) => !unseen.has(path))]
+  const rest = sorted.slice(MAX_LISTED)
+  const sum = (side: 'added' | 'removed') => rest.reduce((total, change) => total + change[side], 0)
+  const more =
+    rest.length === 0
+      ? ''
+      : `\nand ${rest.length} more files (+${sum('added')} −${sum('removed')}); find them with glob`
+  const list = `${changes.length} ${changes.length === 1 ? 'file differs' : 'files differ'}:\n${fence(`${sorted.slice(0, MAX_LISTED).map(line).join('\n')}${more}`, 'paths')}`
+  return [
+    list,
+    ...(patch === '' ? [] : [fence(patch, 'diff')]),
+    ...(unseen.size > held.size ? [CUT] : []),
+    ...(held.size > 0 ? [WITHHELD] : []),
+  ].join('\n')
 }
+
+const CUT =
+  'The diff has no room for everything: read the files that are not all in it before you judge, those that people write first.'
+const WITHHELD =
+  'What is withheld is kept out of version control or holds secrets by convention; judge that it changed, not what is in it.'
 
 function findingEntry(finding: Finding, disputes: ReadonlyMap<string, string> | undefined): string {
   const place = finding.line === undefined ? finding.file : `${finding.file}:${finding.line}`

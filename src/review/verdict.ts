@@ -30,13 +30,13 @@ export interface RoundInput {
   readonly earlier: readonly Finding[]
   /** Round 1: the whole change. Later: only what the last fix touched. */
   readonly changed: ChangedLines
-  /** The diff was cut: what is not in `changed` may still have changed. */
-  readonly diffTruncated: boolean
-  /** All paths that differ; asked for only when the diff was cut. */
-  readonly changedPaths?: ReadonlySet<string>
+  /** Files of the change whose lines are not, or not all, in `changed`. */
+  readonly unseen?: ReadonlySet<string>
   readonly criteria: readonly Criterion[]
   /** What the task changed in places that the diff does not hold. */
   readonly leftOut?: readonly LeftOut[]
+  /** A fix changed and disputed nothing: the verdict of the findings that are open. */
+  readonly isUnchanged?: boolean
   readonly newId: () => string
 }
 
@@ -98,6 +98,7 @@ const DEPENDENCIES_CHANGED =
 
 function verdictOf(input: RoundInput, open: number, blocking: number): RoundVerdict {
   if (input.checks.some(isFailing)) return 'checks_failed'
+  if (input.isUnchanged === true && blocking > 0) return 'issues_found'
   if (input.submission === null) return 'inconclusive'
   if (blocking > 0) return 'issues_found'
   // What never ends, with and without the change, is no ground for an approval.
@@ -182,13 +183,8 @@ function severityOf(
   return { severity, why: null }
 }
 
-function isInChange(input: RoundInput, file: string, line: number | undefined): boolean {
-  const { changed, diffTruncated, changedPaths } = input
-  if (touches(changed, file, line)) return true
-  if (!diffTruncated) return false
-  // Of the file in which the cut fell nobody knows the rest.
-  if (changed.has(file)) return [...changed.keys()].at(-1) === file
-  return changedPaths === undefined || changedPaths.has(file)
+function isInChange(input: Pick<RoundInput, 'changed' | 'unseen'>, file: string, line: number | undefined): boolean {
+  return touches(input.changed, file, line) || input.unseen?.has(file) === true
 }
 
 /** "n/a", "see above" and the like are no evidence; the shortest honest one (`f(0) is NaN`) is longer. */

@@ -18,7 +18,7 @@ import { createSandboxProvider } from '../../../src/sandbox/create.ts'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
 import { createWorkspaces } from '../../../src/sandbox/workspaces.ts'
 import type { ReviewState } from '../../../src/shared/review.ts'
-import type { Activities, FinishInput } from '../../../src/workflows/activities.ts'
+import type { Activities, FinishInput, ReviewResult } from '../../../src/workflows/activities.ts'
 import { aDb } from '../../support/database.ts'
 import { aProject, type Frame, framesOf, lease, post } from '../../support/tasks.ts'
 
@@ -64,6 +64,8 @@ export interface ReviewedTask {
   work(files: Files): Promise<string>
   /** One attempt of the checks of a round on the tree as it is. */
   check(round: number, options?: CheckOptions): Promise<{ failed: number; review: ReviewState }>
+  /** One attempt of the review of a round; there is no model that a reviewer could be. */
+  review(round: number): Promise<{ verdict: string; review: ReviewState }>
   finish(ending: Partial<FinishInput>): Promise<void>
   rounds(): Promise<ReviewRound[]>
   task(): Promise<Task>
@@ -114,6 +116,13 @@ export async function aReviewedTask(host: ReviewHost, files: Files): Promise<Rev
       onStart?.(() => env.cancel(reason))
       const activities: Pick<Activities, 'runChecks'> = createReviewActivities(deps)
       return await env.run(activities.runChecks, { taskId, projectId, round, treeHash, fixRounds, maxFixRounds })
+    },
+    async review(round) {
+      const { latestTree } = await getTask(db, taskId)
+      const input = { taskId, projectId, round, treeHash: latestTree ?? '', fixRounds: round - 1, maxFixRounds: 2 }
+      const activities: Pick<Activities, 'reviewChanges'> = createReviewActivities(deps)
+      const { verdict, review }: ReviewResult = await new MockActivityEnvironment().run(activities.reviewChanges, input)
+      return { verdict, review }
     },
     async finish(ending) {
       const input = { taskId, projectId, kind: 'cancelled', ...ending } as FinishInput

@@ -158,3 +158,64 @@ describe('a fix that makes checks worse', () => {
     expect([review.status, await task.sandbox.checkpoint()]).toEqual(['fixing', asked])
   })
 })
+
+describe('a fix round that changes nothing', () => {
+  const rounds = async (task: ReviewedTask) =>
+    (await task.rounds()).map(({ round, verdict, treeHash, findings }) => [round, verdict, treeHash, findings.length])
+  const checkRuns = async (task: ReviewedTask) =>
+    (await task.sandbox.execs(task.taskId)).filter((exec) => exec.execId.startsWith('check-')).length
+
+  test('and disputes nothing ends the review at once: no check is run again, no reviewer is asked', async () => {
+    const task = await aReviewedTask(host, START)
+    const judged = await task.work({ 'a.txt': 'first\n' })
+    await task.check(1)
+    await findSomething(task)
+    const { failed } = await task.check(2)
+    const ended = await task.review(2)
+    const told = (await task.frames()).filter((frame) => frame.type === 'review.verdict')
+    expect({
+      failed,
+      ended: [ended.verdict, ended.review.status, ended.review.findings, ended.review.maxFixRounds],
+      again: await task.review(2),
+      rounds: await rounds(task),
+      runs: await checkRuns(task),
+      fix: await toldAfter(task, 2),
+      told: told.map((frame) => [frame['round'], frame['verdict'], frame['evidence']]),
+    }).toEqual({
+      failed: 0,
+      ended: ['issues_found', 'issues_remaining', { open: 1, resolved: 0 }, 2],
+      again: ended,
+      rounds: [
+        [1, 'issues_found', judged, 1],
+        [2, 'issues_found', judged, 0],
+      ],
+      runs: 2,
+      fix: '',
+      told: [[2, 'issues_found', 'verified']],
+    })
+  })
+
+  test('after failing checks runs them once more, and then there is no further fix', async () => {
+    const task = await aReviewedTask(host, START)
+    await task.work({ 'test.sh': 'exit 1\n' })
+    const first = await task.check(1)
+    const second = await task.check(2)
+    expect([first.review.status, second.review.status, second.failed, await toldAfter(task, 2)]).toEqual([
+      'fixing',
+      'issues_remaining',
+      1,
+      '',
+    ])
+  })
+
+  test('though the user said something is reviewed like any other', async () => {
+    const task = await aReviewedTask(host, START)
+    await task.work({ 'a.txt': 'first\n' })
+    await task.check(1)
+    await findSomething(task)
+    await post(host.db, { projectId: task.projectId, text: 'Look again.' })
+    await task.check(2)
+    expect(await checkRuns(task)).toBe(4)
+    await expect(task.review(2)).rejects.toThrow()
+  })
+})

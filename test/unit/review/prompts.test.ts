@@ -5,6 +5,7 @@ import { REVIEWER_PROMPT } from '../../../src/agent/prompts/reviewer.ts'
 import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
 import { fence } from '../../../src/review/fence.ts'
 import { checksFailedPrompt, fixPrompt, parseDisputes, rolledBackPrompt } from '../../../src/review/fix-prompt.ts'
+import type { ShownChange } from '../../../src/review/read-change.ts'
 import { type ReviewPromptInput, resubmitPrompt, reviewPrompt } from '../../../src/review/review-prompt.ts'
 import type { CheckResult, Finding } from '../../../src/shared/review.ts'
 
@@ -35,13 +36,21 @@ const failed: CheckResult = {
   output: 'not ok 1',
 }
 
+const aFile = (path: string) => ({ path, kind: 'modify' as const, added: 1, removed: 2, binary: false })
+const aChange = (given: Partial<ShownChange> = {}): ShownChange => ({
+  changes: [aFile('a.ts')],
+  patch: '',
+  unseen: new Set(),
+  withheld: [],
+  ...given,
+})
+
 const aReview = (given: Partial<ReviewPromptInput> = {}): ReviewPromptInput => ({
   round: 1,
   requests: ['Fix mean().'],
   criteria: DEFAULT_CRITERIA.criteria,
   checks: [passed],
-  patch: '--- a/a.ts\n',
-  patchTruncated: false,
+  change: aChange({ patch: '--- a/a.ts\n' }),
   open: [],
   ...given,
 })
@@ -106,8 +115,24 @@ describe('reviewPrompt', () => {
     expect(prompt).toBe(reviewPrompt(aReview()).replace('Review round 1', 'Review round 2'))
   })
 
-  test('a cut diff is said to be cut', () => {
-    expect(reviewPrompt(aReview({ patchTruncated: true }))).toContain('The diff was cut here')
+  test('every path that differs is named, with what the diff does not show of it first', () => {
+    const changes = Array.from({ length: 400 }, (_, index) => aFile(`f${index}.ts`))
+    const change = aChange({
+      changes: [...changes, { ...aFile('logo.png'), binary: true }, { ...aFile('.env'), kind: 'create' }],
+      patch: '--- a/f0.ts\n',
+      unseen: new Set(['f399.ts', '.env']),
+      withheld: ['.env'],
+    })
+    const prompt = reviewPrompt(aReview({ change }))
+    for (const part of [
+      '402 files differ:\n```paths\nmodify f399.ts (+1 −2, not all of it below)\ncreate .env (+1 −2, content withheld)\nmodify f0.ts (+1 −2)\n',
+      'and 102 more files (+102 −204); find them with glob',
+      'The diff has no room for everything',
+      'What is withheld is kept out of version control',
+    ]) {
+      expect(prompt).toContain(part)
+    }
+    expect(reviewPrompt(aReview())).not.toMatch(/no room|withheld/)
   })
 })
 

@@ -139,7 +139,7 @@ export class ReviewWorld {
   ): ReviewState {
     const changed: ChangedLines = new Map([['a.ts', { path: 'a.ts', kind: 'modify', binary: false, ranges: [] }]])
     const result: RoundResult = judgeRound({
-      ...{ checks, submission, earlier: this.#findings, changed, diffTruncated: false },
+      ...{ checks, submission, earlier: this.#findings, changed },
       ...{ criteria: DEFAULT_CRITERIA.criteria, newId: () => `fnd_${++this.#ids}` },
     })
     const round = this.#rounds.at(-1)

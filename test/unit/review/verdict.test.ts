@@ -15,7 +15,6 @@ function aRound(given: Partial<RoundInput> = {}): RoundInput {
     submission: aSubmission(),
     earlier: [],
     changed: CHANGED,
-    diffTruncated: false,
     criteria: DEFAULT_CRITERIA.criteria,
     newId: () => `fnd_${++ids}`,
     ...given,
@@ -122,16 +121,15 @@ describe('judgeRound', () => {
     expect(judgeRound(aRound({ submission: found(submitted({ file })) })).blocking).toHaveLength(1)
   })
 
-  test('when the diff was cut, a file that it no longer shows is not held outside', () => {
+  test('a file of the change that is not, or not all, in the diff is not held outside', () => {
     const submission = found(submitted({ file: 'b.ts' }))
-    const verdictWith = (given: Partial<RoundInput>) =>
-      judgeRound(aRound({ submission, diffTruncated: true, ...given })).verdict
+    const verdictWith = (given: Partial<RoundInput>) => judgeRound(aRound({ submission, ...given })).verdict
     expect([
       verdictWith({}),
-      verdictWith({ changedPaths: new Set(['a.ts', 'b.ts']) }),
-      verdictWith({ changedPaths: new Set(['a.ts']) }),
+      verdictWith({ unseen: new Set(['b.ts']) }),
+      verdictWith({ unseen: new Set(['a.ts']), submission: found(submitted({ line: 900 })) }),
       verdictWith({ submission: found(submitted({ line: 900 })) }),
-    ]).toEqual(['issues_found', 'issues_found', 'approved_with_notes', 'issues_found'])
+    ]).toEqual(['approved_with_notes', 'issues_found', 'issues_found', 'approved_with_notes'])
   })
 
   test('a failing check outweighs an approval', () => {
@@ -258,7 +256,7 @@ describe('whatever the reviewer says', () => {
           maxLength: 3,
         },
       ),
-      diffTruncated: fc.boolean(),
+      unseen: fc.constantFrom(new Set<string>(), new Set(['b.ts'])),
     })
     .map(aRound)
 
@@ -291,7 +289,7 @@ describe('whatever the reviewer says', () => {
   test('a new blocking finding has evidence and lies in the change', () => {
     fc.assert(
       fc.property(anyRound, (round) => {
-        const taken = judgeRound({ ...round, diffTruncated: false }).findings.slice(round.earlier.length)
+        const taken = judgeRound({ ...round, unseen: new Set() }).findings.slice(round.earlier.length)
         for (const entry of taken.filter((each) => each.severity === 'blocking')) {
           expect(entry).toMatchObject({ file: 'a.ts', evidence: 'f(0) is NaN, should be 0' })
         }
