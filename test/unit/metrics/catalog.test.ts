@@ -10,6 +10,7 @@ const LABELS = [
   ...[
     'activity',
     'code',
+    'evidence',
     'kind',
     'method',
     'model',
