@@ -13,7 +13,9 @@ test('this machine can isolate commands', () => {
     kind: 'local-bwrap',
     detail: expect.stringContaining('bubblewrap works'),
     isolation: { userNamespace: true, network: true, seccomp: true, pidLimit: true, memoryLimit: true },
+    protections: expect.any(Array),
   })
+  expect(report.protections?.filter(({ holds }) => !holds)).toEqual([])
 })
 
 describe.skipIf(!report.ok)(`local-bwrap keeps the contract (${report.detail})`, { timeout: 60_000 }, () => {

@@ -4,6 +4,7 @@
  */
 
 import { execFileSync } from 'node:child_process'
+import { statSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import {
   anExecId,
@@ -22,9 +23,13 @@ const provider = host.provider()
 const report = await provider.probe()
 afterAll(() => host.close())
 
-/** Only the soft limit, which may be raised again. */
+/** Only the soft limit, which may be raised again; asked for as the user that the process belongs to. */
 function limitFiles(pid: number, bytes: number | 'unlimited'): void {
-  execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`])
+  const { uid, gid } = statSync(`/proc/${pid}`)
+  const asOwner = ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups']
+  const prefix = uid === process.getuid?.() ? [] : asOwner
+  const [program = '', ...args] = [...prefix, 'prlimit', '--pid', String(pid), `--fsize=${bytes}:`]
+  execFileSync(program, args)
 }
 
 const UNTIL_GO = 'while [ ! -e go ]; do sleep 0.02; done'
