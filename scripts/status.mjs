@@ -16,7 +16,8 @@ await runScript(async () => {
   const names = /** @type {import('./lib/state.mjs').PartName[]} */ (Object.keys(state.processes))
   const alive = Object.fromEntries(names.map((name) => [name, isPartAlive(state, name)]))
   const readiness = await readReadiness(state)
-  const isWell = readiness.ready && Object.values(alive).every(Boolean)
+  const { sandbox } = readiness
+  const isWell = readiness.ready && sandbox?.ok !== false && Object.values(alive).every(Boolean)
   if (asJson) {
     process.stdout.write(`${JSON.stringify({ running: true, ...state, alive, readiness }, null, 2)}\n`)
     return isWell ? 0 : 1
@@ -31,6 +32,12 @@ await runScript(async () => {
     `  temporal    ${state.temporal.webUrl ?? state.temporal.address ?? ''} (namespace ${state.temporal.namespace})`,
     `  ready       ${readiness.ready ? 'yes' : 'NO'}`,
     ...Object.entries(readiness.parts).map(([name, text]) => `    ${name.padEnd(10)}${text}`),
+    ...(sandbox === undefined
+      ? []
+      : [`  sandbox     ${sandbox.kind}${sandbox.ok ? '' : `  REFUSES TASKS: ${sandbox.detail}`}`]),
+    ...(sandbox?.protections ?? []).map(
+      ({ name, holds, by, detail }) => `    ${name.padEnd(16)}${holds ? by : `DOES NOT HOLD: ${detail}`}`,
+    ),
     `  data        ${home} (logs in ${home}/logs, the API token in ${home}/state.json)`,
   ]
   process.stdout.write(`${lines.join('\n')}\n`)

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { chmodSync, closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { withoutDescriptors } from './close-descriptors.mjs'
 import { identify, isAlive } from './process-identity.mjs'
 import { lastLines } from './run-command.mjs'
 import { StartError } from './start-error.mjs'
@@ -38,7 +39,7 @@ const PRIVATE_UMASK = 0o077
 /**
  * Starts a process in a session of its own, so that a Ctrl-C in the terminal reaches only the supervisor, with its
  * output going straight to its log, so that it does not depend on the supervisor's life. What it creates is closed to
- * other users of the machine.
+ * other users of the machine, and of our own descriptors it is given none but those.
  *
  * @param {ChildSpec} spec
  * @returns {Promise<Child>} rejects with a StartError when the program cannot be run at all
@@ -47,8 +48,9 @@ export async function startChild(spec) {
   mkdirSync(dirname(spec.logFile), { recursive: true })
   const log = openSync(spec.logFile, 'a', 0o600)
   const logOffset = fstatSync(log).size
+  const { command, args } = withoutDescriptors(spec.command, spec.args)
   const child = withUmask(PRIVATE_UMASK, () =>
-    spawn(spec.command, spec.args, {
+    spawn(command, args, {
       cwd: spec.cwd,
       env: spec.env,
       detached: true,

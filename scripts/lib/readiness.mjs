@@ -6,6 +6,17 @@ const TIMEOUT_MS = 5_000
  * @typedef {object} Readiness
  * @property {boolean} ready
  * @property {Record<string, string>} parts
+ * @property {Sandbox | undefined} sandbox undefined while the server has not looked yet
+ */
+
+/**
+ * What protects this host from commands.
+ *
+ * @typedef {object} Sandbox
+ * @property {string} kind
+ * @property {boolean} ok
+ * @property {string} detail
+ * @property {readonly { name: string, holds: boolean, by: string, detail: string }[]} protections
  */
 
 /**
@@ -20,9 +31,36 @@ export async function readReadiness(state) {
       headers: { authorization: `Bearer ${state.apiToken}` },
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
-    return { ready: response.ok, parts: partsOf(await response.json()) }
+    const body = await response.json()
+    return { ready: response.ok, parts: partsOf(body), sandbox: sandboxOf(body) }
   } catch (error) {
-    return { ready: false, parts: { server: error instanceof Error ? error.message : String(error) } }
+    return {
+      ready: false,
+      sandbox: undefined,
+      parts: { server: error instanceof Error ? error.message : String(error) },
+    }
+  }
+}
+
+/**
+ * @param {unknown} body
+ * @returns {Sandbox | undefined}
+ */
+function sandboxOf(body) {
+  const sandbox = isRecord(body) ? body['sandbox'] : undefined
+  if (!isRecord(sandbox)) return undefined
+  const rows = Array.isArray(sandbox['protections']) ? sandbox['protections'].filter(isRecord) : []
+  const textIn = (/** @type {Record<string, unknown>} */ from, /** @type {string} */ name) => String(from[name] ?? '')
+  return {
+    kind: textIn(sandbox, 'kind'),
+    ok: sandbox['ok'] === true,
+    detail: textIn(sandbox, 'detail'),
+    protections: rows.map((row) => ({
+      name: textIn(row, 'name'),
+      holds: row['holds'] === true,
+      by: textIn(row, 'by'),
+      detail: textIn(row, 'detail'),
+    })),
   }
 }
 

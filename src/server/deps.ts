@@ -4,7 +4,7 @@ import type { Hub } from '../events/hub.ts'
 import type { Log } from '../logger.ts'
 import type { Restorer } from '../restore/restorer.ts'
 import type { SandboxProviders } from '../sandbox/providers.ts'
-import type { Sandbox, SandboxKind } from '../sandbox/types.ts'
+import type { ProbeReport, Sandbox, SandboxKind } from '../sandbox/types.ts'
 import type { NetworkPolicy } from '../shared/network.ts'
 import type { Criteria } from '../shared/review.ts'
 import type { Budget } from '../shared/task.ts'
@@ -27,6 +27,9 @@ export interface Readiness {
   readonly parts: Readonly<Record<string, string>>
 }
 
+/** What keeps commands apart, as it was last asked. */
+export type SandboxState = Pick<ProbeReport, 'ok' | 'kind' | 'detail' | 'protections'>
+
 /** What the routes need; `main.ts` builds it, tests build their own. */
 export interface AppDeps {
   readonly db: Db
@@ -43,6 +46,8 @@ export interface AppDeps {
   /** Absent where nobody counts: then there is no `/metrics`. */
   readonly metrics?: { readonly middleware: MiddlewareHandler; readonly contentType: string; text(): Promise<string> }
   readiness(): Promise<Readiness>
+  /** Null while nothing is known yet. Never rejects. */
+  sandboxState(): Promise<SandboxState | null>
   /** Throws `bad_request` that lists the known models. */
   checkModel(model: string): void
   readonly settings: {

@@ -36,6 +36,7 @@ import { createDispatcher } from './dispatcher.ts'
 import { createOriginReader } from './forwarded.ts'
 import { closeHttpServer, createHttpServer, listen } from './http-server.ts'
 import { createReadiness } from './readiness.ts'
+import { createSandboxWatch } from './sandbox-watch.ts'
 import { createSse } from './sse.ts'
 import { createTemporal } from './temporal.ts'
 import { startWatchdog } from './watchdog.ts'
@@ -113,6 +114,7 @@ async function main(): Promise<void> {
     sandboxes: provider,
     restorer,
     workers: createWorkers({ db, temporal }),
+    sandboxState: createSandboxWatch(provider).state,
     readiness: createReadiness({
       db,
       hub,

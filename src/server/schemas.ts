@@ -503,6 +503,20 @@ export const EnvelopeSchema = z
 
 export const HealthSchema = z.object({ status: z.string(), parts: z.record(z.string(), z.string()).optional() })
 
+/** `by` and `detail` may name this host's users and paths: only who has the token is told them. */
+export const ReadySchema = HealthSchema.extend({
+  sandbox: z
+    .object({
+      kind: z.string(),
+      ok: z.boolean(),
+      detail: z.string().optional(),
+      protections: z.array(
+        z.object({ name: z.string(), holds: z.boolean(), by: z.string().optional(), detail: z.string().optional() }),
+      ),
+    })
+    .nullable(),
+})
+
 function isHttpsUrl(text: string): boolean {
   if (!/^https:\/\/[^\s\p{Cc}]+$/u.test(text) || !URL.canParse(text)) return false
   const url = new URL(text)

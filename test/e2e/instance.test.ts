@@ -11,6 +11,7 @@ import { handOverSuite } from './suites/hand-over.ts'
 import { memorySuite } from './suites/memory.ts'
 import { messagesSuite } from './suites/messages.ts'
 import { modelTroubleSuite } from './suites/model-trouble.ts'
+import { reachSuite } from './suites/reach.ts'
 import { reviewSuite } from './suites/review.ts'
 import { reviewProjectsSuite } from './suites/review-projects.ts'
 import { streamSuite } from './suites/stream.ts'
@@ -28,6 +29,7 @@ budgetSuite(stack)
 cancelSuite(stack)
 contextSuite(stack)
 memorySuite(stack)
+reachSuite(stack)
 reviewProjectsSuite(stack)
 reviewSuite(stack)
 streamSuite(stack)

@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SILENT } from '../../scripts/lib/log.mjs'
 import { startPostgres } from '../../scripts/lib/postgres.mjs'
 import { type Stack, startStack } from '../../scripts/lib/supervisor.mjs'
+import { waitFor } from '../support/wait-for.ts'
 import { STAND_INS } from '../unit/scripts/stand-ins/entries.mjs'
 
 const redis = process.env['KEELSON_TEST_REDIS_BINARY'] ?? ''
@@ -211,6 +212,8 @@ describe('neighbours of an instance', { timeout: 120_000 }, () => {
     async () => {
       const { webUrl = '' } = (await start()).state().temporal
       const { host, port } = new URL(webUrl)
+      // The front answers before the page behind it does.
+      await waitFor(async () => (await get(webUrl, {})) === 200, 'the page answers')
       expect({
         own: await get(webUrl, {}),
         localhost: await get(webUrl, { host: `localhost:${port}` }),

@@ -5,7 +5,7 @@
  * fifos cannot block and devices cannot notice. Linux only, since it needs /proc.
  */
 
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readlinkSync, type Stats } from 'node:fs'
+import { chmodSync, closeSync, constants, fstatSync, mkdirSync, openSync, readlinkSync, type Stats } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { giveToOwnerOf } from './ownership.ts'
@@ -105,14 +105,12 @@ export function openOrMakeDirectory(workspace: string, relative: string): Opened
   const parent = openOrMakeDirectory(workspace, parentOf(relative))
   try {
     const name = `${parent.handle}/${path.posix.basename(relative)}`
-    try {
-      mkdirSync(name, 0o755)
-      giveToOwnerOf(workspace, name)
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error
-    }
-    const fd = openSync(name, O_PATH | O_DIRECTORY | O_NOFOLLOW)
-    return wrap(fd, workspace, relative)
+    const isNew = makeDirectory(name)
+    if (isNew) giveToOwnerOf(workspace, name)
+    const made = wrap(openSync(name, O_PATH | O_DIRECTORY | O_NOFOLLOW), workspace, relative)
+    // Through the descriptor, since a command may have put something else there; the umask has cut the mode.
+    if (isNew) chmodSync(made.handle, 0o755)
+    return made
   } catch (error) {
     const code = codeOf(error)
     if (code === 'ENOTDIR' || code === 'ELOOP' || code === 'ENOENT') {
@@ -121,6 +119,17 @@ export function openOrMakeDirectory(workspace: string, relative: string): Opened
     throw error
   } finally {
     parent.close()
+  }
+}
+
+/** False when there was something before. */
+function makeDirectory(name: string): boolean {
+  try {
+    mkdirSync(name, 0o755)
+    return true
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+    return false
   }
 }
 

@@ -36,7 +36,10 @@ export class DirectoryCursor {
       const made = toFsPath(`${parent.handle}/${name}`)
       ifPossible(() => mkdirSync(made, 0o755))
       ifPossible(() => this.give(made))
-      return openChild(parent, name)
+      const child = openChild(parent, name)
+      // Through the descriptor, since a command may have put something else there; the umask has cut the mode.
+      if (child !== null) ifPossible(() => chmodSync(child.handle, 0o755))
+      return child
     })
     if (directory !== null) return directory
     throw new AppError('sandbox_bad_request', `${toShown(path)} cannot be made: a file or a broken link is in the way`)

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
-import type { AppDeps } from '../deps.ts'
+import type { AppDeps, SandboxState } from '../deps.ts'
 import { addRoute } from '../route.ts'
-import { HealthSchema } from '../schemas.ts'
+import { HealthSchema, ReadySchema } from '../schemas.ts'
 
 export function addHealthRoutes(app: OpenAPIHono, deps: AppDeps): void {
   addRoute(
@@ -21,19 +21,29 @@ export function addHealthRoutes(app: OpenAPIHono, deps: AppDeps): void {
     {
       method: 'get',
       path: '/readyz',
-      summary: 'Whether every part is up, each by name',
+      summary: 'Whether every part is up, each by name, and what protects this host from commands',
       tag: 'health',
       isPublic: true,
       responses: {
-        200: { description: 'All are up', schema: HealthSchema },
-        503: { description: 'One is not', schema: HealthSchema },
+        200: { description: 'All are up', schema: ReadySchema },
+        503: { description: 'One is not', schema: ReadySchema },
       },
     },
     async ({ c }) => {
-      const { isReady, parts } = await deps.readiness()
+      const [{ isReady, parts }, state, isKnown] = await Promise.all([
+        deps.readiness(),
+        deps.sandboxState(),
+        deps.auth.knows(c),
+      ])
+      const sandbox = state === null ? null : isKnown ? state : withoutDetails(state)
       c.header('cache-control', 'no-store')
-      if (isReady) return c.json({ status: 'ready', parts })
-      return c.json({ status: 'unready', parts }, 503, { 'retry-after': '2' })
+      if (isReady) return c.json({ status: 'ready', parts, sandbox })
+      return c.json({ status: 'unready', parts, sandbox }, 503, { 'retry-after': '2' })
     },
   )
+}
+
+/** What a stranger may know: which protections there are and whether they hold. Pure. */
+function withoutDetails({ kind, ok, protections }: SandboxState) {
+  return { kind, ok, protections: protections.map(({ name, holds }) => ({ name, holds })) }
 }

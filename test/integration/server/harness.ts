@@ -174,6 +174,7 @@ export async function aServer(options: {
     },
     restorer: { restore: () => Promise.reject(new AppError('sandbox_unavailable', 'No sandbox in this test.')) },
     workers: () => Promise.resolve('none'),
+    sandboxState: () => Promise.resolve(null),
     readiness: () =>
       Promise.resolve({
         isReady: true,
