@@ -6,7 +6,8 @@
 
 import type { JournalTurn } from '../db/journal.ts'
 import type { AssistantBlock, HistoryMessage, ToolResultBlock, ToolUseBlock, UserBlock } from '../model/types.ts'
-import { ToolUseIds, wellFormed, withoutThinking } from './made-valid.ts'
+import { wellFormed } from '../shared/well-formed.ts'
+import { BLANK, ToldIds, tellable, tellableWords, withoutThinking } from './made-valid.ts'
 
 export const INTERRUPTED = 'Interrupted before it ended; it may have run in part. Check the state before you repeat it.'
 
@@ -33,35 +34,39 @@ function toolUsesOf(blocks: readonly AssistantBlock[]): ToolUseBlock[] {
   return blocks.filter((block) => block.type === 'tool_use')
 }
 
+/** Stands for a result that a model refused to answer to: told again it would be refused again. */
+const LEFT_OUT = '(left out: the model refused to answer to this)'
+
 /**
  * Turns, which may span several tasks, as one valid history. A turn that never got its reply leaves its user message,
  * which joins the next one; a task that ended between a call and its result gets the results it had. Of earlier tasks the
- * model is not told its thinking, since that is signed for another prefix, nor what it refused, since it would refuse
- * again. Text is well-formed and tool-use ids are unique, whatever is stored. `bare`: no thinking at all, for a server that
- * refused it.
+ * model is not told its thinking, which is signed for the prefix that it was made with, nor what it refused. Text is
+ * well-formed and ids of calls are unique, whatever is stored. `bare`: no thinking at all, for a server that refused it.
  */
 export function buildHistory(
   turns: readonly JournalTurn[],
   options: { readonly bare?: boolean } = {},
 ): HistoryMessage[] {
   const messages: HistoryMessage[] = []
-  const ids = new ToolUseIds()
+  const ids = new ToldIds()
   const currentTask = turns.at(-1)?.taskId
   for (const [index, turn] of turns.entries()) {
     const before = turns[index - 1]
     const owed = before && before.taskId !== turn.taskId ? toolResultsOf(before) : []
     const isCurrent = turn.taskId === currentTask
-    const said = !isCurrent && turn.stopReason === 'refusal' ? resultsAmong(turn.userContent) : turn.userContent
-    messages.push({ role: 'user', content: ids.results(wellFormed([...owed, ...said])) })
-    const reply = turn.reply ?? []
-    const told = ids.reply(wellFormed(isCurrent && options.bare !== true ? reply : withoutThinking(reply)))
+    const words = !isCurrent && turn.stopReason === 'refusal' ? withoutRefused(turn.userContent) : turn.userContent
+    messages.push({ role: 'user', content: ids.results(tellableWords(wellFormed([...owed, ...words]))) })
+    const reply = wellFormed(turn.reply ?? [])
+    const told = ids.reply(tellable(isCurrent && options.bare !== true ? reply : withoutThinking(reply)))
     if (told.length > 0) messages.push({ role: 'assistant', content: told })
   }
-  return repairHistory(messages)
+  const repaired = repairHistory(messages)
+  return repaired.length > 0 ? repaired : [{ role: 'user', content: [{ type: 'text', text: BLANK }] }]
 }
 
-function resultsAmong(content: readonly UserBlock[]): UserBlock[] {
-  return content.filter((block) => block.type === 'tool_result')
+/** A call needs its result, so what a model refused to answer to stays as a mark; its words go. */
+function withoutRefused(content: readonly UserBlock[]): UserBlock[] {
+  return content.flatMap((block) => (block.type === 'tool_result' ? [{ ...block, content: LEFT_OUT }] : []))
 }
 
 /**

@@ -5,7 +5,7 @@
 
 import type { BeginTurn, JournalTurn } from '../db/journal.ts'
 import { promptTokens } from '../model/profiles.ts'
-import type { ModelReply, SpentCall } from '../model/types.ts'
+import type { ModelDelta, ModelReply, SpentCall } from '../model/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
 import { upperCostUsd, upperTokens } from './budget.ts'
@@ -13,7 +13,7 @@ import { compactFull, compactWhenDue } from './compaction/compact.ts'
 import { turnsToTell } from './compaction/turns-to-tell.ts'
 import { buildHistory, toolResultsOf, validateHistory } from './history.ts'
 import type { Lane } from './lane.ts'
-import { wellFormed, withNewIds, withoutThinking } from './made-valid.ts'
+import { admitted, ReplyIds, toolNameOf, withoutThinking } from './made-valid.ts'
 import { partIdOf, partsOf, ReplyStream } from './reply-stream.ts'
 import { runTools } from './run-tools.ts'
 import { judgeProgress, STUCK_NOTE } from './stuck.ts'
@@ -181,9 +181,10 @@ async function streamReply(
     { ...lane.scope, turn: turn.turn },
     isShown ? lane.publish : () => {},
   )
+  const ids = new ReplyIds(`${turn.messageId}_${attempt}`, takenIds(lane))
   const broken: { spent?: SpentCall } = {}
   try {
-    return await lane.model.stream(
+    const reply = await lane.model.stream(
       {
         model: lane.profile.model,
         system: lane.system,
@@ -195,7 +196,7 @@ async function streamReply(
       {
         signal: lane.signal,
         onDelta(delta) {
-          stream.push(delta)
+          stream.push(named(delta, ids))
           hitCrashPoint('model.streaming')
         },
         onActivity: lane.onProgress,
@@ -205,6 +206,7 @@ async function streamReply(
         },
       },
     )
+    return { ...reply, content: admitted(reply.content, ids) }
   } catch (error) {
     if (broken.spent) await lane.journal.recordSpent(broken.spent)
     if (isShown && lane.signal.aborted && lane.endsTask(lane.signal.reason)) {
@@ -216,9 +218,7 @@ async function streamReply(
 
 async function storeReply(lane: Lane, turn: JournalTurn, attempt: number, reply: ModelReply): Promise<JournalTurn> {
   // What was said before a refusal is discarded: it may not be shown to the model again.
-  const said = reply.stopReason === 'refusal' ? [] : wellFormed(reply.content)
-  // A server may count its calls anew in every reply or task, or give them no id at all.
-  const content = withNewIds(said, takenIds(lane), (index) => `toolu_${turn.messageId}_${attempt}_${index}`)
+  const content = reply.stopReason === 'refusal' ? [] : reply.content
   const calls = content.flatMap((block, index) =>
     block.type === 'tool_use'
       ? [
@@ -260,6 +260,13 @@ async function storeReply(lane: Lane, turn: JournalTurn, attempt: number, reply:
       startedAt: null,
     })),
   }
+}
+
+/** A call that begins to stream, under the id and the name that it will have in the journal. */
+function named(delta: ModelDelta, ids: ReplyIds): ModelDelta {
+  if (delta.type !== 'block_start' || delta.block !== 'tool_use') return delta
+  const toolUseId = ids.idOf(delta.index, delta.toolUseId ?? '')
+  return { ...delta, toolUseId, toolName: toolNameOf(delta.toolName ?? '') }
 }
 
 /** The ids of all tool calls that the conversation has had, as far as it is told. */

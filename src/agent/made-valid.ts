@@ -1,69 +1,111 @@
 /**
- * What models and people said, made into what every model server takes back. One such fault in a stored conversation would
- * otherwise have each later request of it refused. Pure.
+ * What a model said, made into what every model server takes back. One fault in a stored conversation would otherwise have
+ * each later request of it refused. Pure.
  */
 
 import type { AssistantBlock, ToolUseBlock, UserBlock } from '../model/types.ts'
+import { wellFormed } from '../shared/well-formed.ts'
 
-/** The Messages API's own pattern for tool-use ids, and a length that no server has been seen to exceed. */
+/** Ids that are random, as Anthropic's are. Others may count from one in every reply, lane or task. */
+const RANDOM_ID = /^toolu_[A-Za-z0-9]{20,100}$/
+/** The Messages API's own pattern for ids that stand in a history. */
 const TOOL_USE_ID = /^[A-Za-z0-9_-]{1,128}$/
+/** The Messages API's own pattern for names of tools. */
+const NOT_IN_NAMES = /[^A-Za-z0-9_-]/g
+const MAX_NAME_CHARACTERS = 128
 
-/** The same value with every lone surrogate, which is no Unicode text, replaced by U+FFFD; object keys too. */
-export function wellFormed<T>(value: T): T {
-  return mapStrings(value, (text) => text.toWellFormed()) as T
-}
-
-function mapStrings(value: unknown, map: (text: string) => string): unknown {
-  if (typeof value === 'string') return map(value)
-  if (Array.isArray(value)) return value.map((item) => mapStrings(item, map))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [map(key), mapStrings(item, map)]))
+/** A tool's name as it may stand in a history: odd characters become `_`, and there is always one. */
+export function toolNameOf(name: string): string {
+  const plain = name.replaceAll(NOT_IN_NAMES, '_').slice(0, MAX_NAME_CHARACTERS)
+  return plain === '' ? 'unnamed' : plain
 }
 
 /**
- * A reply's tool calls under ids that are well-formed and new: one that an earlier call of the conversation has, or that
- * no server would take, is replaced by `fresh(index)`, with the block's place in the reply. The same reply gives the same
- * ids.
+ * Names the tool calls of one reply, the same while it streams and when it is whole: a random id of the server's stays,
+ * any other, one that repeats included, becomes an id of our own, made from `prefix` and the block's place in the reply.
  */
-export function withNewIds(
-  content: readonly AssistantBlock[],
-  taken: ReadonlySet<string>,
-  fresh: (index: number) => string,
-): AssistantBlock[] {
-  const seen = new Set(taken)
-  return content.map((block, index) => {
-    if (block.type !== 'tool_use') return block
-    const isGood = TOOL_USE_ID.test(block.id) && !seen.has(block.id)
-    const id = isGood ? block.id : fresh(index)
-    seen.add(id)
-    return isGood ? block : { ...block, id }
-  })
+export class ReplyIds {
+  readonly #prefix: string
+  readonly #taken: Set<string>
+  readonly #byIndex = new Map<number, string>()
+
+  constructor(prefix: string, taken: Iterable<string>) {
+    this.#prefix = prefix
+    this.#taken = new Set(taken)
+  }
+
+  idOf(index: number, serverId: string): string {
+    const known = this.#byIndex.get(index)
+    if (known !== undefined) return known
+    const isGood = RANDOM_ID.test(serverId) && !this.#taken.has(serverId)
+    const id = isGood ? serverId : `toolu_${this.#prefix}_${index}`
+    this.#taken.add(id)
+    this.#byIndex.set(index, id)
+    return id
+  }
+}
+
+/** A reply's content as it enters the journal: well-formed, tools named validly, calls under ids that are unique. */
+export function admitted(content: readonly AssistantBlock[], ids: ReplyIds): AssistantBlock[] {
+  return wellFormed(content).map((block, index) =>
+    block.type === 'tool_use' ? { ...block, id: ids.idOf(index, block.id), name: toolNameOf(block.name) } : block,
+  )
 }
 
 /** Replies without thinking: its signatures hold only behind the very prefix that it was made with. */
 export function withoutThinking(blocks: readonly AssistantBlock[]): AssistantBlock[] {
-  return blocks.filter((block) => block.type !== 'thinking' && block.type !== 'redacted_thinking')
+  return blocks.filter((block) => !isThinking(block))
 }
 
-/** The ids of a conversation's tool calls, so that a stored one that repeats or is malformed can be told under another. */
-export class ToolUseIds {
+function isThinking(block: AssistantBlock): boolean {
+  return block.type === 'thinking' || block.type === 'redacted_thinking'
+}
+
+/** What of a reply may be told: no blank texts, no thinking that nobody signed, none at the end, where it is refused. */
+export function tellable(blocks: readonly AssistantBlock[]): AssistantBlock[] {
+  const told = blocks.filter((block) => {
+    if (block.type === 'text') return block.text.trim() !== ''
+    return block.type !== 'thinking' || block.signature !== ''
+  })
+  return told.slice(0, told.findLastIndex((block) => !isThinking(block)) + 1)
+}
+
+/** Stands in for a message of nothing but blanks, which servers refuse. */
+export const BLANK = '(an empty message)'
+
+/** What of a user message may be told: texts that hold something, and at least the word that one did not. */
+export function tellableWords(blocks: readonly UserBlock[]): UserBlock[] {
+  const told = blocks.filter((block) => block.type !== 'text' || block.text.trim() !== '')
+  return told.length === 0 && blocks.length > 0 ? [{ type: 'text', text: BLANK }] : told
+}
+
+/**
+ * The ids of a stored conversation's calls: one that repeats, or is none that a server takes, is told under another. Needed
+ * for conversations that were stored before ids were made unique on entry; the same turns give the same ids.
+ */
+export class ToldIds {
   readonly #told = new Set<string>()
   /** Of the newest reply: what its results must name. */
   #renamed = new Map<string, string>()
-  #count = 0
 
   reply(content: readonly AssistantBlock[]): AssistantBlock[] {
     this.#renamed = new Map()
-    const told = withNewIds(content, this.#told, () => `toolu_told_${++this.#count}`)
-    const before = content.filter((block): block is ToolUseBlock => block.type === 'tool_use')
-    const after = told.filter((block): block is ToolUseBlock => block.type === 'tool_use')
-    for (const [index, { id }] of after.entries()) {
-      this.#told.add(id)
-      // The first of two calls with one id in one reply keeps its result; history repair answers the other.
-      const old = before[index]?.id ?? id
-      if (!this.#renamed.has(old)) this.#renamed.set(old, id)
-    }
-    return told
+    return content.map((block) => (block.type === 'tool_use' ? this.#tell(block) : block))
+  }
+
+  #tell(block: ToolUseBlock): ToolUseBlock {
+    const isGood = TOOL_USE_ID.test(block.id) && !this.#told.has(block.id)
+    const id = isGood ? block.id : this.#fresh()
+    this.#told.add(id)
+    // The first of two calls with one id in one reply keeps its result; the repair of the history answers the other.
+    if (!this.#renamed.has(block.id)) this.#renamed.set(block.id, id)
+    return isGood && toolNameOf(block.name) === block.name ? block : { ...block, id, name: toolNameOf(block.name) }
+  }
+
+  #fresh(): string {
+    let count = this.#told.size
+    while (this.#told.has(`toolu_told_${count}`)) count += 1
+    return `toolu_told_${count}`
   }
 
   results(content: readonly UserBlock[]): UserBlock[] {

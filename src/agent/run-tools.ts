@@ -35,7 +35,7 @@ export async function runTools(lane: Lane, turn: JournalTurn): Promise<JournalTu
         result: entry.result,
         isError: entry.isError,
       })
-      const path = entry.isError ? null : knownPathOf(entry.call.name, JSON.parse(entry.call.input), lane.sandbox.root)
+      const path = entry.isError ? null : knownPath(entry.call, lane.sandbox.root)
       if (path !== null) known.add(path)
     }
     const failed = settled.find((entry) => entry.status === 'rejected')
@@ -64,11 +64,22 @@ function knownPaths(lane: Lane): Set<string> {
   for (const turn of [...lane.earlier, ...lane.turns]) {
     for (const call of turn.toolCalls) {
       if (call.status !== 'finished' || call.isError) continue
-      const path = knownPathOf(call.name, JSON.parse(call.input), lane.sandbox.root)
+      const path = knownPath(call, lane.sandbox.root)
       if (path !== null) known.add(path)
     }
   }
   return known
+}
+
+/** Inputs do not change, so each is parsed once while its turn is in memory, however often the conversation is gone through. */
+const PARSED = new WeakMap<JournalToolCall, string | null>()
+
+function knownPath(call: JournalToolCall, root: string): string | null {
+  const parsed = PARSED.get(call)
+  if (parsed !== undefined) return parsed
+  const path = knownPathOf(call.name, JSON.parse(call.input), root)
+  PARSED.set(call, path)
+  return path
 }
 
 async function runCall(lane: Lane, call: JournalToolCall, known: ReadonlySet<string>): Promise<FinishedCall> {
@@ -91,8 +102,13 @@ async function runTool(lane: Lane, call: JournalToolCall, known: ReadonlySet<str
   if (invalid !== null) return { content: invalidInputMessage(call.name, invalid), isError: true }
   const parsed = parseToolInput(tool, input)
   if (!parsed.ok) return { content: parsed.message, isError: true }
-  return await tool.run(parsed.input, contextOf(lane, call, tool, known))
+  const result = await tool.run(parsed.input, contextOf(lane, call, tool, known))
+  // The journal took half characters out of the input before the tool ran.
+  return call.input.includes('\u{FFFD}') ? { ...result, content: `${result.content}\n${REPLACED_NOTE}` } : result
 }
+
+const REPLACED_NOTE =
+  'Note: the input holds the character U+FFFD. It stands where an escape such as \\ud800 was half a character, which no file and no message can hold. To write the escape itself, double its backslash.'
 
 function invalidInputOf(input: unknown): string | null {
   const text = typeof input === 'object' && input !== null && INVALID_INPUT in input ? input[INVALID_INPUT] : undefined

@@ -10,6 +10,7 @@ import type { Effect } from '../shared/effect.ts'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 import type { Usage } from '../shared/task.ts'
+import { wellFormed } from '../shared/well-formed.ts'
 import { type Db, toDbError } from './client.ts'
 import { type Lease, type Tx, withLease } from './transaction.ts'
 
@@ -102,10 +103,22 @@ export async function readTurns(db: Db, taskIds: readonly string[], lane: Lane):
         values: [taskIds, lane],
       }),
     ])
-    return turns.rows.map((row) => toJournalTurn(row, calls.rows))
+    const byTurn = callsByTurn(calls.rows)
+    return turns.rows.map((row) => toJournalTurn(row, byTurn.get(`${row.task_id}:${row.turn}`) ?? []))
   } catch (error) {
     throw toDbError(error)
   }
+}
+
+function callsByTurn(rows: readonly ToolCallRow[]): ReadonlyMap<string, readonly ToolCallRow[]> {
+  const byTurn = new Map<string, ToolCallRow[]>()
+  for (const row of rows) {
+    const key = `${row.task_id}:${row.turn}`
+    const known = byTurn.get(key)
+    if (known) known.push(row)
+    else byTurn.set(key, [row])
+  }
+  return byTurn
 }
 
 function toJournalTurn(row: TurnRow, calls: readonly ToolCallRow[]): JournalTurn {
@@ -125,7 +138,7 @@ function toJournalTurn(row: TurnRow, calls: readonly ToolCallRow[]): JournalTurn
       cacheWriteTokens: row.cache_write_tokens,
     },
     costUsd: row.cost_usd,
-    toolCalls: calls.filter((call) => call.task_id === row.task_id && call.turn === row.turn).map(toJournalToolCall),
+    toolCalls: calls.map(toJournalToolCall),
   }
 }
 
@@ -177,10 +190,10 @@ export async function beginTurn(db: Db, lease: Lease, begin: BeginTurn): Promise
     const notices = waiting.filter((entry) => entry.kind === 'notice')
     const texts = [...messages, ...notices].map((entry) => entry.text)
     // Notes alone are no reason to go on, unless the loop has results or messages to go with them or asks to continue.
-    const userContent: UserBlock[] = [
+    const userContent: UserBlock[] = wellFormed([
       ...begin.toolResults,
       ...[...texts, ...begin.notes].map((text) => ({ type: 'text' as const, text })),
-    ]
+    ])
     if (begin.toolResults.length + texts.length === 0 && (begin.idle || begin.notes.length === 0)) return null
     return await insertTurn(tx, lease, begin, userContent, messages, notices)
   })
@@ -402,12 +415,9 @@ async function insertCalls(tx: Tx, lease: Lease, store: StoreReply): Promise<voi
       store.calls.map((call) => JSON.stringify(call.input)),
     ],
   )
-  // Anthropic's ids are unique; a server that only speaks the same protocol may count from one in every reply.
+  // The loop makes ids unique before; this keeps a mistake there from running one call for another.
   if (inserted.length < store.calls.length) {
-    throw new AppError(
-      'model_rejected',
-      'The model server used one tool_use id twice in a task, which cannot be kept apart.',
-    )
+    throw new AppError('model_rejected', 'Two tool calls of this task have one id, so they cannot be kept apart.')
   }
 }
 
@@ -511,7 +521,7 @@ export async function finishTools(db: Db, lease: Lease, lane: Lane, finished: re
       [
         lease.taskId,
         finished.map((entry) => entry.call.toolUseId),
-        finished.map((entry) => entry.result.replaceAll('\0', '\u{FFFD}')),
+        finished.map((entry) => entry.result.replaceAll('\0', '\u{FFFD}').toWellFormed()),
         finished.map((entry) => entry.isError),
         finished.map((entry) => Math.round(entry.durationMs)),
       ],

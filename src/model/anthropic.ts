@@ -2,11 +2,13 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import Anthropic from '@anthropic-ai/sdk'
+import { AppError } from '../shared/errors.ts'
 import { StallError, toModelError } from './failures.ts'
+import { patientFetch } from './patient-fetch.ts'
 import { costUsd, type ModelProfile, profileFor } from './profiles.ts'
 import { ReplyAssembler } from './reply-assembler.ts'
 import { requestBody } from './request-body.ts'
-import type { Model, ModelReply, ModelRequest, StreamOptions } from './types.ts'
+import type { Model, ModelDelta, ModelReading, ModelReply, ModelRequest, StreamOptions } from './types.ts'
 
 const ANTHROPIC_URL = 'https://api.anthropic.com'
 const DEFAULT_STALL_TIMEOUT_MS = 60_000
@@ -27,6 +29,11 @@ export interface AnthropicModelOptions {
   readonly kind?: Model['kind']
   /** Longest silence of the connection, before and within a reply, in milliseconds; pings count as life. */
   readonly stallTimeoutMs?: number
+  /**
+   * For servers of one's own, which say nothing while they read a prompt: longest wait for the first event of a reply, in
+   * milliseconds. Until then silence is waited out. Left out: `stallTimeoutMs` holds from the start.
+   */
+  readonly firstEventTimeoutMs?: number
   readonly logger?: ModelLogger
 }
 
@@ -36,7 +43,9 @@ export interface AnthropicModelOptions {
  * `onDelta` that throws ends the call with that very error. Calls may run side by side. Nothing is kept between them.
  */
 export function createAnthropicModel(options: AnthropicModelOptions): Model {
-  const stallTimeoutMs = options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS
+  const { firstEventTimeoutMs, stallTimeoutMs = DEFAULT_STALL_TIMEOUT_MS } = options
+  const limits = { stallTimeoutMs, ...(firstEventTimeoutMs === undefined ? {} : { firstEventTimeoutMs }) }
+  const send = firstEventTimeoutMs === undefined ? fetch : patientFetch
   const baseUrl = options.baseUrl ?? ANTHROPIC_URL
   const watches = new AsyncLocalStorage<ByteWatch>()
   const client = new Anthropic({
@@ -44,11 +53,11 @@ export function createAnthropicModel(options: AnthropicModelOptions): Model {
     baseURL: baseUrl,
     maxRetries: 0,
     // Only bounds the wait for the headers; the watchdog, which sees bytes, is to speak first.
-    timeout: stallTimeoutMs * 2,
+    timeout: Math.max(stallTimeoutMs, firstEventTimeoutMs ?? 0) * 2,
     openTelemetry: false,
     // The SDK would print frames that it cannot parse, and they hold what the model wrote.
     logLevel: 'off',
-    fetch: (url, init) => watchedFetch(url, init, watches.getStore()),
+    fetch: (url, init) => watchedFetch(send, url, init, watches.getStore()),
     // Older proxies look for the key where it used to be.
     ...(options.compat ? { defaultHeaders: { 'x-api-key': options.apiKey } } : {}),
   })
@@ -57,7 +66,7 @@ export function createAnthropicModel(options: AnthropicModelOptions): Model {
     kind: options.kind ?? 'anthropic',
     async stream(request: ModelRequest, streamOptions: StreamOptions): Promise<ModelReply> {
       const profile = profileFor(request.model, { compat: options.compat ?? false })
-      const call = new Call(profile, streamOptions, stallTimeoutMs)
+      const call = new Call(profile, streamOptions, limits)
       try {
         const reply = await watches.run(call.watch, () => call.run(client, request))
         options.logger?.debug(logFields(request, reply), 'model replied')
@@ -79,6 +88,13 @@ export function createAnthropicModel(options: AnthropicModelOptions): Model {
   }
 }
 
+/** Carries what a listener threw past those who would take it for a failure of the connection. */
+class ListenerError extends Error {
+  constructor(cause: unknown) {
+    super('a listener of the stream threw', { cause })
+  }
+}
+
 /** One HTTP call: its clock, its watchdog, and what has arrived so far. */
 class Call {
   readonly watch: ByteWatch
@@ -88,43 +104,67 @@ class Call {
   readonly #startedAt = performance.now()
   #firstTokenMs: number | null = null
 
-  constructor(profile: ModelProfile, options: StreamOptions, stallTimeoutMs: number) {
+  constructor(
+    profile: ModelProfile,
+    options: StreamOptions,
+    limits: Pick<WatchLimits, 'stallTimeoutMs' | 'firstEventTimeoutMs'>,
+  ) {
     this.#profile = profile
     this.#options = options
-    this.watch = new ByteWatch(stallTimeoutMs, () => options.onActivity?.())
+    this.watch = new ByteWatch({
+      ...limits,
+      onActivity: () => options.onActivity?.(),
+      onReading: (reading) => options.onReading?.(reading),
+    })
   }
 
   async run(client: Anthropic, request: ModelRequest): Promise<ModelReply> {
-    this.#options.signal.throwIfAborted()
-    let listenerError: unknown
-    const stream = client.messages.stream(requestBody(request, this.#profile), { signal: this.#options.signal })
-    this.watch.onStall(() => stream.abort())
-    stream.on('streamEvent', (event) => {
-      // An error thrown in here would be wrapped by the SDK, so it is kept and the call is ended instead.
-      if (listenerError !== undefined) return
-      try {
-        this.#take(event)
-      } catch (error) {
-        listenerError = error
-        stream.abort()
-      }
-    })
+    const { signal } = this.#options
+    signal.throwIfAborted()
+    const ended = new AbortController()
+    const onAbort = (): void => ended.abort()
+    signal.addEventListener('abort', onAbort)
+    this.watch.onStall(onAbort)
+    let requestId: string | null = null
     try {
-      await stream.done()
+      // The raw events: the SDK's own accumulation throws at a tool input that is not JSON, which the assembler keeps.
+      const call = client.messages.create(requestBody(request, this.#profile), { signal: ended.signal })
+      const { data: events, request_id: named } = await call.withResponse()
+      requestId = named ?? null
+      for await (const event of events) this.#take(event)
     } catch (error) {
-      this.#options.signal.throwIfAborted()
-      if (listenerError !== undefined) throw listenerError
+      signal.throwIfAborted()
+      if (error instanceof ListenerError) throw error.cause
       // A connection that breaks after the last event took nothing away.
       if (!this.#assembler.complete) throw this.watch.stall ?? error
+    } finally {
+      signal.removeEventListener('abort', onAbort)
     }
-    this.#options.signal.throwIfAborted()
-    return this.#reply(stream.request_id ?? null)
+    signal.throwIfAborted()
+    // An aborted stream ends without an error.
+    if (this.watch.stall && !this.#assembler.complete) throw this.watch.stall
+    return this.#reply(requestId)
   }
 
   #take(event: Parameters<ReplyAssembler['add']>[0]): void {
-    for (const delta of this.#assembler.add(event)) {
+    this.watch.begin()
+    for (const delta of this.#add(event)) {
       this.#firstTokenMs ??= performance.now() - this.#startedAt
-      this.#options.onDelta(delta)
+      try {
+        this.#options.onDelta(delta)
+      } catch (error) {
+        throw new ListenerError(error)
+      }
+    }
+  }
+
+  /** An event that has not the protocol's shape is the server's fault, not ours. */
+  #add(event: Parameters<ReplyAssembler['add']>[0]): readonly ModelDelta[] {
+    try {
+      return this.#assembler.add(event)
+    } catch (error) {
+      const message = 'The model server sent an event that does not have the shape of the protocol.'
+      throw new AppError('model_stream_broken', message, { cause: error })
     }
   }
 
@@ -147,20 +187,46 @@ class Call {
   }
 }
 
-/** Speaks up once when no byte arrived for `timeoutMs`, counted from its creation and from every byte since. */
+interface WatchLimits {
+  /** Longest silence of the connection, in milliseconds. */
+  readonly stallTimeoutMs: number
+  /** Longest wait for the first event; until then silence alone is no stall. Left out: silence counts from the start. */
+  readonly firstEventTimeoutMs?: number
+  onActivity(): void
+  onReading(reading: ModelReading): void
+}
+
+/** How often a wait for the first event shows that it lives, and when people are told of it: then each time twice as late. */
+const SIGN_OF_LIFE_MS = 5_000
+const FIRST_NOTICE_MS = 10_000
+
+/**
+ * Speaks up once when a call stalls: no byte for a while, counted from its creation and from every byte since; before the
+ * first event of the reply by a clock of its own, if there is one, since a server that reads a long prompt says nothing.
+ */
 class ByteWatch {
-  readonly #timeoutMs: number
-  readonly #onActivity: () => void
-  readonly #timer: NodeJS.Timeout
+  readonly #limits: WatchLimits
+  /** For silence; not yet while a wait for the first event is on. */
+  #timer: NodeJS.Timeout | undefined
+  readonly #startedAt = performance.now()
+  #reading: NodeJS.Timeout | undefined
+  #noticeAtMs = FIRST_NOTICE_MS
   #onStall: (() => void) | undefined
   #sawBytes = false
   #stopped = false
   #stall: StallError | undefined
 
-  constructor(timeoutMs: number, onActivity: () => void) {
-    this.#timeoutMs = timeoutMs
-    this.#onActivity = onActivity
-    this.#timer = setTimeout(() => this.#expire(), timeoutMs)
+  constructor(limits: WatchLimits) {
+    this.#limits = limits
+    const { firstEventTimeoutMs } = limits
+    if (firstEventTimeoutMs === undefined) this.#listen()
+    else
+      this.#reading = setInterval(() => this.#beat(firstEventTimeoutMs), Math.min(SIGN_OF_LIFE_MS, firstEventTimeoutMs))
+  }
+
+  #listen(): void {
+    const { stallTimeoutMs } = this.#limits
+    this.#timer = setTimeout(() => this.#expire(stallTimeoutMs), stallTimeoutMs)
   }
 
   /** Set once the watch has expired. */
@@ -176,27 +242,47 @@ class ByteWatch {
     // Refreshing a cleared timer would arm it again.
     if (this.#stopped) return
     this.#sawBytes = true
-    this.#timer.refresh()
-    this.#onActivity()
+    this.#timer?.refresh()
+    this.#limits.onActivity()
+  }
+
+  /** The reply has begun: from now on only silence counts. */
+  begin(): void {
+    if (this.#stopped || this.#reading === undefined) return
+    clearInterval(this.#reading)
+    this.#reading = undefined
+    this.#listen()
   }
 
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
+    clearInterval(this.#reading)
   }
 
-  #expire(): void {
-    this.#stall = new StallError(this.#timeoutMs, this.#sawBytes)
+  #beat(limitMs: number): void {
+    const waitedMs = Math.round(performance.now() - this.#startedAt)
+    if (waitedMs >= limitMs) return this.#expire(limitMs)
+    this.#limits.onActivity()
+    if (waitedMs < this.#noticeAtMs) return
+    this.#noticeAtMs *= 2
+    this.#limits.onReading({ waitedMs, limitMs })
+  }
+
+  #expire(limitMs: number): void {
+    clearInterval(this.#reading)
+    this.#stall = new StallError(limitMs, this.#sawBytes)
     this.#onStall?.()
   }
 }
 
 async function watchedFetch(
+  send: (url: string | URL, init?: RequestInit) => Promise<Response>,
   url: string | URL | Request,
   init: RequestInit | undefined,
   watch: ByteWatch | undefined,
 ): Promise<Response> {
-  const response = await fetch(url, init)
+  const response = await send(url instanceof Request ? url.url : url, init)
   if (!watch) return response
   watch.touch()
   const { body } = response

@@ -63,7 +63,9 @@ export function toModelError(error: unknown, context: FailureContext): AppError 
   if (error instanceof APIConnectionError) return unreachable(reasonOf(error), error, context)
   if (error instanceof APIUserAbortError) return broken('the connection was closed on our side', error)
   if (error instanceof APIError) return fromAnswer(factsOf(error), error, context)
-  if (error instanceof AnthropicError || isNetworkError(inner)) return fromBrokenStream(error as Error, context)
+  // A frame that is not JSON comes as the parser's own error.
+  if (error instanceof AnthropicError || error instanceof SyntaxError || isNetworkError(inner))
+    return fromBrokenStream(error as Error, context)
   return new AppError('internal', 'The model call failed for a reason inside this program.', { cause: error })
 }
 

@@ -42,11 +42,16 @@ const KNOWN_STOPS: ReadonlySet<string> = new Set<StopReason>([
 /** Of English and code, roughly; only for replies whose count never came. */
 const CHARS_PER_TOKEN = 4
 
+/** The largest number of tokens of one call that is believed. */
+const MAX_COUNT = 100_000_000
+/** No tool takes an input of so many levels, and servers and parsers have limits of their own. */
+const MAX_INPUT_DEPTH = 64
 /** What of an input that is no JSON object is kept, for the model to be shown. */
 const MAX_INVALID_CHARACTERS = 4_000
 
 export class ReplyAssembler {
-  readonly #blocks: OpenBlock[] = []
+  /** By the server's own index, in the order in which they began. */
+  readonly #blocks = new Map<number, OpenBlock>()
   readonly #usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
   #model = ''
   #stop: string | null = null
@@ -62,18 +67,18 @@ export class ReplyAssembler {
     switch (event.type) {
       case 'message_start':
         this.#started = true
-        this.#model = event.message.model
+        this.#model = textOf(event.message.model)
         this.#count(event.message.usage)
         return []
       case 'content_block_start': {
         const block = openBlock(event.content_block)
-        this.#blocks[event.index] = block
+        this.#blocks.set(event.index, block)
         return this.#show(block)
       }
       case 'content_block_delta':
         return this.#append(event.index, event.delta)
       case 'content_block_stop': {
-        const block = this.#blocks[event.index]
+        const block = this.#blocks.get(event.index)
         if (block) block.closed = true
         return []
       }
@@ -128,17 +133,17 @@ export class ReplyAssembler {
   }
 
   #append(index: number, delta: StreamedDelta): readonly ModelDelta[] {
-    const block = this.#blocks[index]
+    const block = this.#blocks.get(index)
     if (!block) return []
     switch (delta.type) {
       case 'text_delta':
-        return this.#grow(block, delta.text)
+        return this.#grow(block, textOf(delta.text))
       case 'thinking_delta':
-        return this.#grow(block, delta.thinking)
+        return this.#grow(block, textOf(delta.thinking))
       case 'input_json_delta':
-        return this.#grow(block, delta.partial_json)
+        return this.#grow(block, textOf(delta.partial_json))
       case 'signature_delta':
-        block.signature += delta.signature
+        block.signature += textOf(delta.signature)
         return []
       default:
         return []
@@ -164,18 +169,18 @@ export class ReplyAssembler {
     return [{ type: 'block_start', index, block: block.kind, ...named }, ...piecesOf(block, index, block.text)]
   }
 
-  #count(usage: StreamedUsage): void {
-    this.#usage.inputTokens = usage.input_tokens ?? this.#usage.inputTokens
-    this.#usage.outputTokens = usage.output_tokens ?? this.#usage.outputTokens
-    this.#usage.cacheReadTokens = usage.cache_read_input_tokens ?? this.#usage.cacheReadTokens
-    this.#usage.cacheWriteTokens = usage.cache_creation_input_tokens ?? this.#usage.cacheWriteTokens
+  #count(usage: StreamedUsage | null | undefined): void {
+    this.#usage.inputTokens = countOf(usage?.input_tokens) ?? this.#usage.inputTokens
+    this.#usage.outputTokens = countOf(usage?.output_tokens) ?? this.#usage.outputTokens
+    this.#usage.cacheReadTokens = countOf(usage?.cache_read_input_tokens) ?? this.#usage.cacheReadTokens
+    this.#usage.cacheWriteTokens = countOf(usage?.cache_creation_input_tokens) ?? this.#usage.cacheWriteTokens
   }
 
   /** The service refuses texts of nothing but blanks when they are sent back, and thinking that was cut. */
   #content(whole: boolean): AssistantBlock[] {
     const content: AssistantBlock[] = []
-    for (const block of this.#blocks) {
-      if (!block) continue
+    const placed = [...this.#blocks.values()].filter((block) => block.place !== null)
+    for (const block of placed.sort((a, b) => (a.place ?? 0) - (b.place ?? 0))) {
       if (block.kind === 'text' && block.text.trim() !== '') content.push({ type: 'text', text: block.text })
       if (block.kind === 'thinking' && (whole || block.signature !== '')) {
         content.push({ type: 'thinking', thinking: block.text, signature: block.signature })
@@ -189,8 +194,9 @@ export class ReplyAssembler {
   }
 
   #truncatedKind(): 'text' | 'thinking' | 'tool_use' | undefined {
-    if (this.#blocks.some((block) => block?.kind === 'tool_use')) return 'tool_use'
-    const last = this.#blocks.at(-1)?.kind
+    const kinds = [...this.#blocks.values()].map((block) => block.kind)
+    if (kinds.includes('tool_use')) return 'tool_use'
+    const last = kinds.at(-1)
     return last === 'text' || last === 'thinking' ? last : undefined
   }
 }
@@ -203,6 +209,12 @@ interface StreamedUsage {
   readonly output_tokens?: number | null
   readonly cache_read_input_tokens?: number | null
   readonly cache_creation_input_tokens?: number | null
+}
+
+/** A count of tokens that can be stored; undefined for anything else. */
+function countOf(value: number | null | undefined): number | undefined {
+  const isCount = typeof value === 'number' && value >= 0 && value <= MAX_COUNT
+  return isCount ? Math.round(value) : undefined
 }
 
 function openBlock(start: StartedBlock): OpenBlock {
@@ -218,16 +230,21 @@ function openBlock(start: StartedBlock): OpenBlock {
   }
   switch (start.type) {
     case 'text':
-      return { ...block, kind: 'text', text: start.text }
+      return { ...block, kind: 'text', text: textOf(start.text) }
     case 'thinking':
-      return { ...block, kind: 'thinking', text: start.thinking, signature: start.signature }
+      return { ...block, kind: 'thinking', text: textOf(start.thinking), signature: textOf(start.signature) }
     case 'redacted_thinking':
-      return { ...block, kind: 'redacted_thinking', text: start.data }
+      return { ...block, kind: 'redacted_thinking', text: textOf(start.data) }
     case 'tool_use':
-      return { ...block, kind: 'tool_use', id: start.id, name: start.name, wholeInput: start.input }
+      return { ...block, kind: 'tool_use', id: textOf(start.id), name: textOf(start.name), wholeInput: start.input }
     default:
       return block
   }
+}
+
+/** Servers that speak the protocol loosely leave fields out, or send null. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }
 
 function piecesOf(block: OpenBlock, index: number, delta: string): ModelDelta[] {
@@ -244,9 +261,15 @@ function inputOf(block: OpenBlock): object {
     const message = `The model's reply broke off: the input of its call of "${block.name}" did not end.`
     throw new AppError('model_stream_broken', message)
   }
-  const input = block.text === '' ? (block.wholeInput ?? {}) : parseInput(block.text)
-  if (typeof input === 'object' && input !== null && !Array.isArray(input)) return input
+  const input = block.text.trim() === '' ? (block.wholeInput ?? {}) : parseInput(block.text)
+  const isObject = typeof input === 'object' && input !== null && !Array.isArray(input)
+  if (isObject && !isDeeper(input, MAX_INPUT_DEPTH)) return input
   return { [INVALID_INPUT]: block.text.slice(0, MAX_INVALID_CHARACTERS) }
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((item) => isDeeper(item, levels - 1))
 }
 
 function parseInput(text: string): unknown {

@@ -119,8 +119,16 @@ export interface StreamOptions {
   onActivity?(): void
   /** Called once when the call has to wait because the model is away; a rejection ends the call with that error. */
   onWaiting?(wait: ModelWait): Promise<void>
+  /** Called now and then, ever more rarely, while the reply has not begun. Must not throw. */
+  onReading?(reading: ModelReading): void
   /** Called once when a call ends without a reply after it had begun to stream, whatever ended it. Must not throw. */
   onSpent?(spent: SpentCall): void
+}
+
+/** A call whose server has not begun to answer: how long that lasts, and how long it is waited for. */
+export interface ModelReading {
+  readonly waitedMs: number
+  readonly limitMs: number
 }
 
 /** Why a call waits: the code of the last of `failures` in a row. The next trial is made in `delayMs`, by one of `waiting`. */

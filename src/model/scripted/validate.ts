@@ -213,6 +213,10 @@ function checkMessage(message: unknown, index: number, profile: ModelProfile): n
     }
     marks += checkBlock(block, `${path}.content.${at}`)
   })
+  const last: unknown = content.at(-1)
+  if (role === 'assistant' && isObject(last) && String(last['type']).endsWith('thinking')) {
+    throw invalid(`${path}: The final block in an assistant message cannot be \`thinking\`.`)
+  }
   return marks
 }
 
@@ -253,6 +257,9 @@ function checkToolUse(block: Json, path: string): void {
     throw invalid(`${path}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'`)
   }
   needString(block['name'], `${path}.tool_use.name`)
+  if (!TOOL_NAME.test(String(block['name']))) {
+    throw invalid(`${path}.tool_use.name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'`)
+  }
   if (!isObject(block['input'])) throw invalid(`${path}.tool_use.input: Input should be a valid dictionary`)
 }
 

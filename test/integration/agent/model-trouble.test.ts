@@ -132,7 +132,8 @@ const rows: readonly Row[] = [
   { fault: { kind: 'garbage' }, ends: GOES_ON, retried: ['model_stream_broken'] },
   { fault: { kind: 'error_event' }, ends: GOES_ON, retried: ['model_overloaded'] },
   { fault: { kind: 'no_message_stop' }, ends: GOES_ON, retried: ['model_stream_broken'] },
-  { fault: { kind: 'bad_tool_json' }, ends: GOES_ON, retried: ['model_stream_broken'] },
+  // Told to the model, which goes on with the script's next turn.
+  { fault: { kind: 'bad_tool_json' }, ends: GOES_ON, ran: '' },
   { fault: { kind: 'half_tool' }, ends: GOES_ON },
   { fault: { kind: 'half_tool', times: 3 }, ends: 'model_output_exceeded' },
   // Its text is kept and the model is asked to go on, which the script does with its next turn.

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createAnthropicModel } from '../../../src/model/anthropic.ts'
@@ -31,6 +31,27 @@ async function failureOf(call: Promise<unknown>): Promise<unknown> {
     return error
   }
   throw new Error('the call was expected to fail')
+}
+
+function frame(type: string, fields: object): string {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`
+}
+
+/** A server whose answers are written by hand, for what no well-behaved one sends. */
+async function aRawServer(answer: (response: ServerResponse) => void): Promise<{ url: string; close(): void }> {
+  const own = createServer((request, response) => {
+    request.resume()
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    answer(response)
+  })
+  await new Promise<void>((resolve) => own.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(own.address() as AddressInfo).port}`,
+    close: () => {
+      own.closeAllConnections()
+      own.close()
+    },
+  }
 }
 
 const RUN_LS = { name: 'bash', input: { command: 'ls', description: 'list' } }
@@ -192,7 +213,6 @@ const faultRows: readonly FaultRow[] = [
   { fault: { kind: 'garbage' }, code: 'model_stream_broken', retryable: true },
   { fault: { kind: 'error_event' }, code: 'model_overloaded', retryable: true },
   { fault: { kind: 'no_message_stop' }, code: 'model_stream_broken', retryable: true },
-  { fault: { kind: 'bad_tool_json' }, code: 'model_stream_broken', retryable: true },
 ]
 
 describe('a failure', () => {
@@ -274,6 +294,65 @@ describe('a failure', () => {
       failure: expect.objectContaining({ code: 'bad_request' }),
       calls: 0,
     })
+  })
+})
+
+describe('a call whose input is not JSON', () => {
+  test.each([
+    ['{"command": "echo "hi""}', { invalid_json: '{"command": "echo "hi""}' }],
+    ['["ls"]', { invalid_json: '["ls"]' }],
+    ['  {"command": "ls"} ', { command: 'ls' }],
+    [`{"a":${'['.repeat(5_000)}${']'.repeat(5_000)}}`, { invalid_json: `{"a":${'['.repeat(3_995)}` }],
+  ])('comes with what the model wrote, for it to be told: %#', async (written, input) => {
+    const own = await aRawServer((response) => {
+      response.write(frame('message_start', { message: { model: 'm', usage: { input_tokens: 5 } } }))
+      const block = { type: 'tool_use', id: 'call_0', name: 'bash' }
+      response.write(frame('content_block_start', { index: 0, content_block: block }))
+      const delta = { type: 'input_json_delta', partial_json: written }
+      response.write(frame('content_block_delta', { index: 0, delta }))
+      response.write(frame('content_block_stop', { index: 0 }))
+      response.write(frame('message_delta', { delta: { stop_reason: 'tool_use' }, usage: { output_tokens: 3 } }))
+      response.end(frame('message_stop', {}))
+    })
+    const compat = createAnthropicModel({ apiKey: 'k', baseUrl: own.url, compat: true })
+    const reply = await compat.stream(aRequest({ model: 'local' }), aListener())
+    expect(reply.content).toEqual([{ type: 'tool_use', id: 'call_0', name: 'bash', input }])
+    own.close()
+  })
+})
+
+describe('a server of one’s own that reads a long prompt', () => {
+  const START = frame('message_start', { message: { model: 'm', usage: {} } })
+
+  test('is waited for without a byte, beyond what counts as silence within a reply, and shows that it lives', async () => {
+    const own = await aRawServer((response) => {
+      setTimeout(() => {
+        response.write(START)
+        response.write(frame('message_delta', { delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 1 } }))
+        response.end(frame('message_stop', {}))
+      }, 600)
+    })
+    const patient = createAnthropicModel({
+      ...{ apiKey: 'k', baseUrl: own.url, compat: true },
+      ...{ stallTimeoutMs: 100, firstEventTimeoutMs: 30_000 },
+    })
+    const reply = await patient.stream(aRequest({ model: 'local' }), aListener())
+    expect(reply.stopReason).toBe('end_turn')
+    own.close()
+  })
+
+  test.each([
+    ['never begins', '', 'model_stalled'],
+    ['sends comments and never begins', ':\n\n', 'model_stalled'],
+    ['goes silent after it began', START, 'model_stalled'],
+  ])('and %s is given up', async (_, sent, code) => {
+    const own = await aRawServer((response) => void response.write(sent))
+    const patient = createAnthropicModel({
+      ...{ apiKey: 'k', baseUrl: own.url, compat: true },
+      ...{ stallTimeoutMs: 200, firstEventTimeoutMs: 400 },
+    })
+    expect(await failureOf(patient.stream(aRequest({ model: 'local' }), aListener()))).toMatchObject({ code })
+    own.close()
   })
 })
 

@@ -1,0 +1,20 @@
+/**
+ * The same value with every lone surrogate, which is no Unicode text, replaced by U+FFFD; names of fields too. What holds
+ * none comes back as it is, not as a copy. For JSON values; pure, twice is the same as once.
+ */
+export function wellFormed<T>(value: T): T {
+  return replaceIn(value) as T
+}
+
+function replaceIn(value: unknown): unknown {
+  if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed()
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    const items = value.map(replaceIn)
+    return items.every((item, index) => item === value[index]) ? value : items
+  }
+  const before = Object.entries(value)
+  const after = before.map(([key, item]) => [key.toWellFormed(), replaceIn(item)] as const)
+  const isSame = after.every(([key, item], index) => key === before[index]?.[0] && item === before[index]?.[1])
+  return isSame ? value : Object.fromEntries(after)
+}
