@@ -50,7 +50,10 @@ function sandboxOf(body) {
   const sandbox = isRecord(body) ? body['sandbox'] : undefined
   if (!isRecord(sandbox)) return undefined
   const rows = Array.isArray(sandbox['protections']) ? sandbox['protections'].filter(isRecord) : []
-  const textIn = (/** @type {Record<string, unknown>} */ from, /** @type {string} */ name) => String(from[name] ?? '')
+  const textIn = (/** @type {Record<string, unknown>} */ from, /** @type {string} */ name) => {
+    const value = from[name]
+    return typeof value === 'string' ? value : ''
+  }
   return {
     kind: textIn(sandbox, 'kind'),
     ok: sandbox['ok'] === true,

@@ -216,6 +216,6 @@ describe('a fix round that changes nothing', () => {
     await post(host.db, { projectId: task.projectId, text: 'Look again.' })
     await task.check(2)
     expect(await checkRuns(task)).toBe(4)
-    await expect(task.review(2)).rejects.toThrow()
+    await expect(task.review(2)).rejects.toBeInstanceOf(Error)
   })
 })

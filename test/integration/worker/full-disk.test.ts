@@ -26,10 +26,9 @@ afterAll(() => host.close())
 /** Only the soft limit, which may be raised again; asked for as the user that the process belongs to. */
 function limitFiles(pid: number, bytes: number | 'unlimited'): void {
   const { uid, gid } = statSync(`/proc/${pid}`)
-  const asOwner = ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups']
-  const prefix = uid === process.getuid?.() ? [] : asOwner
-  const [program = '', ...args] = [...prefix, 'prlimit', '--pid', String(pid), `--fsize=${bytes}:`]
-  execFileSync(program, args)
+  const limit = ['--pid', String(pid), `--fsize=${bytes}:`]
+  if (uid === process.getuid?.()) execFileSync('prlimit', limit)
+  else execFileSync('setpriv', [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', 'prlimit', ...limit])
 }
 
 const UNTIL_GO = 'while [ ! -e go ]; do sleep 0.02; done'
