@@ -5,10 +5,10 @@ export const PANEL_NAMES = [
   'terminal',
   'files',
   'context',
-  'environment',
   'review',
   'checkpoints',
   'metrics',
+  'environment',
 ] as const
 export type PanelName = (typeof PANEL_NAMES)[number]
 
