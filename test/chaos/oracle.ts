@@ -1,6 +1,6 @@
 /** Judges a run that has come to rest: what Postgres, Redis, the workspaces, the viewers and the logs hold. */
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Evidence } from './evidence.ts'
 import { judgeEndings, judgeLeftovers, judgeLogs } from './leftovers.ts'
@@ -238,11 +238,17 @@ function wordOf({ name, input }: CallRow): string | null {
   return null
 }
 
+/** A project whose filling was cut off goes on in the next generation of its sandbox; the files are in the newest. */
+function newestSandbox(project: string): string {
+  const generations = existsSync(project) ? readdirSync(project).map((name) => Number(name.slice(1))) : []
+  return join(project, `g${Math.max(1, ...generations.filter(Number.isSafeInteger))}`)
+}
+
 /** Counts whole lines of files in the workspaces. */
 function createReader(home: string) {
   const known = new Map<string, Map<string, number>>()
   const linesOf = (projectId: string, path: string): Map<string, number> => {
-    const file = join(home, 'sandboxes', 'projects', projectId, 'g1', 'workspace', path)
+    const file = join(newestSandbox(join(home, 'sandboxes', 'projects', projectId)), 'workspace', path)
     const counts = known.get(file) ?? new Map<string, number>()
     if (known.has(file) || !existsSync(file)) return counts
     for (const line of readFileSync(file, 'utf8').split('\n')) counts.set(line, (counts.get(line) ?? 0) + 1)
