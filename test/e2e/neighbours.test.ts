@@ -213,7 +213,7 @@ describe('neighbours of an instance', { timeout: 120_000 }, () => {
       const { webUrl = '' } = (await start()).state().temporal
       const { host, port } = new URL(webUrl)
       // The front answers before the page behind it does.
-      await waitFor(async () => (await get(webUrl, {})) === 200, 'the page answers')
+      await waitFor(async () => (await get(`${webUrl}/api/v1/namespaces`, {})) === 200, 'the page and its API answer')
       expect({
         own: await get(webUrl, {}),
         localhost: await get(webUrl, { host: `localhost:${port}` }),
