@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { log } from '@temporalio/activity'
 import { showOutput } from '../agent/tools/clean-text.ts'
 import { runExec } from '../agent/tools/exec.ts'
 import { finishSetup, holdSetup, readSetup, SETUP_LEASE_MS, type SetupRow, tellProject } from '../db/environments.ts'
@@ -99,7 +100,7 @@ async function runPlan(deps: ActivityDeps, at: PlannedSetup): Promise<void> {
   const timer = setInterval(() => {
     run.onProgress()
     // A run that loses its hold is ended by nobody: it goes on, and what it records then counts for nothing.
-    holdSetup(deps.db, projectId, owner).catch(() => undefined)
+    holdSetup(deps.db, projectId, owner).catch((error: unknown) => log.warn('a set-up could not be held', { error }))
   }, SETUP_LEASE_MS / 4)
   try {
     await deps.registriesReady()
