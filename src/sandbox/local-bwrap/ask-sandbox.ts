@@ -17,6 +17,8 @@ export interface AskArgs extends RunnerArgs {
   readonly askDir: string
   /** Paths that commands must not see anything at. */
   readonly privatePaths: readonly string[]
+  /** A cgroup counts memory that belongs to no process. */
+  readonly isCounted: boolean
 }
 
 const TIMEOUT_MS = 10_000
@@ -49,7 +51,7 @@ for (const name of ['Uid', 'Gid', 'Groups']) {
 process.exitCode = await ask()
 
 async function ask(): Promise<number> {
-  const shared = writeSharedFiles(args.askDir)
+  const shared = writeSharedFiles(args.askDir, args.isCounted)
   if (args.bwrapPath === null || !existsSync(shared.seccompFile)) throw new Error(`no filter for ${process.arch}`)
   const { args: words, command } = bwrapArgv({
     ...shared,

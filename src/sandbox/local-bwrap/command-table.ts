@@ -50,6 +50,8 @@ export interface CommandTable {
   kill(sandbox: string, execId: string): Promise<ExecState>
   /** Kills the running commands of a task, of a sandbox (`taskId` null) or all (`sandbox` null); returns what it ended. */
   killAll(sandbox: string | null, taskId: string | null): Promise<ExecState[]>
+  /** How many bytes lie outside of this process's reach for a sandbox. Safe to repeat; the newest counts. */
+  noteStore(sandbox: string, storeBytes: number): void
   close(): void
 }
 
@@ -68,13 +70,13 @@ export function createCommandTable(
   options: RunnerOptions & { readonly identity: string; readonly cgroups: Cgroups | null },
 ): CommandTable {
   const { host } = options
-  const shared = writeSharedFiles(options.dir)
+  const shared = writeSharedFiles(options.dir, options.cgroups !== null)
   const hardLimits = readHardLimits()
   const fifos = createFifoPool(fifosDir(options.dir, options.identity))
   const running = new Map<string, { sandbox: string; command: RunningCommand }>()
   const starting = new Map<string, { sandbox: string; taskId: string; state: Promise<ExecState> }>()
   const slots = createSlots(options.limits.maxCommands, MAX_START_WAIT_MS)
-  const stopWatching = watchCommands(() => [...running.values()].map((entry) => entry.command), options)
+  const watch = watchCommands(() => [...running.values()], options)
   const self: ProcessIdentity | null = identify(process.pid)
   if (self === null) throw new AppError('sandbox_unavailable', '/proc does not show the runner itself')
 
@@ -281,8 +283,9 @@ export function createCommandTable(
       const ended = await Promise.all(chosen.map(({ command }) => command.ended))
       return sandbox === null ? ended : [...ended, ...(await killForeign(sandbox, taskId))]
     },
+    noteStore: watch.noteStore,
     close() {
-      stopWatching()
+      watch.stop()
       fifos.close()
       options.cgroups?.close()
     },

@@ -9,8 +9,10 @@ export interface Limits {
   /** Largest single file a command may write, and the size of its /tmp. */
   readonly fileBytes: number
   readonly openFiles: number
-  /** Size of the workspace, looked at while commands run. */
+  /** Size of the workspace with its checkpoints and the project's caches, looked at while commands run. */
   readonly workspaceBytes: number
+  /** Names in the workspace, each link of a file counted. */
+  readonly workspaceNames: number
   /** A command is stopped when the disk under the workspaces has less than this left. */
   readonly minFreeDiskBytes: number
   /** Commands that run at a time on this host, of all projects together; who comes later waits for a place. */
@@ -36,6 +38,7 @@ export const DEFAULT_LIMITS: Limits = {
   fileBytes: GIB,
   openFiles: 4096,
   workspaceBytes: 5 * GIB,
+  workspaceNames: 1_000_000,
   minFreeDiskBytes: 256 * MIB,
   maxCommands: commandsOfThisHost(),
 }

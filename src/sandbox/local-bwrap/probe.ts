@@ -64,7 +64,7 @@ async function findMissingTools(): Promise<string[]> {
   return missing
 }
 
-async function askSandbox({ dir, nodePath }: ProbeOptions, plan: RunnerPlan): Promise<string> {
+async function askSandbox({ dir, nodePath, keeper }: ProbeOptions, plan: RunnerPlan): Promise<string> {
   const name = `ask-${randomBytes(6).toString('hex')}`
   const askDir = path.join(dir, name)
   try {
@@ -74,6 +74,7 @@ async function askSandbox({ dir, nodePath }: ProbeOptions, plan: RunnerPlan): Pr
       ...plan.args,
       askDir: path.join(plan.args.dir, name),
       privatePaths: plan.privatePaths,
+      isCounted: keeper !== 'watchdog',
     }
     const [program = '', ...rest] = plan.commandFor(programCommand('ask-sandbox', nodePath, args))
     const { stdout } = await run(program, rest, {

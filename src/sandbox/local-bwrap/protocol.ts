@@ -86,6 +86,8 @@ const RequestSchema = z.discriminatedUnion('op', [
   z.strictObject({ ...at, op: z.literal('input'), execId: Name, data: Base64.nullable() }),
   z.strictObject({ ...at, op: z.literal('kill'), execId: Name }),
   z.strictObject({ ...at, op: z.literal('killAll'), taskId: Name.nullable() }),
+  /** Says how many bytes lie outside of the runner's reach for this sandbox: they count to its limit. */
+  z.strictObject({ ...at, op: z.literal('store'), storeBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER) }),
   /** Ends a `wait` of this connection early; has no answer of its own. */
   z.strictObject({ id: Id, op: z.literal('cancel'), target: Id }),
   /** Asks the runner to end when nothing runs and nobody else is connected. */

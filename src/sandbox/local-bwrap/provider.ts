@@ -26,6 +26,7 @@ import { finishSwap } from './replace-files.ts'
 import { createRunnerClient } from './runner-client.ts'
 import { createLocalSandbox } from './sandbox.ts'
 import { initShadow } from './shadow-git.ts'
+import { createStoreReports } from './store-report.ts'
 import { giveTo, takeOverWorkspace } from './take-over.ts'
 import { createTreeStates } from './tree-state.ts'
 
@@ -80,6 +81,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
   const isolation = { kind, limits, nodePath, bwrapPath, userSetting, toolchains, privateDirs, projectRoots, keeper }
   const settle = onceSettled(() => planRunner({ ...isolation, dir, idleMs }))
   const client = createRunnerClient(dir, settle)
+  const stores = createStoreReports(client)
   /** Makes sure that a sandbox's files are the user's whose commands are to work with them. */
   const takeOver = async (paths: SandboxPaths): Promise<void> => {
     const { user } = await settle()
@@ -140,7 +142,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       if (!existsSync(paths.marker) || !existsSync(paths.workspace)) throw gone()
       await takeOver(paths)
       const root = kind === 'unsafe-host' ? paths.workspace : WORKSPACE
-      return createLocalSandbox({ ref, paths, root, client, limits, doors, gateway, trees: trees.of(paths) })
+      return createLocalSandbox({ ref, paths, root, client, stores, limits, doors, gateway, trees: trees.of(paths) })
     },
     async *list() {
       for (const id of listIds(dir)) yield* summaryOf(sandboxPaths(dir, id))

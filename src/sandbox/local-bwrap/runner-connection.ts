@@ -50,6 +50,9 @@ export function serveClient(socket: Socket, { table, identity, onLeave }: ServeO
         return [await table.kill(request.sandbox, request.execId)]
       case 'killAll':
         return await table.killAll(request.sandbox, request.taskId)
+      case 'store':
+        table.noteStore(request.sandbox, request.storeBytes)
+        return []
       case 'cancel':
         waits.get(request.target)?.abort()
         return null

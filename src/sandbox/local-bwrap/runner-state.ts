@@ -27,16 +27,20 @@ export interface SharedFiles {
   readonly certificates: readonly CertificateMount[]
 }
 
-/** Writes the generated /etc, the copy of the certificates and the seccomp program. Safe to repeat, also while commands start: files are replaced whole. */
-export function writeSharedFiles(dir: string): SharedFiles {
+/**
+ * Writes the generated /etc, the copy of the certificates and the seccomp program. Safe to repeat, also while commands start:
+ * files are replaced whole.
+ * `isCounted`: a cgroup counts memory that belongs to no process.
+ */
+export function writeSharedFiles(dir: string, isCounted: boolean): SharedFiles {
   const etcDir = path.join(dir, 'etc')
   mkdirSync(etcDir, { recursive: true, mode: 0o755 })
   for (const [name, text] of Object.entries(GENERATED_ETC)) {
     const file = path.join(etcDir, name)
     if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeWhole(file, text)
   }
-  const seccompFile = path.join(dir, 'seccomp.bpf')
-  const program = seccompProgram()
+  const seccompFile = path.join(dir, isCounted ? 'seccomp.bpf' : 'seccomp-uncounted.bpf')
+  const program = seccompProgram(process.arch, { smallSegments: !isCounted })
   if (program === null) rmSync(seccompFile, { force: true })
   else writeWhole(seccompFile, program)
   return { etcDir, seccompFile, certificates: copyCertificates(dir) }

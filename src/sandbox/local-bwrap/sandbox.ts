@@ -37,6 +37,7 @@ import { pruneObjects } from './prune-objects.ts'
 import { replaceFiles } from './replace-files.ts'
 import { applyChanges } from './restore.ts'
 import type { RunnerClient } from './runner-client.ts'
+import type { StoreReports } from './store-report.ts'
 import { inTurn } from './tree-lock.ts'
 import { checkTrees, type TreeState } from './tree-state.ts'
 import { changesBetween, diffBetween, filesOf, isChosen } from './trees.ts'
@@ -53,6 +54,7 @@ export interface LocalSandboxOptions {
   /** The workspace's path as commands see it. */
   readonly root: string
   readonly client: RunnerClient
+  readonly stores: StoreReports
   readonly limits: Limits
   /** null: commands are not contained, so nobody decides what they reach. */
   readonly gateway: EgressGateway | null
@@ -62,7 +64,7 @@ export interface LocalSandboxOptions {
 
 /** One sandbox of this host. Holds no state but caches, so any number of them, in any process, may be open on it at once. */
 export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
-  const { ref, paths, root, client } = options
+  const { ref, paths, root, client, stores } = options
   const place: WorkspacePlace = { workspace: paths.workspace, staging: paths.staging }
   const { trees } = options
   const inside = (given: string) => relativePath(given, root)
@@ -104,6 +106,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       if (known !== null && known.status !== 'running') return known
       const request = { op: 'start' as const, sandbox: ref.id, spec: message }
       const states = await client.request(request, { spawn: true, timeoutMs: REQUEST_MS + MAX_START_WAIT_MS })
+      stores.report(ref.id, paths.shadow)
       return states?.[0] ?? stateOf(spec.execId)
     },
     async poll(execId, { cursor, maxBytes, waitMs, signal }) {

@@ -4,7 +4,8 @@
  * A deny list, since build tools of every kind must run: it closes what has no use in a build and has been a way out of
  * namespaces before (new namespaces and mounts, key rings, io_uring, BPF, tracing, handles, modules), socket families
  * other than unix, inet and netlink (AF_VSOCK ignores network namespaces), and the terminal's input injection.
- * Denied calls return EPERM, so that programs see a refusal instead of dying.
+ * Without a cgroup that counts it, System V shared memory is granted in small segments only: it belongs to no process, and
+ * the kernel allows 4,096 of them. Denied calls return EPERM, so that programs see a refusal instead of dying.
  */
 
 type SeccompArch = 'x64' | 'arm64'
@@ -71,6 +72,9 @@ const DENIED: Record<string, readonly [number, number | null]> = {
 
 const IOCTL = { x64: 16, arm64: 29 } as const
 const SOCKET = { x64: 41, arm64: 198 } as const
+const SHMGET = { x64: 29, arm64: 194 } as const
+/** Times the kernel's 4,096 segments this is 512 MiB. */
+const MAX_SEGMENT_BYTES = 128 * 1024
 const SOCKETPAIR = { x64: 53, arm64: 199 } as const
 const TIOCSTI = 0x5412
 const TIOCLINUX = 0x541c
@@ -80,6 +84,7 @@ const SOCKET_FAMILIES = [1, 2, 10, 16]
 const LD_ABS = 0x20
 const JEQ = 0x15
 const JGE = 0x35
+const JGT = 0x25
 const RET = 0x06
 const RET_ALLOW = 0x7fff0000
 const RET_EPERM = 0x00050001
@@ -88,23 +93,31 @@ const OFFSET_NR = 0
 const OFFSET_ARCH = 4
 const OFFSET_ARG0 = 16
 const OFFSET_ARG1 = 24
+const OFFSET_ARG1_HIGH = 28
 /** Bit that marks a call of the x32 ABI, whose numbers the list does not know. */
 const X32_BIT = 0x40000000
+
+type Label = 'deny' | 'allow' | 'ioctl' | 'socket' | 'segment'
 
 interface Jump {
   readonly code: number
   readonly k: number
-  readonly yes?: 'deny' | 'allow' | 'ioctl' | 'socket'
+  readonly yes?: Label
   readonly no?: 'deny'
+}
+
+export interface SeccompOptions {
+  readonly smallSegments?: boolean
 }
 
 /**
  * The assembled program: 8 bytes an instruction, ready to be read by bwrap. Returns null on an architecture whose
- * numbers are not known; the provider then reports that the filter is missing and takes no work. Pure.
+ * numbers are not known; the provider then reports that the filter is missing and takes no work. `smallSegments`: no
+ * segment of System V shared memory above 128 KiB. Pure.
  */
-export function seccompProgram(arch: string = process.arch): Buffer | null {
+export function seccompProgram(arch: string = process.arch, options: SeccompOptions = {}): Buffer | null {
   if (arch !== 'x64' && arch !== 'arm64') return null
-  const body: (Jump | 'deny' | 'allow' | 'ioctl' | 'socket')[] = [
+  const body: (Jump | Label)[] = [
     { code: LD_ABS, k: OFFSET_ARCH },
     { code: JEQ, k: AUDIT_ARCH[arch], no: 'deny' },
     { code: LD_ABS, k: OFFSET_NR },
@@ -116,12 +129,17 @@ export function seccompProgram(arch: string = process.arch): Buffer | null {
   }
   body.push({ code: JEQ, k: IOCTL[arch], yes: 'ioctl' })
   body.push({ code: JEQ, k: SOCKET[arch], yes: 'socket' }, { code: JEQ, k: SOCKETPAIR[arch], yes: 'socket' })
+  if (options.smallSegments) body.push({ code: JEQ, k: SHMGET[arch], yes: 'segment' })
   body.push({ code: RET, k: RET_ALLOW })
   body.push('ioctl', { code: LD_ABS, k: OFFSET_ARG1 })
   body.push({ code: JEQ, k: TIOCSTI, yes: 'deny' }, { code: JEQ, k: TIOCLINUX, yes: 'deny' })
   body.push({ code: RET, k: RET_ALLOW })
   body.push('socket', { code: LD_ABS, k: OFFSET_ARG0 })
   for (const family of SOCKET_FAMILIES) body.push({ code: JEQ, k: family, yes: 'allow' })
+  body.push({ code: RET, k: RET_EPERM })
+  body.push('segment', { code: LD_ABS, k: OFFSET_ARG1_HIGH }, { code: JGT, k: 0, yes: 'deny' })
+  body.push({ code: LD_ABS, k: OFFSET_ARG1 }, { code: JGT, k: MAX_SEGMENT_BYTES, yes: 'deny' })
+  body.push({ code: JGE, k: 0, yes: 'allow' })
   body.push('deny', { code: RET, k: RET_EPERM }, 'allow', { code: RET, k: RET_ALLOW })
   return assemble(body)
 }

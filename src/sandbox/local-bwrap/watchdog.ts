@@ -1,51 +1,79 @@
 import { statfsSync } from 'node:fs'
-import path from 'node:path'
 import type { RunningCommand } from './command.ts'
-import { measureWorkspace } from './files.ts'
-import { inMib, type Limits, overMemory, overProcesses } from './limits.ts'
+import { watchDisk } from './disk-watch.ts'
+import { type Limits, overMemory, overProcesses } from './limits.ts'
+import { measureMemoryFiles } from './memory-files.ts'
 import { measureTree } from './process-tree.ts'
 
 const CHECK_MS = 50
-const DISK_CHECK_MS = 1_000
-/** Walking a workspace takes at most about a twentieth of the time, and happens at most this often. */
-const WORKSPACE_CHECK_MS = 3_000
-const WORKSPACE_REST_FACTOR = 20
+/** Looking takes at most about a third of the time, however many processes there are. */
+const REST_FACTOR = 2
+const FREE_DISK_CHECK_MS = 1_000
+const MEMORY_FILES_CHECK_MS = 500
+
+/** A running command and the id of its sandbox. */
+export interface WatchedCommand {
+  readonly sandbox: string
+  readonly command: RunningCommand
+}
+
+export interface WatchOptions {
+  readonly dir: string
+  readonly limits: Limits
+  readonly bwrapPath: string | null
+}
+
+export interface Watch {
+  /** Bytes of a sandbox that this process cannot see, e.g. of its checkpoints; they count to its limit. */
+  noteStore(sandbox: string, storeBytes: number): void
+  stop(): void
+}
 
 /**
- * Ends commands that use more processes, memory or disk than they may. It looks every 50 ms: a fork bomb or an allocator
- * gets somewhat beyond its limit, then the whole namespace dies. Returns the function that stops it.
+ * Ends commands that use more processes, memory or disk than they may. Where a cgroup counts a command, the kernel keeps
+ * processes and memory; else this looks every 50 ms: a fork bomb or an allocator gets somewhat beyond its limit, then the
+ * whole namespace dies.
  */
-export function watchCommands(
-  commands: () => readonly RunningCommand[],
-  options: { readonly dir: string; readonly limits: Limits },
-): () => void {
+export function watchCommands(commands: () => readonly WatchedCommand[], options: WatchOptions): Watch {
   const { dir, limits } = options
-  const trees = setInterval(() => {
-    for (const command of commands()) checkTree(command, limits)
-  }, CHECK_MS)
-  const disk = setInterval(() => {
+  /** What memory files held when they were last measured, by command. */
+  const memoryFiles = new WeakMap<RunningCommand, number>()
+  let isOver = false
+  let trees: NodeJS.Timeout
+  const look = () => {
+    const startedAt = performance.now()
+    for (const { command } of commands()) checkTree(command, limits, memoryFiles.get(command) ?? 0)
+    if (isOver) return
+    trees = setTimeout(look, Math.max(CHECK_MS, (performance.now() - startedAt) * REST_FACTOR))
+  }
+  trees = setTimeout(look, CHECK_MS)
+  const measuring = new Set<RunningCommand>()
+  const files = setInterval(() => {
+    for (const { command } of commands()) {
+      if (command.isCounted || command.firstPid === 0 || measuring.has(command)) continue
+      measuring.add(command)
+      checkMemoryFiles(command, memoryFiles)
+        // This host could not start a process: the next look asks again.
+        .catch(() => undefined)
+        .finally(() => measuring.delete(command))
+    }
+  }, MEMORY_FILES_CHECK_MS)
+  const freeDisk = setInterval(() => {
     const all = commands()
     if (all.length === 0 || freeBytes(dir) >= limits.minFreeDiskBytes) return
     const reason = 'It was stopped because the disk under the workspaces is almost full.'
-    for (const command of all) command.end({ status: 'killed', reason })
-  }, DISK_CHECK_MS)
-  let workspaces: NodeJS.Timeout | null = null
-  const later = (delayMs: number) => {
-    workspaces = setTimeout(() => {
-      const startedAt = Date.now()
-      checkWorkspaces(commands(), limits)
-        .catch(() => undefined) // a workspace that is just being destroyed; the next round looks again
-        .finally(() => {
-          if (workspaces !== null) later(Math.max(WORKSPACE_CHECK_MS, (Date.now() - startedAt) * WORKSPACE_REST_FACTOR))
-        })
-    }, delayMs)
-  }
-  later(WORKSPACE_CHECK_MS)
-  return () => {
-    clearInterval(trees)
-    clearInterval(disk)
-    if (workspaces !== null) clearTimeout(workspaces)
-    workspaces = null
+    for (const { command } of all) command.end({ status: 'killed', reason })
+  }, FREE_DISK_CHECK_MS)
+  const disk = watchDisk(commands, options)
+  return {
+    noteStore: disk.noteStore,
+    stop() {
+      isOver = true
+      clearTimeout(trees)
+      clearInterval(files)
+      clearInterval(freeDisk)
+      disk.stop()
+    },
   }
 }
 
@@ -54,28 +82,21 @@ function freeBytes(dir: string): number {
   return stat.bavail * stat.bsize
 }
 
-function checkTree(command: RunningCommand, limits: Limits): void {
+function checkTree(command: RunningCommand, limits: Limits, memoryFileBytes: number): void {
   if (command.isCounted) return command.checkCgroup()
   if (command.firstPid === 0) return
-  const use = measureTree(command.firstPid, limits.maxProcesses)
+  const use = measureTree(command.firstPid, limits.maxProcesses, limits.memoryBytes - memoryFileBytes)
   if (use === null) return
   if (use.processes > limits.maxProcesses) {
     command.end({ status: 'killed', reason: overProcesses(limits) })
-  } else if (use.memoryBytes > limits.memoryBytes) {
+  } else if (use.memoryBytes + memoryFileBytes > limits.memoryBytes) {
     command.end({ status: 'oom', reason: overMemory(limits) })
   }
 }
 
-async function checkWorkspaces(all: readonly RunningCommand[], limits: Limits): Promise<void> {
-  const byWorkspace = new Map<string, RunningCommand[]>()
-  for (const command of all) {
-    const workspace = path.join(command.dir, '../../workspace')
-    byWorkspace.set(workspace, [...(byWorkspace.get(workspace) ?? []), command])
-  }
-  for (const [workspace, running] of byWorkspace) {
-    const { sizeBytes } = await measureWorkspace({ workspace, staging: '' })
-    if (sizeBytes <= limits.workspaceBytes) continue
-    const reason = `It was stopped because the workspace holds more than ${inMib(limits.workspaceBytes)} MiB.`
-    for (const command of running) command.end({ status: 'killed', reason })
-  }
+async function checkMemoryFiles(command: RunningCommand, sizes: WeakMap<RunningCommand, number>): Promise<void> {
+  const bytes = await measureMemoryFiles(command.firstPid)
+  if (bytes !== null) sizes.set(command, bytes)
+  else
+    command.end({ status: 'oom', reason: 'It was stopped because it held too many open files to count their memory.' })
 }
