@@ -5,17 +5,17 @@ const COMPLETED = 12
 const TASK_COMPLETED = 7
 
 /**
- * What orchestration adds per activity of a finished task, in milliseconds: the time between the server's scheduling of
- * an activity and the next one's, less the time that the activity itself ran.
+ * The activities of a finished task, and what orchestration adds to each in milliseconds: the time between the server's
+ * scheduling of an activity and the next one's, less the time that the activity itself ran. Means over the tasks.
  */
-export async function activityOverheadMs(
+export async function activityCost(
   at: { address: string; namespace: string },
   workflowIds: readonly string[],
-): Promise<{ perActivityMs: number; activities: number }> {
+): Promise<{ overheadMs: number; activities: number }> {
   const connection = await Connection.connect({ address: at.address })
   try {
     const client = new Client({ connection, namespace: at.namespace })
-    let overheadMs = 0
+    let lostMs = 0
     let activities = 0
     for (const workflowId of workflowIds) {
       const { events } = await client.workflow.getHandle(workflowId).fetchHistory()
@@ -26,10 +26,13 @@ export async function activityOverheadMs(
       const started = (events ?? []).filter((event) => Number(event.eventType) === 11)
       const completed = times.filter((event) => event.type === COMPLETED)
       const ran = completed.reduce((sum, event, i) => sum + event.at - toMs(started[i]?.eventTime), 0)
-      overheadMs += last.at - first.at - ran
+      lostMs += last.at - first.at - ran
       activities += completed.length
     }
-    return { perActivityMs: activities === 0 ? Number.NaN : overheadMs / activities, activities }
+    return {
+      overheadMs: activities === 0 ? Number.NaN : lostMs / activities,
+      activities: activities / workflowIds.length,
+    }
   } finally {
     await connection.close()
   }

@@ -4,6 +4,7 @@
  */
 
 import { createProject, runTask, type Target } from './client.ts'
+import type { Figure } from './figures.ts'
 
 const SIZES = [
   { turns: 15, target: 0.89 },
@@ -20,17 +21,21 @@ interface Usage {
   readonly cacheWriteTokens: number
 }
 
-/** A row for tasks of 15, 30 and 60 turns, each reading a file a turn, and one for a task with a short request. */
-export async function cacheRows(target: Target): Promise<{ what: string; measured: string; target: string }[]> {
-  const rows = []
+/** A figure for tasks of 15, 30 and 60 turns, each reading a file a turn, and one for a task with a short request. */
+export async function cacheFigures(target: Target): Promise<Figure[]> {
+  const figures: Figure[] = []
   for (const { turns, target: least } of SIZES) {
-    rows.push({ ...(await measure(target, turns, ISSUE)), target: `≥ ${least * 100} %` })
+    const measured = await measure(target, turns, ISSUE)
+    figures.push({ ...measured, key: `cache_${turns}`, unit: '%', target: `≥ ${least * 100} %`, per: null })
   }
   const short = await measure(target, 15, '')
-  return [...rows, { ...short, what: `${short.what}, short request`, target: '' }]
+  return [
+    ...figures,
+    { ...short, what: `${short.what}, short request`, key: 'cache_short', unit: '%', target: '', per: null },
+  ]
 }
 
-async function measure(target: Target, turns: number, issue: string): Promise<{ what: string; measured: string }> {
+async function measure(target: Target, turns: number, issue: string): Promise<{ what: string; value: number }> {
   const projectId = await createProject(target, filesFor(turns))
   const read = { tools: [{ name: 'read', input: { file_path: 'part-{{n}}.js' } }], repeat: turns - 1 }
   const script = `${issue}script: ${JSON.stringify({ turns: [read, { text: 'Done.' }] })}`
@@ -40,7 +45,7 @@ async function measure(target: Target, turns: number, issue: string): Promise<{ 
   const prompts = usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens
   return {
     what: `cache-hit ratio, ${turns} turns, ${(prompts / turns / 1_000).toFixed(1)}k tokens a prompt`,
-    measured: `${((usage.cacheReadTokens / prompts) * 100).toFixed(1)} %`,
+    value: (usage.cacheReadTokens / prompts) * 100,
   }
 }
 

@@ -1,19 +1,24 @@
 /**
- * `npm run bench [-- --quick | cache | page]`: measures a private instance through its HTTP contract and prints one table, each
- * figure beside its target; `cache` measures the prompt cache alone, `page` the page in a browser. Everything runs on one machine, the load's own
- * process included.
+ * `npm run bench [-- --quick | --save | --check | cache | page]`: measures a private instance through its HTTP contract and
+ * prints one table, each figure beside its target; `cache` measures the prompt cache alone, `page` the page in a browser.
+ * `--save` keeps the figures in `bench/results/`, `--check` compares them with the last that were saved on a machine like
+ * this one. Everything runs on one machine, the load's own process included.
  */
 
 import { readFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { loadavg } from 'node:os'
 import { join } from 'node:path'
-import { activityOverheadMs } from './activity-cost.ts'
-import { cacheRows } from './cache.ts'
+import { activityCost } from './activity-cost.ts'
+import { cacheFigures } from './cache.ts'
 import { checkpointMs } from './checkpoint.ts'
-import { createProject, percentile, runTask, type Target, type TaskTimes } from './client.ts'
+import { percentile, type Target, type TaskTimes } from './client.ts'
+import { type Figure, lastSaved, save, tableOf, worseThan } from './figures.ts'
 import { journalStepMs } from './journal-step.ts'
 import { pageRows } from './page.ts'
+import { plainLoopMs } from './plain-loop.ts'
 import { type ProcessUse, useOf } from './processes.ts'
+import { writesCounter } from './transactions.ts'
+import { type Kind, openProject, runKind, runSlow, TOOL_TURNS, TURNS } from './workloads.ts'
 
 function env(name: string): string {
   const value = process.env[name]
@@ -21,190 +26,188 @@ function env(name: string): string {
   return value
 }
 
-const quick = process.argv.includes('--quick')
+const has = (option: string) => process.argv.includes(option)
+const quick = has('--quick')
 const target: Target = { url: env('KEELSON_URL'), apiToken: env('KEELSON_API_TOKEN') }
+const temporal = { address: env('TEMPORAL_ADDRESS'), namespace: env('TEMPORAL_NAMESPACE') }
 const samples = quick ? 5 : 20
-const rows: { what: string; measured: string; target: string }[] = []
+const PROJECTS = quick ? 10 : 50
+const figures: Figure[] = []
+const loadBefore = loadavg()[0] ?? 0
 
-/** Nine different files, since a model that reads one file nine times over is stopped as stuck. */
-const FILES = Object.fromEntries(
-  Array.from({ length: 9 }, (_, i) => [`notes-${i + 1}.txt`, `line ${i + 1}\n`.repeat(40)]),
-)
+const note = (key: string, what: string, value: number, rest: Partial<Figure> = {}) =>
+  figures.push({ key, what, value, unit: 'ms', target: '', ...rest })
+const median = (values: readonly number[]) => percentile(values, 0.5)
+const totals = (times: readonly TaskTimes[]) => times.map((time) => time.totalMs)
 
-function script(turns: readonly object[]): string {
-  return `script: ${JSON.stringify({ turns })}`
+const NAMES: Record<Kind, string> = {
+  read: 'reading (read)',
+  write: 'writing (write)',
+  shell: 'shell (bash in bwrap)',
+  reviewed: 'writing, reviewed',
+  talk: 'one turn without tools',
+}
+const TARGETS: Partial<Record<Kind, string>> = { read: '≤ 150 ms', write: '≤ 150 ms', shell: '≤ 350 ms' }
+/** What a task's time is divided by when runs are compared. */
+const UNITS: Record<Kind, string> = {
+  read: 'plain_write_ms',
+  write: 'plain_write_ms',
+  shell: 'plain_shell_ms',
+  reviewed: 'plain_write_ms',
+  talk: 'plain_write_ms',
 }
 
-const read = { tools: [{ name: 'read', input: { file_path: 'notes-{{n}}.txt' } }], repeat: 9 }
-const bash = { tools: [{ name: 'bash', input: { command: 'echo {{n}}' } }], repeat: 9 }
-const END = { text: 'Done.' }
-const FILE_TASK = script([read, END])
-const BASH_TASK = script([bash, END])
-const SLOW_TASK = script([
-  { ...read, delayMs: 500 },
-  { ...END, delayMs: 500 },
-])
-const TALK_TASK = script([END])
-
-function ms(value: number): string {
-  return `${value.toFixed(value < 10 ? 1 : 0)} ms`
-}
-
-function processes(): Record<string, number> {
+function snapshot(): Map<string, ProcessUse> {
   const state = JSON.parse(readFileSync(join(env('KEELSON_HOME'), 'state.json'), 'utf8')) as {
     processes: Record<string, number>
   }
   const { supervisor: _, ...parts } = state.processes
-  return parts
+  return new Map(Object.entries(parts).map(([name, pid]) => [name, useOf(pid)]))
 }
 
-function snapshot(): Map<string, ProcessUse> {
-  return new Map(Object.entries(processes()).map(([name, pid]) => [name, useOf(pid)]))
-}
-
-async function oneByOne(message: string, count: number): Promise<TaskTimes[]> {
-  const projectId = await createProject(target, FILES)
-  // The first task makes the sandbox and the context; it is not counted.
-  await expectDone(runTask(target, projectId, TALK_TASK))
+async function oneByOne(kind: Kind, count: number): Promise<TaskTimes[]> {
+  const projectId = await openProject(target, kind)
   const times: TaskTimes[] = []
-  for (let i = 0; i < count; i++) times.push(await expectDone(runTask(target, projectId, message)))
+  for (let nth = 1; nth <= count; nth++) times.push(await runKind(target, projectId, kind, nth))
   return times
 }
 
-async function expectDone(running: Promise<TaskTimes>): Promise<TaskTimes> {
-  const times = await running
-  if (times.outcome !== 'no_changes') throw new Error(`a task of the benchmark ended as ${times.outcome}`)
-  return times
-}
-
-async function atOnce(count: number): Promise<void> {
-  const projects: string[] = []
-  for (let i = 0; i < count; i++) {
-    const projectId = await createProject(target, FILES)
-    await expectDone(runTask(target, projectId, TALK_TASK))
-    projects.push(projectId)
+async function measurePlainLoop(): Promise<void> {
+  for (const kind of ['write', 'shell'] as const) {
+    const took = await plainLoopMs(env('ANTHROPIC_BASE_URL'), kind, samples)
+    note(`plain_${kind}_ms`, `the same ten turns in a plain loop, ${kind}, p50`, took, { per: null })
   }
+}
+
+async function measureTalk(): Promise<void> {
+  const talk = await oneByOne('talk', samples * 3)
+  const firsts = talk.map((time) => time.firstEventMs)
+  note('first_event_p50_ms', 'POST to first event, idle, p50', median(firsts), { target: '≤ 10 ms', per: null })
+  note('first_event_p99_ms', 'POST to first event, idle, p99', percentile(firsts, 0.99), {
+    target: '≤ 30 ms',
+    per: null,
+  })
+  note('talk_ms', 'one-turn task without tools, p50', median(totals(talk)), { per: UNITS.talk })
+}
+
+async function measureKinds(): Promise<void> {
+  for (const kind of ['read', 'write', 'shell', 'reviewed'] as const) {
+    const writes = await writesCounter(env('DATABASE_URL'))
+    const talk = await writes.of(() => oneByOne('talk', samples))
+    const { result: times, count } = await writes.of(() => oneByOne(kind, samples))
+    await writes.close()
+    const name = `10 turns, 0 ms model, ${NAMES[kind]}`
+    note(`${kind}_ms`, `${name}, p50`, median(totals(times)), { target: TARGETS[kind] ?? '', per: UNITS[kind] })
+    const { activities, overheadMs } = await activityCost(
+      temporal,
+      times.slice(0, 20).map((time) => `coding-task/${time.taskId}`),
+    )
+    const aim = kind === 'read' ? '3' : kind === 'reviewed' ? '5' : ''
+    note(`${kind}_activities`, '  activities a task', activities, { unit: '', target: aim })
+    if (kind === 'read') {
+      note('orchestration_ms', '  orchestration an activity', overheadMs, { target: '≤ 20 ms', per: null })
+    }
+    if (kind === 'reviewed') continue
+    const aTurn = (count - talk.count) / samples / TOOL_TURNS
+    note(`${kind}_transactions`, '  writing transactions a turn', aTurn, { unit: '', target: '2' })
+  }
+}
+
+async function measureAtOnce(kind: Kind): Promise<void> {
+  const projects: string[] = []
+  for (let i = 0; i < PROJECTS; i++) projects.push(await openProject(target, kind))
   const before = snapshot()
-  const ownBefore = process.cpuUsage()
   const startedAt = performance.now()
-  const times = await Promise.all(projects.map((projectId) => expectDone(runTask(target, projectId, FILE_TASK))))
+  const times = await Promise.all(projects.map((projectId) => runKind(target, projectId, kind, 1)))
   const wallMs = performance.now() - startedAt
-  const own = process.cpuUsage(ownBefore)
   const after = snapshot()
-  const used = new Map([...after].map(([name, use]) => [name, (use.cpuMs - (before.get(name)?.cpuMs ?? 0)) / count]))
-  const sum = (names: readonly string[]) => names.reduce((total, name) => total + (used.get(name) ?? 0), 0)
-  rows.push(
-    {
-      what: `${count} ten-turn file tasks at once`,
-      measured: `${((count * 1_000) / wallMs).toFixed(1)} tasks/s`,
-      target: '≥ 12 tasks/s',
-    },
-    {
-      what: '  each, POST to end of stream, p50',
-      measured: ms(
-        percentile(
-          times.map((time) => time.totalMs),
-          0.5,
-        ),
-      ),
-      target: '',
-    },
-    {
-      what: '  CPU a task: server + worker + Redis',
-      measured: ms(sum(['server', 'worker', 'redis'])),
-      target: '≤ 60 ms',
-    },
-    { what: '  CPU a task: all processes of the instance', measured: ms(sum([...used.keys()])), target: '≤ 150 ms' },
-    ...[...used].map(([name, cpu]) => ({ what: `    ${name}`, measured: ms(cpu), target: '' })),
-    { what: '    the load itself', measured: ms((own.user + own.system) / 1_000 / count), target: '' },
-    {
-      what: '  resident memory: server',
-      measured: `${Math.round(after.get('server')?.residentMiB ?? 0)} MiB`,
-      target: '≤ 150 MiB',
-    },
-    {
-      what: '  resident memory: worker',
-      measured: `${Math.round(after.get('worker')?.residentMiB ?? 0)} MiB`,
-      target: '≤ 350 MiB',
-    },
-  )
+  const cpu = new Map([...after].map(([name, use]) => [name, (use.cpuMs - (before.get(name)?.cpuMs ?? 0)) / PROJECTS]))
+  const sum = (names: readonly string[]) => names.reduce((total, name) => total + (cpu.get(name) ?? 0), 0)
+  const key = `${kind}_${PROJECTS}_at_once`
+  note(`${key}_per_s`, `${PROJECTS} ten-turn tasks at once, ${NAMES[kind]}`, (PROJECTS * 1_000) / wallMs, {
+    unit: 'tasks/s',
+    target: '≥ 12 tasks/s',
+    per: UNITS[kind],
+  })
+  note(`${key}_ms`, '  each, POST to end of stream, p50', median(totals(times)), { per: null })
+  note(`${key}_cpu_ours_ms`, '  CPU a task: server + worker + Redis', sum(['server', 'worker', 'redis']), {
+    target: '≤ 60 ms',
+    per: UNITS[kind],
+  })
+  note(`${key}_cpu_ms`, '  CPU a task: all processes of the instance', sum([...cpu.keys()]), {
+    target: '≤ 150 ms',
+    per: null,
+  })
+  for (const [name, used] of cpu) note(`${key}_cpu_${name}_ms`, `    ${name}`, used, { per: null })
+}
+
+/** Projects that are made side by side instead of one after the other, each with its first task. */
+async function measureNewAtOnce(): Promise<void> {
+  const startedAt = performance.now()
+  await Promise.all(Array.from({ length: PROJECTS }, () => openProject(target, 'talk')))
+  const tookMs = performance.now() - startedAt
+  note(`new_${PROJECTS}_at_once_ms`, `${PROJECTS} new projects at once, each with a first task, all`, tookMs, {
+    per: null,
+  })
+}
+
+function measureMemory(): void {
+  const parts = snapshot()
+  for (const [name, aim] of [
+    ['server', '≤ 150 MiB'],
+    ['worker', '≤ 350 MiB'],
+  ] as const) {
+    const value = parts.get(name)?.residentMiB ?? 0
+    note(`${name}_mib`, `resident memory: ${name}`, value, { unit: 'MiB', target: aim })
+  }
 }
 
 async function measureAll(): Promise<void> {
-  const talk = await oneByOne(TALK_TASK, samples * 3)
-  const firstEvents = talk.map((time) => time.firstEventMs)
-  rows.push(
-    { what: 'POST to first event, idle, p50', measured: ms(percentile(firstEvents, 0.5)), target: '≤ 10 ms' },
-    { what: 'POST to first event, idle, p99', measured: ms(percentile(firstEvents, 0.99)), target: '≤ 30 ms' },
-    {
-      what: 'one-turn task without tools, p50',
-      measured: ms(
-        percentile(
-          talk.map((time) => time.totalMs),
-          0.5,
-        ),
-      ),
-      target: '',
-    },
-  )
-
-  const temporal = { address: env('TEMPORAL_ADDRESS'), namespace: env('TEMPORAL_NAMESPACE') }
-  const workflowIds = talk.slice(0, 20).map((time) => `coding-task/${time.taskId}`)
-  const { perActivityMs, activities } = await activityOverheadMs(temporal, workflowIds)
-  rows.push({
-    what: `orchestration an activity (mean of ${activities})`,
-    measured: ms(perActivityMs),
-    target: '≤ 20 ms',
-  })
-
+  await measurePlainLoop()
+  await measureTalk()
   const journal = await journalStepMs(env('DATABASE_URL'))
+  note('journal_reply_ms', 'journal: store a reply, p50', journal.reply, { target: '≤ 2 ms', per: null })
+  note('journal_result_ms', 'journal: store a result, p50', journal.result, { target: '≤ 2 ms', per: null })
   const checkpoint = await checkpointMs()
-  rows.push(
-    { what: 'journal: store a reply, p50', measured: ms(journal.reply), target: '≤ 2 ms' },
-    { what: 'journal: store a result, p50', measured: ms(journal.result), target: '≤ 2 ms' },
-    { what: 'checkpoint, 1 of 43,000 files changed, p50', measured: ms(checkpoint.one), target: '≤ 150 ms' },
-    { what: '  the same by another process, the first', measured: ms(checkpoint.cold), target: '–' },
-  )
-
-  const median = (times: readonly TaskTimes[]) =>
-    percentile(
-      times.map((time) => time.totalMs),
-      0.5,
-    )
-  rows.push(
-    {
-      what: '10 turns, 0 ms model, file tool, p50',
-      measured: ms(median(await oneByOne(FILE_TASK, samples))),
-      target: '≤ 150 ms',
-    },
-    {
-      what: '10 turns, 0 ms model, bash in bwrap, p50',
-      measured: ms(median(await oneByOne(BASH_TASK, samples))),
-      target: '≤ 350 ms',
-    },
-  )
-  const slow = median(await oneByOne(SLOW_TASK, quick ? 1 : 3))
-  rows.push({
-    what: '10 turns, 500 ms to first token, p50',
-    measured: `${ms(slow)} (${((slow / 5_000 - 1) * 100).toFixed(1)} % over)`,
-    target: '',
+  note('checkpoint_ms', 'checkpoint, 1 of 43,000 files changed, p50', checkpoint.one, {
+    target: '≤ 150 ms',
+    per: 'plain_write_ms',
   })
-  await atOnce(quick ? 10 : 50)
+  note('checkpoint_cold_ms', '  the same by another process, the first', checkpoint.cold, { per: null })
+  await measureKinds()
+  const slowProject = await openProject(target, 'read')
+  const slow: number[] = []
+  for (let i = 0; i < (quick ? 1 : 3); i++) slow.push((await runSlow(target, slowProject, 500)).totalMs)
+  note('slow_ms', '10 turns, 500 ms to first token, p50', median(slow), { per: null })
+  note('slow_over', '  over the model’s own time', (median(slow) / (TURNS * 500) - 1) * 100, { unit: '%', per: null })
+  for (const kind of quick ? (['write'] as const) : (['read', 'write', 'reviewed'] as const)) await measureAtOnce(kind)
+  await measureNewAtOnce()
+  measureMemory()
 }
 
-async function measurePage(): Promise<void> {
+async function measurePage(): Promise<string> {
   const options = { databaseUrl: env('DATABASE_URL'), redisUrl: env('REDIS_URL'), setupUrl: env('KEELSON_SETUP_URL') }
   const browserPath = env('KEELSON_TEST_BROWSER')
   const webFolder = join(import.meta.dirname, '..', 'dist', 'web')
-  rows.push(...(await pageRows({ target, ...options, browserPath, webFolder })))
+  const rows = await pageRows({ target, ...options, browserPath, webFolder })
+  const width = Math.max(...rows.map((row) => row.what.length))
+  return rows.map((row) => `${row.what.padEnd(width)}  ${row.measured.padStart(22)}  ${row.target}`).join('\n')
 }
 
-if (process.argv.includes('page')) await measurePage()
-else {
-  if (!process.argv.includes('cache')) await measureAll()
-  rows.push(...(await cacheRows(target)))
+async function measureFigures(): Promise<string> {
+  if (!has('cache')) await measureAll()
+  figures.push(...(await cacheFigures(target)))
+  return tableOf(figures)
 }
 
-const width = Math.max(...rows.map((row) => row.what.length))
-const lines = rows.map((row) => `${row.what.padEnd(width)}  ${row.measured.padStart(22)}  ${row.target}`)
-process.stdout.write(`\n${cpus().length} cores, Node ${process.version}\n\n${lines.join('\n')}\n`)
+const table = has('page') ? await measurePage() : await measureFigures()
+process.stdout.write(`\nload ${loadBefore.toFixed(1)} before, Node ${process.version}\n\n${table}\n`)
+if (has('--save')) process.stdout.write(`\nsaved as ${save(figures, loadBefore)}\n`)
+if (has('--check')) {
+  const before = lastSaved()
+  const worse = before === null ? [] : worseThan(before, figures)
+  const found =
+    before === null ? 'no run of a machine like this one was saved' : `compared with the run of ${before.at}`
+  process.stdout.write(`\n${found}\n${worse.map((line) => `WORSE ${line}\n`).join('')}`)
+  if (worse.length > 0) process.exitCode = 1
+}
