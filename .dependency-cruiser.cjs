@@ -31,6 +31,12 @@ module.exports = {
       '^src/(activities|agent|server|worker|workflows|web|cli|config)',
       'sources know db, sandbox, egress and shared',
     ),
+    never(
+      'publish-in-the-middle',
+      '^src/publish/',
+      '^src/(activities|server|worker|workflows|web|cli|config)',
+      'publishing knows db, sandbox, egress, sources and shared',
+    ),
     never('model-below', '^src/model/', '^src/(?!model/|shared/)', 'model knows shared'),
     never(
       'agent-in-the-middle',

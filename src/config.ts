@@ -46,6 +46,16 @@ const httpsOrigin = z
   )
   .transform((text) => new URL(text).origin)
 
+/** As git writes them into a commit: without what would end the field there. */
+const personName = z
+  .string()
+  .trim()
+  .regex(/^[^<>\p{Cc}]{1,200}$/u, 'must be a name without < and >')
+const personEmail = z
+  .string()
+  .trim()
+  .regex(/^[^<>\s\p{Cc}]{1,200}$/u, 'must be an e-mail address without < and >')
+
 /** One proxy, or a subnet of them, whose X-Forwarded headers count; `loopback` stands for this machine. */
 const proxyAddress = z
   .string()
@@ -70,6 +80,10 @@ const EnvSchema = z.object({
   KEELSON_PROJECT_ROOTS: list(':').pipe(z.array(absolutePath)),
   KEELSON_GIT_ORIGINS: list(',').pipe(z.array(httpsOrigin)),
   KEELSON_EXTRA_CA_FILE: absolutePath.optional(),
+  KEELSON_GIT_AUTHOR_NAME: personName.default('Keelson'),
+  KEELSON_GIT_AUTHOR_EMAIL: personEmail.default('keelson@localhost'),
+  KEELSON_GIT_COMMITTER_NAME: personName.optional(),
+  KEELSON_GIT_COMMITTER_EMAIL: personEmail.optional(),
   NODE_EXTRA_CA_CERTS: absolutePath.optional(),
   TEMPORAL_WEB_URL: urlOf('http:', 'https:').optional(),
   MAX_STREAMS: whole(12_000, 1, 100_000),
@@ -149,6 +163,9 @@ export interface Config {
     readonly origins: readonly string[]
     /** A file in PEM with more certificate authorities than the host's own. */
     readonly extraCaFile?: string
+    /** Whose names published commits and patches carry. */
+    readonly author: { readonly name: string; readonly email: string }
+    readonly committer: { readonly name: string; readonly email: string }
   }
   readonly temporal: ClientConnectConfig & { readonly address: string; readonly namespace: string }
   readonly database: { readonly url: string; readonly poolSize: number }
@@ -314,7 +331,16 @@ function readTemporal(env: Record<string, string>, faults: string[]): Config['te
 
 function gitOf(env: Env): Config['git'] {
   const extraCaFile = env.KEELSON_EXTRA_CA_FILE ?? env.NODE_EXTRA_CA_CERTS
-  return { origins: env.KEELSON_GIT_ORIGINS, ...(extraCaFile === undefined ? {} : { extraCaFile }) }
+  const author = { name: env.KEELSON_GIT_AUTHOR_NAME, email: env.KEELSON_GIT_AUTHOR_EMAIL }
+  return {
+    origins: env.KEELSON_GIT_ORIGINS,
+    author,
+    committer: {
+      name: env.KEELSON_GIT_COMMITTER_NAME ?? author.name,
+      email: env.KEELSON_GIT_COMMITTER_EMAIL ?? author.email,
+    },
+    ...(extraCaFile === undefined ? {} : { extraCaFile }),
+  }
 }
 
 function group(env: Env, temporal: Config['temporal'], present: Readonly<Record<string, string>>): Groups {

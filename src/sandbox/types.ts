@@ -227,6 +227,29 @@ export interface TreeFile {
   readonly data: Uint8Array
 }
 
+/** A file or link as git keeps it. */
+export interface GitFile {
+  readonly mode: '100644' | '100755' | '120000'
+  /** Its content, a link's target. Throws `sandbox_bad_request` naming a file that is too large to be kept whole. */
+  read(): Promise<Uint8Array>
+}
+
+/** One path that is not the same in two checkpoints, as far as git keeps it. */
+export interface GitChange {
+  /** In bytes, relative to the workspace. */
+  readonly path: Uint8Array
+  readonly from: GitFile | null
+  readonly to: GitFile | null
+}
+
+/** What lies between two checkpoints for git: no directories, no permissions but the execute bit, nothing of `.git`. */
+export interface GitChanges {
+  /** In order of paths. */
+  readonly changes: readonly GitChange[]
+  /** The `.gitignore` files of the later checkpoint that speak of these paths. */
+  readonly ignoreFiles: readonly { readonly path: Uint8Array; readonly data: Uint8Array }[]
+}
+
 /** Which checkpoints stay. */
 export interface PruneAsk {
   readonly keep: readonly string[]
@@ -313,6 +336,8 @@ export interface Sandbox {
    * other; what is in the workspace now does not matter. A fork needs it.
    */
   treeFiles?(tree: string): AsyncIterable<TreeFile>
+  /** What git would see between two checkpoints. Throws `sandbox_bad_request` when more than `maxFiles` differ. */
+  gitChanges?(from: string, to: string, maxFiles: number): Promise<GitChanges>
 
   /**
    * Says what the sandbox's commands may reach from now on; until it was said, nothing. Where a gateway decides, it holds at

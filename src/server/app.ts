@@ -20,6 +20,7 @@ import { addMemoryRoutes } from './routes/memory.ts'
 import { addMetricsRoutes } from './routes/metrics.ts'
 import { addPageRoutes } from './routes/pages.ts'
 import { addProjectRoutes } from './routes/projects.ts'
+import { addPublishRoutes } from './routes/publish.ts'
 import { addReviewCriteriaRoutes } from './routes/review-criteria.ts'
 import { addSandboxRoutes } from './routes/sandboxes.ts'
 import { addTaskRoutes } from './routes/tasks.ts'
@@ -57,6 +58,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   addCheckpointRoutes(app, deps)
   addFileRoutes(app, deps)
   addArchiveRoutes(app, deps)
+  addPublishRoutes(app, deps)
   addContextRoutes(app, deps)
   addMemoryRoutes(app, deps)
   addReviewCriteriaRoutes(app, deps)

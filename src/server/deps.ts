@@ -56,6 +56,8 @@ export interface AppDeps {
     readonly projectRoots: readonly string[]
     /** Origins of git hosts that may be private. */
     readonly gitOrigins: readonly string[]
+    /** Whose name commits and patches carry. */
+    readonly gitAuthor: { readonly name: string; readonly email: string }
     readonly sandboxProvider: SandboxKind
     readonly model: { readonly kind: 'anthropic' | 'scripted'; readonly name: string }
     readonly defaultBudget: Budget

@@ -220,6 +220,7 @@ function settingsOf(config: Config): AppDeps['settings'] {
     isLoopback: isLoopback(config.server.host),
     projectRoots: config.server.projectRoots,
     gitOrigins: config.git.origins,
+    gitAuthor: config.git.author,
     sandboxProvider: config.sandbox.provider,
     model: { kind: config.model.kind, name: config.model.name },
     defaultBudget: { maxUsd, maxTurns, maxMinutes },

@@ -23,6 +23,7 @@ export const ERRORS = {
   task_over: { httpStatus: 409, retryable: false },
   task_running: { httpStatus: 409, retryable: false },
   restore_running: { httpStatus: 409, retryable: true },
+  no_changes: { httpStatus: 409, retryable: false },
   undo_conflict: { httpStatus: 409, retryable: false },
   version_conflict: { httpStatus: 409, retryable: false },
   body_too_large: { httpStatus: 413, retryable: false },

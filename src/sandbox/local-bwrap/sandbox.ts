@@ -17,6 +17,7 @@ import {
   type WorkspacePlace,
   writeFileWhole,
 } from './files.ts'
+import { gitChangesBetween } from './git-changes.ts'
 import { isAlive } from './identity.ts'
 import {
   isMissing,
@@ -224,6 +225,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       return await changedSince(marks, key, leftOut)
     },
     treeFiles: (tree) => filesOf(trees, tree),
+    gitChanges: async (from, to, maxFiles) => await gitChangesBetween(trees, from, to, maxFiles),
     async pruneCheckpoints(ask) {
       pruneMarks(paths.shadow, KEPT_MARKS_MS)
       return await inTurn(paths.shadow, () => pruneObjects(paths.shadow, trees.store, ask))

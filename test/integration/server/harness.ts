@@ -190,6 +190,7 @@ export async function aServer(options: {
       isLoopback: true,
       projectRoots: [],
       gitOrigins: [],
+      gitAuthor: { name: 'Keelson', email: 'keelson@localhost' },
       sandboxProvider: 'local-bwrap',
       model: {
         kind: 'scripted',

@@ -32,7 +32,11 @@ describe('loadConfig', () => {
         projectRoots: [],
         maxStreams: 12_000,
       },
-      git: { origins: [] },
+      git: {
+        origins: [],
+        author: { name: 'Keelson', email: 'keelson@localhost' },
+        committer: { name: 'Keelson', email: 'keelson@localhost' },
+      },
       temporal: { address: 'localhost:7233', namespace: 'default', connectionOptions: {} },
       database: { url: minimal.DATABASE_URL, poolSize: 10 },
       redis: { url: minimal.REDIS_URL },
