@@ -37,6 +37,12 @@ module.exports = {
       '^src/(activities|server|worker|workflows|web|cli|config)',
       'publishing knows db, sandbox, egress, sources and shared',
     ),
+    never(
+      'credentials-in-the-middle',
+      '^src/credentials/',
+      '^src/(?!credentials/|db/|egress/|shared/)',
+      'credentials know db, egress and shared',
+    ),
     never('model-below', '^src/model/', '^src/(?!model/|shared/)', 'model knows shared'),
     never(
       'agent-in-the-middle',

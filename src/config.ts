@@ -79,6 +79,7 @@ const EnvSchema = z.object({
     .transform((all) => all.flat()),
   KEELSON_PROJECT_ROOTS: list(':').pipe(z.array(absolutePath)),
   KEELSON_GIT_ORIGINS: list(',').pipe(z.array(httpsOrigin)),
+  KEELSON_CREDENTIALS_KEY: z.string().min(32, 'must be at least 32 characters').optional(),
   KEELSON_EXTRA_CA_FILE: absolutePath.optional(),
   KEELSON_GIT_AUTHOR_NAME: personName.default('Keelson'),
   KEELSON_GIT_AUTHOR_EMAIL: personEmail.default('keelson@localhost'),
@@ -166,6 +167,10 @@ export interface Config {
     /** Whose names published commits and patches carry. */
     readonly author: { readonly name: string; readonly email: string }
     readonly committer: { readonly name: string; readonly email: string }
+  }
+  readonly credentials: {
+    /** Seals stored credentials; absent: a key in the home does. */
+    readonly key?: string
   }
   readonly temporal: ClientConnectConfig & { readonly address: string; readonly namespace: string }
   readonly database: { readonly url: string; readonly poolSize: number }
@@ -359,6 +364,7 @@ function group(env: Env, temporal: Config['temporal'], present: Readonly<Record<
       ...(env.TEMPORAL_WEB_URL === undefined ? {} : { temporalWebUrl: env.TEMPORAL_WEB_URL }),
     },
     git: gitOf(env),
+    credentials: env.KEELSON_CREDENTIALS_KEY === undefined ? {} : { key: env.KEELSON_CREDENTIALS_KEY },
     temporal,
     database: { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE },
     redis: { url: env.REDIS_URL },
@@ -447,6 +453,7 @@ function hidden(groups: Groups): Record<string, unknown> {
     redis: { url: withoutPassword(groups.redis.url) },
     model: { ...model, ...masked(model, 'apiKey'), ...(model.baseUrl && { baseUrl: withoutPassword(model.baseUrl) }) },
     sandbox: { ...sandbox, ...masked(sandbox, 'e2bApiKey') },
+    credentials: { ...groups.credentials, ...masked(groups.credentials, 'key') },
     network: { ...groups.network, ...masked(groups.network, 'registries', 'toolEnv') },
   }
 }

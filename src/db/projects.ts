@@ -14,6 +14,7 @@ export type ProjectSource =
       readonly url: string
       readonly ref?: string | undefined
       readonly depth?: number | undefined
+      readonly credentialId?: string | undefined
     }
   | { readonly kind: 'path'; readonly path: string }
   /** Made by a fork: the files were stored with it, since the project they came from may be deleted. */

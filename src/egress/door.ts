@@ -6,7 +6,6 @@ import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import path from 'node:path'
 import { BRIDGE, BRIDGE_FILE, SOCKET_FILE } from './bridge.ts'
-import { createEgressProxy, type EgressProxyOptions } from './proxy.ts'
 
 /** Doors of processes that were killed go after this long; no command lives so long. */
 const STALE_MS = 24 * 3_600_000
@@ -19,15 +18,15 @@ export interface Door {
   close(): Promise<void>
 }
 
-export interface DoorOptions extends EgressProxyOptions {
+export interface DoorOptions {
   /** Where doors lie, see `Sandbox.doors`; made when it is missing. */
   readonly dir: string
-  /** More files for the command to find beside the bridge, by name. */
-  readonly files?: Readonly<Record<string, string>>
+  /** The proxy behind it, which does not listen yet; it ends with the door. */
+  readonly proxy: Server
 }
 
 /** Opens a door; whoever opens it closes it. Throws what the file system says. */
-export async function openDoor({ dir, files = {}, ...options }: DoorOptions): Promise<Door> {
+export async function openDoor({ dir, proxy }: DoorOptions): Promise<Door> {
   const name = randomBytes(16).toString('hex')
   const place = path.join(dir, name)
   // Entered by the runner's user, listed by nobody else: the name is the secret.
@@ -36,7 +35,6 @@ export async function openDoor({ dir, files = {}, ...options }: DoorOptions): Pr
   await mkdir(place, { mode: 0o755 })
   // Exactly: the umask of a started instance keeps others out, and commands belong to one of them.
   await chmod(place, 0o755)
-  const proxy = createEgressProxy(options)
   // A socket's address holds about a hundred bytes: it is named through the directory's descriptor.
   const fd = openSync(place, constants.O_RDONLY | constants.O_DIRECTORY)
   let isOpen = true
@@ -49,10 +47,8 @@ export async function openDoor({ dir, files = {}, ...options }: DoorOptions): Pr
     await rm(place, { recursive: true, force: true })
   }
   try {
-    for (const [file, text] of Object.entries({ ...files, [BRIDGE_FILE]: BRIDGE })) {
-      await writeFile(path.join(place, file), text)
-      await chmod(path.join(place, file), 0o644)
-    }
+    await writeFile(path.join(place, BRIDGE_FILE), BRIDGE)
+    await chmod(path.join(place, BRIDGE_FILE), 0o644)
     await listen(proxy, `/proc/self/fd/${fd}/${SOCKET_FILE}`)
     return { name, close }
   } catch (error) {

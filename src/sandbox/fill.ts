@@ -29,6 +29,8 @@ export interface GitSource {
   readonly ref?: string | undefined
   /** Commits of history, default 50. */
   readonly depth?: number | undefined
+  /** A stored credential for the repository's host; left out, the newest of that host is used. */
+  readonly credentialId?: string | undefined
 }
 
 /** What became of a source; `notes` says in sentences what was left out. */

@@ -9,6 +9,7 @@ import { addChatRoute } from './routes/chat.ts'
 import { addCheckpointRoutes } from './routes/checkpoints.ts'
 import { addContextRoutes } from './routes/context.ts'
 import { addConversationRoutes } from './routes/conversations.ts'
+import { addCredentialRoutes } from './routes/credentials.ts'
 import { addDocRoutes } from './routes/docs.ts'
 import { addEnvironmentRoutes } from './routes/environment.ts'
 import { addEventRoutes } from './routes/events.ts'
@@ -63,6 +64,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   addMemoryRoutes(app, deps)
   addReviewCriteriaRoutes(app, deps)
   addEnvironmentRoutes(app, deps)
+  addCredentialRoutes(app, deps)
   addFindingRoutes(app, deps)
   addMetricsRoutes(app, deps)
   addSandboxRoutes(app, deps)

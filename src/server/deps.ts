@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
+import type { Credentials } from '../credentials/credentials.ts'
 import type { Db } from '../db/client.ts'
 import type { Hub } from '../events/hub.ts'
 import type { Log } from '../logger.ts'
@@ -40,6 +41,7 @@ export interface AppDeps {
   readonly dispatcher: Pick<Dispatcher, 'kick'>
   readonly workspaces: Workspaces
   readonly sandboxes: Pick<SandboxProviders, 'kinds' | 'of'>
+  readonly credentials: Credentials
   readonly restorer: Pick<Restorer, 'restore'>
   readonly log: Log
   workers(): Promise<Workers>

@@ -2,6 +2,8 @@
 
 import { join } from 'node:path'
 import { type Config, ConfigError, isLoopback, loadConfig } from '../config.ts'
+import { type Credentials, createCredentials } from '../credentials/credentials.ts'
+import { openSealingKey } from '../credentials/key.ts'
 import { createDb, type Db } from '../db/client.ts'
 import { fixCriteria } from '../db/criteria.ts'
 import { readDepths } from '../db/depths.ts'
@@ -93,7 +95,8 @@ async function main(): Promise<void> {
     projectRoots: config.server.projectRoots,
     ...e2bOptions(config.sandbox, createSandboxLedger(db)),
   })
-  const unguarded = workspacesOf(db, provider, config)
+  const credentials = credentialsOf(db, config)
+  const unguarded = workspacesOf(db, provider, credentials, config)
   const restorer = createRestorer({ db, workspaces: unguarded, log, kick: dispatcher.kick })
   const readOrigin = createOriginReader(config.server.trustedProxies)
   let isDraining = false
@@ -112,6 +115,7 @@ async function main(): Promise<void> {
     readOrigin,
     workspaces: guardWorkspaces(unguarded, restorer),
     sandboxes: provider,
+    credentials,
     restorer,
     workers: createWorkers({ db, temporal }),
     sandboxState: createSandboxWatch(provider).state,
@@ -194,7 +198,7 @@ async function inputFor(db: Db, config: Config, taskId: string): Promise<CodingT
   }
 }
 
-function workspacesOf(db: Db, provider: SandboxProviders, config: Config): Workspaces {
+function workspacesOf(db: Db, provider: SandboxProviders, credentials: Credentials, config: Config): Workspaces {
   return createWorkspaces({
     provider,
     store: createWorkspaceStore(db),
@@ -204,9 +208,14 @@ function workspacesOf(db: Db, provider: SandboxProviders, config: Config): Works
       sampleFiles: sampleProjectFiles,
       projectRoots: config.server.projectRoots,
       git: config.git,
+      credentials,
       staging: stagingOf(provider),
     }),
   })
+}
+
+function credentialsOf(db: Db, config: Config): Credentials {
+  return createCredentials({ db, key: () => openSealingKey(config.home, config.credentials.key) })
 }
 
 function knownRegistries(config: Config): KnownRegistries {

@@ -143,6 +143,7 @@ export const SourceSchema = z
       kind: z.literal('git'),
       url: GitUrl,
       ref: GitRef.optional(),
+      credentialId: IdSchema.optional().describe('A stored credential for this host; left out: the newest of the host'),
       depth: z.int().min(1).max(10_000).optional().describe('Commits of history; default 50'),
     }),
     z.strictObject({

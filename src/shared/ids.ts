@@ -15,6 +15,7 @@ export type IdKind =
   | 'wrk'
   | 'lck'
   | 'stp'
+  | 'crd'
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 

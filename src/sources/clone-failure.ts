@@ -1,3 +1,4 @@
+import type { GitFailure } from '../egress/git-proxy.ts'
 import { HOST_REFUSED } from './git-host.ts'
 
 /** What is known of a clone that failed. */
@@ -8,20 +9,18 @@ export interface FailedClone {
   /** The runner's own sentence when a limit ended it. */
   readonly reason?: string | undefined
   readonly ref?: string | undefined
-  /** Whether the proxy refused the host, and whether the host did not answer it. */
-  readonly isRefused: boolean
+  /** What the way out saw last, when it failed. */
+  readonly failure: GitFailure | null
+  /** The repository's host, as credentials name it. */
+  readonly host: string
   readonly limitMinutes: number
 }
 
+const NO_ANSWER = 'The repository’s host does not answer, or it broke the transfer off.'
+const UNTRUSTED =
+  'The host’s certificate is not trusted here. If it comes from an authority of your own, name its file in KEELSON_EXTRA_CA_FILE.'
+
 const SAID: readonly (readonly [RegExp, string])[] = [
-  [
-    /repository .* not found|error: 40[134]|HTTP 40[134]|could not read (Username|Password)|Authentication failed|terminal prompts disabled|Access denied/i,
-    'There is no such repository, or this service has no access to it.',
-  ],
-  [
-    /SSL certificate problem|certificate verif|server certificate|self[- ]signed|unable to get local issuer|SSL: no alternative certificate|does not match target host/i,
-    'The host’s certificate is not trusted here. If it comes from an authority of your own, name its file in KEELSON_EXTRA_CA_FILE.',
-  ],
   [/No space left on device/i, 'The disk under the workspaces is full.'],
   [/File size limit exceeded|File too large/i, 'The repository holds a file that is larger than a workspace takes.'],
   [
@@ -29,8 +28,8 @@ const SAID: readonly (readonly [RegExp, string])[] = [
     'The repository takes more memory to unpack than a command may use.',
   ],
   [
-    /response 504|does not answer|Operation too slow|Empty reply|early EOF|unexpected EOF|unexpected disconnect|RPC failed|Connection (reset|timed out|refused)|recv error|Recv failure|SSL_ERROR|unexpected eof|hung up|TLS connection was non-properly terminated|SSL_connect|Failed to connect/i,
-    'The repository’s host does not answer, or it broke the transfer off.',
+    /error: 504|Empty reply|early EOF|unexpected EOF|unexpected disconnect|RPC failed|Connection (reset|timed out|refused)|recv error|Recv failure|hung up|Failed to connect/i,
+    NO_ANSWER,
   ],
   [
     /not a valid object name|bad object|index-pack failed|fatal: pack|did not send all necessary objects|corrupt/i,
@@ -40,8 +39,8 @@ const SAID: readonly (readonly [RegExp, string])[] = [
 
 /** A failed clone in one sentence for the person who made the project. Never holds what a host sent word for word, except git's own last line. Pure. */
 export function describeFailedClone(clone: FailedClone): string {
-  const { output, reason, ref, status } = clone
-  if (clone.isRefused) return HOST_REFUSED
+  const { output, reason, ref, status, failure } = clone
+  if (failure?.kind === 'refused') return HOST_REFUSED
   if (status === 'timed_out') return `The repository could not be cloned within ${clone.limitMinutes} minutes.`
   if (reason !== undefined) return `The repository cannot be cloned. ${reason}`
   const limit = /^keelson:limit (.*)$/m.exec(output)?.[1]
@@ -52,6 +51,8 @@ export function describeFailedClone(clone: FailedClone): string {
   ) {
     return `There is no branch, tag or commit "${ref}" in the repository that its host gives out.`
   }
+  const seen = failure === null ? undefined : describeFailure(failure, clone.host)
+  if (seen !== undefined) return `The repository could not be cloned. ${seen}`
   const known = SAID.find(([pattern]) => pattern.test(output))
   if (known) return `The repository could not be cloned. ${known[1]}`
   const last =
@@ -62,4 +63,36 @@ export function describeFailedClone(clone: FailedClone): string {
       ?.replace(/[^\x20-\x7e]/g, '?')
       .slice(0, 300) ?? ''
   return `The repository could not be cloned. ${last}`.trim()
+}
+
+/** What a host did to a request of ours, for the person who has a credential or needs one; undefined when git says it better. */
+export function describeFailure(failure: GitFailure, host: string): string | undefined {
+  switch (failure.kind) {
+    case 'refused':
+      return HOST_REFUSED
+    case 'unreachable':
+      return NO_ANSWER
+    case 'certificate':
+      return UNTRUSTED
+    case 'moved':
+      return `It has moved to ${failure.to}: name its new address. Nothing was sent there.`
+    case 'status':
+      return describeStatus(failure.status, failure.isAuthorized, host)
+  }
+}
+
+function describeStatus(status: number, isAuthorized: boolean, host: string): string | undefined {
+  if (status === 504) return NO_ANSWER
+  if (![401, 403, 404, 410].includes(status))
+    return status >= 500 ? `${host} answered with an error (${status}).` : undefined
+  if (!isAuthorized) {
+    return `There is no such repository, or this service has no access to it. For a private one, store a token for ${host}.`
+  }
+  if (status === 401) {
+    return `${host} refused the stored token: it is wrong, expired or revoked. Delete it and store a new one for ${host}.`
+  }
+  if (status === 403) {
+    return `${host} knows the stored token but gives it no right to read this repository; it needs a scope that does.`
+  }
+  return `There is no such repository, or the stored token for ${host} has no access to it.`
 }

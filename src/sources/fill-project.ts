@@ -1,3 +1,4 @@
+import type { Credentials } from '../credentials/credentials.ts'
 import type { Db } from '../db/client.ts'
 import { readForkedFiles } from '../db/forks.ts'
 import { getProject, recordSourceReport } from '../db/projects.ts'
@@ -7,8 +8,10 @@ import type { FillControl } from '../sandbox/workspaces.ts'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 import { createSlots, type Slots } from '../shared/slots.ts'
-import { type CloneSettings, cloneRepository } from './clone-repository.ts'
+import { type CloneOptions, cloneRepository } from './clone-repository.ts'
+import { credentialFor } from './git-credential.ts'
 import { gitHostOf } from './git-host.ts'
+import type { GitSettings } from './run-git.ts'
 
 /** Clones at once in one process, and from one host: a host that says nothing keeps its own places alone. */
 const MAX_CLONES = 16
@@ -19,7 +22,8 @@ export interface FillerDeps {
   readonly sampleFiles: () => Readonly<Record<string, string>>
   /** Host directories below which a `path` source may lie. */
   readonly projectRoots: readonly string[]
-  readonly git: CloneSettings
+  readonly git: GitSettings
+  readonly credentials: Pick<Credentials, 'find' | 'markUsed'>
   /** Where a repository is cloned for a sandbox that cannot do so itself; null when there is nowhere. */
   readonly staging: SandboxProvider | null
 }
@@ -46,10 +50,15 @@ export function createFiller(deps: FillerDeps) {
   }
 
   const clone = async (sandbox: Sandbox, source: GitSource, control: FillControl): Promise<FillReport> => {
-    const { authority } = gitHostOf(source.url, deps.git.origins)
-    return await atHost(authority, control.onProgress, async () => {
-      if (sandbox.doors) return await cloneRepository(sandbox, source, deps.git, control)
-      return await cloneBeside(deps, sandbox, source, control)
+    const host = gitHostOf(source.url, deps.git.origins)
+    const credential = await credentialFor(deps.credentials, source, host)
+    const onCredentialUsed = async () => {
+      if (credential !== null) await deps.credentials.markUsed(credential.id)
+    }
+    const options = { settings: deps.git, credential, onCredentialUsed, control }
+    return await atHost(host.authority, control.onProgress, async () => {
+      if (sandbox.doors) return await cloneRepository(sandbox, source, options)
+      return await cloneBeside(deps.staging, sandbox, source, options)
     })
   }
 
@@ -68,10 +77,10 @@ export function createFiller(deps: FillerDeps) {
 
 /** Clones into a local sandbox made for it and passes the files on. */
 async function cloneBeside(
-  { staging, git }: FillerDeps,
+  staging: SandboxProvider | null,
   sandbox: Sandbox,
   source: GitSource,
-  control: FillControl,
+  options: CloneOptions & { readonly control: FillControl },
 ): Promise<FillReport> {
   if (staging === null) {
     const message = 'A repository is cloned on this host first, and no sandbox works here: install bubblewrap.'
@@ -80,9 +89,10 @@ async function cloneBeside(
   const ref = await staging.ensure({ projectId: newId('prj'), generation: 1, kind: staging.kind })
   try {
     const place = await staging.open(ref)
-    const report = await cloneRepository(place, source, git, control)
+    const report = await cloneRepository(place, source, options)
     const entries = place.entries?.()
     if (!entries) throw new AppError('sandbox_unavailable', 'This kind of sandbox cannot give its files out.')
+    const { control } = options
     const brought = await control.inTurn(() => bringIn(sandbox, entries, report.notes, control))
     return { ...report, ...brought, notes: brought.notes }
   } finally {

@@ -3,6 +3,8 @@
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { createActivities } from '../activities/index.ts'
 import { loadConfig } from '../config.ts'
+import { createCredentials } from '../credentials/credentials.ts'
+import { openSealingKey } from '../credentials/key.ts'
 import { createDb } from '../db/client.ts'
 import { createSandboxLedger } from '../db/sandbox-ledger.ts'
 import { createWorkspaceRecovery, createWorkspaceStore } from '../db/workspace-store.ts'
@@ -75,6 +77,7 @@ if (!probe.ok) {
   process.exit(78)
 }
 log.info({ provider: provider.kind, isolation: probe.isolation }, probe.detail)
+const credentials = createCredentials({ db, key: () => openSealingKey(config.home, config.credentials.key) })
 const unguarded = createWorkspaces({
   store: createWorkspaceStore(db),
   recovery: createWorkspaceRecovery(db),
@@ -85,6 +88,7 @@ const unguarded = createWorkspaces({
     sampleFiles: sampleProjectFiles,
     projectRoots: config.server.projectRoots,
     git: config.git,
+    credentials,
     staging: stagingOf(provider),
   }),
 })

@@ -14,6 +14,10 @@ export interface GitHostFixture {
   readonly caFile: string
   /** TLS connections that were made. */
   connections(): number
+  /** The Authorization header of each request, in order. */
+  authorizations(): readonly (string | undefined)[]
+  /** Answers what begins with `from` by a redirect to the rest of it behind `to`, a path or a whole address. */
+  redirect(from: string, to: string): void
   /** Makes `name.git` out of shell commands that run in an empty repository on branch main. */
   repository(name: string, script: string): void
   close(): Promise<void>
@@ -41,8 +45,13 @@ export async function aGitHost(credentials?: string): Promise<GitHostFixture> {
   const read = (file: string) => execFileSync('cat', [join(dir, file)])
   mkdirSync(join(dir, 'served'))
   let connections = 0
+  const authorizations: (string | undefined)[] = []
+  const redirects = new Map<string, string>()
   const server = createServer({ key: read('host.key'), cert: read('host.pem') }, (asked, answer) => {
-    if (
+    authorizations.push(asked.headers.authorization)
+    const moved = [...redirects].find(([from]) => asked.url?.startsWith(from))
+    if (moved) answer.writeHead(301, { location: `${moved[1]}${asked.url?.slice(moved[0].length)}` }).end()
+    else if (
       credentials !== undefined &&
       asked.headers.authorization !== `Basic ${Buffer.from(credentials).toString('base64')}`
     ) {
@@ -58,6 +67,8 @@ export async function aGitHost(credentials?: string): Promise<GitHostFixture> {
     origin: `https://localhost:${port}`,
     caFile: join(dir, 'ca.pem'),
     connections: () => connections,
+    authorizations: () => authorizations,
+    redirect: (from, to) => void redirects.set(from, to),
     repository(name, script) {
       const work = join(dir, `work-${name}`)
       execFileSync('bash', ['-ec', `git init -q -b main ${work} && cd ${work} && ${script}`], { env })

@@ -4,11 +4,13 @@ import { latestSeq } from '../../db/events.ts'
 import { requestCancel } from '../../db/lifecycle.ts'
 import { createProject, deleteProject, getProject, listProjects, renameProject } from '../../db/projects.ts'
 import { unfinishedTasks } from '../../db/tasks.ts'
+import type { GitSource } from '../../sandbox/fill.ts'
 import { wayOutFor } from '../../sandbox/providers.ts'
 import { allowedPath } from '../../sandbox/sources/allowed-path.ts'
 import { refuseBoundRepository } from '../../sandbox/sources/left-out.ts'
 import type { SandboxKind } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
+import { credentialFor } from '../../sources/git-credential.ts'
 import { gitHostOf } from '../../sources/git-host.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentPage, presentProject } from '../present.ts'
@@ -41,7 +43,7 @@ export function addProjectRoutes(app: OpenAPIHono, deps: AppDeps): void {
         body.source.kind === 'path'
           ? { ...body.source, path: await confined(body.source.path, settings.projectRoots) }
           : body.source
-      if (source.kind === 'git') naming('source.url', () => gitHostOf(source.url, settings.gitOrigins))
+      if (source.kind === 'git') await requireSource(deps, source)
       const sandboxProvider = body.sandboxProvider ?? settings.sandboxProvider
       requireProvider(deps, sandboxProvider)
       const project = await createProject(db, { name: body.name, source, sandboxProvider })
@@ -109,6 +111,19 @@ export function addProjectRoutes(app: OpenAPIHono, deps: AppDeps): void {
   )
 }
 
+/** The host may be used, and a credential that is named is there and belongs to it: said before anything is sent. */
+async function requireSource({ settings, credentials }: AppDeps, source: GitSource): Promise<void> {
+  const host = naming('source.url', () => gitHostOf(source.url, settings.gitOrigins))
+  if (source.credentialId === undefined) return
+  try {
+    await credentialFor(credentials, source, host)
+  } catch (error) {
+    throw error instanceof AppError && error.code === 'project_source_failed'
+      ? namingField('source.credentialId', error)
+      : error
+  }
+}
+
 function requireProvider({ sandboxes }: AppDeps, kind: SandboxKind): void {
   if (sandboxes.kinds.includes(kind)) return
   throw new AppError('bad_request', `sandboxProvider: ${kind} is not set up here; ${wayOutFor(kind)}`, {
@@ -142,9 +157,9 @@ async function confined(path: string, roots: readonly string[]): Promise<string>
 }
 
 /** Runs a check whose refusal is the caller's mistake in a field. */
-function naming(field: string, check: () => unknown): void {
+function naming<T>(field: string, check: () => T): T {
   try {
-    check()
+    return check()
   } catch (error) {
     throw namingField(field, error)
   }

@@ -2,6 +2,7 @@
 
 import { createCheckpointer } from '../../../src/activities/checkpoints.ts'
 import type { ActivityDeps } from '../../../src/activities/deps.ts'
+import { createCredentials } from '../../../src/credentials/credentials.ts'
 import { noReview } from '../../../src/db/accept-message.ts'
 import { type Checkpoint, listCheckpoints, recordCheckpoint } from '../../../src/db/checkpoints.ts'
 import type { Db } from '../../../src/db/client.ts'
@@ -31,10 +32,18 @@ export interface Parts {
 /** What a server builds of the same name, over the sandboxes in `dir`. */
 export function partsOf(db: Db, dir: string, kick: () => void = () => undefined): Parts {
   const provider = createSandboxProvider({ kind: 'local-bwrap', dir, logger: silent, runnerIdleMs: 5_000 })
+  const credentials = createCredentials({ db, key: () => new Uint8Array(32) })
   const unguarded = createWorkspaces({
     provider,
     store: createWorkspaceStore(db),
-    fill: createFiller({ db, sampleFiles: () => ({}), projectRoots: [], git: { origins: [] }, staging: null }),
+    fill: createFiller({
+      db,
+      sampleFiles: () => ({}),
+      projectRoots: [],
+      git: { origins: [] },
+      credentials,
+      staging: null,
+    }),
   })
   const restorer = createRestorer({ db, workspaces: unguarded, log: silent, kick })
   return { unguarded, workspaces: guardWorkspaces(unguarded, restorer), restorer, close: () => provider.close() }

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createCredentials } from '../../../src/credentials/credentials.ts'
 import { createDb, type Db } from '../../../src/db/client.ts'
 import { endSession, isSessionEnded } from '../../../src/db/ended-sessions.ts'
 import { latestSeqs, readEvents } from '../../../src/db/events.ts'
@@ -172,6 +173,7 @@ export async function aServer(options: {
         throw new AppError('sandbox_unavailable', 'No sandbox in this test.')
       },
     },
+    credentials: createCredentials({ db, key: () => new Uint8Array(32).fill(7) }),
     restorer: { restore: () => Promise.reject(new AppError('sandbox_unavailable', 'No sandbox in this test.')) },
     workers: () => Promise.resolve('none'),
     sandboxState: () => Promise.resolve(null),

@@ -8,8 +8,9 @@ import { createSandboxProvider } from '../../../src/sandbox/create.ts'
 import type { FillReport, GitSource } from '../../../src/sandbox/fill.ts'
 import type { Limits } from '../../../src/sandbox/local-bwrap/limits.ts'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
-import { type CloneSettings, cloneRepository } from '../../../src/sources/clone-repository.ts'
+import { cloneRepository } from '../../../src/sources/clone-repository.ts'
 import { HOST_REFUSED } from '../../../src/sources/git-host.ts'
+import type { GitCredential, GitSettings } from '../../../src/sources/run-git.ts'
 import { run } from '../../contract/sandbox/harness.ts'
 import { aGitHost, aSilentHost, type GitHostFixture } from '../../support/git-host.ts'
 
@@ -57,9 +58,15 @@ async function aSandbox(limits: Partial<Limits> = {}): Promise<Sandbox> {
   return await provider.open(await provider.ensure({ projectId: 'prj_clone', generation: ++generation }))
 }
 const control = { check: () => undefined, onProgress: () => undefined }
-const trusting = (): CloneSettings => ({ origins: [host.origin], extraCaFile: host.caFile, silenceMs: 1_500 })
-async function clone(sandbox: Sandbox, source: Omit<GitSource, 'kind'>, settings = trusting()): Promise<FillReport> {
-  return await cloneRepository(sandbox, { kind: 'git', ...source }, settings, control)
+const trusting = (): GitSettings => ({ origins: [host.origin], extraCaFile: host.caFile, silenceMs: 1_500 })
+async function clone(
+  sandbox: Sandbox,
+  source: Omit<GitSource, 'kind'>,
+  settings = trusting(),
+  credential: GitCredential | null = null,
+  onCredentialUsed = () => Promise.resolve(),
+): Promise<FillReport> {
+  return await cloneRepository(sandbox, { kind: 'git', ...source }, { settings, credential, onCredentialUsed, control })
 }
 const urlOf = (name: string) => `${host.origin}/${name}.git`
 const sentence = async (work: Promise<unknown>) =>
@@ -114,18 +121,24 @@ test('an empty repository, submodules and LFS are told', async () => {
   })
 })
 
+const NO_ACCESS =
+  'The repository could not be cloned. There is no such repository, or this service has no access to it. For a private one, store a token for HOST.'
+
 test('every failure is a sentence: unknown ref or repository, too large, an unknown certificate, no answer', async () => {
   const mute = await aSilentHost()
   const asking = await aGitHost('user:secret')
   asking.repository('private', 'echo x > x; git add x; git commit -qm x')
+  const hidden = (told: string) => told.replace(/localhost:\d+/, 'HOST')
   const told = {
     ref: await sentence(clone(await aSandbox(), { url: urlOf('plain'), ref: 'missing' })),
-    repository: await sentence(clone(await aSandbox(), { url: urlOf('none') })),
-    noAccess: await sentence(
-      clone(
-        await aSandbox(),
-        { url: `${asking.origin}/private.git` },
-        { origins: [asking.origin], extraCaFile: asking.caFile },
+    repository: hidden(await sentence(clone(await aSandbox(), { url: urlOf('none') }))),
+    noAccess: hidden(
+      await sentence(
+        clone(
+          await aSandbox(),
+          { url: `${asking.origin}/private.git` },
+          { origins: [asking.origin], extraCaFile: asking.caFile },
+        ),
       ),
     ),
     unpacked: await sentence(clone(await aSandbox({ workspaceBytes: 150_000_000 }), { url: urlOf('bomb') })),
@@ -139,8 +152,8 @@ test('every failure is a sentence: unknown ref or repository, too large, an unkn
   await asking.close()
   expect(told).toEqual({
     ref: 'There is no branch, tag or commit "missing" in the repository that its host gives out.',
-    repository: 'The repository could not be cloned. There is no such repository, or this service has no access to it.',
-    noAccess: 'The repository could not be cloned. There is no such repository, or this service has no access to it.',
+    repository: NO_ACCESS,
+    noAccess: NO_ACCESS,
     unpacked: 'The repository cannot be cloned: its files are more than 143 MiB, the limit of a workspace.',
     file: 'The repository cannot be cloned: it holds a file of more than 30 MiB, the limit of a file.',
     certificate:
@@ -200,4 +213,73 @@ test('the door works below a path longer than a socket’s address, and by an ad
   const report = await clone(sandbox, { url: `${origin}/plain.git` }, { ...trusting(), origins: [origin] })
   expect((await run(sandbox, 'git rev-parse HEAD')).output).toBe(`${report.commit}\n`)
   await provider.close()
+})
+
+test('a private repository is cloned with a stored token, which nothing inside or in the workspace ever holds', async () => {
+  const asking = await aGitHost('bot:t0ken-canary')
+  asking.repository('private', 'for i in 1 2 3; do echo $i > x; git add x; git commit -qm $i; done')
+  const settings = { origins: [asking.origin], extraCaFile: asking.caFile }
+  const url = `${asking.origin}/private.git`
+  const credential = {
+    id: 'crd_1',
+    host: new URL(asking.origin).host,
+    username: 'bot',
+    secret: 't0ken-canary',
+    createdAt: new Date(),
+    isNamed: false,
+  }
+  let uses = 0
+  const used = async () => {
+    uses += 1
+    await Promise.resolve()
+  }
+  const sandbox = await aSandbox()
+  const report = await clone(sandbox, { url }, settings, credential, used)
+  const basic = Buffer.from('bot:t0ken-canary').toString('base64')
+  const seen = await run(
+    sandbox,
+    `git rev-list --count HEAD; git config remote.origin.url; grep -rlE 't0ken-canary|${basic}' . | wc -l`,
+  )
+  const named = await clone(await aSandbox(), { url }, settings, { ...credential, isNamed: true }, used)
+  const wrong = await sentence(
+    clone(await aSandbox(), { url }, settings, { ...credential, secret: 'old', isNamed: true }, used),
+  )
+  const [first, second] = asking.authorizations().slice(0, 2)
+  await asking.close()
+  expect({ seen: seen.output, same: named.commit === report.commit, uses, first, second, wrong }).toEqual({
+    seen: `3\n${url}\n0\n`,
+    same: true,
+    uses: 3,
+    first: undefined,
+    second: `Basic ${basic}`,
+    wrong: `The repository could not be cloned. ${credential.host} refused the stored token: it is wrong, expired or revoked. Delete it and store a new one for ${credential.host}.`,
+  })
+})
+
+test('a redirect on the same host is followed with the token; one to another host is told and gets nothing', async () => {
+  const asking = await aGitHost('bot:t0ken')
+  asking.repository('private', 'echo x > x; git add x; git commit -qm x')
+  const elsewhere = await aGitHost()
+  elsewhere.repository('private', 'echo x > x; git add x; git commit -qm x')
+  const settings = { origins: [asking.origin, elsewhere.origin], extraCaFile: asking.caFile }
+  const credential = {
+    id: 'crd_1',
+    host: new URL(asking.origin).host,
+    username: 'bot',
+    secret: 't0ken',
+    createdAt: new Date(),
+    isNamed: true,
+  }
+  asking.redirect('/renamed.git/', '/private.git/')
+  asking.redirect('/away.git/', `${elsewhere.origin}/private.git/`)
+  const renamed = await clone(await aSandbox(), { url: `${asking.origin}/renamed.git` }, settings, credential)
+  const away = await sentence(clone(await aSandbox(), { url: `${asking.origin}/away.git` }, settings, credential))
+  const asked = elsewhere.authorizations()
+  await asking.close()
+  await elsewhere.close()
+  expect({ commit: renamed.commit?.length, away, asked }).toEqual({
+    commit: 40,
+    away: `The repository could not be cloned. It has moved to ${new URL(elsewhere.origin).host}: name its new address. Nothing was sent there.`,
+    asked: [],
+  })
 })

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createCredentials } from '../../../src/credentials/credentials.ts'
 import { createProject, getProject, type ProjectSource } from '../../../src/db/projects.ts'
 import { createSandboxProvider } from '../../../src/sandbox/create.ts'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
@@ -46,6 +47,7 @@ describe.skipIf(reason !== null)(`sources on E2B${reason ? ` (${reason})` : ''}`
       sampleFiles: () => ({}),
       projectRoots: [join(dir, 'roots')],
       git: { origins: [git.origin], extraCaFile: git.caFile },
+      credentials: createCredentials({ db, key: () => new Uint8Array(32) }),
       staging,
     })
     const { id: projectId } = await createProject(db, { name: 'e2b', source, sandboxProvider: 'e2b' })

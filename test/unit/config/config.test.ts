@@ -37,6 +37,7 @@ describe('loadConfig', () => {
         author: { name: 'Keelson', email: 'keelson@localhost' },
         committer: { name: 'Keelson', email: 'keelson@localhost' },
       },
+      credentials: {},
       temporal: { address: 'localhost:7233', namespace: 'default', connectionOptions: {} },
       database: { url: minimal.DATABASE_URL, poolSize: 10 },
       redis: { url: minimal.REDIS_URL },
