@@ -2,7 +2,6 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createCredentials } from '../../../src/credentials/credentials.ts'
-import { AppError } from '../../../src/shared/errors.ts'
 import { aDatabase, anOwnRedis, aServer, type OwnRedis, type TestServer, TOKEN } from './harness.ts'
 
 const CANARY = 'glpat-canary-0123456789'
@@ -75,9 +74,7 @@ test('a token is stored, listed without its value, opened for its host alone, an
     used: [true, false],
   })
   const otherKey = createCredentials({ db: server.db, key: () => new Uint8Array(32).fill(8) })
-  await expect(otherKey.find('git', { id })).rejects.toEqual(
-    new AppError('credential_unreadable', expect.stringContaining('git.example.com') as string),
-  )
+  await expect(otherKey.find('git', { id })).rejects.toMatchObject({ code: 'credential_unreadable' })
   const { rows } = await server.db.pool.query<{ row: string }>('SELECT c::text AS row FROM credentials c')
   const stored = rows.map(({ row }) => row).join('\n')
   expect({
