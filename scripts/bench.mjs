@@ -3,6 +3,7 @@ import './lib/node-version.mjs'
 import { join } from 'node:path'
 import { bootstrap } from './lib/bootstrap.mjs'
 import { ensureBrowser } from './lib/browser.mjs'
+import { withoutModel } from './lib/child-env.mjs'
 import { createLog } from './lib/log.mjs'
 import { homeOf, ROOT, readSettings } from './lib/paths.mjs'
 import { makePrivateHome } from './lib/private-home.mjs'
@@ -15,7 +16,7 @@ await runScript(async (signal) => {
   const log = createLog()
   const home = homeOf(readSettings(process.env))
   // Figures are comparable only with the scripted model: no key reaches the private instance.
-  const { ANTHROPIC_API_KEY: _, ...settings } = withoutStores(process.env)
+  const settings = withoutModel(withoutStores(process.env))
   const binaries = await orAborted(signal, bootstrap({ root: ROOT, home, settings, log }))
   const browser = process.argv.includes('page') ? await orAborted(signal, ensureBrowser(settings, log)) : undefined
   const privateHome = await makePrivateHome(join(home, 'bench'), log)

@@ -8,6 +8,7 @@ import './lib/node-version.mjs'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap } from './lib/bootstrap.mjs'
+import { withoutModel } from './lib/child-env.mjs'
 import { createLog } from './lib/log.mjs'
 import { homeOf, ROOT, readSettings } from './lib/paths.mjs'
 import { makePrivateHome } from './lib/private-home.mjs'
@@ -18,7 +19,7 @@ import { withoutStores } from './lib/test-env.mjs'
 await runScript(async (signal) => {
   const log = createLog()
   const home = homeOf(readSettings(process.env))
-  const { ANTHROPIC_API_KEY: _, ...settings } = withoutStores(process.env)
+  const settings = withoutModel(withoutStores(process.env))
   const binaries = await orAborted(signal, bootstrap({ root: ROOT, home, settings, log }))
   const privateHome = await makePrivateHome(join(home, 'chaos'), log)
   const code = await runForeground(

@@ -97,6 +97,9 @@ const EnvSchema = z.object({
   KEELSON_MODEL: z.string().trim().min(1).max(200).default('claude-haiku-4-5'),
   ANTHROPIC_API_KEY: optionalText,
   ANTHROPIC_BASE_URL: urlOf('http:', 'https:').optional(),
+  KEELSON_CONTEXT_TOKENS: z.coerce.number().int().min(2_048).max(10_000_000).optional(),
+  KEELSON_MAX_OUTPUT_TOKENS: z.coerce.number().int().min(256).max(1_000_000).optional(),
+  KEELSON_FIRST_EVENT_MINUTES: z.coerce.number().positive().max(30).default(10),
 
   SANDBOX_PROVIDER: z.enum(['local-bwrap', 'e2b', 'unsafe-host']).default('local-bwrap'),
   KEELSON_SANDBOX_USER: optionalText,
@@ -182,6 +185,10 @@ export interface Config {
     readonly baseUrl?: string
     /** Another server that speaks the protocol stands at `baseUrl`: any model name may mean something there. */
     readonly isCompat: boolean
+    /** What the model takes and gives at most, in tokens, when a person says so. */
+    readonly limits: { readonly contextTokens?: number; readonly maxOutputTokens?: number }
+    /** Longest wait for the first event of a reply from a server of one's own; absent for Anthropic's. */
+    readonly firstEventTimeoutMs?: number
   }
   readonly sandbox: {
     readonly provider: 'local-bwrap' | 'e2b' | 'unsafe-host'
@@ -295,8 +302,8 @@ function faultsBetween(env: Env, callsModel: boolean): string[] {
   if (!isLoopback(env.HOST) && env.KEELSON_API_TOKEN === undefined) {
     faults.push('KEELSON_API_TOKEN: is missing, and HOST is reachable from other machines')
   }
-  if (callsModel && kind === 'anthropic' && env.ANTHROPIC_API_KEY === undefined) {
-    faults.push('ANTHROPIC_API_KEY: is missing, and KEELSON_MODEL_KIND is anthropic')
+  if (callsModel && kind === 'anthropic' && env.ANTHROPIC_API_KEY === undefined && !isCompat(env)) {
+    faults.push('ANTHROPIC_API_KEY: is missing, and the model is one of Anthropic’s')
   }
   if (callsModel && kind === 'scripted' && env.ANTHROPIC_BASE_URL === undefined) {
     faults.push('ANTHROPIC_BASE_URL: is missing; set it to the scripted server, or set ANTHROPIC_API_KEY to use Claude')
@@ -311,12 +318,33 @@ function faultsBetween(env: Env, callsModel: boolean): string[] {
 }
 
 function modelKind(env: Env): 'anthropic' | 'scripted' {
-  return env.KEELSON_MODEL_KIND ?? (env.ANTHROPIC_API_KEY === undefined ? 'scripted' : 'anthropic')
+  if (env.KEELSON_MODEL_KIND !== undefined) return env.KEELSON_MODEL_KIND
+  const isNamed = env.ANTHROPIC_API_KEY !== undefined || env.ANTHROPIC_BASE_URL !== undefined
+  return isNamed ? 'anthropic' : 'scripted'
+}
+
+function isOwnServer({ ANTHROPIC_BASE_URL: baseUrl }: Env): boolean {
+  return baseUrl !== undefined && new URL(baseUrl).hostname !== 'api.anthropic.com'
 }
 
 function isCompat(env: Env): boolean {
-  const { ANTHROPIC_BASE_URL: baseUrl } = env
-  return modelKind(env) === 'anthropic' && baseUrl !== undefined && new URL(baseUrl).hostname !== 'api.anthropic.com'
+  return modelKind(env) === 'anthropic' && isOwnServer(env)
+}
+
+function modelOf(env: Env): Config['model'] {
+  const { KEELSON_CONTEXT_TOKENS: contextTokens, KEELSON_MAX_OUTPUT_TOKENS: maxOutputTokens } = env
+  return {
+    kind: modelKind(env),
+    name: env.KEELSON_MODEL,
+    isCompat: isCompat(env),
+    limits: {
+      ...(contextTokens === undefined ? {} : { contextTokens }),
+      ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
+    },
+    ...(isCompat(env) ? { firstEventTimeoutMs: Math.round(env.KEELSON_FIRST_EVENT_MINUTES * 60_000) } : {}),
+    ...(env.ANTHROPIC_API_KEY === undefined ? {} : { apiKey: env.ANTHROPIC_API_KEY }),
+    ...(env.ANTHROPIC_BASE_URL === undefined ? {} : { baseUrl: env.ANTHROPIC_BASE_URL }),
+  }
 }
 
 function readTemporal(env: Record<string, string>, faults: string[]): Config['temporal'] | undefined {
@@ -368,13 +396,7 @@ function group(env: Env, temporal: Config['temporal'], present: Readonly<Record<
     temporal,
     database: { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE },
     redis: { url: env.REDIS_URL },
-    model: {
-      kind: modelKind(env),
-      name: env.KEELSON_MODEL,
-      isCompat: isCompat(env),
-      ...(env.ANTHROPIC_API_KEY === undefined ? {} : { apiKey: env.ANTHROPIC_API_KEY }),
-      ...(env.ANTHROPIC_BASE_URL === undefined ? {} : { baseUrl: env.ANTHROPIC_BASE_URL }),
-    },
+    model: modelOf(env),
     sandbox: {
       provider: env.SANDBOX_PROVIDER,
       sweepSeconds: env.SANDBOX_SWEEP_SECONDS,

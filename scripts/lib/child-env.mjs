@@ -41,3 +41,14 @@ export function toolEnv(settings) {
 export function withoutModelSecrets(settings) {
   return Object.fromEntries(Object.entries(settings).filter(([name]) => !MODEL_SECRETS.includes(name)))
 }
+
+/**
+ * The user's settings without a model of theirs: what is started with them uses the scripted one.
+ *
+ * @param {NodeJS.ProcessEnv} settings
+ * @returns {NodeJS.ProcessEnv}
+ */
+export function withoutModel(settings) {
+  const { ANTHROPIC_BASE_URL: _, KEELSON_MODEL_KIND: __, ...others } = withoutModelSecrets(settings)
+  return others
+}

@@ -5,6 +5,7 @@ import { BUILT_ENTRIES } from './entries.mjs'
 import { runsOwnPostgres, runsOwnRedis, runsOwnTemporal } from './external-stores.mjs'
 import { keepRunning } from './keep-running.mjs'
 import { migrate } from './migrate.mjs'
+import { chooseModel } from './model-choice.mjs'
 import { migrateEnv, modelEnv, serverEnv, workerEnv } from './part-env.mjs'
 import { modelPart, postgresPart, redisPart, serverPart, temporalPart, workerPart } from './parts.mjs'
 import { startOf } from './process-identity.mjs'
@@ -18,7 +19,6 @@ import { takeStartLock } from './start-lock.mjs'
 import { readRunningState, removeState, writeState } from './state.mjs'
 
 const ROTATE_EVERY_MS = 60_000
-const REAL_MODEL_URL = 'https://api.anthropic.com'
 const DEFAULT_MODEL = 'claude-haiku-4-5'
 
 /**
@@ -44,9 +44,9 @@ const DEFAULT_MODEL = 'claude-haiku-4-5'
 /** @typedef {import('./state.mjs').PartName} PartName */
 
 /**
- * Starts the stores that the user does not bring, migrates, then starts the model's stand-in if there is no key, the
- * server and the worker, and keeps all of them running until `stop`. What an earlier, killed supervisor left running is
- * stopped first; its data are found again.
+ * Starts the stores that the user does not bring, migrates, then starts the model's stand-in if no model is
+ * named (see chooseModel), the server and the worker, and keeps all of them running until `stop`. What an earlier, killed
+ * supervisor left running is stopped first; its data are found again.
  *
  * Rejects with a StartError, with nothing left running, when another instance runs from this home or a part cannot
  * start.
@@ -277,9 +277,8 @@ async function startOrchestrator(context, crew, binaries) {
 async function startModel(context, crew, entries) {
   const { env } = context
   const name = env['KEELSON_MODEL'] ?? DEFAULT_MODEL
-  if (env['ANTHROPIC_API_KEY'] !== undefined) {
-    return { kind: 'anthropic', name, baseUrl: env['ANTHROPIC_BASE_URL'] ?? REAL_MODEL_URL }
-  }
+  const chosen = chooseModel(env)
+  if (chosen.kind === 'anthropic') return { ...chosen, name }
   const running = await crew.keep(await modelPart(context, entries.model, modelEnv(env)))
   return { kind: 'scripted', name, baseUrl: running.baseUrl }
 }

@@ -9,7 +9,7 @@ export function welcome(stack, home) {
   const { url, temporal, model } = stack.state()
   const modelText =
     model.kind === 'scripted'
-      ? 'a scripted demonstration, not Claude; set ANTHROPIC_API_KEY to work with Claude'
+      ? 'a scripted demonstration, not Claude; set ANTHROPIC_API_KEY to work with Claude, or ANTHROPIC_BASE_URL to use a server of your own'
       : `${model.name} at ${model.baseUrl}`
   const lines = [
     ['open', stack.setupUrl],

@@ -1,5 +1,6 @@
 import type { Db } from '../db/client.ts'
 import type { Publisher } from '../events/publisher.ts'
+import type { ModelLimits } from '../model/limits.ts'
 import type { ModelProfile } from '../model/profiles.ts'
 import type { Model } from '../model/types.ts'
 import type { Workspaces } from '../sandbox/workspaces.ts'
@@ -12,6 +13,10 @@ export interface ActivityDeps {
   readonly publisher: Publisher
   readonly model: Model
   profileOf(model: string): ModelProfile
+  /** Notes what a model's server said it takes at most; `profileOf` knows it from then on. */
+  learnLimits(model: string, limits: ModelLimits): void
+  /** Settles when the model's server was asked for its limits, as far as it needs to be. Never rejects. */
+  limitsReady(): Promise<void>
   readonly workspaces: Workspaces
   /** The network policy of projects whose environment nobody has saved. */
   readonly defaultNetwork: NetworkPolicy

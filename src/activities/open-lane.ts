@@ -25,6 +25,7 @@ import {
   storeReply,
   warnBudget,
 } from '../db/journal.ts'
+import { noteReading, noteRepair, noteSubstitute } from '../db/model-notes.ts'
 import { restoresToTell } from '../db/restores.ts'
 import { conversationTasks, type Task } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
@@ -51,6 +52,7 @@ export async function openCoderLane(deps: ActivityDeps, ask: LaneAsk): Promise<L
   const [tasks, inherited] = await Promise.all([
     conversationTasks(deps.db, task.conversationId),
     inheritedTasks(deps.db, task.conversationId),
+    deps.limitsReady(),
   ])
   const cuts = new Map(inherited.map(({ taskId, throughTurn }) => [taskId, throughTurn ?? Infinity]))
   const forkedWithin = inherited.filter(({ throughTurn }) => throughTurn !== null).map(({ taskId }) => taskId)
@@ -119,6 +121,10 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
     journal,
     model: deps.model,
     profile,
+    learnLimits(limits) {
+      deps.learnLimits(task.model, limits)
+      return deps.profileOf(task.model)
+    },
     sandbox: ask.sandbox,
     budget: createBudgetGate({
       warned: task.budgetWarned,
@@ -149,6 +155,9 @@ function bindJournal(
     finishTools: (finished) => finishTools(db, lease, lane, finished),
     recordSpent: (spent) => recordSpent(db, lease, spent),
     noteWaiting: (call, wait) => noteWaiting(db, lease, call, wait),
+    noteReading: (call, reading) => noteReading(db, lease, call, reading),
+    noteSubstitute: (call, models) => noteSubstitute(db, lease, call, models),
+    noteRepair: (call, message) => noteRepair(db, lease, call, message),
     interruptTurn: (turn, parts) => interruptTurn(db, lease, turn, parts),
     warnBudget: (marks) => warnBudget(db, lease, marks),
     readCompaction: () => readCompaction(db, taskId, lane),

@@ -2,8 +2,9 @@
 
 import type { Compaction } from '../db/compactions.ts'
 import type { BeginTurn, FinishedCall, JournalToolCall, JournalTurn, StoreReply } from '../db/journal.ts'
+import type { ModelCallName } from '../db/model-notes.ts'
 import type { MessagePart } from '../events/topics.ts'
-import type { ModelWait } from '../model/types.ts'
+import type { ModelReading, ModelWait } from '../model/types.ts'
 import type { BudgetMark } from '../shared/budget.ts'
 import type { Effect } from '../shared/effect.ts'
 import type { Usage } from '../shared/task.ts'
@@ -30,6 +31,12 @@ export interface Journal {
   recordSpent(spent: Spent): Promise<void>
   /** Tells people that a model call waits because the model is away; once for each call. */
   noteWaiting(call: { readonly turn: number; readonly attempt: number }, wait: ModelWait): Promise<void>
+  /** Tells people that a call's server has not begun to answer yet. */
+  noteReading(call: ModelCallName, reading: ModelReading): Promise<void>
+  /** Tells people that another model answered than the one that was asked for; once for each such model. */
+  noteSubstitute(call: ModelCallName, models: { readonly asked: string; readonly answered: string }): Promise<void>
+  /** Tells people that a refused request is made again without what the server named. */
+  noteRepair(call: ModelCallName, message: string): Promise<void>
   interruptTurn(turn: JournalTurn, parts: readonly MessagePart[]): Promise<void>
   /** The lane's newest compaction, or null. */
   readCompaction(): Promise<Compaction | null>

@@ -1,6 +1,7 @@
 import type { Compaction } from '../db/compactions.ts'
 import type { JournalTurn, Lane as LaneName } from '../db/journal.ts'
 import type { EventScope, NewDelta } from '../events/topics.ts'
+import type { ModelLimits } from '../model/limits.ts'
 import type { ModelProfile } from '../model/profiles.ts'
 import type { Model } from '../model/types.ts'
 import type { Sandbox } from '../sandbox/types.ts'
@@ -15,7 +16,10 @@ export interface Lane {
   readonly scope: EventScope
   readonly journal: Journal
   readonly model: Model
-  readonly profile: ModelProfile
+  /** Within what is known of the server's limits; the loop learns more of them from refusals. */
+  profile: ModelProfile
+  /** Notes limits that the server named; returns the profile within them. */
+  learnLimits(limits: ModelLimits): ModelProfile
   /** The static prefix; the same for the whole task. */
   readonly system: readonly string[]
   readonly tools: readonly Tool[]

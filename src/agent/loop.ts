@@ -4,7 +4,8 @@
  */
 
 import type { BeginTurn, JournalTurn } from '../db/journal.ts'
-import { promptTokens } from '../model/profiles.ts'
+import { limitsOf } from '../model/failures.ts'
+import { isSameModel, promptTokens } from '../model/profiles.ts'
 import type { ModelDelta, ModelReply, SpentCall } from '../model/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
@@ -12,12 +13,15 @@ import { upperCostUsd, upperTokens } from './budget.ts'
 import { compactFull, compactWhenDue } from './compaction/compact.ts'
 import { turnsToTell } from './compaction/turns-to-tell.ts'
 import { buildHistory, toolResultsOf, validateHistory } from './history.ts'
+import { isOutOfTries, OUT_OF_TRIES_END } from './invalid-calls.ts'
 import type { Lane } from './lane.ts'
 import { admitted, ReplyIds, toolNameOf, withoutThinking } from './made-valid.ts'
 import { partIdOf, partsOf, ReplyStream } from './reply-stream.ts'
 import { runTools } from './run-tools.ts'
 import { judgeProgress, STUCK_NOTE } from './stuck.ts'
+import { ToldReadings } from './told-readings.ts'
 import { toolDefinitions } from './tools/registry.ts'
+import { hasWrittenCall, WRITTEN_CALL_NOTE, WRITTEN_CALLS_END, writtenCalls } from './written-calls.ts'
 
 export type LaneStatus = 'continue' | 'idle' | 'answered' | 'needs_budget' | 'stuck' | 'refused'
 
@@ -43,6 +47,11 @@ export async function runLane(lane: Lane, isTimeUp: () => boolean): Promise<Lane
     if (last?.stopReason === 'refusal') return 'refused'
     if (last && lane.isAnswered(last)) return 'answered'
     if (turns > 0 && isTimeUp()) return 'continue'
+    if (isOutOfTries(lane.turns, lane.tools)) throw new AppError('model_invalid_calls', OUT_OF_TRIES_END)
+    if (last && isWrittenCallAgain(lane, last)) {
+      if (lane.name !== 'coder') return 'idle'
+      throw new AppError('model_calls_as_text', WRITTEN_CALLS_END)
+    }
     const progress = judgeProgress(lane.turns)
     if (progress === 'stuck') return 'stuck'
     if (lane.maxTurns !== null && lane.turns.length >= lane.maxTurns) return 'idle'
@@ -77,7 +86,7 @@ async function completeTurn(lane: Lane, turn: JournalTurn, origin: 'new' | 'resu
 
 function turnToBegin(lane: Lane, notes: readonly string[]): BeginTurn {
   const last = lane.turns.at(-1)
-  const nudge = last ? nudgeAfter(lane.turns) : null
+  const nudge = last ? nudgeAfter(lane) : null
   return {
     lane: lane.name,
     messageId: lane.newMessageId(),
@@ -87,8 +96,15 @@ function turnToBegin(lane: Lane, notes: readonly string[]): BeginTurn {
   }
 }
 
+/** Whether the newest reply wrote a call as text, after the model was told before that nobody runs those. */
+function isWrittenCallAgain({ turns, tools }: Lane, last: JournalTurn): boolean {
+  const definitions = toolDefinitions(tools)
+  return hasWrittenCall(last.reply, definitions) && writtenCalls(turns, definitions) > 1
+}
+
 /** What to say after a reply that ended without calling tools and is not an answer; at most twice in a row. */
-function nudgeAfter(turns: readonly JournalTurn[]): string | null {
+function nudgeAfter({ turns, tools }: Lane): string | null {
+  if (hasWrittenCall(turns.at(-1)?.reply ?? null, toolDefinitions(tools))) return WRITTEN_CALL_NOTE
   const noteFor = (turn: JournalTurn | undefined): string | null => {
     if (!turn || turn.toolCalls.length > 0) return null
     if (turn.stopReason === 'max_tokens' || turn.stopReason === 'pause_turn') return CONTINUE_NOTE
@@ -110,11 +126,15 @@ async function askModel(lane: Lane, turn: JournalTurn, origin: 'new' | 'resumed'
     const isRepeat = origin === 'resumed' || calls > 0
     if (await isCallRefused(lane, { maxTokens, isRepeat })) return null
     const attempt = isRepeat ? await lane.journal.beginModelCall(turn.turn) : turn.attempts
-    const reply = await askOnce(lane, turn, { attempt, maxTokens })
-    if (reply === null) {
-      if (await compactFull(lane, turn)) continue
-      throw new AppError('model_context_exceeded', 'The conversation no longer fits into the model’s context window.')
+    const asked = await askOnce(lane, turn, { attempt, maxTokens })
+    if ('refusal' in asked) {
+      const isSmaller = maxTokens > lane.profile.defaultMaxTokens
+      maxTokens = Math.min(maxTokens, lane.profile.defaultMaxTokens)
+      // Each is bounded: a turn is compacted once, and only limits that turned out smaller make room for a smaller reply.
+      if ((await compactFull(lane, turn)) || isSmaller) continue
+      throw asked.refusal
     }
+    const { reply } = asked
     if (!isCutInsideBlock(reply)) return await storeReply(lane, turn, attempt, reply)
     await lane.journal.recordSpent({ usage: reply.usage, costUsd: reply.costUsd })
     if (doublings === MAX_DOUBLINGS || maxTokens >= lane.profile.maxOutputTokens) {
@@ -128,19 +148,27 @@ async function askModel(lane: Lane, turn: JournalTurn, origin: 'new' | 'resumed'
   }
 }
 
-/** One call; null when the model says, at once or while it replies, that the prompt does not fit its window. */
+/**
+ * One call: the reply, or the refusal when the model says, at once or while it replies, that prompt and reply do not fit its
+ * window, or that it gives no reply of that length. What it says of its limits is learnt.
+ */
 async function askOnce(
   lane: Lane,
   turn: JournalTurn,
   call: { attempt: number; maxTokens: number },
-): Promise<ModelReply | null> {
+): Promise<{ readonly reply: ModelReply } | { readonly refusal: AppError }> {
   try {
     const reply = await streamRepaired(lane, turn, call)
-    if (reply.stopReason !== 'model_context_window_exceeded') return reply
+    if (reply.stopReason !== 'model_context_window_exceeded') return { reply }
     await lane.journal.recordSpent({ usage: reply.usage, costUsd: reply.costUsd })
-    return null
+    return {
+      refusal: new AppError('model_context_exceeded', 'The reply filled the rest of the model’s context window.'),
+    }
   } catch (error) {
-    if (error instanceof AppError && error.code === 'model_context_exceeded') return null
+    if (!(error instanceof AppError)) throw error
+    const limits = limitsOf(error)
+    lane.profile = lane.learnLimits(limits)
+    if (error.code === 'model_context_exceeded' || limits.maxOutputTokens !== undefined) return { refusal: error }
     throw error
   }
 }
@@ -183,6 +211,7 @@ async function streamReply(
   )
   const ids = new ReplyIds(`${turn.messageId}_${attempt}`, takenIds(lane))
   const broken: { spent?: SpentCall } = {}
+  const told = new ToldReadings((reading) => lane.journal.noteReading({ turn: turn.turn, attempt }, reading))
   try {
     const reply = await lane.model.stream(
       {
@@ -200,12 +229,15 @@ async function streamReply(
           hitCrashPoint('model.streaming')
         },
         onActivity: lane.onProgress,
+        onReading: (reading) => told.add(reading),
         onWaiting: (wait) => lane.journal.noteWaiting({ turn: turn.turn, attempt }, wait),
         onSpent(spent) {
           broken.spent = spent
         },
       },
     )
+    await told.settled()
+    await noteOtherModel(lane, { turn: turn.turn, attempt }, reply)
     return { ...reply, content: admitted(reply.content, ids) }
   } catch (error) {
     if (broken.spent) await lane.journal.recordSpent(broken.spent)
@@ -214,6 +246,13 @@ async function streamReply(
     }
     throw error
   }
+}
+
+/** Says that another model answered where that leaves the price unknown. */
+async function noteOtherModel(lane: Lane, call: { turn: number; attempt: number }, reply: ModelReply): Promise<void> {
+  const asked = lane.profile.model
+  if (lane.profile.prices.length === 0 || isSameModel(asked, reply.model)) return
+  await lane.journal.noteSubstitute(call, { asked, answered: reply.model })
 }
 
 async function storeReply(lane: Lane, turn: JournalTurn, attempt: number, reply: ModelReply): Promise<JournalTurn> {

@@ -1,8 +1,10 @@
 import { StringDecoder } from 'node:string_decoder'
 import type { StreamEvent } from '../events/topics.ts'
+import type { BudgetMark } from '../shared/budget.ts'
 import { EVIDENCE_WORDS } from '../shared/evidence.ts'
 import { type LeftOut, leftOutText } from '../shared/left-out.ts'
 import type { Evidence, EvidenceGap } from '../shared/review.ts'
+import type { Outcome } from '../shared/task.ts'
 import { clean, createCleaner } from './clean-text.ts'
 
 const COLORS = { dim: 2, bold: 1, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 } as const
@@ -190,14 +192,23 @@ function describe(event: StreamEvent): Described | null {
     case 'checkpoint.restored':
       return { text: '◦ files restored', color: 'dim' }
     case 'budget.warning':
-      return { text: `! ${event.used} of ${event.limit} ${event.kind} used`, color: 'yellow' }
+      return { text: `! ${amounts(event)} of ${whose(event)} budget used`, color: 'yellow' }
     case 'budget.reached':
-      return { text: `! the budget is used up: ${event.used} of ${event.limit} ${event.kind}`, color: 'red' }
+      return { text: `! ${whose(event)} budget is used up: ${amounts(event)}\n${howToGoOn(event)}`, color: 'red' }
+    case 'model.reading':
+      return { text: `  (${oneLine(event.message)})`, color: 'dim' }
+    case 'model.substituted':
+      return { text: `! ${oneLine(event.message)}`, color: 'yellow' }
     case 'model.retrying':
       return { text: `  (${oneLine(event.message)} Trying again in ${duration(event.delayMs)})`, color: 'yellow' }
     case 'stream.degraded':
       return { text: event.degraded ? '  (live text is away; steps still arrive)' : '  (live again)', color: 'dim' }
     case 'task.completed':
+      if (!DONE_OUTCOMES.has(event.outcome)) {
+        const words = END_WORDS[event.outcome] ?? event.outcome.replaceAll('_', ' ')
+        const text = `! ended: ${words} · ${figures(event)}${alsoChanged(event.leftOut ?? [])}`
+        return { text, color: 'yellow' }
+      }
       return {
         text: `✔ completed: ${event.outcome.replaceAll('_', ' ')}${event.outcome.startsWith('approved') ? provedBy(event) : ''} · ${figures(event)}${alsoChanged(event.leftOut ?? [])}`,
         color: 'bold',
@@ -211,6 +222,35 @@ function describe(event: StreamEvent): Described | null {
     default:
       return null
   }
+}
+
+/** Outcomes of work that was brought to an end; the others are none and get no tick. */
+const DONE_OUTCOMES: ReadonlySet<string> = new Set(['approved', 'approved_with_notes', 'no_changes', 'unreviewed'])
+const END_WORDS: Readonly<Partial<Record<Outcome, string>>> = {
+  stuck: 'stuck, the agent did the same again and again; say what to try instead',
+  refused: 'refused, the model does not answer to this',
+  budget_reached: 'budget reached, nobody raised it in time; the files are kept',
+}
+
+type Mark = Pick<BudgetMark, 'scope' | 'kind' | 'used' | 'limit'>
+
+function amounts({ kind, used, limit }: Mark): string {
+  if (kind === 'usd') return `$${used.toFixed(2)} of $${limit.toFixed(2)}`
+  return `${count(Math.floor(used * 10) / 10)} of ${count(limit)} ${kind}`
+}
+
+function whose({ scope }: Mark): string {
+  return { task: "the task's", project: "the project's", day: "the project's daily" }[scope]
+}
+
+const BUDGET_FIELDS = { usd: 'maxUsd', turns: 'maxTurns', minutes: 'maxMinutes' } as const
+
+function howToGoOn(event: Mark & { readonly taskId?: string; readonly projectId?: string }): string {
+  const { kind, limit, scope } = event
+  const next = kind === 'usd' ? Number((limit * 2).toFixed(2)) : Math.ceil(limit * 2)
+  const field = `{"${BUDGET_FIELDS[kind]}":${next}}`
+  const at = scope === 'task' ? `POST /api/tasks/${clean(event.taskId ?? '')}/budget ${field}` : `the project's budgets`
+  return `  The task waits, nothing is lost. To go on: raise it in the page, or by ${at}. Ctrl-C ends the task.`
 }
 
 function describeResult(event: { name: string; result: string; isError: boolean }): Described | null {

@@ -110,6 +110,10 @@ export interface DurablePayloads {
   'budget.warning': BudgetMark
   'budget.reached': BudgetMark
   'model.retrying': { code: string; message: string; attempt: number; delayMs: number }
+  /** A server of one's own has not begun its reply yet; `limitMs` is how long it is waited for. */
+  'model.reading': { message: string; waitedMs: number; limitMs: number }
+  /** Another model answered than the one that was asked for, so that the cost is not known. */
+  'model.substituted': { asked: string; answered: string; message: string }
 
   'message.created': { messageId: string; role: 'user' | 'assistant' | 'note'; text: string; clientMessageId?: string }
   'message.queued': { messageId: string; delivery: 'steer' | 'queue'; waitingFor?: string }

@@ -3,11 +3,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import Anthropic from '@anthropic-ai/sdk'
 import { AppError } from '../shared/errors.ts'
+import type { Usage } from '../shared/task.ts'
 import { StallError, toModelError } from './failures.ts'
 import { patientFetch } from './patient-fetch.ts'
-import { costUsd, type ModelProfile, profileFor } from './profiles.ts'
+import { costUsd, isSameModel, type ModelProfile, profileFor } from './profiles.ts'
 import { ReplyAssembler } from './reply-assembler.ts'
 import { requestBody } from './request-body.ts'
+import { listServerModels } from './server-models.ts'
 import type { Model, ModelDelta, ModelReading, ModelReply, ModelRequest, StreamOptions } from './types.ts'
 
 const ANTHROPIC_URL = 'https://api.anthropic.com'
@@ -80,12 +82,25 @@ export function createAnthropicModel(options: AnthropicModelOptions): Model {
           host: hostOf(baseUrl),
         })
         options.logger?.warn({ taskId: request.taskId, model: request.model, code: failure.code }, 'model call failed')
-        throw failure
+        const isUnknown = failure.code === 'model_not_found' && options.compat === true
+        throw isUnknown ? await withKnownNames(failure, { baseUrl, apiKey: options.apiKey }) : failure
       } finally {
         call.watch.stop()
       }
     },
   }
+}
+
+const MAX_NAMED = 20
+
+/** An unknown model's failure with the names that its server lists, where it lists any. */
+async function withKnownNames(failure: AppError, server: { baseUrl: string; apiKey: string }): Promise<AppError> {
+  const listed = (await listServerModels(server)) ?? []
+  if (listed.length === 0) return failure
+  const names = listed.slice(0, MAX_NAMED).map(({ id }) => id)
+  const more = listed.length > names.length ? ` and ${listed.length - names.length} more` : ''
+  const message = `${failure.message} The server has: ${names.join(', ')}${more}.`
+  return new AppError(failure.code, message, { cause: failure, details: { ...failure.details, models: names } })
 }
 
 /** Carries what a listener threw past those who would take it for a failure of the connection. */
@@ -172,7 +187,7 @@ class Call {
     const assembled = this.#assembler.finish()
     return {
       ...assembled,
-      costUsd: costUsd(this.#profile, assembled.usage),
+      costUsd: this.#costOf(assembled),
       model: assembled.model === '' ? this.#profile.model : assembled.model,
       ...(requestId === null ? {} : { requestId }),
       firstTokenMs: this.#firstTokenMs,
@@ -183,7 +198,14 @@ class Call {
   /** A reply that broke off after it began was still paid for. */
   tellSpent(): void {
     const { spent } = this.#assembler
-    if (spent !== null) this.#options.onSpent?.({ ...spent, costUsd: costUsd(this.#profile, spent.usage) })
+    if (spent === null) return
+    const { usage, isEstimated } = spent
+    this.#options.onSpent?.({ usage, isEstimated, costUsd: this.#costOf(spent) })
+  }
+
+  /** What another model than the one that was asked for costs is not known. */
+  #costOf({ usage, model }: { readonly usage: Usage; readonly model: string }): number | null {
+    return model === '' || isSameModel(this.#profile.model, model) ? costUsd(this.#profile, usage) : null
   }
 }
 
@@ -196,9 +218,11 @@ interface WatchLimits {
   onReading(reading: ModelReading): void
 }
 
-/** How often a wait for the first event shows that it lives, and when people are told of it: then each time twice as late. */
+/** How often a wait for the first event shows that it lives. */
 const SIGN_OF_LIFE_MS = 5_000
+/** When people are told of it: first after this, then each time twice as late, and once a minute at last. */
 const FIRST_NOTICE_MS = 10_000
+const MAX_NOTICE_GAP_MS = 60_000
 
 /**
  * Speaks up once when a call stalls: no byte for a while, counted from its creation and from every byte since; before the
@@ -265,7 +289,7 @@ class ByteWatch {
     if (waitedMs >= limitMs) return this.#expire(limitMs)
     this.#limits.onActivity()
     if (waitedMs < this.#noticeAtMs) return
-    this.#noticeAtMs *= 2
+    this.#noticeAtMs += Math.min(this.#noticeAtMs, MAX_NOTICE_GAP_MS)
     this.#limits.onReading({ waitedMs, limitMs })
   }
 

@@ -11,6 +11,7 @@ import {
   APIUserAbortError,
 } from '@anthropic-ai/sdk'
 import { AppError, type AppErrorOptions, type ErrorCode } from '../shared/errors.ts'
+import { type ModelLimits, outputLimitIn, windowIn } from './limits.ts'
 
 /** A server may ask for more; waiting longer than this is better done by asking again. */
 const MAX_RETRY_AFTER_MS = 60_000
@@ -45,6 +46,8 @@ interface Facts {
   readonly retryAfterMs: number | undefined
   readonly shouldRetry: boolean | undefined
   readonly requestId: string | null
+  /** What the server answered, parsed, of whatever shape. */
+  readonly body: unknown
 }
 
 /**
@@ -73,12 +76,34 @@ export function toModelError(error: unknown, context: FailureContext): AppError 
 function fromAnswer(facts: Facts, cause: unknown, context: FailureContext): AppError {
   const { code, sentence } = judge(facts, context)
   const said = facts.message === '' ? '' : ` The server said: ${scrub(facts.message, context.secret)}`
+  const limits = limitsIn(code, facts)
   const options: AppErrorOptions = {
     cause,
-    details: { status: facts.status ?? null, type: facts.type, requestId: facts.requestId },
+    details: {
+      status: facts.status ?? null,
+      type: facts.type,
+      requestId: facts.requestId,
+      ...(limits === null ? {} : { limits }),
+    },
     ...(facts.retryAfterMs === undefined || !RETRIED.has(code) ? {} : { retryAfterMs: facts.retryAfterMs }),
   }
   return new AppError(code, `${sentence}${said}`, options)
+}
+
+/** What the refusal of a request says about the model's limits. */
+function limitsIn(code: ErrorCode, { message, body }: Facts): ModelLimits | null {
+  if (code === 'model_context_exceeded') {
+    const contextTokens = windowIn(message, body)
+    return contextTokens === undefined ? null : { contextTokens }
+  }
+  const maxOutputTokens = code === 'model_rejected' ? outputLimitIn(message) : undefined
+  return maxOutputTokens === undefined ? null : { maxOutputTokens }
+}
+
+/** The limits that a failed call's server named; none for any other error. */
+export function limitsOf(error: AppError): ModelLimits {
+  const limits = error.details?.['limits']
+  return typeof limits === 'object' && limits !== null ? limits : {}
 }
 
 interface Judgement {
@@ -121,7 +146,10 @@ function judgeStatus(status: number, facts: Facts, context: FailureContext): Jud
     case 429:
       return judgeTooMany(facts)
     default:
-      return status >= 500 ? OVERLOADED : judgeRequest(facts, context)
+      if (status < 500) return judgeRequest(facts, context)
+      // Some servers answer so to a request that no repeat makes right.
+      if (isTooLong(facts)) return TOO_LONG
+      return UNKNOWN_MODEL_PATTERN.test(facts.message) ? notFound(context) : OVERLOADED
   }
 }
 
@@ -162,11 +190,23 @@ function judgeType(facts: Facts, context: FailureContext): Judgement {
 }
 
 const TOO_LONG_PATTERN =
-  /prompt is too long|context (window|length|size)|maximum context|exceeds? the (available )?context/i
+  /(prompt|input|request|message|conversation)s? (is|are) too (long|large|big)|prompt too long|context (window|length|size|limit)|maximum context|max context|exceeds? the (available )?context|(larger|longer|bigger|greater|more) than [^.]{0,60}\btokens|exceeds? [^.]{0,60}\btokens|too many (input |prompt )tokens\b/i
+/** llama.cpp's name for it; others speak of it in their message only. */
+const TOO_LONG_TYPES: ReadonlySet<string> = new Set(['exceed_context_size_error', 'context_length_exceeded'])
+
+function isTooLong({ type, message, body }: Facts): boolean {
+  if (type !== null && TOO_LONG_TYPES.has(type)) return true
+  return TOO_LONG_PATTERN.test(message) || /"n_ctx":|context_length_exceeded/.test(JSON.stringify(body) ?? '')
+}
+
+const UNKNOWN_MODEL_PATTERN =
+  /\b(invalid|unknown|unsupported|unrecognized|no such) model\b|\bmodel\b[\s"'`:=([]*[\w./:@-]{0,120}["'`)\]\s,]*(was |could )?(not (be )?found|(does|do)(n't| not) exist|is (not (available|supported|known|loaded|a valid)|unavailable|unknown|invalid))|model_not_found/i
 const CREDIT_PATTERN = /credit balance|billing|spend(ing)? limit|usage limit/i
 
 function judgeRequest(facts: Facts, context: FailureContext): Judgement {
-  if (TOO_LONG_PATTERN.test(facts.message)) return TOO_LONG
+  if (UNKNOWN_MODEL_PATTERN.test(facts.message) || facts.type === 'model_not_found') return notFound(context)
+  if (isTooLong(facts) && (/context/i.test(facts.message) || outputLimitIn(facts.message) === undefined))
+    return TOO_LONG
   if (CREDIT_PATTERN.test(facts.message)) return SPENT
   return {
     code: 'model_rejected',
@@ -192,7 +232,7 @@ const OVERLOADED: Judgement = {
 }
 const TOO_LONG: Judgement = {
   code: 'model_context_exceeded',
-  sentence: "The conversation is too long for the model's context window.",
+  sentence: "The conversation does not fit into the model's context window.",
 }
 
 function notFound(context: FailureContext): Judgement {
@@ -236,11 +276,37 @@ function factsOf(error: APIError): Facts {
   return {
     status: error.status,
     type: error.type,
-    message: error.apiMessage ?? '',
+    message: sentenceOf(error),
     retryAfterMs: headers === undefined ? undefined : retryAfterMsOf(headers, Date.now()),
     shouldRetry: retry === 'true' ? true : retry === 'false' ? false : undefined,
     requestId: error.requestID ?? null,
+    body: error.error,
   }
+}
+
+/** The server's own sentence, wherever servers of several makers put it; '' when it gave none. */
+function sentenceOf(error: APIError): string {
+  if (typeof error.apiMessage === 'string') return error.apiMessage
+  const body: unknown = error.error
+  const inner = typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined
+  const told = [inner, body].map(sentenceIn).find((text) => text !== undefined)
+  if (told !== undefined) return told
+  return body === undefined ? withoutStatus(error) : ''
+}
+
+const SENTENCE_FIELDS = ['message', 'detail', 'details', 'error', 'msg', 'reason', 'title']
+
+function sentenceIn(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  if (typeof value !== 'object' || value === null) return undefined
+  const fields = new Map<string, unknown>(Object.entries(value))
+  return SENTENCE_FIELDS.map((name) => fields.get(name)).find((text) => typeof text === 'string')
+}
+
+/** An answer that is not JSON stands in the SDK's message behind its status; a page of HTML says nothing. */
+function withoutStatus({ message, status }: APIError): string {
+  const text = status === undefined ? message : message.replace(new RegExp(`^${status} `), '')
+  return /^\s*<|status code \(no body\)|^\(no status code/i.test(text) ? '' : text
 }
 
 /**

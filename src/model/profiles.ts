@@ -142,6 +142,23 @@ export function profileFor(model: string, options: { readonly compat: boolean })
   })
 }
 
+/**
+ * Whether a server's name for a model means the one that was asked for: in its dated form, with the name of a provider in
+ * front, or with a cloud's version behind.
+ */
+export function isSameModel(asked: string, named: string): boolean {
+  return plainName(asked) === plainName(named)
+}
+
+function plainName(name: string): string {
+  const last = name.toLowerCase().split('/').at(-1) ?? ''
+  return last
+    .replace(/^(?:[a-z]{2,6}\.)?anthropic\./, '')
+    .replace(/-v\d+(?::\d+)?$/, '')
+    .replace(/[-@]\d{8}$/, '')
+    .replace(/-latest$/, '')
+}
+
 /** Tokens the model had to read: the price step, the context window and the compaction mark all count these. */
 export function promptTokens(usage: Usage): number {
   return usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens

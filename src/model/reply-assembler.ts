@@ -105,12 +105,12 @@ export class ReplyAssembler {
    * What a reply that breaks off here was charged for; null before the first event. The server counts the output only at
    * the end, so until then it is estimated from what was streamed.
    */
-  get spent(): { readonly usage: Usage; readonly isEstimated: boolean } | null {
+  get spent(): { readonly usage: Usage; readonly isEstimated: boolean; readonly model: string } | null {
     if (!this.#started) return null
-    if (this.#isCounted) return { usage: { ...this.#usage }, isEstimated: false }
+    if (this.#isCounted) return { usage: { ...this.#usage }, isEstimated: false, model: this.#model }
     const streamed = Math.ceil(this.#streamedChars / CHARS_PER_TOKEN)
     const outputTokens = Math.max(this.#usage.outputTokens, streamed)
-    return { usage: { ...this.#usage, outputTokens }, isEstimated: true }
+    return { usage: { ...this.#usage, outputTokens }, isEstimated: true, model: this.#model }
   }
 
   /**

@@ -119,7 +119,7 @@ export interface StreamOptions {
   onActivity?(): void
   /** Called once when the call has to wait because the model is away; a rejection ends the call with that error. */
   onWaiting?(wait: ModelWait): Promise<void>
-  /** Called now and then, ever more rarely, while the reply has not begun. Must not throw. */
+  /** Called after ten seconds, then ever more rarely, at last once a minute, while the reply has not begun. Must not throw. */
   onReading?(reading: ModelReading): void
   /** Called once when a call ends without a reply after it had begun to stream, whatever ended it. Must not throw. */
   onSpent?(spent: SpentCall): void

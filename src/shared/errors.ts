@@ -47,6 +47,8 @@ export const ERRORS = {
   model_rejected: { httpStatus: 502, retryable: false },
   model_not_found: { httpStatus: 502, retryable: false },
   model_context_exceeded: { httpStatus: 502, retryable: false },
+  model_calls_as_text: { httpStatus: 502, retryable: false },
+  model_invalid_calls: { httpStatus: 502, retryable: false },
   model_output_exceeded: { httpStatus: 502, retryable: false },
   model_refused: { httpStatus: 502, retryable: false },
   model_empty_reply: { httpStatus: 502, retryable: false },

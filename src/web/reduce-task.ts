@@ -37,6 +37,7 @@ export function newTask(id: string, event: { conversationId?: string; at: number
     usage: NO_USAGE,
     costUsd: 0,
     retrying: null,
+    readingMs: null,
     budget: null,
     killed: [],
     reviewerTurns: [],
@@ -79,6 +80,8 @@ function stepOf(event: Durable): StepView | null {
       const kind = event.type === 'budget.warning' ? 'budget_warning' : 'budget_reached'
       return { kind, order, budgetKind: event.kind, used: event.used, limit: event.limit }
     }
+    case 'model.substituted':
+      return { kind: 'model_substituted', order, message: event.message }
     case 'review.skipped':
       return { kind: 'review_skipped', order, reason: event.reason }
     default:
@@ -120,13 +123,21 @@ function reduceProgress(task: TaskView, event: Durable): TaskView {
     case 'turn.started':
       return startTurn(task, event.turn ?? task.turn, event.role)
     case 'turn.reset':
-      return { ...task, retrying: null }
+      return { ...task, retrying: null, readingMs: null }
     case 'turn.finished': {
       const costUsd = task.costUsd === null || event.costUsd === null ? null : task.costUsd + event.costUsd
-      return { ...task, retrying: null, usage: addUsage(task.usage, event.usage), costUsd }
+      return { ...task, retrying: null, readingMs: null, usage: addUsage(task.usage, event.usage), costUsd }
     }
+    case 'tool.requested':
+      return task.readingMs === null ? task : { ...task, readingMs: null }
+    case 'model.reading':
+      return { ...task, readingMs: event.waitedMs }
     case 'model.retrying':
-      return { ...task, retrying: { message: event.message, attempt: event.attempt, delayMs: event.delayMs } }
+      return {
+        ...task,
+        readingMs: null,
+        retrying: { message: event.message, attempt: event.attempt, delayMs: event.delayMs },
+      }
     case 'budget.warning':
       return { ...task, budget: { kind: event.kind, used: event.used, limit: event.limit } }
     case 'budget.reached':
@@ -241,6 +252,7 @@ function endTask(task: TaskView, event: Extract<Durable, { type: `task.${string}
     phase: 'done',
     endedAt: event.at,
     retrying: null,
+    readingMs: null,
     waitingFor: null,
     outcome: event.outcome ?? null,
     reason: event.reason ?? null,

@@ -70,7 +70,13 @@ function applyDelta(state: ViewState, event: Delta): ViewState {
   if (grown === 'repeat') return state
   if (grown === 'hole') return state.needsRefetch ? state : { ...state, needsRefetch: true }
   const messages = known === undefined ? [...state.messages, grown] : change(state.messages, message.id, () => grown)
-  return { ...state, messages }
+  return { ...state, messages, tasks: answering(state.tasks, event.taskId) }
+}
+
+/** The tasks, of which this one's model has begun to answer. */
+function answering(tasks: ViewState['tasks'], taskId: string | undefined): ViewState['tasks'] {
+  const task = tasks[taskId ?? '']
+  return task === undefined || task.readingMs === null ? tasks : { ...tasks, [task.id]: { ...task, readingMs: null } }
 }
 
 function growPart(message: MessageView, event: Exclude<Delta, { type: 'output' }>): MessageView | 'repeat' | 'hole' {

@@ -127,6 +127,7 @@ export type StepView =
     }
   | { readonly kind: 'setup'; readonly order: number; readonly state: 'ready' | 'failed'; readonly durationMs: number }
   | { readonly kind: 'network_denied'; readonly order: number; readonly host: string; readonly reason: string }
+  | { readonly kind: 'model_substituted'; readonly order: number; readonly message: string }
   | { readonly kind: 'review_skipped'; readonly order: number; readonly reason: 'no_changes' | 'disabled' }
 
 export interface TaskView {
@@ -163,6 +164,8 @@ export interface TaskView {
   readonly costUsd: number | null
   /** The model call that is being waited for again, until its turn goes on. */
   readonly retrying: { readonly message: string; readonly attempt: number; readonly delayMs: number } | null
+  /** For how long the model has been reading its prompt, in milliseconds; null once it answers. */
+  readonly readingMs: number | null
   readonly budget: { readonly kind: string; readonly used: number; readonly limit: number } | null
   readonly killed: readonly { readonly toolUseId: string; readonly command: string }[]
   /** Which turns were the reviewer's. */

@@ -15,8 +15,9 @@ import { type MetricsListener, startMetricsListener } from '../metrics/listener.
 import { createWorkerMetrics } from '../metrics/worker-metrics.ts'
 import { createAnthropicModel } from '../model/anthropic.ts'
 import { createGatedModel } from '../model/gated-model.ts'
-import { profileFor } from '../model/profiles.ts'
+import { createKnownLimits } from '../model/known-limits.ts'
 import { sampleProjectFiles } from '../model/scripted/sample-project.ts'
+import { listServerModels } from '../model/server-models.ts'
 import { guardWorkspaces } from '../restore/guard-workspaces.ts'
 import { createRestorer } from '../restore/restorer.ts'
 import { createSandboxProviders, e2bOptions, stagingOf } from '../sandbox/create.ts'
@@ -94,15 +95,26 @@ const unguarded = createWorkspaces({
 })
 const restorer = createRestorer({ db, workspaces: unguarded, log, kick: publisher.hintOutbox })
 const workspaces = guardWorkspaces(unguarded, restorer)
-const { isCompat } = config.model
+const { isCompat, firstEventTimeoutMs } = config.model
+// A server of one's own may want no key, but the protocol's client does.
+const modelServer = { apiKey: config.model.apiKey ?? 'none', baseUrl: config.model.baseUrl }
+const { baseUrl } = modelServer
+const limits = createKnownLimits({
+  compat: isCompat,
+  set: config.model.limits,
+  ...(isCompat && baseUrl !== undefined
+    ? { list: () => listServerModels({ baseUrl, apiKey: modelServer.apiKey }) }
+    : {}),
+})
 const model = createGatedModel(
   metrics.measureModel(
     createAnthropicModel({
-      apiKey: config.model.apiKey ?? '',
+      apiKey: modelServer.apiKey,
       kind: config.model.kind,
       compat: isCompat,
       logger: log,
-      ...(config.model.baseUrl === undefined ? {} : { baseUrl: config.model.baseUrl }),
+      ...(baseUrl === undefined ? {} : { baseUrl }),
+      ...(firstEventTimeoutMs === undefined ? {} : { firstEventTimeoutMs }),
     }),
   ),
 )
@@ -130,7 +142,9 @@ const activities = createActivities({
   db,
   publisher,
   model,
-  profileOf: (name) => profileFor(name, { compat: isCompat }),
+  profileOf: limits.profileOf,
+  learnLimits: limits.learn,
+  limitsReady: limits.ask,
   workspaces,
   defaultNetwork: config.network.policy,
   registriesReady: registries.ready,

@@ -57,6 +57,8 @@ export async function anAgentHost(options: AgentHostOptions = {}): Promise<Agent
     db,
     model: createAnthropicModel({ apiKey: 'scripted', baseUrl: server.url, kind: 'scripted' }),
     profileOf: (model: string) => ({ ...profileFor(model, { compat: false }), ...options.profile }),
+    learnLimits: () => undefined,
+    limitsReady: () => Promise.resolve(),
     budgets: { project: {}, day: {} },
     defaultNetwork: 'none',
     registriesReady: () => Promise.resolve(),

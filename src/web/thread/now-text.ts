@@ -9,6 +9,8 @@ export function nowText(task: TaskView): string {
   if (task.status === 'accepted')
     return task.waitingFor === null ? 'Starting …' : 'Waiting for another task of this project …'
   if (task.retrying !== null) return `The model does not answer; asking again (attempt ${task.retrying.attempt}) …`
+  if (task.readingMs !== null)
+    return `The model is still reading the prompt (${Math.round(task.readingMs / 1_000)} s) …`
   const command = task.commands.findLast((known) => known.status === 'running')
   switch (task.phase) {
     case 'preparing':

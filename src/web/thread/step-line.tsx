@@ -54,6 +54,8 @@ function describe(step: QuietStep): { icon: ReactNode; text: string } {
       const what = step.kind === 'budget_warning' ? 'Budget nearly used' : 'Budget reached'
       return { icon: <Gauge aria-hidden="true" />, text: `${what}: ${budgetText(step)}` }
     }
+    case 'model_substituted':
+      return { icon: <TriangleAlert aria-hidden="true" />, text: revealHidden(step.message) }
     case 'review_skipped': {
       const why = step.reason === 'disabled' ? 'reviews are switched off' : 'no file changed'
       return { icon: <ShieldOff aria-hidden="true" />, text: `No review: ${why}` }

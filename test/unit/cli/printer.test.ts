@@ -48,6 +48,30 @@ describe('the printer', () => {
     expect(text).toBe('Hello you\n')
   })
 
+  test('gives rounded amounts, says how to go on, and ticks nothing that was not brought to an end', () => {
+    const diffStat = { files: 0, added: 0, removed: 0 }
+    const usage = { inputTokens: 1, outputTokens: 1, cacheReadTokens: 0, cacheWriteTokens: 0 }
+    const message = 'The model is still reading the prompt (40 s).'
+    expect(
+      printed(
+        { type: 'model.reading', message, waitedMs: 40_000, limitMs: 600_000 },
+        { type: 'budget.warning', scope: 'day', kind: 'minutes', used: 97.318_457_1, limit: 120 },
+        { type: 'budget.reached', scope: 'task', kind: 'usd', used: 0.498_123_456_7, limit: 0.5 },
+        { type: 'task.completed', outcome: 'stuck', diffStat, usage, costUsd: null },
+        { type: 'task.completed', outcome: 'no_changes', diffStat, usage, costUsd: 0.123_456_789 },
+      ),
+    ).toBe(
+      [
+        '  (The model is still reading the prompt (40 s).)',
+        "! 97.3 of 120 minutes of the project's daily budget used",
+        "! the task's budget is used up: $0.50 of $0.50",
+        '  The task waits, nothing is lost. To go on: raise it in the page, or by POST /api/tasks/t/budget {"maxUsd":1}. Ctrl-C ends the task.',
+        '! ended: stuck, the agent did the same again and again; say what to try instead · 0 files +0 −0 · 2 tokens',
+        '✔ completed: no changes · 0 files +0 −0 · 2 tokens · $0.1235\n',
+      ].join('\n'),
+    )
+  })
+
   test('says beside an approval what no check has proved', () => {
     const end = { outcome: 'approved', diffStat: { files: 1, added: 1, removed: 0 }, costUsd: null }
     const usage = { inputTokens: 1, outputTokens: 1, cacheReadTokens: 0, cacheWriteTokens: 0 }

@@ -41,7 +41,7 @@ describe('loadConfig', () => {
       temporal: { address: 'localhost:7233', namespace: 'default', connectionOptions: {} },
       database: { url: minimal.DATABASE_URL, poolSize: 10 },
       redis: { url: minimal.REDIS_URL },
-      model: { kind: 'anthropic', name: 'claude-haiku-4-5', isCompat: false, apiKey: 'sk-secret' },
+      model: { kind: 'anthropic', name: 'claude-haiku-4-5', isCompat: false, limits: {}, apiKey: 'sk-secret' },
       sandbox: { provider: 'local-bwrap', sweepSeconds: 300 },
       network: {
         policy: 'registries',
@@ -95,7 +95,25 @@ describe('loadConfig', () => {
       kind: 'scripted',
       name: 'claude-haiku-4-5',
       isCompat: false,
+      limits: {},
     })
+  })
+
+  test('a server of one’s own needs no key, waits for minutes before a reply begins, and takes limits', () => {
+    const env = { ...minimal, ANTHROPIC_API_KEY: '', ANTHROPIC_BASE_URL: 'http://localhost:8080' }
+    const base = { kind: 'anthropic', name: 'claude-haiku-4-5', isCompat: true, baseUrl: 'http://localhost:8080' }
+    expect(loadConfig(env).model).toEqual({ ...base, limits: {}, firstEventTimeoutMs: 600_000 })
+    const settings = {
+      ...{ KEELSON_CONTEXT_TOKENS: '16384', KEELSON_MAX_OUTPUT_TOKENS: '2048' },
+      KEELSON_FIRST_EVENT_MINUTES: '0.5',
+    }
+    expect(loadConfig({ ...env, ...settings }).model).toEqual({
+      ...base,
+      limits: { contextTokens: 16_384, maxOutputTokens: 2_048 },
+      firstEventTimeoutMs: 30_000,
+    })
+    expect(faultsOf({ ...env, KEELSON_CONTEXT_TOKENS: '16k', KEELSON_FIRST_EVENT_MINUTES: '31' })).toHaveLength(2)
+    expect(faultsOf({ ...env, ANTHROPIC_BASE_URL: 'https://api.anthropic.com' })).toHaveLength(1)
   })
 
   test('another server than Anthropic’s is a compat one', () => {

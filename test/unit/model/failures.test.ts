@@ -6,7 +6,7 @@ import {
   APIUserAbortError,
 } from '@anthropic-ai/sdk'
 import { describe, expect, test } from 'vitest'
-import { retryAfterMsOf, StallError, toModelError } from '../../../src/model/failures.ts'
+import { limitsOf, retryAfterMsOf, StallError, toModelError } from '../../../src/model/failures.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 
 const KEY = 'sk-ant-secret-0123456789'
@@ -84,6 +84,46 @@ const rows: readonly Row[] = [
     name: '429 that forbids a retry',
     error: limited({ 'retry-after': '1', 'x-should-retry': 'false' }),
     code: 'model_spend_limit',
+    retryable: false,
+  },
+  {
+    name: '400 in the form of a gateway that does not know the model',
+    error: APIError.generate(
+      400,
+      { error: { message: 'Invalid model name passed in model=x. Call `/v1/models`', type: null, code: '400' } },
+      undefined,
+      new Headers(),
+    ),
+    code: 'model_not_found',
+    retryable: false,
+  },
+  {
+    name: '500 that does not know the model',
+    error: answer(500, 'api_error', "model 'x' not found, try pulling it first"),
+    code: 'model_not_found',
+    retryable: false,
+  },
+  {
+    name: '500 of a prompt that is too long',
+    error: answer(500, 'api_error', 'the request exceeds the available context size, try increasing it'),
+    code: 'model_context_exceeded',
+    retryable: false,
+  },
+  {
+    name: '400 in the form of llama.cpp',
+    error: APIError.generate(
+      400,
+      { error: { code: 400, message: 'too large', type: 'exceed_context_size_error', n_ctx: 16_384 } },
+      undefined,
+      new Headers(),
+    ),
+    code: 'model_context_exceeded',
+    retryable: false,
+  },
+  {
+    name: '400 with a field that this model does not take',
+    error: answer(400, 'invalid_request_error', 'thinking: this model does not support thinking'),
+    code: 'model_rejected',
     retryable: false,
   },
   { name: '529', error: answer(529, 'overloaded_error', 'Overloaded'), code: 'model_overloaded', retryable: true },
@@ -275,4 +315,27 @@ describe('retryAfterMsOf', () => {
   ])('reads %j as %s ms', (headers, waitMs) => {
     expect(retryAfterMsOf(new Headers(headers as Record<string, string>), now)).toBe(waitMs)
   })
+})
+
+describe('the server’s own sentence is kept', () => {
+  test.each<[body: unknown]>([
+    [{ type: 'error', error: { type: 'x', message: 'It was too odd.' } }],
+    [{ error: { message: 'It was too odd.' } }],
+    [{ error: 'It was too odd.' }],
+    [{ message: 'It was too odd.' }],
+    [{ detail: 'It was too odd.' }],
+  ])('%j', (body) => {
+    const error = APIError.generate(400, body as object, undefined, new Headers())
+    expect(toModelError(error, context).message).toContain('The server said: It was too odd.')
+  })
+})
+
+test('limits that a refusal names come with it', () => {
+  const full = answer(400, 'invalid_request_error', 'prompt is too long: 18000 tokens > 16384 maximum')
+  const long = answer(400, 'invalid_request_error', 'max_tokens: 8192 > 4096, which is the maximum allowed')
+  expect([full, long].map((error) => limitsOf(toModelError(error, context)))).toEqual([
+    { contextTokens: 16_384 },
+    { maxOutputTokens: 4_096 },
+  ])
+  expect(limitsOf(new AppError('model_rejected', 'no'))).toEqual({})
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { costUsd, knownModels, profileFor, promptTokens } from '../../../src/model/profiles.ts'
+import { costUsd, isSameModel, knownModels, profileFor, promptTokens } from '../../../src/model/profiles.ts'
 
 const usage = (inputTokens: number, outputTokens: number, cacheReadTokens = 0, cacheWriteTokens = 0) => ({
   inputTokens,
@@ -101,4 +101,16 @@ describe('profileFor', () => {
 
 test('promptTokens counts what was read, cached or not', () => {
   expect(promptTokens(usage(1, 2, 30, 400))).toBe(431)
+})
+
+test.each([
+  ['claude-haiku-4-5', 'claude-haiku-4-5-20251001', true],
+  ['claude-haiku-4-5-20251001', 'claude-haiku-4-5', true],
+  ['claude-haiku-4-5', 'anthropic/claude-haiku-4-5', true],
+  ['claude-haiku-4-5', 'us.anthropic.claude-haiku-4-5-20251001-v1:0', true],
+  ['claude-haiku-4-5', 'claude-haiku-4-5@20251001', true],
+  ['claude-haiku-4-5', 'claude-sonnet-5-5', false],
+  ['claude-haiku-4-5', 'qwen2.5-coder', false],
+])('%s asked, %s named: the same model is %s', (asked, answered, isSame) => {
+  expect(isSameModel(asked, answered)).toBe(isSame)
 })
