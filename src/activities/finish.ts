@@ -129,7 +129,9 @@ async function stopEverything(deps: ActivityDeps, task: Task, lease: Lease, atte
   const at = { lease, attempt }
   const open = await unfinishedCalls(deps.db, lease.taskId)
   const stopped = await orTrouble(at, 'stop commands', async () => {
-    const sandbox = await deps.workspaces.openExisting(lease.projectId)
+    const found = await deps.workspaces.openExisting(lease.projectId)
+    // From here on nothing of the task starts any more, whoever still tries.
+    const sandbox = found === null ? null : await found.fenced(lease.lease)
     return { sandbox, states: sandbox === null ? [] : await sandbox.killAll(lease.taskId) }
   })
   const sandbox = stopped.value?.sandbox ?? null

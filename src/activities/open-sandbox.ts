@@ -12,11 +12,12 @@ const LEFT_OUT =
   'What checkpoints leave out is gone too: installed dependencies, build output, files over 2 MiB and running processes.'
 
 /**
- * The project's sandbox for a task. When it had to be made anew since the last task or turn, people (`sandbox.lost`) and the
- * model (a notice before its next reply) are told exactly what is missing. Throws `sandbox_*`. Safe to repeat.
+ * The project's sandbox for an attempt at a task: older attempts can change nothing there any more. When it had to be made anew since the last task or turn, people (`sandbox.lost`) and the
+ * model (a notice before its next reply) are told exactly what is missing. Throws `sandbox_*` and `lease_lost`. Safe to repeat.
  */
 export async function openSandbox(deps: ActivityDeps, lease: Lease, onProgress?: () => void): Promise<Sandbox> {
-  const sandbox = await deps.workspaces.open(lease.projectId, onProgress ? { onProgress } : {})
+  const opened = await deps.workspaces.open(lease.projectId, onProgress ? { onProgress } : {})
+  const sandbox = await opened.fenced(lease.lease)
   const mayBeNew = sandbox.ref.kind === 'e2b' && sandbox.ref.generation > 1
   for (const loss of mayBeNew ? await untoldLosses(deps.db, lease.projectId) : []) {
     const calls = await callsSince(deps.db, lease.projectId, loss.savedAt, MAX_NAMED)

@@ -14,6 +14,7 @@ import type { Sandbox } from '../sandbox/types.ts'
 import { newId } from '../shared/ids.ts'
 import type { Activities } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
+import { openSandbox } from './open-sandbox.ts'
 import { runActivity } from './run-activity.ts'
 
 /** Makes the project context when an input changed or somebody asked, else reuses it. */
@@ -24,7 +25,7 @@ export function createContextActivities(
     prepareProjectContext: runActivity(async ({ taskId, projectId, force }, run) => {
       const { activity, attempt } = run
       const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase: 'context' })
-      const sandbox = await deps.workspaces.open(projectId)
+      const sandbox = await openSandbox(deps, lease, run.onProgress)
       const scope = { projectId, conversationId: task.conversationId, taskId }
       await writeMemoryFile(deps, sandbox, projectId)
       const made = await makeContext(deps, sandbox, { projectId, scope, force, key: `${taskId}:${task.lease}` })

@@ -22,7 +22,7 @@ export interface Attempt {
 
 /**
  * Takes the task over: raises its fencing token, so that everything an older attempt still tries to write is refused,
- * and notes the phase; `events` go along. Throws `task_over` (final) once the task has ended.
+ * and notes the phase. Tokens of all tasks of a project are numbered together, so that its sandbox can compare them; `events` go along. Throws `task_over` (final) once the task has ended.
  */
 export async function acquireLease(
   db: Db,
@@ -30,19 +30,24 @@ export async function acquireLease(
   events: (scope: Lease) => readonly NewEvent[] = () => [],
 ): Promise<{ task: Task; lease: Lease }> {
   return await inTask(db, attempt, async (tx) => {
-    const [row] = await tx.query<TaskRow>(
+    const [row] = await tx.query<TaskRow & { is_first: boolean }>(
       `WITH waited AS (
-         UPDATE budget_waits SET ended_at = greatest(began_at, now()) WHERE task_id = $1 AND ended_at IS NULL)
-       UPDATE tasks SET lease = lease + 1, phase = $2, started_at = coalesce(started_at, now()),
+         UPDATE budget_waits SET ended_at = greatest(began_at, now()) WHERE task_id = $1 AND ended_at IS NULL),
+       raised AS (
+         -- During a release a worker of the version before raises the task's number alone.
+         UPDATE projects SET lease = greatest(lease, (SELECT lease FROM tasks WHERE id = $1)) + 1 WHERE id = $3
+         RETURNING lease)
+       UPDATE tasks SET lease = raised.lease, phase = $2, started_at = coalesce(started_at, now()),
          status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelling'
            WHEN status IN ('accepted', 'needs_budget') THEN 'running' ELSE status END
-       WHERE id = $1 AND status NOT IN ('completed', 'failed', 'cancelled') RETURNING *`,
-      [attempt.taskId, attempt.phase],
+       FROM raised WHERE id = $1 AND status NOT IN ('completed', 'failed', 'cancelled')
+       RETURNING tasks.*, (SELECT before.lease = 0 FROM tasks before WHERE before.id = $1) AS is_first`,
+      [attempt.taskId, attempt.phase, attempt.projectId],
     )
     if (!row) throw new AppError('task_over', 'This task has ended already.')
     const task = toTask(row)
     const lease = { projectId: task.projectId, conversationId: task.conversationId, taskId: task.id, lease: task.lease }
-    if (task.lease === 1) {
+    if (row.is_first) {
       tx.emit({
         type: 'task.started',
         key: `task.started:${task.id}`,
@@ -59,6 +64,21 @@ export async function acquireLease(
     }
     tx.emit(...events(lease))
     return { task, lease }
+  })
+}
+
+/**
+ * A number above those of all attempts at a project's tasks so far, for somebody who changes its files while no task runs.
+ * Throws `not_found`, `store_unavailable`. Each call raises it.
+ */
+export async function nextLease(db: Db, projectId: string): Promise<number> {
+  return await inProject(db, projectId, async (tx) => {
+    const [row] = await tx.query<{ lease: number }>(
+      'UPDATE projects SET lease = lease + 1 WHERE id = $1 RETURNING lease',
+      [projectId],
+    )
+    if (!row) throw new AppError('not_found', 'There is no such project.')
+    return row.lease
   })
 }
 

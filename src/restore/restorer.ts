@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CheckpointInConversation } from '../db/checkpoints.ts'
 import type { Db } from '../db/client.ts'
+import { nextLease } from '../db/lifecycle.ts'
 import { type HeldLock, TAKEN, whileRestoring } from '../db/project-lock.ts'
 import {
   beginRestore,
@@ -66,9 +67,11 @@ export function createRestorer(deps: RestorerDeps): Restorer {
   /** Under the lock. The error of a restore that was given up is returned, of one that stays pending thrown. */
   async function finish(
     restore: Restore,
-    sandbox: Sandbox,
+    opened: Sandbox,
     held: HeldLock,
   ): Promise<CheckpointInConversation | { error: unknown }> {
+    // An attempt at a task that has ended may still sleep somewhere.
+    const sandbox = await opened.fenced(await nextLease(db, restore.projectId))
     const before = restore.beforeTree ?? (await ownTree(restore.projectId, sandbox))
     if (restore.beforeTree === null) await noteBefore(db, restore.id, before)
     held.check()

@@ -279,6 +279,14 @@ export interface Sandbox {
   /** What the workspace may hold, in bytes in all and a file; absent where nobody but the provider says. */
   readonly limits?: { readonly workspaceBytes: number; readonly fileBytes: number }
 
+  /**
+   * This sandbox as one attempt at a task uses it: from now on starts, input, kills, writes, removals and restores of
+   * attempts with a lower number are refused with `lease_lost`, however long they slept, and so are those of this one once a
+   * higher number came. Numbers begin at 1. What is done without a number is never refused. Throws `lease_lost`. Safe to
+   * repeat.
+   */
+  fenced(lease: number): Promise<Sandbox>
+
   /** Idempotent on `execId`: a second start attaches to the first and returns its state. */
   start(spec: ExecSpec): Promise<ExecState>
   /** Waits up to `waitMs` for output beyond `cursor` or for the end, then returns what there is (at most `maxBytes`). */

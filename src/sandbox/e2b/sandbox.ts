@@ -13,7 +13,7 @@ import { takeKeptCheckpoint } from './keep-checkpoint.ts'
 import type { CheckpointStore } from './ledger.ts'
 import { readLeftOut } from './left-out.ts'
 import { bytesOf, nonsense, numbersAfter, readEntries, readState, readStates, readTreeFiles } from './replies.ts'
-import { LAST_CALL_MS, PAYLOAD, shellQuote, type VmLink } from './vm.ts'
+import { LAST_CALL_MS, linkOf, PAYLOAD, shellQuote, type VmLink } from './vm.ts'
 
 const MAX_TIMEOUT_MS = 600_000
 const DEFAULT_READ_BYTES = 16 * 1024 * 1024
@@ -32,15 +32,18 @@ export interface E2bSandboxOptions {
   readonly link: VmLink
   readonly store: CheckpointStore
   readonly logger: SandboxLogger
+  /** See {@link Sandbox.setVariables}. */
+  readonly variables?: Readonly<Record<string, string>>
   /** Makes a policy hold for the VM. */
   setNetwork(network: Network): Promise<void>
 }
 
 /** One project's VM. Holds no state, so any number of them may be open on it at once, in any process. */
-export function createE2bSandbox({ ref, link, store, logger, setNetwork }: E2bSandboxOptions): Sandbox {
+export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
+  const { ref, link, store, logger, setNetwork } = options
   const inside = (given: string) => relativePath(given, WORKSPACE)
   const exec = (execId: string) => checkName('execId', execId)
-  let variables: Readonly<Record<string, string>> = {}
+  let variables = options.variables ?? {}
   let treeWork: Promise<unknown> = Promise.resolve()
 
   /** Checkpoints and restores of one sandbox take turns. */
@@ -74,6 +77,12 @@ export function createE2bSandbox({ ref, link, store, logger, setNetwork }: E2bSa
   const self: Sandbox = {
     ref,
     root: WORKSPACE,
+    async fenced(lease) {
+      if (!Number.isSafeInteger(lease) || lease < 1) {
+        throw new AppError('sandbox_bad_request', 'an attempt’s number must be a whole number from 1')
+      }
+      return createE2bSandbox({ ...options, variables, link: linkOf(link, lease) })
+    },
     start,
     async poll(execId, { cursor, maxBytes, waitMs, signal }) {
       signal?.throwIfAborted()

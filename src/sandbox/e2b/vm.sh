@@ -20,6 +20,7 @@ JOBS=$HOME_DIR/jobs
 STAGING=$HOME_DIR/staging
 PACKS=$HOME_DIR/packs
 MARKS=$HOME_DIR/left-out
+FENCES=$HOME_DIR/fences
 SHADOW=$HOME_DIR/shadow.git
 HEAD_BYTES=8388608
 TAIL_BYTES=262144
@@ -42,7 +43,7 @@ now_ms() {
 
 op_init() {
   local missing=() tool
-  for tool in git setsid stdbuf stat find grep head tail tee wc sort base64 mkfifo realpath du paste cut sed tr mktemp timeout comm; do
+  for tool in git setsid stdbuf stat find grep head tail tee wc sort flock base64 mkfifo realpath du paste cut sed tr mktemp timeout comm; do
     command -v "$tool" >/dev/null || missing+=("$tool")
   done
   [ ${#missing[@]} -eq 0 ] || refuse unavailable "the E2B template lacks ${missing[*]}; use one that has bash, coreutils, findutils, grep, git and util-linux"
@@ -53,10 +54,38 @@ op_init() {
 }
 # The agent owns these and may have removed them: then its commands and checkpoints are unknown, and nothing else.
 make_directories() {
-  mkdir -p "$JOBS" "$STAGING" "$PACKS" "$MARKS" "$SHADOW/objects" "$SHADOW/refs" "$SHADOW/info"
+  mkdir -p "$JOBS" "$STAGING" "$PACKS" "$MARKS" "$FENCES" "$SHADOW/objects" "$SHADOW/refs" "$SHADOW/info"
   printf '* -text -filter -ident !diff -merge -eol -working-tree-encoding\n' >"$SHADOW/info/attributes"
   printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n\thooksPath = /dev/null\n\tfsmonitor = false\n\tprotectNTFS = false\n\tprotectHFS = false\n\tautocrlf = false\n\tsymlinks = true\n\tfileMode = true\n' >"$SHADOW/config"
   printf 'ref: refs/heads/none\n' >"$SHADOW/HEAD"
+}
+
+# ---- attempts ----
+
+# fence NUMBER OPERATION: notes the attempt that asks; refuses it when a newer one was here. Numbers are names of files: a
+# lower one goes only after a higher one came, so the highest never falls. What changes something is done under a lock, so
+# that an older attempt's operation has ended before a newer one's begins.
+fence() {
+  local file newest=0
+  mkdir -p "$FENCES"
+  exec 9>"$FENCES/lock"
+  flock -w 60 9 || refuse busy "another attempt still changes the files"
+  for file in "$FENCES"/*; do
+    file=${file##*/}
+    if [ -z "${file//[0-9]/}" ] && [ "$file" -gt "$newest" ]; then newest=$file; fi
+  done
+  [ "$1" -ge "$newest" ] || refuse lease_lost "Another attempt has taken over this project’s files."
+  if [ "$1" -gt "$newest" ]; then
+    : >"$FENCES/$1"
+    for file in "$FENCES"/*; do
+      file=${file##*/}
+      if [ -z "${file//[0-9]/}" ] && [ "$file" -lt "$1" ]; then rm -f "$FENCES/$file"; fi
+    done
+  fi
+  case $2 in
+    start | write | remove | restore) ;;
+    *) exec 9>&- ;;
+  esac
 }
 
 # ---- commands ----
@@ -121,7 +150,7 @@ op_start() {
     now_ms
     printf '%s' "$NOW" >"$fresh/started"
     if mv -T "$fresh" "$dir" 2>/dev/null; then
-      setsid bash "$0" run "$id" </dev/null >/dev/null 2>&1 &
+      setsid bash "$0" run "$id" </dev/null >/dev/null 2>&1 9>&- &
     else
       rm -rf "$fresh"
     fi
@@ -690,5 +719,6 @@ op_since() {
 
 operation=$1
 shift
+[ -z "${KEELSON_LEASE:-}" ] || fence "$KEELSON_LEASE" "$operation"
 { [ -f "$SHADOW/HEAD" ] && [ -d "$JOBS" ] && [ -d "$STAGING" ] && [ -d "$PACKS" ]; } || [ "$operation" = init ] || make_directories
 "op_$operation" "$@"

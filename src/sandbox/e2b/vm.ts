@@ -33,6 +33,8 @@ export interface VmCall {
   /** How long the operation itself may wait for something. */
   readonly waitMs?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** The attempt that asks, see `Sandbox.fenced`: noted in the VM; refused with `lease_lost` when a newer one was there. */
+  readonly lease?: number | undefined
 }
 
 /** Stands for the payload's path in an operation's arguments. */
@@ -166,7 +168,8 @@ export function linkVm(api: E2bApi, connected: SdkVm, onGone: () => void): VmLin
       before = `[ -d ${STATE_DIR}/staging ] || mkdir -p ${STATE_DIR}/staging; printf %s ${Buffer.from(payload).toString('base64') || "''"} | base64 -d >${path}; `
     }
     const words = args.map((word) => shellQuote(word === PAYLOAD ? path : String(word)))
-    const line = `${before}[ -f ${vmScript().path} ] || exit 127; exec bash ${vmScript().path} ${operation} ${words.join(' ')}`
+    const by = options.lease === undefined ? '' : `env KEELSON_LEASE=${options.lease} `
+    const line = `${before}[ -f ${vmScript().path} ] || exit 127; exec ${by}bash ${vmScript().path} ${operation} ${words.join(' ')}`
     try {
       return readReply(await run(line, options))
     } catch (error) {
@@ -201,6 +204,11 @@ export function linkVm(api: E2bApi, connected: SdkVm, onGone: () => void): VmLin
   }
 }
 
+/** The link as one attempt uses it: every operation carries its number. */
+export function linkOf(link: VmLink, lease: number): VmLink {
+  return { ...link, call: (operation, args, options) => link.call(operation, args, { ...options, lease }) }
+}
+
 function outOfReach(error: AppError): AppError {
   if (error.code !== 'sandbox_gone') return error
   return new AppError('sandbox_unreachable', 'The VM runs, says E2B, but cannot be reached.')
@@ -228,6 +236,8 @@ function readReply(output: string): string {
       return text
     case 'busy':
       throw new AppError('sandbox_busy', message)
+    case 'lease_lost':
+      throw new AppError('lease_lost', message)
     case 'unavailable':
       throw new AppError('sandbox_unavailable', message)
     default:

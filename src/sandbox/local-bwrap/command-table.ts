@@ -10,6 +10,7 @@ import type { ExecState, SandboxKind } from '../types.ts'
 import { ARGS_FD, bwrapArgv, commandEnv, type NetworkMounts, prlimitArgv, SANDBOX_HOME } from './argv.ts'
 import type { Cgroups, CommandCgroup, LimitKeeper } from './cgroup.ts'
 import { type Launch, RunningCommand } from './command.ts'
+import { leaseLost, newestLease } from './fence.ts'
 import { createFifoPool } from './fifo-pool.ts'
 import { killByPid, runningByFiles, waitByFiles } from './foreign-command.ts'
 import type { HostView } from './host-view.ts'
@@ -43,8 +44,13 @@ export interface RunnerOptions {
 
 export interface CommandTable {
   readonly size: number
-  /** Starts a command, or returns the state of the one with that id, whether it runs, has ended or is lost. */
-  start(sandbox: string, spec: StartMessage): Promise<ExecState>
+  /** Throws `lease_lost` when a newer attempt than this has noted itself in the sandbox. */
+  checkLease(sandbox: string, lease: number): void
+  /**
+   * Starts a command, or returns the state of the one with that id, whether it runs, has ended or is lost. `lease`: the
+   * attempt that asks; one that was replaced while the command waited for its place is refused with `lease_lost`.
+   */
+  start(sandbox: string, spec: StartMessage, lease?: number): Promise<ExecState>
   wait(sandbox: string, execId: string, cursor: number, waitMs: number, signal: AbortSignal): Promise<ExecState>
   input(sandbox: string, execId: string, data: Buffer | null): ExecState
   kill(sandbox: string, execId: string): Promise<ExecState>
@@ -148,7 +154,11 @@ export function createCommandTable(
     }
   }
 
-  const startFresh = async (sandbox: string, spec: StartMessage): Promise<ExecState> => {
+  const checkLease = (sandbox: string, lease: number): void => {
+    if (newestLease(sandboxPaths(options.dir, sandbox)) > lease) throw leaseLost()
+  }
+
+  const startFresh = async (sandbox: string, spec: StartMessage, lease?: number): Promise<ExecState> => {
     const paths = sandboxPaths(options.dir, sandbox)
     const dir = jobDir(paths, spec.execId)
     if (existsSync(dir)) return requireState(dir, spec.execId)
@@ -156,7 +166,7 @@ export function createCommandTable(
     let isStarted = false
     try {
       if (!existsSync(paths.marker)) throw new AppError('sandbox_gone', 'this sandbox does not exist any more')
-      const state = await startNow(sandbox, spec, release)
+      const state = await startNow(sandbox, spec, release, lease)
       isStarted = find(sandbox, spec.execId) !== undefined
       return state
     } finally {
@@ -164,7 +174,12 @@ export function createCommandTable(
     }
   }
 
-  const startNow = async (sandbox: string, spec: StartMessage, release: () => void): Promise<ExecState> => {
+  const startNow = async (
+    sandbox: string,
+    spec: StartMessage,
+    release: () => void,
+    lease?: number,
+  ): Promise<ExecState> => {
     const paths = sandboxPaths(options.dir, sandbox)
     const dir = jobDir(paths, spec.execId)
     const fifo = await fifos.take()
@@ -178,6 +193,8 @@ export function createCommandTable(
     }
     let isNew = false
     try {
+      // Nothing waits between this look and the command: who was replaced meanwhile starts nothing any more.
+      if (lease !== undefined) checkLease(sandbox, lease)
       isNew = createJob(dir, record, stdin)
     } finally {
       if (!isNew) closeFifo()
@@ -235,13 +252,14 @@ export function createCommandTable(
     get size() {
       return running.size + starting.size
     },
-    async start(sandbox, spec) {
+    checkLease,
+    async start(sandbox, spec, lease) {
       const key = `${sandbox}/${spec.execId}`
       const known = running.get(key)
       if (known !== undefined) return known.command.state
       const pending = starting.get(key)
       if (pending !== undefined) return await pending.state
-      const state = startFresh(sandbox, spec).finally(() => starting.delete(key))
+      const state = startFresh(sandbox, spec, lease).finally(() => starting.delete(key))
       starting.set(key, { sandbox, taskId: spec.taskId, state })
       return await state
     },

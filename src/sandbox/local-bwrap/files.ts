@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { constants, lstatSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
-import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import type { FileEntry, FileSlice, FileStat } from '../types.ts'
@@ -24,6 +24,8 @@ export const breathe = (): Promise<void> => new Promise((resolve) => setImmediat
 export interface WorkspacePlace {
   readonly workspace: string
   readonly staging: string
+  /** Asked before each change: throws `lease_lost` when whoever makes it was replaced. */
+  check?(): void
 }
 
 /**
@@ -83,13 +85,15 @@ export async function writeFileWhole(
   mode?: number,
 ): Promise<void> {
   const target = writeTarget(place.workspace, relative)
+  place.check?.()
   const directory = openOrMakeDirectory(place.workspace, parentOf(target.at))
   try {
-    const staged = await stage(place, data, mode ?? target.mode ?? 0o644)
+    const staged = await makeStaged(place, () => stage(place, data, mode ?? target.mode ?? 0o644))
     try {
       renameSync(staged, `${directory.handle}/${path.posix.basename(target.at)}`)
     } catch (error) {
-      await unlink(staged)
+      await rm(staged, { force: true })
+      place.check?.()
       throw new AppError('sandbox_bad_request', `${relative} cannot be written`, { cause: error })
     }
   } finally {
@@ -108,6 +112,16 @@ async function stage(place: WorkspacePlace, data: Uint8Array | string, mode: num
     return staged
   } finally {
     await file.close()
+  }
+}
+
+/** Makes something in the staging directory, which is gone for whoever was replaced: `lease_lost` then. */
+export async function makeStaged<T>(place: WorkspacePlace, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make()
+  } catch (error) {
+    place.check?.()
+    throw error
   }
 }
 
@@ -204,6 +218,7 @@ export function removeOne(place: WorkspacePlace, relative: string): boolean {
   try {
     const stat = lstatSync(name, { throwIfNoEntry: false })
     if (stat === undefined) return true
+    place.check?.()
     if (stat.isDirectory()) rmdirSync(name)
     else unlinkSync(name)
     return true
@@ -211,6 +226,7 @@ export function removeOne(place: WorkspacePlace, relative: string): boolean {
     const code = error instanceof Error && 'code' in error ? error.code : ''
     if (code === 'ENOENT') return true
     if (code === 'ENOTEMPTY' || code === 'EEXIST') return false
+    if (error instanceof AppError) throw error
     throw new AppError('sandbox_bad_request', `${relative} cannot be removed`, { cause: error })
   } finally {
     directory.close()

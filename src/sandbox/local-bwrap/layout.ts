@@ -17,6 +17,8 @@ export interface SandboxPaths {
   readonly shadow: string
   /** Files on their way into the workspace, on the same file system so that a rename finishes them. */
   readonly staging: string
+  /** The numbers of the attempts that may have effects, see fence.ts. */
+  readonly fences: string
   /** Written last when the sandbox is made; its absence means there is no sandbox. */
   readonly marker: string
 }
@@ -57,6 +59,7 @@ export function sandboxPaths(dir: string, id: string): SandboxPaths {
     jobs: path.join(base, 'jobs'),
     shadow: path.join(base, 'shadow.git'),
     staging: path.join(base, 'staging'),
+    fences: path.join(base, 'fences'),
     marker: path.join(base, 'sandbox.json'),
   }
 }

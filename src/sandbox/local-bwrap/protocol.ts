@@ -73,9 +73,11 @@ export type StartMessage = Readonly<z.infer<typeof StartSchema>>
 
 const Id = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const at = { id: Id, identity: z.string().max(64), sandbox: SandboxName }
+/** The number of the attempt that asks, see {@link Sandbox.fenced}; left out by who is no attempt. */
+const by = { lease: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional() }
 
 const RequestSchema = z.discriminatedUnion('op', [
-  z.strictObject({ ...at, op: z.literal('start'), spec: StartSchema }),
+  z.strictObject({ ...at, ...by, op: z.literal('start'), spec: StartSchema }),
   z.strictObject({
     ...at,
     op: z.literal('wait'),
@@ -83,9 +85,9 @@ const RequestSchema = z.discriminatedUnion('op', [
     cursor: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
     waitMs: z.number().min(0).max(MAX_WAIT_MS),
   }),
-  z.strictObject({ ...at, op: z.literal('input'), execId: Name, data: Base64.nullable() }),
-  z.strictObject({ ...at, op: z.literal('kill'), execId: Name }),
-  z.strictObject({ ...at, op: z.literal('killAll'), taskId: Name.nullable() }),
+  z.strictObject({ ...at, ...by, op: z.literal('input'), execId: Name, data: Base64.nullable() }),
+  z.strictObject({ ...at, ...by, op: z.literal('kill'), execId: Name }),
+  z.strictObject({ ...at, ...by, op: z.literal('killAll'), taskId: Name.nullable() }),
   /** Says how many bytes lie outside of the runner's reach for this sandbox: they count to its limit. */
   z.strictObject({ ...at, op: z.literal('store'), storeBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER) }),
   /** Ends a `wait` of this connection early; has no answer of its own. */

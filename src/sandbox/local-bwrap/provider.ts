@@ -16,6 +16,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { Doors, ProbeReport, SandboxKind, SandboxProvider, SandboxRef, SandboxSummary } from '../types.ts'
 import { findKeeper, type LimitKeeper } from './cgroup.ts'
 import type { CommandUser } from './command-user.ts'
+import { makeFences } from './fence.ts'
 import { isMissing, NEW_PREFIX, readState, writeWhole } from './job-files.ts'
 import { DOOR, doorsDir, projectCacheDir, type SandboxPaths, sandboxId, sandboxPaths, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
@@ -213,6 +214,7 @@ function makeSandbox(paths: SandboxPaths, ref: SandboxRef, user: CommandUser | n
   mkdirSync(paths.workspace, { recursive: true, mode: 0o755 })
   // What is to be ours alone, checkpoints and files on their way in, stays ours.
   for (const part of [path.dirname(paths.base), paths.base, paths.jobs, paths.workspace]) giveTo(user, part)
+  makeFences(paths)
   initShadow(paths.shadow)
   if (!existsSync(paths.marker)) writeWhole(paths.marker, JSON.stringify({ ref, createdAt: Date.now() }))
 }

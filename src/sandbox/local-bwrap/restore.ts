@@ -10,7 +10,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs'
-import { copyFile, open, unlink } from 'node:fs/promises'
+import { copyFile, open, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { hitCrashPoint } from '../../shared/crash-points.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -28,7 +28,7 @@ import {
 } from './descriptors.ts'
 import { DirectoryCursor, unlock } from './directory-cursor.ts'
 import { fileMode, isLargeMode, isLinkMode, permissionsOf } from './entry-mode.ts'
-import { breathe, type WorkspacePlace } from './files.ts'
+import { breathe, makeStaged, type WorkspacePlace } from './files.ts'
 import { decodePointer, type LargeFiles } from './large-files.ts'
 import type { ObjectStore } from './objects.ts'
 
@@ -46,7 +46,7 @@ export interface RestoreStores {
  * see (left-out directories) is in neither and stays. Each file is removed or replaced in one step and nothing depends on
  * the order, so an interrupted restore is finished by another one that starts from what is there then. Throws
  * `sandbox_bad_request`, before anything is touched, when something that no checkpoint holds stands in a file's place.
- * `keepPermissions`: the trees know of a file only whether it may be executed, so what else its mode says stays.
+ * Stops with `lease_lost` where whoever restores was replaced. `keepPermissions`: the trees know of a file only whether it may be executed, so what else its mode says stays.
  */
 export async function applyChanges(
   place: WorkspacePlace,
@@ -64,18 +64,21 @@ export async function applyChanges(
     for (const { path: file, from, to } of changes) {
       const isKept = to !== null && !isDirectoryNode(to)
       if (from === null || isDirectoryNode(from) || isKept) continue
+      place.check?.()
       inParent(cursor, file, (parent, name) => unlinkSync(toFsPath(`${parent.handle}/${name}`)))
       await pause()
     }
     // Deepest first; one that still holds something that no checkpoint sees stays.
     for (const { path: directory, from, to } of [...changes].reverse()) {
       if (!isDirectoryNode(from) || isDirectoryNode(to)) continue
+      place.check?.()
       inParent(cursor, directory, (parent, name) => removeEmpty(parent, name))
       await pause()
     }
     for (const change of changes) {
       const { path: at, from, to } = change
       if (to === null || isInAbsentGit(cursor, at)) continue
+      place.check?.()
       if (isDirectoryNode(to)) cursor.enterOrMake(at)
       else if (from !== null && from.hash === to.hash && isSameKind(from, to)) setMode(cursor, at, to)
       else await putFile(cursor, place, { store, large }, at, kept(cursor, at, to, options))
@@ -83,6 +86,7 @@ export async function applyChanges(
     }
     // A directory's rights come last: they may forbid what had to be done in it.
     for (const { path: at, to } of [...changes].reverse()) {
+      if (to !== null && isDirectoryNode(to)) place.check?.()
       const directory = to !== null && isDirectoryNode(to) ? cursor.enter(at) : null
       if (directory !== null && to !== null) chmodSync(directory.handle, permissionsOf(to.mode))
     }
@@ -166,7 +170,7 @@ async function putFile(
   to: TreeNode,
 ): Promise<void> {
   const staged = path.join(place.staging, randomBytes(9).toString('hex'))
-  if (!(await stageNode(stores, staged, to))) return
+  if (!(await makeStaged(place, () => stageNode(stores, staged, to)))) return
   try {
     cursor.give(staged)
     const { parent, name } = split(at)
@@ -175,7 +179,8 @@ async function putFile(
     if (statChild(directory, name)?.isDirectory()) removeEmpty(directory, name)
     renameSync(staged, toFsPath(`${directory.handle}/${name}`))
   } catch (error) {
-    await unlink(staged)
+    await rm(staged, { force: true })
+    place.check?.()
     if (error instanceof AppError) throw error
     throw new AppError('sandbox_bad_request', `${toShown(at)} cannot be restored: something else is in its place`, {
       cause: error,

@@ -33,9 +33,10 @@ export function serveClient(socket: Socket, { table, identity, onLeave }: ServeO
     if ('identity' in request && request.identity !== identity) {
       throw new AppError('sandbox_unavailable', 'this command runner was started with other settings')
     }
+    if ('lease' in request && request.lease !== undefined) table.checkLease(request.sandbox, request.lease)
     switch (request.op) {
       case 'start':
-        return [await table.start(request.sandbox, request.spec)]
+        return [await table.start(request.sandbox, request.spec, request.lease)]
       case 'wait': {
         const abort = new AbortController()
         waits.set(request.id, abort)

@@ -8,6 +8,7 @@ import type { Doors, ExecState, Sandbox, SandboxRef } from '../types.ts'
 import { compareTrees, isDirectoryNode } from './compare-trees.ts'
 import { relativePath } from './confined.ts'
 import { toBytes } from './descriptors.ts'
+import { type Fence, raiseFence } from './fence.ts'
 import {
   listDirectory,
   measureWorkspace,
@@ -61,17 +62,26 @@ export interface LocalSandboxOptions {
   readonly gateway: EgressGateway | null
   readonly doors: Doors
   readonly trees: TreeState
+  /** The attempt that uses it; left out: no attempt's, e.g. the server's for a person. */
+  readonly fence?: Fence
+  /** See {@link Sandbox.setVariables}. */
+  readonly variables?: Readonly<Record<string, string>>
 }
 
 /** One sandbox of this host. Holds no state but caches, so any number of them, in any process, may be open on it at once. */
 export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
-  const { ref, paths, root, client, stores } = options
-  const place: WorkspacePlace = { workspace: paths.workspace, staging: paths.staging }
+  const { ref, paths, root, client, stores, fence } = options
+  const place: WorkspacePlace = {
+    workspace: paths.workspace,
+    staging: fence?.staging ?? paths.staging,
+    ...(fence && { check: fence.check }),
+  }
+  const by = fence && { lease: fence.lease }
   const { trees } = options
   const inside = (given: string) => relativePath(given, root)
   const within = (timeoutMs: number) => ({ spawn: false, timeoutMs })
   const marks = { workspace: paths.workspace, gitDir: paths.shadow }
-  let variables: Readonly<Record<string, string>> = {}
+  let variables = options.variables ?? {}
 
   const stateOf = (execId: string): ExecState => requireState(jobDir(paths, execId), execId)
 
@@ -100,12 +110,16 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     root,
     doors: options.doors,
     limits: options.limits,
+    async fenced(lease) {
+      return createLocalSandbox({ ...options, variables, fence: raiseFence(paths, lease) })
+    },
     async start(spec) {
+      fence?.check()
       const given = spec.network ? { ...spec, env: { ...variables, ...spec.env } } : spec
       const message = checkExecSpec(given, { root, maxTimeoutMs: options.limits.maxTimeoutMs })
       const known = readState(jobDir(paths, spec.execId))
       if (known !== null && known.status !== 'running') return known
-      const request = { op: 'start' as const, sandbox: ref.id, spec: message }
+      const request = { op: 'start' as const, ...by, sandbox: ref.id, spec: message }
       const states = await client.request(request, { spawn: true, timeoutMs: REQUEST_MS + MAX_START_WAIT_MS })
       stores.report(ref.id, paths.shadow)
       return states?.[0] ?? stateOf(spec.execId)
@@ -127,17 +141,20 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     async input(execId, data) {
       stateOf(execId)
       const text = data === 'eof' ? null : Buffer.from(data).toString('base64')
-      const states = await client.request({ op: 'input', sandbox: ref.id, execId, data: text }, within(REQUEST_MS))
+      const request = { op: 'input' as const, ...by, sandbox: ref.id, execId, data: text }
+      const states = await client.request(request, within(REQUEST_MS))
       if (states === null) throw new AppError('sandbox_bad_request', `the command ${execId} has ended`)
     },
     async kill(execId) {
       const known = stateOf(execId)
       if (known.status !== 'running') return known
-      const states = await client.request({ op: 'kill', sandbox: ref.id, execId }, within(REQUEST_MS))
+      fence?.check()
+      const states = await client.request({ op: 'kill', ...by, sandbox: ref.id, execId }, within(REQUEST_MS))
       return states?.[0] ?? (await killByFiles(paths, execId))
     },
     async killAll(taskId) {
-      const request = { op: 'killAll' as const, sandbox: ref.id, taskId: taskId ?? null }
+      fence?.check()
+      const request = { op: 'killAll' as const, ...by, sandbox: ref.id, taskId: taskId ?? null }
       const states = await client.request(request, within(REQUEST_MS))
       if (states !== null) return [...states]
       const left = (await self.execs(taskId)).filter((state) => state.status === 'running')
@@ -160,7 +177,13 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       for (const file of files) await writeFileWhole(place, inside(file.path), file.data, file.mode)
     },
     async replaceFiles(entries, replaceOptions) {
-      return await inTurn(paths.shadow, () => replaceFiles({ paths, limits: options.limits }, entries, replaceOptions))
+      const check = () => {
+        fence?.check()
+        replaceOptions?.check?.()
+      }
+      return await inTurn(paths.shadow, () =>
+        replaceFiles({ paths, limits: options.limits }, entries, { ...replaceOptions, check }),
+      )
     },
     entries: () => walkAll(paths.workspace),
     packedEntries: () => walkForArchive(paths.workspace),
@@ -190,6 +213,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     async restore(tree, only, before) {
       checkTrees(tree, ...(before === undefined ? [] : [before]))
       const chosen = only === undefined || only.map(inside).includes('') ? null : only.map(inside).map(toBytes)
+      fence?.check()
       await inTurn(paths.shadow, async () => {
         const current = await trees.take()
         const { from, to, isExact } = await trees.comparable(current.tree, tree)

@@ -1,5 +1,6 @@
 import { checkpointContract } from './checkpoints.ts'
 import { commandContract } from './commands.ts'
+import { fenceContract } from './fences.ts'
 import { fileContract } from './files.ts'
 import type { ProviderUnderTest } from './harness.ts'
 import { leftOutContract } from './left-out.ts'
@@ -13,5 +14,6 @@ export function sandboxContract(underTest: () => ProviderUnderTest): void {
   fileContract(underTest)
   checkpointContract(underTest)
   leftOutContract(underTest)
+  fenceContract(underTest)
   if (underTest().caps?.keepsWholeTrees !== false) wholeTreesContract(underTest)
 }

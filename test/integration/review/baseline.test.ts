@@ -1,6 +1,8 @@
 import { CancelledFailure } from '@temporalio/activity'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { returnWorkspace } from '../../../src/activities/borrowed-workspace.ts'
 import { readBaseline } from '../../../src/db/reviews.ts'
+import { codeOf } from '../../contract/sandbox/harness.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { aReviewedTask, aReviewHost, type ReviewedTask, type ReviewHost } from './host.ts'
 
@@ -196,6 +198,23 @@ describe('a first tree that is in the workspace when its worker goes away', () =
       failed: 1,
       tree,
     })
+  })
+
+  test('an attempt that slept meanwhile puts back nothing and ends nothing once the next one is at that tree', async () => {
+    const { task, tree } = await diesInBaseline()
+    const leaseNow = async () => {
+      const { projectId, conversationId, id: taskId, lease } = await task.task()
+      return { projectId, conversationId, taskId, lease }
+    }
+    const slept = await leaseNow()
+    const own = await task.sandbox.fenced(slept.lease)
+    const next = task.check(1, { attempt: 2 })
+    await waitFor(async () => (await leaseNow()).lease > slept.lease, 'the next attempt begins')
+    await waitFor(async () => (await codeOf(task.sandbox.fenced(slept.lease))) === 'lease_lost', 'it is at the files')
+    const woken = await codeOf(returnWorkspace(host.db, slept, own))
+    const { failed } = await next
+    const baselines = (await baselinesOf(task)).map(([, status]) => status)
+    expect([woken, failed, baselines, await task.sandbox.checkpoint()]).toEqual(['lease_lost', 1, ['exited'], tree])
   })
 
   test('a task that is cancelled meanwhile ends with its own files', async () => {
