@@ -2,7 +2,7 @@ import { CancelledFailure } from '@temporalio/activity'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { returnWorkspace } from '../../../src/activities/borrowed-workspace.ts'
 import { readBaseline } from '../../../src/db/reviews.ts'
-import { codeOf } from '../../contract/sandbox/harness.ts'
+import { aSpec, codeOf } from '../../contract/sandbox/harness.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { aReviewedTask, aReviewHost, type ReviewedTask, type ReviewHost } from './host.ts'
 
@@ -217,9 +217,11 @@ describe('a first tree that is in the workspace when its worker goes away', () =
     expect([woken, failed, baselines, await task.sandbox.checkpoint()]).toEqual(['lease_lost', 1, ['exited'], tree])
   })
 
-  test('a task that is cancelled meanwhile ends with its own files', async () => {
+  test('a task that is cancelled meanwhile ends with its own files, and nothing of it starts any more', async () => {
     const { task, tree } = await diesInBaseline()
+    const slept = await task.sandbox.fenced((await task.task()).lease)
     await task.finish({ kind: 'cancelled' })
+    expect(await codeOf(slept.start(aSpec('touch late', { taskId: task.taskId })))).toBe('lease_lost')
     const { rows } = await host.db.pool.query('SELECT borrowed_tree FROM projects WHERE id = $1', [task.projectId])
     expect([await task.sandbox.checkpoint(), (await task.task()).latestTree, rows]).toEqual([
       tree,
