@@ -498,7 +498,18 @@ function deepFreeze<T extends object>(value: T): T {
   return Object.freeze(value)
 }
 
-/** What the terminal's client reads: where the running instance left its address, and whether colour is unwanted. */
-export function loadChatConfig(env: Readonly<Record<string, string | undefined>>): { home: string; noColor: boolean } {
-  return { home: resolve(env['KEELSON_HOME'] || '.keelson'), noColor: (env['NO_COLOR'] ?? '') !== '' }
+/**
+ * What the terminal's client reads: where the running instance left its address, whether colour is unwanted, and how the
+ * client is typed here.
+ */
+export function loadChatConfig(env: Readonly<Record<string, string | undefined>>): {
+  home: string
+  noColor: boolean
+  typed: string
+} {
+  return {
+    home: resolve(env['KEELSON_HOME'] || '.keelson'),
+    noColor: (env['NO_COLOR'] ?? '') !== '',
+    typed: env['KEELSON_TYPED'] || 'keelson chat',
+  }
 }

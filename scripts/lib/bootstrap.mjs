@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { build } from './build.mjs'
 import { ensureDependencies } from './dependencies.mjs'
 import { runsOwnRedis, runsOwnTemporal } from './external-stores.mjs'
+import { isCheckout } from './paths.mjs'
 import { ensureRedisBinary } from './redis-binary.mjs'
 import { ensureTemporalCli } from './temporal-cli.mjs'
 import { ensureTools } from './tools.mjs'
@@ -15,7 +16,7 @@ import { ensureTools } from './tools.mjs'
  */
 
 /**
- * Gets and builds whatever a clone with nothing installed lacks; takes a fraction of a second when nothing lacks.
+ * Gets and builds whatever a clone with nothing installed lacks (an installed package comes built); takes a fraction of a second when nothing lacks.
  * Safe to repeat and to interrupt. Rejects with a StartError.
  *
  * @param {{ root: string, home: string, settings: NodeJS.ProcessEnv, log: import('./log.mjs').Log }} options
@@ -25,8 +26,10 @@ export async function bootstrap({ root, home, settings, log }) {
   const programs = ensurePrograms(join(home, 'bin'), settings, log)
   // Awaited below: this keeps its failure from counting as unhandled while the dependencies are still being installed.
   programs.catch(() => undefined)
-  await ensureDependencies(root, settings, log)
-  await build({ root, env: settings, log })
+  if (isCheckout(root)) {
+    await ensureDependencies(root, settings, log)
+    await build({ root, env: settings, log })
+  }
   return programs
 }
 

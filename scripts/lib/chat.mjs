@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { withoutModelSecrets } from './child-env.mjs'
 import { ROOT } from './paths.mjs'
 import { runForeground } from './run-foreground.mjs'
+import { typed } from './typed.mjs'
 
 /**
  * Runs the terminal's client, which finds the server and its token in the home directory's `state.json`.
@@ -13,7 +14,7 @@ export function runChat({ home, settings, args, signal }) {
   const program = join(ROOT, 'dist', 'cli', 'chat.js')
   return runForeground(process.execPath, [program, ...args], {
     cwd: process.cwd(),
-    env: { ...withoutModelSecrets(settings), KEELSON_HOME: home },
+    env: { ...withoutModelSecrets(settings), KEELSON_HOME: home, KEELSON_TYPED: typed('chat') },
     signal,
   })
 }

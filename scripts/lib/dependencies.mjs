@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { announced } from './log.mjs'
 import { lastLines, runCommand } from './run-command.mjs'
+import { removeShrinkwrap } from './shrinkwrap.mjs'
 import { StartError } from './start-error.mjs'
 
 const INSTALL_TIMEOUT_MS = 15 * 60_000
@@ -17,6 +18,7 @@ const INSTALL_TIMEOUT_MS = 15 * 60_000
  */
 export async function ensureDependencies(root, env, log) {
   if (areDependenciesInstalled(root)) return
+  removeShrinkwrap(root)
   await announced(log, 'Installing the dependencies (npm ci)', async () => {
     const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--include=dev']
     const result = await runCommand('npm', args, {

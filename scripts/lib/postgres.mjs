@@ -40,7 +40,7 @@ const READY_TIMEOUT_MS = 120_000
  * @returns {Promise<RunningPostgres>}
  */
 export async function startPostgres(options) {
-  const binaries = findPostgresBinaries()
+  const binaries = findPostgresBinaries(join(options.home, 'bin'))
   const directory = join(options.home, 'postgres')
   makePrivateDirectory(options.home)
   makePrivateDirectory(directory)

@@ -3,6 +3,7 @@ import { StartError } from './start-error.mjs'
 const SIGNALS = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])
 const EXIT_AFTER_SIGNAL = 130
 const SIGNALS_TO_GIVE_UP = 3
+const WRITE_TIMEOUT_MS = 5_000
 
 /**
  * Runs a script's main function and ends the process with the exit code it returns. A StartError is shown as its
@@ -30,7 +31,25 @@ export async function runScript(main) {
     if (abort.signal.aborted) code = EXIT_AFTER_SIGNAL
     else show(error)
   }
+  await written(process.stdout)
   process.exit(code)
+}
+
+/**
+ * Waits until a pipe has taken what was written to it, at most five seconds: a long answer would be cut off by the exit.
+ *
+ * @param {NodeJS.WriteStream} stream
+ * @returns {Promise<void>}
+ */
+function written(stream) {
+  return new Promise((resolve) => {
+    if (stream.writableLength === 0) return resolve()
+    const timer = setTimeout(resolve, WRITE_TIMEOUT_MS)
+    stream.write('', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }
 
 /** @param {unknown} error */

@@ -17,6 +17,7 @@ import { chooseServerPort, serverUrl } from './server-port.mjs'
 import { StartError } from './start-error.mjs'
 import { takeStartLock } from './start-lock.mjs'
 import { readRunningState, removeState, writeState } from './state.mjs'
+import { typed } from './typed.mjs'
 
 const ROTATE_EVERY_MS = 60_000
 const DEFAULT_MODEL = 'claude-haiku-4-5'
@@ -96,7 +97,7 @@ function alreadyRunning(home, holder) {
   return new StartError(
     url === undefined
       ? `Keelson is being started or stopped already (process ${holder}).`
-      : `Keelson is running already at ${url} (process ${holder}); "npm run stop" stops it.`,
+      : `Keelson is running already at ${url} (process ${holder}); "${typed('stop')}" stops it.`,
   )
 }
 

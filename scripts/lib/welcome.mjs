@@ -1,3 +1,5 @@
+import { typed } from './typed.mjs'
+
 /**
  * What a person sees once everything runs.
  *
@@ -16,8 +18,8 @@ export function welcome(stack, home) {
     ['model', modelText],
     ['temporal', temporal.webUrl ?? temporal.address ?? temporal.namespace],
     ['data', `${home} (logs in ${home}/logs)`],
-    ['try', 'npm run chat -- "explain this project"'],
-    ['stop', 'Ctrl-C, or npm run stop'],
+    ['try', `${typed('chat')} "explain this project"`],
+    ['stop', `Ctrl-C, or ${typed('stop')}`],
   ]
   return `\nKeelson runs at ${url}\n\n${lines.map(([name = '', text]) => `  ${name.padEnd(10)}${text}\n`).join('')}\n`
 }

@@ -17,6 +17,17 @@ export interface TaskAnswer {
   readonly budget?: { readonly maxUsd?: number | null }
 }
 
+/** A task in a list. */
+export interface TaskRow {
+  readonly id: string
+  readonly projectId: string
+  readonly status: string
+  readonly outcome?: string
+  readonly evidence: string
+  readonly diffStat: { readonly files: number; readonly added: number; readonly removed: number }
+  readonly createdAt: string
+}
+
 export interface DiffAnswer {
   readonly stat: { readonly files: number; readonly added: number; readonly removed: number }
   readonly files: readonly {

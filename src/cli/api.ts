@@ -25,12 +25,15 @@ export class ApiError extends Error {
   }
 }
 
-interface State {
+/** Where the running instance is. */
+export interface InstanceAddress {
   readonly url: string
   readonly apiToken: string
 }
 
 export interface Api {
+  /** Where the instance is and its token. Throws {@link ApiError} when nothing runs. */
+  instance(): Promise<InstanceAddress>
   /** One JSON call. Throws {@link ApiError}. */
   call<T>(method: string, path: string, body?: object): Promise<T>
   /** The same, tried again while the server is away, at most a minute. Only for calls that may be repeated. */
@@ -39,14 +42,18 @@ export interface Api {
   open(method: string, path: string, signal: AbortSignal, body?: object): Promise<Response>
 }
 
-/** Talks to the instance whose `state.json` lies in `home`; the file is read at each call, since a restart rewrites it. */
-export function createApi(home: string): Api {
+/**
+ * Talks to the instance whose `state.json` lies in `home`; the file is read at each call, since a restart rewrites it.
+ * `howToStart` is what a person types when there is none.
+ */
+export function createApi(home: string, { howToStart }: { readonly howToStart: string }): Api {
+  const instance = () => readState(home, howToStart)
   const request = async (
     method: string,
     path: string,
     init: { accept: string; signal: AbortSignal; body?: object },
   ) => {
-    const state = await readState(home)
+    const state = await instance()
     const { accept, signal, body } = init
     const headers = {
       accept,
@@ -76,6 +83,7 @@ export function createApi(home: string): Api {
   }
 
   return {
+    instance,
     call,
     insist: (method, path, body) => insist(() => call(method, path, body)),
     open: async (method, path, signal, body) => {
@@ -104,11 +112,11 @@ export async function insist<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function readState(home: string): Promise<State> {
+async function readState(home: string, howToStart: string): Promise<InstanceAddress> {
   try {
-    return JSON.parse(await readFile(join(home, 'state.json'), 'utf8')) as State
+    return JSON.parse(await readFile(join(home, 'state.json'), 'utf8')) as InstanceAddress
   } catch (error) {
-    throw new ApiError('Nothing runs here: start it with npm start.', -1, 'not_running', error)
+    throw new ApiError(`Nothing runs here (${home}): start it with ${howToStart}.`, -1, 'not_running', error)
   }
 }
 

@@ -8,24 +8,26 @@ import { isCommand, runCommand } from './commands.ts'
 import { EXIT } from './exit-codes.ts'
 import { findProject, newConversation } from './find-project.ts'
 import { runPrompt } from './interactive.ts'
-import { parseOptions, USAGE, UsageError } from './options.ts'
+import { chatUsage, parseOptions } from './options.ts'
 import { createPrinter } from './printer.ts'
 import { runMessage } from './run-message.ts'
 import type { Session } from './session.ts'
 import { confirm, onSignal } from './terminal.ts'
+import { UsageError } from './usage-error.ts'
+
+const { home, noColor, typed } = loadChatConfig(process.env)
 
 async function main(): Promise<number> {
-  const { home, noColor } = loadChatConfig(process.env)
   const isTerminal = process.stdin.isTTY && process.stdout.isTTY
   const options = parseOptions(process.argv.slice(2), { isTerminal })
   if (options === null) {
-    process.stdout.write(USAGE)
+    process.stdout.write(chatUsage(typed))
     return EXIT.good
   }
   // With --json standard output holds the events and nothing else.
   const notes = options.json ? process.stderr : process.stdout
   const printer = createPrinter((text) => notes.write(text), { color: notes.isTTY && !noColor })
-  const api = createApi(home)
+  const api = createApi(home, { howToStart: typed.startsWith('npm') ? 'npm start' : 'keelson start' })
   const project = await findProject(api, options)
   const session: Session = {
     api,
@@ -52,8 +54,8 @@ main().then(
     process.exitCode = code
   },
   (error: unknown) => {
-    const hint = error instanceof UsageError ? `\n\n${USAGE}` : '\n'
-    process.stderr.write(`${clean(messageOf(error))}${hint}`)
+    const hint = error instanceof UsageError ? `${typed} --help lists the options.\n` : ''
+    process.stderr.write(`${clean(messageOf(error))}\n${hint}`)
     process.exitCode = EXIT.notAsked
   },
 )

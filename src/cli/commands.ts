@@ -10,9 +10,9 @@ import type {
 } from './answers.ts'
 import { ApiError } from './api.ts'
 import { EXIT } from './exit-codes.ts'
-import { UsageError } from './options.ts'
 import type { Session } from './session.ts'
 import { showContext, showCost, showCriteria, showDiff, showEnvironment, showFiles, showMemory } from './show.ts'
+import { UsageError } from './usage-error.ts'
 
 type Run = (session: Session, argument: string) => Promise<number>
 

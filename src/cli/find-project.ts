@@ -1,5 +1,6 @@
 import type { Api } from './api.ts'
-import { type ChatOptions, UsageError } from './options.ts'
+import type { ChatOptions } from './options.ts'
+import { UsageError } from './usage-error.ts'
 
 const PAGE = 200
 const MAX_PAGES = 100
@@ -9,6 +10,7 @@ export interface Project {
   readonly id: string
   readonly name: string
   readonly source: { readonly kind: string }
+  readonly activeTaskId: string | null
 }
 
 /** The project that the options name: the newest sample one by default, made when there is none. Throws {@link UsageError}. */
@@ -24,7 +26,8 @@ export async function findProject(api: Api, options: Pick<ChatOptions, 'project'
   throw new UsageError(`There is no project "${wanted}".`)
 }
 
-async function allProjects(api: Api): Promise<Project[]> {
+/** All projects, oldest first. Throws `ApiError`. */
+export async function allProjects(api: Api): Promise<Project[]> {
   const projects: Project[] = []
   let after = ''
   for (let page = 0; page < MAX_PAGES; page++) {

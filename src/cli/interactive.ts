@@ -2,10 +2,10 @@ import { ApiError } from './api.ts'
 import { clean } from './clean-text.ts'
 import { isCommand, runCommand } from './commands.ts'
 import { EXIT } from './exit-codes.ts'
-import { UsageError } from './options.ts'
 import { runMessage } from './run-message.ts'
 import type { Session } from './session.ts'
 import { onKey, readTyped, type Typed } from './terminal.ts'
+import { UsageError } from './usage-error.ts'
 
 const LEAVE = new Set(['/exit', '/quit'])
 const MAX_HISTORY = 200

@@ -2,6 +2,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { AppError } from '../shared/errors.ts'
+import { isLinkToken } from '../shared/sign-in-link.ts'
 import type { ReadOrigin } from './forwarded.ts'
 import { SESSION_SECONDS, type Session, SessionCookies } from './session-cookie.ts'
 
@@ -28,7 +29,7 @@ export interface Auth {
    */
   knows(c: Context): Promise<boolean>
   /**
-   * Exchanges the setup token for the page's cookie, once, however many servers know it and however often they were
+   * Exchanges the setup token, or one of a link that `keelson open` made, for the page's cookie, once, however many servers know it and however often they were
    * restarted; or the API token, as often as one likes. Throws `unauthorized`, `rate_limited`, or `store_unavailable`
    * before a setup token counts as used.
    */
@@ -83,6 +84,11 @@ export function createAuth(options: {
     return (await asked.isEnded(session)) ? undefined : true
   }
 
+  /** The start's own, or one that the holder of the API token made a moment ago. */
+  const isOneTimeToken = (token: string): boolean =>
+    (setupToken !== undefined && isSame(token, setupToken)) ||
+    (apiToken !== undefined && isLinkToken(apiToken, token, Date.now()))
+
   return {
     middleware: async (c, next) => {
       if (apiToken === undefined || isPublic(c.req.path)) return await next()
@@ -102,8 +108,7 @@ export function createAuth(options: {
       const isTaken =
         'apiToken' in offered
           ? apiToken !== undefined && isSame(offered.apiToken, apiToken)
-          : setupToken !== undefined &&
-            isSame(offered.setupToken, setupToken) &&
+          : isOneTimeToken(offered.setupToken) &&
             (await options.claimSetupToken(digestOf(offered.setupToken).toString('hex')))
       const { address, protocol } = readOrigin(c)
       if (!isTaken) {
@@ -112,7 +117,7 @@ export function createAuth(options: {
           'unauthorized',
           'apiToken' in offered
             ? 'This is not the API token.'
-            : 'This link was used already or is not valid; start again to get a new one.',
+            : 'This link was used already or is not valid; "keelson open" makes a new one.',
         )
       }
       const secure = protocol === 'https:'

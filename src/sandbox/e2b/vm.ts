@@ -64,8 +64,8 @@ let script: { readonly text: string; readonly path: string } | null = null
 
 function vmScript(): { readonly text: string; readonly path: string } {
   if (script === null) {
-    // From the sources also when this runs compiled: a shell script is not compiled.
-    const text = readFileSync(new URL('../../../src/sandbox/e2b/vm.sh', import.meta.url), 'utf8')
+    // The build copies it beside the compiled file.
+    const text = readFileSync(new URL('./vm.sh', import.meta.url), 'utf8')
     const version = createHash('sha256').update(text).digest('hex').slice(0, 12)
     script = { text, path: `${STATE_DIR}/vm-${version}.sh` }
   }

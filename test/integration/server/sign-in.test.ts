@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeLinkToken } from '../../../src/shared/sign-in-link.ts'
 import { aDatabase, anOwnRedis, aServer, type OwnRedis, type TestServer, TOKEN } from './harness.ts'
 
 let database: Awaited<ReturnType<typeof aDatabase>> | undefined
@@ -68,6 +69,21 @@ describe('a sign-in', () => {
       [400, null],
       [400, null],
     ])
+  })
+
+  test('by a link that the holder of the token made works once, at whichever process', async () => {
+    const [link, forged] = [makeLinkToken(TOKEN, Date.now()), makeLinkToken('another token of 16', Date.now())]
+    const first = await post(plain, '/api/session', { setupToken: link })
+    const cookie = (first.headers.get('set-cookie') ?? '').split(';')[0] ?? ''
+    const [second, elsewhere, wrong] = await Promise.all([
+      post(plain, '/api/session', { setupToken: link }),
+      post(proxied, '/api/session', { setupToken: link }),
+      post(plain, '/api/session', { setupToken: forged }),
+    ])
+    expect({
+      statuses: [first.status, await statusOf(plain, cookie)],
+      refused: [second.status, elsewhere.status, wrong.status],
+    }).toEqual({ statuses: [204, 200], refused: [401, 401, 401] })
   })
 
   test('ends on the server, at every process, and ends no other', async () => {

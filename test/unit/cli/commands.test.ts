@@ -2,10 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { type Api, ApiError } from '../../../src/cli/api.ts'
 import { isCommand, runCommand } from '../../../src/cli/commands.ts'
 import { type Keyboard, runPrompt } from '../../../src/cli/interactive.ts'
-import { parseOptions, UsageError } from '../../../src/cli/options.ts'
+import { parseOptions } from '../../../src/cli/options.ts'
 import { createPrinter } from '../../../src/cli/printer.ts'
 import type { Session } from '../../../src/cli/session.ts'
 import type { Typed } from '../../../src/cli/terminal.ts'
+import { UsageError } from '../../../src/cli/usage-error.ts'
 
 const TASK = {
   id: 'tsk_1',
@@ -53,14 +54,20 @@ function aSession(answers = ANSWERS, overrides: { words?: readonly string[]; con
     throw new ApiError('There is nothing here.', 404, 'not_found')
   }
   const call = async <T>(method: string, path: string): Promise<T> => answer(method, path) as T
-  const api: Api = { call, insist: call, open: () => Promise.reject(new ApiError('No streams here.', 400, 'none')) }
+  const instance = () => Promise.resolve({ url: 'http://127.0.0.1:1', apiToken: 'token' })
+  const api: Api = {
+    instance,
+    call,
+    insist: call,
+    open: () => Promise.reject(new ApiError('No streams here.', 400, 'none')),
+  }
   const options = parseOptions(overrides.words ?? ['x'], { isTerminal: true })
   if (options === null) throw new Error('these words ask for help')
   const session: Session = {
     api,
     options,
     printer: createPrinter((text) => (seen.text += text), { color: false }),
-    project: { id: 'p1', name: 'One', source: { kind: 'empty' } },
+    project: { id: 'p1', name: 'One', source: { kind: 'empty' }, activeTaskId: null },
     conversationId: undefined,
     writeJson: (value) => seen.json.push(value),
     confirm: () => Promise.resolve(overrides.confirms ?? null),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { parseOptions, UsageError } from '../../../src/cli/options.ts'
+import { parseOptions } from '../../../src/cli/options.ts'
 import { createPrinter } from '../../../src/cli/printer.ts'
+import { UsageError } from '../../../src/cli/usage-error.ts'
 import type { StreamEvent } from '../../../src/events/topics.ts'
 
 const envelope = { v: 1, projectId: 'p', taskId: 't', at: 1, seq: 1 } as const

@@ -152,6 +152,11 @@ test.each([
   expect(isLoopback(host)).toBe(expected)
 })
 
-test('the terminal’s client finds the home directory and heeds NO_COLOR', () => {
-  expect(loadChatConfig({ KEELSON_HOME: '/k', NO_COLOR: '1' })).toEqual({ home: '/k', noColor: true })
+test('the terminal’s client finds the home directory, heeds NO_COLOR and knows how it is typed', () => {
+  const typed = 'npm run chat --'
+  expect(loadChatConfig({ KEELSON_HOME: '/k', NO_COLOR: '1', KEELSON_TYPED: typed })).toEqual({
+    home: '/k',
+    noColor: true,
+    typed,
+  })
 })

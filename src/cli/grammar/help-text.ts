@@ -1,0 +1,34 @@
+import type { OptionTable } from './parse-words.ts'
+
+const WIDTH = 22
+
+/** What a command's help says. */
+export interface Described {
+  /** How it is typed: `keelson diff`. */
+  readonly typed: string
+  /** What may follow, as in `[TASK] [PATH]`; empty for nothing. */
+  readonly words: string
+  readonly what: string
+  readonly options: OptionTable
+  /** More lines, below the options. */
+  readonly notes?: string
+}
+
+/** A command's help, ending with a line feed. Pure. */
+export function helpText({ typed, words, what, options, notes }: Described): string {
+  const lines = Object.entries(options).map(([name, { type, value = 'VALUE', short, choices, what: does }]) => {
+    const argument = type === 'string' ? ` ${choices?.join('|') ?? value}` : ''
+    return row(`--${name}${argument}${short === undefined ? '' : `, -${short}`}`, does)
+  })
+  const usage = [typed, words, '[options]'].filter((word) => word !== '').join(' ')
+  return [usage, '', capital(what), '', ...lines, ...(notes === undefined ? [] : ['', notes.trimEnd()]), ''].join('\n')
+}
+
+/** One line of a list in a help text. Pure. */
+export function row(name: string, does: string): string {
+  return `  ${name.padEnd(WIDTH)}${name.length >= WIDTH ? ' ' : ''}${does}`
+}
+
+function capital(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+}
