@@ -16,8 +16,11 @@ import { addNote } from './notes.ts'
 import { requireIdle } from './require-idle.ts'
 import { inProject, type Tx } from './transaction.ts'
 
-/** `fork` goes with a new conversation, which is made when the files are there. */
-export type RestoreKind = 'restore' | 'undo' | 'fork'
+/**
+ * `fork` goes with a new conversation, which is made when the files are there. `sync` is what a merge of upstream changes is
+ * called once it has ended, see syncs.ts; until then it is the restore that would take it back.
+ */
+export type RestoreKind = 'restore' | 'undo' | 'fork' | 'sync'
 
 export interface Restore {
   readonly id: string
@@ -36,7 +39,7 @@ export interface Restore {
   readonly paths: readonly string[] | null
 }
 
-interface RestoreRow {
+export interface RestoreRow {
   id: string
   project_id: string
   kind: RestoreKind
@@ -50,7 +53,7 @@ interface RestoreRow {
   paths: string | null
 }
 
-function toRestore(row: RestoreRow): Restore {
+export function toRestore(row: RestoreRow): Restore {
   return {
     id: row.id,
     projectId: row.project_id,
@@ -68,7 +71,7 @@ function toRestore(row: RestoreRow): Restore {
 
 export interface RestoreAsk {
   readonly from: CheckpointInConversation
-  readonly kind: RestoreKind
+  readonly kind: Exclude<RestoreKind, 'sync'>
   /** At most 1,000, relative; all files when left out. */
   readonly paths?: readonly string[] | undefined
   /** The title of a fork's conversation. */
@@ -234,10 +237,12 @@ async function insertCheckpoint(tx: Tx, restore: Restore, { treeHash, stat }: Re
   )
 }
 
-const VERBS = { restore: 'restored to', undo: 'undone to', fork: 'forked from' } as const satisfies Record<
-  RestoreKind,
-  string
->
+const VERBS = {
+  restore: 'restored to',
+  undo: 'undone to',
+  fork: 'forked from',
+  sync: 'synced with',
+} as const satisfies Record<RestoreKind, string>
 
 function labelOf({ kind, fromLabel }: Restore): string {
   return [...`${VERBS[kind]}: ${fromLabel}`].slice(0, MAX_LABEL_CHARACTERS).join('')
@@ -250,6 +255,8 @@ function noteText({ kind, fromLabel, paths }: Restore, { stat }: RestoreResult):
       return `The last task was undone (${changed}): the files are as they were “${fromLabel}”.`
     case 'fork':
       return `Forked from the checkpoint “${fromLabel}”: the files are as they were then (${changed}).`
+    case 'sync':
+      return `The files were synced with ${fromLabel} (${changed}).`
     case 'restore':
       return paths === null
         ? `The files were restored to the checkpoint “${fromLabel}” (${changed}).`

@@ -9,13 +9,18 @@ export function restoreNotices(restores: readonly ToldRestore[]): string[] {
     if (kind === 'fork') {
       return `Notice: this conversation was forked at the checkpoint ${quote(fromLabel)}. The files are as they were then; whatever was done later is not in them.`
     }
+    if (kind === 'sync') {
+      return `Notice: since your last task the user merged upstream changes (${fromLabel}) into the files. What you remember of them may no longer hold; read before you edit.${changedBy(files, changed)}`
+    }
     const what = isPartial ? 'chosen files' : 'the files'
     const whose = kind === 'undo' ? 'the user undid a task and so put' : 'the user put'
-    const paths = changed.slice(0, SHOWN_PATHS).join(', ')
-    const rest = files > SHOWN_PATHS ? ', …' : ''
-    const which = files === 0 ? '' : ` Changed by that: ${paths}${rest} (${files} in all).`
-    return `Notice: since your last task ${whose} ${what} back to the checkpoint ${quote(fromLabel)}. What you remember of them may no longer hold; read before you edit.${which}`
+    return `Notice: since your last task ${whose} ${what} back to the checkpoint ${quote(fromLabel)}. What you remember of them may no longer hold; read before you edit.${changedBy(files, changed)}`
   })
+}
+
+function changedBy(files: number, changed: readonly string[]): string {
+  if (files === 0) return ''
+  return ` Changed by that: ${changed.slice(0, SHOWN_PATHS).join(', ')}${files > SHOWN_PATHS ? ', …' : ''} (${files} in all).`
 }
 
 function quote(text: string): string {

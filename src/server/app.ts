@@ -24,6 +24,7 @@ import { addProjectRoutes } from './routes/projects.ts'
 import { addPublishRoutes } from './routes/publish.ts'
 import { addReviewCriteriaRoutes } from './routes/review-criteria.ts'
 import { addSandboxRoutes } from './routes/sandboxes.ts'
+import { addSyncRoute } from './routes/sync.ts'
 import { addTaskRoutes } from './routes/tasks.ts'
 
 /** The HTTP contract as one app. Guards in order: who asks for whom (Host, Origin), then who asks (token), then what. */
@@ -59,6 +60,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   addCheckpointRoutes(app, deps)
   addFileRoutes(app, deps)
   addArchiveRoutes(app, deps)
+  addSyncRoute(app, deps)
   addPublishRoutes(app, deps)
   addContextRoutes(app, deps)
   addMemoryRoutes(app, deps)

@@ -9,6 +9,7 @@ import type { ProbeReport, Sandbox, SandboxKind } from '../sandbox/types.ts'
 import type { NetworkPolicy } from '../shared/network.ts'
 import type { Criteria } from '../shared/review.ts'
 import type { Budget } from '../shared/task.ts'
+import type { SyncDeps } from '../sources/sync/sync-project.ts'
 import type { Auth } from './auth.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { ReadOrigin } from './forwarded.ts'
@@ -42,6 +43,7 @@ export interface AppDeps {
   readonly workspaces: Workspaces
   readonly sandboxes: Pick<SandboxProviders, 'kinds' | 'of'>
   readonly credentials: Credentials
+  readonly sync: SyncDeps
   readonly restorer: Pick<Restorer, 'restore'>
   readonly log: Log
   workers(): Promise<Workers>

@@ -98,6 +98,7 @@ async function main(): Promise<void> {
   const credentials = credentialsOf(db, config)
   const unguarded = workspacesOf(db, provider, credentials, config)
   const restorer = createRestorer({ db, workspaces: unguarded, log, kick: dispatcher.kick })
+  const workspaces = guardWorkspaces(unguarded, restorer)
   const readOrigin = createOriginReader(config.server.trustedProxies)
   let isDraining = false
   const app = createApp({
@@ -113,9 +114,17 @@ async function main(): Promise<void> {
       claimSetupToken: (hash) => claimSetupToken(db, hash),
     }),
     readOrigin,
-    workspaces: guardWorkspaces(unguarded, restorer),
+    workspaces,
     sandboxes: provider,
     credentials,
+    sync: {
+      db,
+      open: (projectId) => workspaces.open(projectId),
+      git: config.git,
+      credentials,
+      staging: stagingOf(provider),
+      kick: dispatcher.kick,
+    },
     restorer,
     workers: createWorkers({ db, temporal }),
     sandboxState: createSandboxWatch(provider).state,

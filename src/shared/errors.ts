@@ -25,6 +25,7 @@ export const ERRORS = {
   restore_running: { httpStatus: 409, retryable: true },
   no_changes: { httpStatus: 409, retryable: false },
   undo_conflict: { httpStatus: 409, retryable: false },
+  sync_conflict: { httpStatus: 409, retryable: false },
   credential_unreadable: { httpStatus: 409, retryable: false },
   version_conflict: { httpStatus: 409, retryable: false },
   body_too_large: { httpStatus: 413, retryable: false },

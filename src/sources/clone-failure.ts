@@ -37,6 +37,11 @@ const SAID: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
+/** A failed fetch for a sync, as {@link describeFailedClone}. Pure. */
+export function describeFailedFetch(clone: FailedClone): string {
+  return describeFailedClone(clone).replace(/^(The repository (?:could not|cannot) be )cloned/, '$1fetched')
+}
+
 /** A failed clone in one sentence for the person who made the project. Never holds what a host sent word for word, except git's own last line. Pure. */
 export function describeFailedClone(clone: FailedClone): string {
   const { output, reason, ref, status, failure } = clone

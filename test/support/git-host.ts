@@ -20,6 +20,8 @@ export interface GitHostFixture {
   redirect(from: string, to: string): void
   /** Makes `name.git` out of shell commands that run in an empty repository on branch main. */
   repository(name: string, script: string): void
+  /** Runs shell commands in the repository that `name` was made of, and publishes its branches; `force` rewrites them. */
+  change(name: string, script: string, options?: { readonly force?: boolean }): void
   close(): Promise<void>
 }
 
@@ -78,6 +80,12 @@ export async function aGitHost(credentials?: string): Promise<GitHostFixture> {
         ['-C', join(dir, 'served', `${name}.git`), 'config', 'uploadpack.allowReachableSHA1InWant', 'true'],
         { env },
       )
+    },
+    change(name, script, { force = false } = {}) {
+      const work = join(dir, `work-${name}`)
+      execFileSync('bash', ['-ec', `cd ${work} && ${script}`], { env })
+      const push = ['push', '-q', ...(force ? ['--force'] : []), join(dir, 'served', `${name}.git`), '--all']
+      execFileSync('git', ['-C', work, ...push], { env })
     },
     async close() {
       server.closeAllConnections()
