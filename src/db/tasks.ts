@@ -136,6 +136,17 @@ function evidenceIn(row: TaskRow): Pick<Task, 'evidence' | 'evidenceGaps'> {
   return { evidence: row.evidence, evidenceGaps: gaps }
 }
 
+/** Which of these tasks are not over; names that are no task's are left out. Throws `store_unavailable`. */
+export async function unfinishedAmong(db: Db, taskIds: readonly string[]): Promise<ReadonlySet<string>> {
+  const text = `SELECT id FROM tasks WHERE id = ANY($1) AND status NOT IN ('completed', 'failed', 'cancelled')`
+  try {
+    const { rows } = await db.pool.query<{ id: string }>(text, [taskIds])
+    return new Set(rows.map((row) => row.id))
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
 /** Throws `not_found`, also when the task's project was deleted. */
 export async function getTask(db: Db, taskId: string): Promise<Task> {
   const text = `

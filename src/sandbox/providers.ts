@@ -41,9 +41,9 @@ export function joinProviders(first: SandboxProvider, others: readonly SandboxPr
       for (const provider of all) yield* provider.list()
     },
     destroy: async (ref) => await of(ref.kind).destroy(ref),
-    async prune(olderThanMs) {
+    async prune(olderThanMs, unfinished) {
       let removed = 0
-      for (const provider of all) removed += await provider.prune(olderThanMs)
+      for (const provider of all) removed += await provider.prune(olderThanMs, unfinished)
       return removed
     },
     async close() {

@@ -67,6 +67,9 @@ export interface SandboxSummary {
   readonly memoryMb?: number
 }
 
+/** Which of these tasks are not over. What is no task's name is over. */
+export type Unfinished = (taskIds: readonly string[]) => Promise<ReadonlySet<string>>
+
 export interface SandboxProvider {
   readonly kind: SandboxKind
   /** Looks, never changes anything that lasts. Safe to repeat. */
@@ -82,8 +85,12 @@ export interface SandboxProvider {
   list(): AsyncIterable<SandboxSummary>
   /** Ends every process and removes the files. Safe to repeat. */
   destroy(ref: SandboxRef): Promise<void>
-  /** Forgets the records (state and output) of commands that ended longer ago than this; returns how many. Safe to repeat. */
-  prune(olderThanMs: number): Promise<number>
+  /**
+   * Forgets the records (state and output) of commands that ended longer ago than this; returns how many. `unfinished` says
+   * which of some tasks are not over: their records stay, since a command that is started again must be found, or it would
+   * run twice. Throws what `unfinished` throws. Safe to repeat.
+   */
+  prune(olderThanMs: number, unfinished: Unfinished): Promise<number>
   /** Releases what the provider itself holds (connections, spare processes); running commands go on. */
   close(): Promise<void>
 }

@@ -7,6 +7,7 @@ import { pruneForkedFiles } from '../db/forks.ts'
 import { noteChecked, prunableSandboxes } from '../db/prune-checkpoints.ts'
 import { pruneEvents } from '../db/retention.ts'
 import { forgetSandbox, orphanedSandboxes } from '../db/sandboxes.ts'
+import { unfinishedAmong } from '../db/tasks.ts'
 import type { Log } from '../logger.ts'
 import type { Restorer } from '../restore/restorer.ts'
 import type { SandboxProviders } from '../sandbox/providers.ts'
@@ -85,7 +86,7 @@ async function sweepOnce(deps: SweepDeps): Promise<void> {
   if (pruned > 0) log.info({ events: pruned }, 'old events were removed')
   const erased = await eraseDeletedProjects(db, eventDays)
   if (erased > 0) log.info({ projects: erased }, 'the texts of deleted projects were erased')
-  const commands = await provider.prune(execHours * 3_600_000)
+  const commands = await provider.prune(execHours * 3_600_000, (taskIds) => unfinishedAmong(db, taskIds))
   if (commands > 0) log.info({ commands }, 'records of old commands were removed')
 }
 

@@ -15,7 +15,7 @@ import type { CheckpointStore, SandboxLedger } from './ledger.ts'
 import { networkRules } from './network-rules.ts'
 import { numbersAfter } from './replies.ts'
 import { createE2bSandbox } from './sandbox.ts'
-import { linkVm, type VmLink } from './vm.ts'
+import { linkVm, PAYLOAD, type VmLink } from './vm.ts'
 
 export interface E2bProviderOptions extends E2bSettings {
   readonly ledger: SandboxLedger
@@ -27,6 +27,7 @@ export interface E2bProviderOptions extends E2bSettings {
 
 /** A link is used this long before the control plane is asked again whether its VM is there. */
 const LINK_MS = 60_000
+const TASK = /^[A-Za-z0-9_.-]{1,128}$/
 const VM_ID = /^[A-Za-z0-9_-]{1,64}$/
 
 export function createE2bProvider(options: E2bProviderOptions): SandboxProvider {
@@ -156,7 +157,7 @@ export function createE2bProvider(options: E2bProviderOptions): SandboxProvider 
       }
     },
     destroy: (ref) => forget(vmIdOf(ref)),
-    async prune(olderThanMs) {
+    async prune(olderThanMs, unfinished) {
       let removed = 0
       // Only VMs in use here: waking a paused one would cost more than its old logs.
       for (const [vmId, { link, at }] of links) {
@@ -164,7 +165,12 @@ export function createE2bProvider(options: E2bProviderOptions): SandboxProvider 
           links.delete(vmId)
           continue
         }
-        const [count = 0] = numbersAfter('count', (await link.call('prune', [olderThanMs])).trim())
+        const tasks = (await link.call('oldtasks', [olderThanMs])).split('\n').filter((name) => TASK.test(name))
+        if (tasks.length === 0) continue
+        const kept = await unfinished(tasks)
+        const payload = Buffer.from(tasks.filter((task) => !kept.has(task)).join('\n'))
+        const reply = await link.call('prune', [olderThanMs, PAYLOAD], { payload })
+        const [count = 0] = numbersAfter('count', reply.trim())
         removed += count
       }
       return removed

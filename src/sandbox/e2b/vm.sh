@@ -400,16 +400,33 @@ op_forfeit() {
   done
   begin
 }
-# op_prune OLDERTHANMS: forgets what ended before that; prints how many.
-op_prune() {
-  local id status code signal ended count=0
+# Prints the commands that ended longer ago than this.
+old_jobs() {
+  local id status code signal ended
   now_ms
   while read -r id; do
     read -r status code signal ended _ 2>/dev/null <"$JOBS/$id/exit" || continue
-    [ $((NOW - $1)) -gt "$ended" ] || continue
+    if [ $((NOW - $1)) -gt "$ended" ]; then echo "$id"; fi
+  done < <(each_job -)
+}
+# op_oldtasks OLDERTHANMS: the tasks of commands that ended before that, at most 1,000.
+op_oldtasks() {
+  local id
+  begin
+  old_jobs "$1" | while read -r id; do
+    cat "$JOBS/$id/task"
+    echo
+  done | sort -u | head -n 1000
+}
+# op_prune OLDERTHANMS TASKSFILE: forgets what ended before that, of these tasks alone; prints how many.
+op_prune() {
+  local id count=0
+  while read -r id; do
+    grep -qxF -- "$(<"$JOBS/$id/task")" "$2" || continue
     rm -rf "${JOBS:?}/$id"
     count=$((count + 1))
-  done < <(each_job -)
+  done < <(old_jobs "$1")
+  rm -f "$2"
   find "$STAGING" "$PACKS" -type f -mmin +60 -delete
   begin
   printf 'count %s\n' $count

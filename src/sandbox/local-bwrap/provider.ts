@@ -13,11 +13,19 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { createEgressGateway } from '../../egress/gateway-client.ts'
 import { AppError } from '../../shared/errors.ts'
-import type { Doors, ProbeReport, SandboxKind, SandboxProvider, SandboxRef, SandboxSummary } from '../types.ts'
+import type {
+  Doors,
+  ProbeReport,
+  SandboxKind,
+  SandboxProvider,
+  SandboxRef,
+  SandboxSummary,
+  Unfinished,
+} from '../types.ts'
 import { findKeeper, type LimitKeeper } from './cgroup.ts'
 import type { CommandUser } from './command-user.ts'
 import { makeFences } from './fence.ts'
-import { isMissing, NEW_PREFIX, readState, writeWhole } from './job-files.ts'
+import { isMissing, NEW_PREFIX, readState, readTaskId, writeWhole } from './job-files.ts'
 import { DOOR, doorsDir, projectCacheDir, type SandboxPaths, sandboxId, sandboxPaths, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
 import { planRunner } from './plan-runner.ts'
@@ -167,10 +175,11 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       trees.forget(paths)
       removeEmpty(path.dirname(paths.base))
     },
-    async prune(olderThanMs) {
+    async prune(olderThanMs, unfinished) {
       for (const name of namesIn(path.join(dir, 'trash'))) await discard(path.join(dir, 'trash', name))
       let removed = 0
-      for (const id of listIds(dir)) removed += await pruneJobs(sandboxPaths(dir, id).jobs, Date.now() - olderThanMs)
+      const before = Date.now() - olderThanMs
+      for (const id of listIds(dir)) removed += await pruneJobs(sandboxPaths(dir, id).jobs, before, unfinished)
       return removed
     },
     async close() {
@@ -246,17 +255,21 @@ function* summaryOf(paths: SandboxPaths): Generator<SandboxSummary> {
   }
 }
 
-async function pruneJobs(jobs: string, before: number): Promise<number> {
-  let removed = 0
+async function pruneJobs(jobs: string, before: number, unfinished: Unfinished): Promise<number> {
+  const old: { readonly dir: string; readonly taskId: string | null }[] = []
   for (const name of existsSync(jobs) ? readdirSync(jobs) : []) {
     const dir = path.join(jobs, name)
     if (name.startsWith(NEW_PREFIX) || statSync(dir).mtimeMs > before) continue
     const endedAt = readState(dir)?.endedAt
     if (endedAt === undefined || endedAt === null || endedAt > before) continue
-    await rm(dir, { recursive: true, force: true })
-    removed++
+    old.push({ dir, taskId: readTaskId(dir) })
   }
-  return removed
+  const tasks = new Set(old.flatMap(({ taskId }) => (taskId === null ? [] : [taskId])))
+  // Asked after their commands were found to have ended: a task that is over by now starts none again.
+  const kept = tasks.size === 0 ? tasks : await unfinished([...tasks])
+  const gone = old.filter(({ taskId }) => taskId === null || !kept.has(taskId))
+  for (const { dir } of gone) await rm(dir, { recursive: true, force: true })
+  return gone.length
 }
 
 function unsafeReport(): ProbeReport {

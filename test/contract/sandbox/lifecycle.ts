@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { aSandbox, aSpec, codeOf, type ProviderUnderTest, textOf } from './harness.ts'
+import { aSandbox, aSpec, codeOf, type ProviderUnderTest, readToEnd, textOf } from './harness.ts'
 
 /** What every provider promises about making, finding and ending sandboxes. */
 export function lifecycleContract(underTest: () => ProviderUnderTest): void {
@@ -46,6 +46,46 @@ export function lifecycleContract(underTest: () => ProviderUnderTest): void {
         codeOf(provider.ensure({ projectId: 'a', generation: -1 })),
       ])
       expect(codes).toEqual(Array(5).fill('sandbox_bad_request'))
+    })
+
+    test('records of ended commands are forgotten when they are old and their task is over, and only then', async () => {
+      const { provider } = underTest()
+      const { sandbox } = await aSandbox(provider)
+      const effect = 'echo ran >> effects'
+      const [over, open, running] = [
+        aSpec(effect, { taskId: 'tsk_over' }),
+        aSpec(effect, { taskId: 'tsk_open' }),
+        aSpec('sleep 60', { taskId: 'tsk_over' }),
+      ]
+      for (const spec of [over, open, running]) await sandbox.start(spec)
+      for (const spec of [over, open]) await readToEnd(sandbox, spec.execId)
+      const asked = new Set<string>()
+      const prune = async (olderThanMs: number) =>
+        await provider.prune(olderThanMs, async (tasks) => {
+          for (const task of tasks) asked.add(task)
+          // Other tests' commands stay theirs.
+          return new Set(tasks.filter((task) => task !== 'tsk_over'))
+        })
+      await prune(3_600_000)
+      const kept = (await sandbox.execs()).length
+      await prune(-60_000)
+      // A worker that comes back a long time later.
+      const again = await sandbox.start(open)
+      const left = (await sandbox.execs()).map(({ execId }) => execId).sort()
+      await sandbox.killAll()
+      expect({
+        kept,
+        left,
+        again: again.status,
+        effects: await textOf(sandbox, 'effects'),
+        wasAsked: ['tsk_over', 'tsk_open'].every((task) => asked.has(task)),
+      }).toEqual({
+        kept: 3,
+        left: [open.execId, running.execId].sort(),
+        again: 'exited',
+        effects: 'ran\nran\n',
+        wasAsked: true,
+      })
     })
 
     test('two sandboxes do not see each other', async () => {

@@ -128,22 +128,6 @@ describe.skipIf(!report.ok)(`crashes (${report.detail})`, { timeout: 60_000 }, (
     expect(alive).toEqual([])
   })
 
-  test('records of commands that ended long ago are forgotten, running and recent ones are kept', async () => {
-    const shared = aHost()
-    const own = shared.provider()
-    const { ref, sandbox } = await aSandbox(own)
-    const [ended, running] = [aSpec('true'), aSpec('sleep 60')]
-    await sandbox.start(ended)
-    await sandbox.start(running)
-    await readToEnd(sandbox, ended.execId)
-    const recent = await own.prune(60_000)
-    const old = await own.prune(-60_000)
-    const left = readdirSync(path.join(shared.dir, 'projects', ref.id, 'jobs'))
-    await sandbox.killAll()
-    await shared.close()
-    expect([recent, old, left]).toEqual([0, 1, [running.execId]])
-  })
-
   test('a destroyed sandbox leaves nothing on the disk, even what a command had locked away', async () => {
     const { ref, sandbox } = await aSandbox(provider)
     await run(sandbox, 'mkdir -p locked/inner; touch locked/inner/f; chmod 000 locked/inner locked')
