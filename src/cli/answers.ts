@@ -60,6 +60,15 @@ export interface EnvironmentAnswer {
   readonly toolchains: readonly { readonly name: string; readonly version: string }[]
 }
 
+export interface CriteriaProposalsAnswer {
+  readonly items: readonly {
+    readonly id: string
+    readonly kind: string
+    readonly criterion: { readonly id: string; readonly text: string }
+    readonly reason: string
+  }[]
+}
+
 export interface CriteriaAnswer {
   readonly version: number
   readonly enabled: boolean

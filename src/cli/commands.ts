@@ -2,6 +2,7 @@
 
 import type {
   CriteriaAnswer,
+  CriteriaProposalsAnswer,
   DiffAnswer,
   EnvironmentAnswer,
   MemoryAnswer,
@@ -11,7 +12,16 @@ import type {
 import { ApiError } from './api.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Session } from './session.ts'
-import { showContext, showCost, showCriteria, showDiff, showEnvironment, showFiles, showMemory } from './show.ts'
+import {
+  showContext,
+  showCost,
+  showCriteria,
+  showDiff,
+  showEnvironment,
+  showFiles,
+  showMemory,
+  showProposals,
+} from './show.ts'
 import { UsageError } from './usage-error.ts'
 
 type Run = (session: Session, argument: string) => Promise<number>
@@ -106,8 +116,15 @@ async function context(session: Session): Promise<number> {
 
 async function criteria(session: Session): Promise<number> {
   const found = await session.api.insist<CriteriaAnswer>('GET', `${workspaceOf(session)}/review-criteria`)
-  if (session.options.json) session.writeJson(found)
-  else showCriteria(session.printer, found)
+  const proposals = await session.api.insist<CriteriaProposalsAnswer>(
+    'GET',
+    `${workspaceOf(session)}/review-criteria/proposals`,
+  )
+  if (session.options.json) session.writeJson({ ...found, proposals: proposals.items })
+  else {
+    showCriteria(session.printer, found)
+    showProposals(session.printer, proposals)
+  }
   return EXIT.good
 }
 

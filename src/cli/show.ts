@@ -2,6 +2,7 @@
 
 import type {
   CriteriaAnswer,
+  CriteriaProposalsAnswer,
   DiffAnswer,
   EnvironmentAnswer,
   MemoryAnswer,
@@ -70,6 +71,13 @@ export function showCriteria(printer: Printer, criteria: CriteriaAnswer): void {
   }
   for (const { name, command, enabled = true } of criteria.checks) {
     printer.note(`  check ${oneLine(name)}: ${oneLine(command)}${enabled ? '' : ' (off)'}`, enabled ? undefined : 'dim')
+  }
+}
+
+/** What people's verdicts propose; a person decides on the page or by the API. */
+export function showProposals(printer: Printer, { items }: CriteriaProposalsAnswer): void {
+  for (const { kind, criterion, reason } of items) {
+    printer.note(`  proposed: ${oneLine(kind)} ${oneLine(criterion.id)} · ${oneLine(reason)}`, 'yellow')
   }
 }
 

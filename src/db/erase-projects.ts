@@ -25,14 +25,17 @@ const DUE = `
 const OF_ITS_TASKS = 'task_id IN (SELECT id FROM tasks WHERE project_id = $1)'
 const OF_ITS_CONVERSATIONS = 'conversation_id IN (SELECT id FROM conversations WHERE project_id = $1)'
 
-const BY_PROJECT =
-  'events messages outbox project_contexts project_memories review_criteria restores sandbox_checkpoints sandbox_losses forked_files project_locks'
+/** Tables whose rows go with their project; what else names one is kept, without texts, for figures. */
+export const ERASED_BY_PROJECT: readonly string[] =
+  'events messages outbox project_contexts project_memories review_criteria restores sandbox_checkpoints sandbox_losses forked_files project_locks environments setups declined_proposals'.split(
+    ' ',
+  )
 const BY_TASK = 'notices compactions task_summaries task_memories'
 const BY_CONVERSATION = 'inherited_tasks inherited_messages'
 
 /** What people and models wrote goes; rows that figures are computed from stay without their texts. The name goes last. */
 const ERASURES = [
-  ...BY_PROJECT.split(' ').map((table) => `DELETE FROM ${table} WHERE project_id = $1`),
+  ...ERASED_BY_PROJECT.map((table) => `DELETE FROM ${table} WHERE project_id = $1`),
   ...BY_TASK.split(' ').map((table) => `DELETE FROM ${table} WHERE ${OF_ITS_TASKS}`),
   ...BY_CONVERSATION.split(' ').map((table) => `DELETE FROM ${table} WHERE ${OF_ITS_CONVERSATIONS}`),
   `UPDATE turns SET user_content = '[]', reply_content = CASE WHEN reply_content IS NULL THEN NULL ELSE '[]' END

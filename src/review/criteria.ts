@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { Criteria } from '../shared/review.ts'
 
-const MAX_CRITERIA = 50
+/** Of one project. */
+export const MAX_CRITERIA = 50
 const MAX_CHECKS = 20
 const MAX_COMMAND_CHARS = 2_000
 

@@ -10,6 +10,7 @@ import { addCheckpointRoutes } from './routes/checkpoints.ts'
 import { addContextRoutes } from './routes/context.ts'
 import { addConversationRoutes } from './routes/conversations.ts'
 import { addCredentialRoutes } from './routes/credentials.ts'
+import { addCriteriaProposalRoutes } from './routes/criteria-proposals.ts'
 import { addDocRoutes } from './routes/docs.ts'
 import { addEnvironmentRoutes } from './routes/environment.ts'
 import { addEventRoutes } from './routes/events.ts'
@@ -65,6 +66,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   addContextRoutes(app, deps)
   addMemoryRoutes(app, deps)
   addReviewCriteriaRoutes(app, deps)
+  addCriteriaProposalRoutes(app, deps)
   addEnvironmentRoutes(app, deps)
   addCredentialRoutes(app, deps)
   addFindingRoutes(app, deps)

@@ -420,6 +420,28 @@ export const CriteriaSchema = z
   })
   .openapi('ReviewCriteria')
 
+export const ProposalParams = ProjectParams.extend({ proposalId: IdSchema })
+export const ProposalBody = z.strictObject({ decision: z.enum(['accept', 'decline']) })
+export const ProposalsSchema = z
+  .object({
+    items: z.array(
+      z.object({
+        id: z.string(),
+        kind: z.enum(['reword', 'weaken', 'drop', 'add']),
+        criterion: z
+          .object({ id: z.string(), text: z.string(), severity: z.string(), enabled: z.boolean() })
+          .openapi({ description: 'The criterion as it would be' }),
+        reason: z.string(),
+        findings: z.array(z.string()).openapi({ description: 'Ids of the judged findings that it rests on' }),
+      }),
+    ),
+    nextAfter: z.null(),
+  })
+  .openapi('CriteriaProposals')
+export const ProposalDecisionSchema = z
+  .object({ decision: z.enum(['accept', 'decline']), version: z.number() })
+  .openapi('CriteriaProposalDecision')
+
 export const FindingParams = z.object({ findingId: IdSchema })
 export const FindingBody = z.strictObject({
   verdict: z.enum(['confirm', 'dismiss']),

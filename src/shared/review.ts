@@ -40,6 +40,19 @@ export interface Criteria {
   readonly enabled: boolean
 }
 
+/** A change of a project's criteria that people's verdicts on findings speak for. */
+export interface CriteriaProposal {
+  readonly id: string
+  /** `drop` switches the criterion off. */
+  readonly kind: 'reword' | 'weaken' | 'drop' | 'add'
+  /** The criterion as it would be. */
+  readonly criterion: Criterion
+  /** What speaks for it, for a person. */
+  readonly reason: string
+  /** Ids of the judged findings that it rests on, newest first. */
+  readonly findings: readonly string[]
+}
+
 export interface Finding {
   readonly id: string
   readonly criterionId?: string

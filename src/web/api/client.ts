@@ -9,6 +9,7 @@ import type {
   ChatRequest,
   Checkpoint,
   Conversation,
+  CriteriaProposal,
   Diff,
   FileContent,
   FileTree,
@@ -144,6 +145,13 @@ export const api = {
     request<unknown>(workspace(projectId, 'memory', factId), { method: 'DELETE' }),
   getCriteria: (projectId: string, signal?: AbortSignal) =>
     request<ReviewCriteria>(workspace(projectId, 'review-criteria'), { signal }),
+  listCriteriaProposals: (projectId: string, signal?: AbortSignal) =>
+    request<Page<CriteriaProposal>>(workspace(projectId, 'review-criteria', 'proposals'), { signal }),
+  decideCriteriaProposal: (projectId: string, proposalId: string, decision: 'accept' | 'decline') =>
+    request<{ readonly version: number }>(workspace(projectId, 'review-criteria', 'proposals', proposalId), {
+      method: 'POST',
+      body: { decision },
+    }),
   /** Throws `version_conflict` when somebody saved in between; `version` is the one that was read. */
   saveCriteria: (
     projectId: string,

@@ -231,6 +231,8 @@ export interface ReviewCriteria {
   readonly proposal?: { readonly path: string; readonly text: string; readonly hash: string }
 }
 
+export type { CriteriaProposal } from '../../shared/review.ts'
+
 /** What the page must know of the server it talks to. */
 export interface Instance {
   readonly version: string

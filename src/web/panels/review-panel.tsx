@@ -6,6 +6,7 @@ import { Skeleton } from '../ui/spinner.tsx'
 import { EmptyState, ErrorState } from '../ui/states.tsx'
 import type { PanelProps } from './panel.ts'
 import { CriteriaEditor } from './review/criteria-editor.tsx'
+import { CriteriaProposals } from './review/criteria-proposals.tsx'
 import { RoundsHistory } from './review/rounds-history.tsx'
 
 const VIEWS = [
@@ -74,11 +75,14 @@ function Criteria({ projectId }: PanelProps) {
     )
   }
   return (
-    <CriteriaEditor
-      key={criteria.value.version}
-      projectId={projectId}
-      criteria={criteria.value}
-      onSaved={criteria.reload}
-    />
+    <>
+      <CriteriaProposals projectId={projectId} version={criteria.value.version} onAccepted={criteria.reload} />
+      <CriteriaEditor
+        key={criteria.value.version}
+        projectId={projectId}
+        criteria={criteria.value}
+        onSaved={criteria.reload}
+      />
+    </>
   )
 }

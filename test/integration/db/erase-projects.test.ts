@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { eraseDeletedProjects } from '../../../src/db/erase-projects.ts'
+import { ERASED_BY_PROJECT, eraseDeletedProjects } from '../../../src/db/erase-projects.ts'
 import { closeTask } from '../../../src/db/lifecycle.ts'
 import { createProject, deleteProject } from '../../../src/db/projects.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
@@ -96,4 +96,12 @@ test('what a fork in another project still tells, or a sandbox that is not gone 
   await deletedLongAgo(teller.projectId)
   expect(await eraseDeletedProjects(db, 30)).toBe(2)
   expect(await tablesWith('Ombrophile')).toEqual([])
+})
+
+test('every table that names a project is either erased with it or known to keep figures only', async () => {
+  const { rows } = await db.pool.query<{ name: string }>(
+    "SELECT table_name AS name FROM information_schema.columns WHERE table_schema = 'public' AND column_name = 'project_id'",
+  )
+  const kept = ['budget_waits', 'checkpoints', 'conversations', 'findings', 'sandboxes', 'tasks']
+  expect(rows.map(({ name }) => name).sort()).toEqual([...ERASED_BY_PROJECT, ...kept].sort())
 })

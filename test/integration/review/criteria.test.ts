@@ -294,6 +294,88 @@ describe('a person’s verdict on a finding', () => {
     ])
   })
 
+  describe('what verdicts propose', () => {
+    interface Proposals {
+      readonly items: readonly { readonly id: string; readonly kind: string; readonly criterion: object }[]
+    }
+    const proposals = async () => (await call<Proposals>('GET', `${path()}/proposals`)).body.items
+    const decide = (id: string, decision: string) =>
+      call<{ version: number }>('POST', `${path()}/proposals/${id}`, { decision })
+
+    async function dismissed(count: number): Promise<void> {
+      for (let left = count; left > 0; left--) {
+        const { id, running } = await aFinding()
+        await call('POST', `/api/findings/${id}`, { verdict: 'dismiss' })
+        await server.db.pool.query("UPDATE tasks SET status = 'completed' WHERE id = $1", [running.taskId])
+        await fixCriteria(server.db, running.taskId)
+        await server.db.pool.query('UPDATE projects SET active_task_id = NULL WHERE id = $1', [projectId])
+      }
+    }
+
+    test('holds nothing until a person accepts it; then it is the next version, and the old verdicts are used up', async () => {
+      await dismissed(5)
+      const [first] = await proposals()
+      const before = (await call<Shown>('GET', path())).body.version
+      const accepted = await decide(first?.id ?? '', 'accept')
+      const after = (await call<Shown>('GET', path())).body
+      expect({
+        first,
+        before,
+        accepted: [accepted.status, accepted.body],
+        criterion: after.criteria.find(({ id }) => id === 'correctness'),
+        left: await proposals(),
+        again: (await decide(first?.id ?? '', 'accept')).status,
+      }).toEqual({
+        first: {
+          ...{ id: expect.any(String), kind: 'drop', criterion: { ...DEFAULT_CRITERIA.criteria[0], enabled: false } },
+          ...{ reason: '0 of 5 findings under it were confirmed.', findings: expect.any(Array) },
+        },
+        before: 0,
+        accepted: [200, { decision: 'accept', version: 1 }],
+        criterion: expect.objectContaining({ enabled: false }),
+        left: [],
+        again: 404,
+      })
+    })
+
+    test('declined, it comes back only when the verdicts have doubled', async () => {
+      await dismissed(5)
+      const [first] = await proposals()
+      const declined = await decide(first?.id ?? '', 'decline')
+      const after = await proposals()
+      await dismissed(3)
+      const [second] = await proposals()
+      expect([declined.status, declined.body, after, second?.kind]).toEqual([
+        ...[200, { decision: 'decline', version: 0 }],
+        ...[[], 'drop'],
+      ])
+      expect(second?.id).not.toBe(first?.id)
+    })
+
+    test('verdicts on what a criterion said before it was changed do not count', async () => {
+      await dismissed(5)
+      const [first, ...rest] = UPDATE.criteria
+      const reworded = { ...UPDATE, criteria: [{ ...first, text: 'Other words.' }, ...rest] }
+      await call('PUT', path(), reworded, '0')
+      const none = await proposals()
+      await dismissed(5)
+      expect([none, (await proposals()).map(({ kind }) => kind)]).toEqual([[], ['drop']])
+    })
+
+    test('an unknown proposal, project or decision is refused by name', async () => {
+      const answers = [
+        await decide('prp_nothing', 'accept'),
+        await call<Failure>('GET', '/api/workspace/prj_nothing/review-criteria/proposals'),
+        await call<Failure>('POST', `${path()}/proposals/prp_x`, { decision: 'maybe' }),
+      ]
+      const { error } = (answers[2] as Answer<Failure>).body
+      expect([answers.map(({ status }) => status), Object.keys(error.details ?? {})]).toEqual([
+        [404, 404, 400],
+        ['decision'],
+      ])
+    })
+  })
+
   test.each([
     ['an unknown verdict', { verdict: 'maybe' }, 'verdict'],
     ['no verdict', {}, 'verdict'],
