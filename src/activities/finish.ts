@@ -15,6 +15,7 @@ import { returnWorkspace } from './borrowed-workspace.ts'
 import { noteLeftOut, takeCheckpoint } from './checkpoints.ts'
 import type { ActivityDeps } from './deps.ts'
 import { runActivity } from './run-activity.ts'
+import { skippedEvent } from './skipped-review.ts'
 
 const KEPT_OUTPUT_BYTES = 128 * 1024
 
@@ -34,7 +35,9 @@ export function createFinishActivities(deps: ActivityDeps): Pick<Activities, 'fi
         const stopped = input.kind === 'completed' ? NOTHING_RAN : await stopEverything(deps, task, lease, attempt)
         hitCrashPoint('finish.before_commit')
         const requestedAt = await cancelTimeOf(deps, input, task)
-        const closed = await closeTask(deps.db, lease, endingOf(input, stopped, requestedAt))
+        const skipped = input.kind === 'completed' ? input.skipped : undefined
+        const events = skipped === undefined ? [] : [skippedEvent(lease, task.turn, skipped)]
+        const closed = await closeTask(deps.db, lease, endingOf(input, task, stopped, requestedAt), events)
         hitCrashPoint('finish.committed')
         if (closed) {
           deps.sweepOutbox()
@@ -86,11 +89,19 @@ async function cancelTimeOf(deps: ActivityDeps, input: FinishInput, task: Task):
   }
 }
 
-function endingOf(input: FinishInput, { killed, trouble }: Stopped, requestedAt: Date | undefined): TaskEnding {
+function endingOf(
+  input: FinishInput,
+  task: Task,
+  { killed, trouble }: Stopped,
+  requestedAt: Date | undefined,
+): TaskEnding {
   const told = trouble === null ? {} : { trouble }
   switch (input.kind) {
-    case 'completed':
-      return { kind: 'completed', outcome: input.outcome, review: input.review }
+    case 'completed': {
+      // A person may have judged a finding meanwhile, which only the row knows.
+      const review = input.skipped === undefined ? input.review : { ...task.review, status: 'skipped' as const }
+      return { kind: 'completed', outcome: input.outcome, review }
+    }
     case 'failed':
       return { kind: 'failed', reason: input.reason, ...told }
     case 'cancelled':

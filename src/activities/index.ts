@@ -1,16 +1,16 @@
 import type { Activities } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
 import { createFinishActivities } from './finish.ts'
+import { createPrepareActivities } from './prepare.ts'
 import { createContextActivities } from './project-context.ts'
 import { createReviewActivities } from './review.ts'
-import { createSandboxActivities } from './sandbox.ts'
 import { createSetupActivities } from './set-up.ts'
 import { createTurnActivities } from './turns.ts'
 
 /** All activities over one set of dependencies, as the worker registers them. */
 export function createActivities(deps: ActivityDeps): Activities {
   return {
-    ...createSandboxActivities(deps),
+    ...createPrepareActivities(deps),
     ...createSetupActivities(deps),
     ...createContextActivities(deps),
     ...createTurnActivities(deps),

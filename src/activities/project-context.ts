@@ -4,7 +4,6 @@ import { CONTEXT_FILE, collectProjectContext, contextInputHash } from '../contex
 import { currentContext, pinContext, saveContext } from '../db/contexts.ts'
 import { appendEvents } from '../db/events.ts'
 import { addNotice } from '../db/journal.ts'
-import { acquireLease } from '../db/lifecycle.ts'
 import { projectMemory } from '../db/memory.ts'
 import type { Task } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
@@ -14,23 +13,27 @@ import type { Sandbox } from '../sandbox/types.ts'
 import { newId } from '../shared/ids.ts'
 import type { Activities } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
-import { openSandbox } from './open-sandbox.ts'
 import { runActivity } from './run-activity.ts'
 
-/** Makes the project context when an input changed or somebody asked, else reuses it. */
-export function createContextActivities(
+/**
+ * Makes a task's project context when an input changed or `force`, else reuses it; tells the model of a task that has one
+ * already. Throws `sandbox_*`, `lease_lost`. Safe to repeat.
+ */
+export async function prepareContext(
   deps: ActivityDeps,
-): Pick<Activities, 'prepareProjectContext' | 'refreshContext'> {
+  at: { readonly task: Task; readonly lease: Lease; readonly sandbox: Sandbox; readonly force: boolean },
+): Promise<void> {
+  const { task, lease, sandbox, force } = at
+  const { projectId, conversationId, taskId } = lease
+  await writeMemoryFile(deps, sandbox, projectId)
+  const scope = { projectId, conversationId, taskId }
+  const made = await makeContext(deps, sandbox, { projectId, scope, force, key: `${taskId}:${task.lease}` })
+  await useContext(deps, task, lease, made)
+}
+
+/** Makes the context of a project that has no task. */
+export function createContextActivities(deps: ActivityDeps): Pick<Activities, 'refreshContext'> {
   return {
-    prepareProjectContext: runActivity(async ({ taskId, projectId, force }, run) => {
-      const { activity, attempt } = run
-      const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase: 'context' })
-      const sandbox = await openSandbox(deps, lease, run.onProgress)
-      const scope = { projectId, conversationId: task.conversationId, taskId }
-      await writeMemoryFile(deps, sandbox, projectId)
-      const made = await makeContext(deps, sandbox, { projectId, scope, force, key: `${taskId}:${task.lease}` })
-      await useContext(deps, task, lease, made)
-    }),
     refreshContext: runActivity(async ({ projectId }) => {
       const sandbox = await deps.workspaces.open(projectId)
       const scope = { projectId, conversationId: null, taskId: null }
@@ -83,11 +86,11 @@ async function makeContext(
 }
 
 /**
- * The first context of a task becomes part of its static prefix. A later one never changes that prefix, which would
+ * The context that a task has at its first turn becomes part of its static prefix. A later one never changes that prefix, which would
  * empty the model's cache: it is told to the model at its next turn and is the prefix of the next task.
  */
 async function useContext(deps: ActivityDeps, task: Task, lease: Lease, made: Made): Promise<void> {
-  if (task.contextHash === null) {
+  if (task.turn === 0) {
     await pinContext(deps.db, lease, made.hash, [made.event])
     return
   }

@@ -32,7 +32,6 @@ import type { BudgetNeed } from '../shared/budget.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { evidenceOf } from '../shared/evidence.ts'
 import { newId } from '../shared/ids.ts'
-import { isWork } from '../shared/left-out.ts'
 import type { CheckResult, Finding, ReviewState, TreeEvidence } from '../shared/review.ts'
 import type { Activities, RoundInput } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
@@ -41,6 +40,8 @@ import { openSandbox } from './open-sandbox.ts'
 import { rollBack } from './roll-back.ts'
 import { type CheckedRound, runRoundChecks } from './round-checks.ts'
 import { type ActivityRun, runActivity } from './run-activity.ts'
+import { skippedEvent } from './skipped-review.ts'
+import { changesOf } from './task-changes.ts'
 import { withRetryNotice } from './turns.ts'
 
 const MAX_REVIEWER_TURNS = 10
@@ -51,25 +52,13 @@ export function createReviewActivities(
   deps: ActivityDeps,
 ): Pick<Activities, 'captureChanges' | 'runChecks' | 'reviewChanges' | 'skipReview'> {
   return {
-    // Every slice ends with a checkpoint and a look at what checkpoints leave out, so what changed is known already.
-    captureChanges: runActivity(async ({ taskId }) => {
-      const { startTree, latestTree, diffStat, leftOut } = await getTask(deps.db, taskId)
-      const treeHash = latestTree ?? startTree ?? ''
-      return { changed: treeHash !== startTree || isWork(leftOut), treeHash, stat: diffStat }
-    }),
+    captureChanges: runActivity(async ({ taskId }) => changesOf(await getTask(deps.db, taskId))),
     runChecks: runActivity((input, run) => checkRound(deps, input, run)),
     reviewChanges: runActivity((input, run) => reviewRound(deps, input, run)),
     skipReview: runActivity(async ({ taskId, projectId, reason }, { activity, attempt }) => {
       const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase: 'finishing' })
       const review: ReviewState = { ...task.review, status: 'skipped' }
-      await saveReviewState(deps.db, lease, review, [
-        {
-          type: 'review.skipped',
-          key: `review.skipped:${taskId}:${task.turn}`,
-          scope: scopeOf(lease),
-          payload: { reason },
-        },
-      ])
+      await saveReviewState(deps.db, lease, review, [skippedEvent(lease, task.turn, reason)])
       return review
     }),
   }

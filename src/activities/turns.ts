@@ -14,6 +14,7 @@ import { openCoderLane } from './open-lane.ts'
 import { keepingAlive, openSandbox } from './open-sandbox.ts'
 import { type ActivityRun, runActivity } from './run-activity.ts'
 import { setUp } from './set-up.ts'
+import { changesOf } from './task-changes.ts'
 
 const HOUR_MS = 3_600_000
 /** For workflows that were started before they said how long. */
@@ -72,9 +73,11 @@ async function runSlice(
   const status = await keepingAlive(sandbox, () => withRetryNotice(deps, lease, run, turns))
   if (status !== 'continue') await noteLeftOut(deps, { task: await getTask(deps.db, taskId), lease, sandbox })
   const turn = lane.turns.at(-1)?.turn ?? 0
-  const { usage } = await getTask(deps.db, taskId)
+  const after = await getTask(deps.db, taskId)
   const need = status === 'needs_budget' ? lane.budget.refused : null
-  return { status: statusOf(status), turn, usage, ...(need ? { need } : {}) }
+  const answer = { status: statusOf(status), turn, usage: after.usage }
+  if (answer.status === 'idle') return { ...answer, changes: changesOf(after) }
+  return { ...answer, ...(need ? { need } : {}) }
 }
 
 function statusOf(status: LaneStatus): TurnsResult['status'] {

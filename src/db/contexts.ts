@@ -62,7 +62,10 @@ export async function saveContext(
 /** Notes which context a task's static prefix holds; it stays the same for the whole task. `events` go along. */
 export async function pinContext(db: Db, lease: Lease, hash: string, events: readonly NewEvent[]): Promise<void> {
   await withLease(db, lease, async (tx) => {
-    await tx.query('UPDATE tasks SET context_hash = coalesce(context_hash, $2) WHERE id = $1', [lease.taskId, hash])
+    await tx.query(
+      'UPDATE tasks SET context_hash = CASE WHEN turn = 0 THEN $2 ELSE coalesce(context_hash, $2) END WHERE id = $1',
+      [lease.taskId, hash],
+    )
     tx.emit(...events)
   })
 }

@@ -156,15 +156,21 @@ function takesMore(ending: TaskEnding): boolean {
 /**
  * Closes a task, unless its agent could go on with a message that still waits to be claimed: then nothing changes and the
  * answer is false. A task that ends for another reason leaves its unclaimed messages to a successor. Posting a message takes the same lock, so each message either makes this
- * answer false or starts the next task. Safe to repeat: a closed task answers true.
+ * answer false or starts the next task. `events` go before those of the end. Safe to repeat: a closed task answers true.
  */
-export async function closeTask(db: Db, lease: Lease, ending: TaskEnding): Promise<boolean> {
+export async function closeTask(
+  db: Db,
+  lease: Lease,
+  ending: TaskEnding,
+  events: readonly NewEvent[] = [],
+): Promise<boolean> {
   return await withLease(db, lease, async (tx) => {
     const [row] = await tx.query<TaskRow>('SELECT * FROM tasks WHERE id = $1', [lease.taskId])
     if (!row) throw new AppError('not_found', 'There is no such task.')
     if (isOver(row.status)) return true
     if (takesMore(ending) && (await countUnclaimed(tx, lease.taskId)) > 0) return false
     const asked = ending.kind === 'cancelled' ? await noteCancel(tx, row, ending) : row
+    tx.emit(...events)
     await close(tx, toTask(asked), ending)
     return true
   })

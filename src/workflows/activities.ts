@@ -13,6 +13,12 @@ export interface Prepared {
   readonly isSetupDue: boolean
 }
 
+export interface ChangesResult {
+  readonly changed: boolean
+  readonly treeHash: string
+  readonly stat: DiffStat
+}
+
 export interface TurnsInput extends TaskRef {
   readonly phase: 'working' | 'fixing'
 }
@@ -25,6 +31,8 @@ export interface TurnsResult {
   readonly status: 'continue' | 'idle' | 'needs_budget' | 'stuck' | 'refused'
   readonly turn: number
   readonly usage: Usage
+  /** With `idle`: the task's changes so far. Workers of the version before do not say. */
+  readonly changes?: ChangesResult
   /** With `needs_budget`: the model call that was not made. */
   readonly need?: BudgetNeed
 }
@@ -42,12 +50,6 @@ export interface BudgetWait {
   readonly isReached: boolean
   /** How much longer the task may wait. */
   readonly waitMs: number
-}
-
-export interface ChangesResult {
-  readonly changed: boolean
-  readonly treeHash: string
-  readonly stat: DiffStat
 }
 
 export interface RoundInput extends TaskRef {
@@ -72,15 +74,28 @@ export interface ReviewResult {
   readonly need?: BudgetNeed
 }
 
+export type SkipReason = 'no_changes' | 'disabled'
+
 export type FinishInput = TaskRef &
   (
-    | { readonly kind: 'completed'; readonly outcome: Outcome; readonly review: ReviewState }
+    | {
+        readonly kind: 'completed'
+        readonly outcome: Outcome
+        readonly review: ReviewState
+        /** Why there was no review: to be noted together with the end. */
+        readonly skipped?: SkipReason
+      }
     | { readonly kind: 'failed'; readonly reason: TaskReason }
     /** Who ended it and why, when it was told to the workflow itself rather than to the server. */
     | { readonly kind: 'cancelled'; readonly by?: string; readonly reason?: string }
   )
 
 export interface Activities {
+  /**
+   * All that comes before the first turn: `prepareSandbox` and, unless a set-up comes first,
+   * `prepareProjectContext`.
+   */
+  prepareTask(input: TaskRef & { readonly force: boolean }): Promise<Prepared>
   /**
    * Makes or opens the project's sandbox, fills it from the project's source, takes the first checkpoint. Workers of the
    * version before answer nothing.
@@ -101,7 +116,7 @@ export interface Activities {
   /** Has the reviewer judge the tree and derives the verdict. */
   reviewChanges(input: RoundInput): Promise<ReviewResult>
   /** Notes that the review is skipped and why. */
-  skipReview(input: TaskRef & { readonly reason: 'no_changes' | 'disabled' }): Promise<ReviewState>
+  skipReview(input: TaskRef & { readonly reason: SkipReason }): Promise<ReviewState>
   /** Shows that the task waits for a person to raise its budget, unless that has happened already. */
   awaitBudget(input: AwaitBudgetInput): Promise<BudgetWait>
   /** Ends what still runs and closes the task; false when a message still waits, so that the agent must go on. */

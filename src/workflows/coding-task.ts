@@ -20,7 +20,7 @@ import {
 } from '@temporalio/workflow'
 import type { BudgetNeed } from '../shared/budget.ts'
 import type { CancelTaskSignal, CodingTaskInput, Outcome, Phase, TaskReason } from '../shared/task.ts'
-import type { BudgetWait, ReviewResult, RoundInput, TurnsResult } from './activities.ts'
+import type { BudgetWait, ChangesResult, ReviewResult, RoundInput, SkipReason, TurnsResult } from './activities.ts'
 import { cancelTask, regenerateProjectContext, reviewState, taskState, wake } from './messages.ts'
 import {
   awaitBudget,
@@ -28,6 +28,7 @@ import {
   finishTask,
   prepareProjectContext,
   prepareSandbox,
+  prepareTask,
   reviewChanges,
   runChecks,
   runTurns,
@@ -47,8 +48,12 @@ export async function codingTask(input: CodingTaskInput): Promise<void> {
     ref: { taskId: input.taskId, projectId: input.projectId },
     state: initialState(input, workflowInfo().startTime.getTime()),
     scope: new CancellationScope(),
+    // Asked once, so that a run keeps to the way it began with.
+    hasFewSteps: patched('few-steps'),
     contextScope: undefined,
     cancel: undefined,
+    skipped: undefined,
+    changes: undefined,
   }
   listen(task)
   try {
@@ -66,9 +71,15 @@ interface Task {
   readonly state: WorkflowState
   /** Everything that `cancelTask` and native cancellation end. */
   readonly scope: CancellationScope
+  /** Whether preparation is one activity and what needs none of its own goes along with others. */
+  readonly hasFewSteps: boolean
   /** A context generation under way, which a further request restarts. */
   contextScope: CancellationScope | undefined
   cancel: CancelTaskSignal | undefined
+  /** Why this run's last look at the changes led to no review. */
+  skipped: SkipReason | undefined
+  /** What the last slice said of the changes. */
+  changes: ChangesResult | undefined
 }
 
 function listen(task: Task): void {
@@ -89,19 +100,15 @@ function listen(task: Task): void {
 }
 
 async function work(task: Task): Promise<void> {
-  if (!task.input.carried) {
-    enter(task, 'preparing')
-    const prepared = await prepareSandbox.executeWithOptions({ summary: 'Prepare the sandbox' }, [task.ref])
-    if (prepared?.isSetupDue && patched('set-up')) {
-      enter(task, 'setup')
-      await setUpProject.executeWithOptions({ summary: 'Set up the project' }, [task.ref])
-    }
-    await prepareContext(task, task.input.forceRegenerateContext)
-  }
+  if (!task.input.carried) await prepare(task)
   for (;;) {
     const outcome = await workOnce(task)
     enter(task, 'finishing')
-    const completed = { ...task.ref, kind: 'completed', outcome, review: task.state.review } as const
+    const completed = {
+      ...task.ref,
+      ...({ kind: 'completed', outcome, review: task.state.review } as const),
+      ...(task.skipped === undefined ? {} : { skipped: task.skipped }),
+    }
     const summary = `Finish: ${outcome}`
     const closed = await CancellationScope.nonCancellable(() => finishTask.executeWithOptions({ summary }, [completed]))
     if (closed) return
@@ -110,8 +117,33 @@ async function work(task: Task): Promise<void> {
   }
 }
 
+/** Everything before the first turn. */
+async function prepare(task: Task): Promise<void> {
+  enter(task, 'preparing')
+  let force = task.input.forceRegenerateContext
+  if (task.hasFewSteps) {
+    const { isSetupDue } = await makingContext(task, force, (forced) => {
+      force = forced
+      const summary = 'Prepare the sandbox and the context'
+      return prepareTask.executeWithOptions({ summary }, [{ ...task.ref, force: forced }])
+    })
+    if (!isSetupDue) return
+    await setUp(task)
+  } else {
+    const prepared = await prepareSandbox.executeWithOptions({ summary: 'Prepare the sandbox' }, [task.ref])
+    if (prepared?.isSetupDue && patched('set-up')) await setUp(task)
+  }
+  await prepareContext(task, force)
+}
+
+async function setUp(task: Task): Promise<void> {
+  enter(task, 'setup')
+  await setUpProject.executeWithOptions({ summary: 'Set up the project' }, [task.ref])
+}
+
 /** Works until the agent is idle and its changes are judged. */
 async function workOnce(task: Task): Promise<Outcome> {
+  task.skipped = undefined
   // A run that was continued as new while the agent mended goes on mending.
   const early = await runUntilIdle(task, task.state.phase === 'fixing' ? 'fixing' : 'working')
   return early ?? (await reviewUntilSettled(task))
@@ -145,6 +177,7 @@ async function runSlice(task: Task, phase: 'working' | 'fixing'): Promise<TurnsR
   const result = await runTurns.executeWithOptions({ summary }, [{ ...task.ref, phase }])
   task.state.turn = result.turn
   task.state.usage = result.usage
+  task.changes = result.changes
   return result
 }
 
@@ -164,10 +197,16 @@ async function waitForBudget(
   return await condition(() => state.wakes > wakesBefore, wait?.waitMs ?? `${input.budgetWaitHours}h`)
 }
 
+/** What the last slice said, or a look of its own where it said nothing. */
+async function changesOf(task: Task): Promise<ChangesResult> {
+  if (task.hasFewSteps && task.changes !== undefined) return task.changes
+  return await captureChanges.executeWithOptions({ summary: 'Capture the changes' }, [task.ref])
+}
+
 async function reviewUntilSettled(task: Task): Promise<Outcome> {
   const { state, input } = task
   for (;;) {
-    const changes = await captureChanges.executeWithOptions({ summary: 'Capture the changes' }, [task.ref])
+    const changes = await changesOf(task)
     if (!changes.changed) return await skip(task, 'no_changes')
     if (!input.reviewEnabled) return await skip(task, 'disabled')
     const settled = settledOutcome(state)
@@ -181,11 +220,17 @@ async function reviewUntilSettled(task: Task): Promise<Outcome> {
   }
 }
 
-async function skip(task: Task, reason: 'no_changes' | 'disabled'): Promise<Outcome> {
+async function skip(task: Task, reason: SkipReason): Promise<Outcome> {
+  const outcome = reason === 'no_changes' ? 'no_changes' : 'unreviewed'
+  if (task.hasFewSteps) {
+    task.skipped = reason
+    task.state.review = { ...task.state.review, status: 'skipped' }
+    return outcome
+  }
   task.state.review = await skipReview.executeWithOptions({ summary: `Skip the review: ${reason}` }, [
     { ...task.ref, reason },
   ])
-  return reason === 'no_changes' ? 'no_changes' : 'unreviewed'
+  return outcome
 }
 
 /** One round on one tree. Null: something is to be mended and there is a fix round left. */
@@ -239,17 +284,23 @@ function settledOutcome(state: WorkflowState): Outcome | null {
   }
 }
 
-/** Makes the context; a request that comes meanwhile restarts it, since its inputs may have changed. */
 async function prepareContext(task: Task, force: boolean): Promise<void> {
   enter(task, 'context')
+  await makingContext(task, force, (forced) => {
+    const summary = forced ? 'Make the project context anew' : 'Prepare the project context'
+    return prepareProjectContext.executeWithOptions({ summary }, [{ ...task.ref, force: forced }])
+  })
+}
+
+/** Runs what makes the context; a request that comes meanwhile restarts it, since its inputs may have changed. */
+async function makingContext<T>(task: Task, force: boolean, make: (force: boolean) => Promise<T>): Promise<T> {
   for (let forced = force || task.state.regenerateRequested; ; forced = true) {
     task.state.regenerateRequested = false
     const scope = new CancellationScope()
     task.contextScope = scope
     try {
-      const summary = forced ? 'Make the project context anew' : 'Prepare the project context'
-      await scope.run(() => prepareProjectContext.executeWithOptions({ summary }, [{ ...task.ref, force: forced }]))
-      if (!task.state.regenerateRequested) return
+      const made = await scope.run(() => make(forced))
+      if (!task.state.regenerateRequested) return made
     } catch (error) {
       // As in finishEarly, the error may be the time-out of a worker that died meanwhile.
       const restarted = scope.consideredCancelled && task.state.regenerateRequested && !task.scope.consideredCancelled

@@ -18,7 +18,7 @@ const sandbox = proxyActivities<Activities>({ ...shared, startToCloseTimeout: '1
 const turns = proxyActivities<Activities>({ ...shared, startToCloseTimeout: '60m' })
 const records = proxyActivities<Activities>({ ...shared, startToCloseTimeout: '2m' })
 
-export const { prepareSandbox, prepareProjectContext, refreshContext } = sandbox
+export const { prepareTask, prepareSandbox, prepareProjectContext, refreshContext } = sandbox
 /** A slice may hold a command of ten minutes and a model call of ten more. */
 export const { runTurns, runChecks, reviewChanges } = turns
 /** A set-up has 15 minutes for its commands and may wait for another one. */

@@ -43,6 +43,7 @@ export function aReview(overrides: Partial<ReviewState> = {}): ReviewState {
 
 /** Everything goes well at the first try. */
 const DEFAULTS: Required<Behaviours> = {
+  prepareTask: () => ({ isSetupDue: false }),
   prepareSandbox: () => undefined,
   setUpProject: () => undefined,
   setUpAlone: () => undefined,

@@ -14,7 +14,9 @@ const PROJECT = defineSearchAttributeKey('KeelsonProject', SearchAttributeType.K
 const IDENTITY = 'keelson-test'
 
 const NAMES: readonly ActivityName[] = [
+  'prepareTask',
   'prepareSandbox',
+  'setUpProject',
   'prepareProjectContext',
   'runTurns',
   'captureChanges',

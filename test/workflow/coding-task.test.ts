@@ -66,7 +66,7 @@ function endings({ fake }: TaskRun): unknown[] {
   })
 }
 
-const PREPARED = ['prepareSandbox', 'prepareProjectContext']
+const PREPARED = ['prepareTask']
 const ROUND = ['captureChanges', 'runChecks', 'reviewChanges']
 
 describe('a task goes through its phases', () => {
@@ -133,16 +133,14 @@ describe('a task goes through its phases', () => {
 
   test('no changes: the review is skipped and says so', async () => {
     const played = await play('conversation_only')
-    expect(steps(played)).toEqual([...PREPARED, 'runTurns', 'captureChanges', 'skipReview', 'finishTask'])
-    expect(endings(played)).toEqual([{ kind: 'completed', outcome: 'no_changes' }])
-    expect(played.fake.of('skipReview')[0]?.input).toMatchObject({ reason: 'no_changes' })
+    expect(steps(played)).toEqual([...PREPARED, 'runTurns', 'captureChanges', 'finishTask'])
+    expect(endings(played)).toEqual([{ kind: 'completed', outcome: 'no_changes', skipped: 'no_changes' }])
   })
 
   test('review switched off: a change ends unreviewed', async () => {
     const played = await play('review_disabled')
-    expect(steps(played)).toEqual([...PREPARED, 'runTurns', 'captureChanges', 'skipReview', 'finishTask'])
-    expect(endings(played)).toEqual([{ kind: 'completed', outcome: 'unreviewed' }])
-    expect(played.fake.of('skipReview')[0]?.input).toMatchObject({ reason: 'disabled' })
+    expect(steps(played)).toEqual([...PREPARED, 'runTurns', 'captureChanges', 'finishTask'])
+    expect(endings(played)).toEqual([{ kind: 'completed', outcome: 'unreviewed', skipped: 'disabled' }])
   })
 
   test.each(['inconclusive', 'approved_with_notes'] as const)(
@@ -183,7 +181,61 @@ describe('a task goes through its phases', () => {
 
   test('a person may ask for a new context from the start', async () => {
     const played = await run({}, { forceRegenerateContext: true })
+    expect(played.fake.of('prepareTask').map(({ input }) => input)).toMatchObject([{ force: true }])
+  })
+
+  test('a set-up that is due comes between the sandbox and the context', async () => {
+    const played = await run({ prepareTask: () => ({ isSetupDue: true }) }, { forceRegenerateContext: true })
+    expect(steps(played)).toEqual([
+      ...['prepareTask', 'setUpProject', 'prepareProjectContext', 'runTurns'],
+      ...ROUND,
+      'finishTask',
+    ])
     expect(played.fake.of('prepareProjectContext').map(({ input }) => input)).toMatchObject([{ force: true }])
+  })
+})
+
+describe('a task costs few activities', () => {
+  /** What a worker of today answers. */
+  const idle = (changed: boolean): Behaviours => ({
+    runTurns: (_, nth) => ({
+      ...turns('idle', nth),
+      changes: { changed, treeHash: `tree_${nth}`, stat: { files: 1, added: 1, removed: 0 } },
+    }),
+  })
+
+  test('three without changes', async () => {
+    const played = await run(idle(false))
+    expect(steps(played)).toEqual(['prepareTask', 'runTurns', 'finishTask'])
+    expect(endings(played)).toEqual([{ kind: 'completed', outcome: 'no_changes', skipped: 'no_changes' }])
+  })
+
+  test('five with one review, which judges the tree that the last slice left', async () => {
+    const played = await run(idle(true))
+    expect(steps(played)).toEqual(['prepareTask', 'runTurns', 'runChecks', 'reviewChanges', 'finishTask'])
+    expect(played.fake.of('reviewChanges')[0]?.input).toMatchObject({ round: 1, treeHash: 'tree_1' })
+    expect(endings(played)).toEqual([{ kind: 'completed', outcome: 'approved' }])
+  })
+
+  test('three more for each fix', async () => {
+    const played = await run({ ...shapeOf('one_fix_round').behaviours, ...idle(true) })
+    expect(steps(played)).toEqual([
+      ...['prepareTask', 'runTurns', 'runChecks', 'reviewChanges'],
+      ...['runTurns', 'runChecks', 'reviewChanges', 'finishTask'],
+    ])
+  })
+
+  test('a skip that is followed by more work says nothing of a skip at the end', async () => {
+    const played = await run({
+      ...idle(true),
+      runTurns: (_, nth) => (nth === 1 ? turns('idle', 1) : turns('stuck', 2)),
+      captureChanges: () => ({ changed: false, treeHash: 'tree_0', stat: { files: 0, added: 0, removed: 0 } }),
+      finishTask: (_, nth) => nth > 1,
+    })
+    expect(endings(played)).toEqual([
+      { kind: 'completed', outcome: 'no_changes', skipped: 'no_changes' },
+      { kind: 'completed', outcome: 'stuck' },
+    ])
   })
 })
 
@@ -298,8 +350,12 @@ describe('a budget that is reached', () => {
 
 describe('cancelling', () => {
   const PLACES: readonly [Phase, ActivityName, Behaviours][] = [
-    ['preparing', 'prepareSandbox', { prepareSandbox: untilCancelled }],
-    ['context', 'prepareProjectContext', { prepareProjectContext: untilCancelled }],
+    ['preparing', 'prepareTask', { prepareTask: untilCancelled }],
+    [
+      'context',
+      'prepareProjectContext',
+      { prepareTask: () => ({ isSetupDue: true }), prepareProjectContext: untilCancelled },
+    ],
     ['working', 'runTurns', { runTurns: untilCancelled }],
     ['working', 'captureChanges', { captureChanges: untilCancelled }],
     ['checking', 'runChecks', { runChecks: untilCancelled }],
@@ -408,15 +464,14 @@ describe('cancelling', () => {
 
 describe('making the context anew', () => {
   const forces = ({ fake }: TaskRun) =>
-    fake.of('prepareProjectContext').map(({ input, wasCancelled }) => {
-      return { force: (input as { force: boolean }).force, wasCancelled }
-    })
+    fake.calls
+      .filter(({ name }) => name === 'prepareTask' || name === 'prepareProjectContext')
+      .map(({ input, wasCancelled }) => ({ force: (input as { force: boolean }).force, wasCancelled }))
 
   test('is done at the next turn boundary, several requests as one, and a generation under way is restarted', async () => {
     const played = await play('regenerated')
     expect(steps(played)).toEqual([
-      'prepareSandbox',
-      'prepareProjectContext x2',
+      'prepareTask x2',
       'runTurns',
       'prepareProjectContext',
       'runTurns',
@@ -430,18 +485,22 @@ describe('making the context anew', () => {
     ])
   })
 
-  test('asked for before the first context is made makes that one anew', async () => {
+  test('asked for while a set-up comes first makes the first one anew', async () => {
     let isAsked = false
     const started = await worker.start({
-      prepareSandbox: async () => {
+      prepareTask: () => ({ isSetupDue: true }),
+      setUpProject: async () => {
         await waitFor(() => isAsked, 'somebody asked')
       },
     })
-    await started.fake.reached('prepareSandbox')
+    await started.fake.reached('setUpProject')
     await started.handle.signal(regenerateProjectContext, { by: 'user' })
     isAsked = true
     await started.handle.result()
-    expect(forces(started)).toEqual([{ force: true, wasCancelled: false }])
+    expect(forces(started)).toEqual([
+      { force: false, wasCancelled: false },
+      { force: true, wasCancelled: false },
+    ])
   })
 
   test('asked for while the task waits for a budget is done before it goes on', async () => {
@@ -450,7 +509,7 @@ describe('making the context anew', () => {
     await started.handle.signal(regenerateProjectContext, { by: 'user' })
     await started.handle.signal(wake)
     await started.handle.result()
-    expect(steps(started).slice(2)).toEqual([
+    expect(steps(started).slice(1)).toEqual([
       ...['runTurns', 'awaitBudget', 'prepareProjectContext', 'runTurns'],
       ...ROUND,
       'finishTask',
@@ -563,8 +622,8 @@ describe('queries', () => {
   })
 
   test('answer before the first activity has ended', async () => {
-    const started = await worker.start({ prepareSandbox: untilCancelled })
-    await started.fake.reached('prepareSandbox')
+    const started = await worker.start({ prepareTask: untilCancelled })
+    await started.fake.reached('prepareTask')
     expect(await started.handle.query(reviewState)).toEqual(aReview())
     await started.handle.cancel()
     await started.handle.result()
@@ -616,8 +675,7 @@ describe('what Temporal’s Web UI shows', () => {
   test('a summary for every activity', async () => {
     const played = await play('one_fix_round')
     expect(summariesOf(await played.handle.fetchHistory())).toEqual([
-      { activity: 'prepareSandbox', summary: 'Prepare the sandbox' },
-      { activity: 'prepareProjectContext', summary: 'Prepare the project context' },
+      { activity: 'prepareTask', summary: 'Prepare the sandbox and the context' },
       { activity: 'runTurns', summary: 'Turns from 1' },
       { activity: 'captureChanges', summary: 'Capture the changes' },
       { activity: 'runChecks', summary: 'Round 1: run the checks' },

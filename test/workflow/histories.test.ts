@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { workflowBundle } from '../support/workflow-bundle.ts'
@@ -14,7 +15,7 @@ interface JsonHistory {
 
 const isRecording = process.env['RECORD_HISTORIES'] === '1'
 if (isRecording) await recordHistories()
-const files = (await readdir(HISTORIES)).filter((name) => name.endsWith('.json')).sort()
+const files = (await readdir(HISTORIES, { recursive: true })).filter((name) => name.endsWith('.json')).sort()
 
 let bundle: { readonly codePath: string }
 beforeAll(async () => {
@@ -41,12 +42,12 @@ describe('the workflow code of today replays what an earlier one recorded', () =
   })
 
   test('there is a history of every shape', () => {
-    const recorded = new Set(files.map((file) => file.replace(/(-\d+)?\.json$/, '')))
+    const recorded = new Set(files.map((file) => basename(file).replace(/(-\d+)?\.json$/, '')))
     expect(SHAPE_NAMES.filter((name) => !recorded.has(name))).toEqual([])
   })
 
   test('a task that was continued as new has one of each run', () => {
-    expect(files.filter((file) => file.startsWith('continued_as_new')).length).toBeGreaterThan(1)
+    expect(files.filter((file) => basename(file).startsWith('continued_as_new')).length).toBeGreaterThan(1)
   })
 
   test('none of them tells anything of the machine that recorded it', async () => {
@@ -61,7 +62,7 @@ describe('the workflow code of today replays what an earlier one recorded', () =
 
 describe('a replay notices', () => {
   test('another activity in the place of the recorded one', async () => {
-    const history = await read('plain.json')
+    const history = await read('separate/plain.json')
     const scheduled = history.events.find(
       (event) => event.activityTaskScheduledEventAttributes?.activityType.name === 'captureChanges',
     )?.activityTaskScheduledEventAttributes
@@ -71,7 +72,7 @@ describe('a replay notices', () => {
   })
 
   test('a step that is missing', async () => {
-    const history = await read('plain.json')
+    const history = await read('separate/plain.json')
     const at = history.events.findIndex((event) => event.eventType.endsWith('UPSERT_WORKFLOW_SEARCH_ATTRIBUTES'))
     expect(at).toBeGreaterThan(0)
     const shortened = history.events.toSpliced(at, 1)

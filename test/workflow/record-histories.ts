@@ -1,6 +1,6 @@
 /**
  * Records a history of every shape of task into `histories/`, for later versions of the workflow to replay. Run it when
- * the workflow was changed behind `patched()`, and keep the histories that are there under their old names:
+ * the workflow was changed behind `patched()`, after the histories that are there were moved into a folder of their own:
  *
  *   RECORD_HISTORIES=1 npm test -- --project workflow test/workflow/histories.test.ts
  */

@@ -106,7 +106,7 @@ export const SHAPES = {
 
   regenerated: {
     behaviours: {
-      prepareProjectContext: (_, nth) => (nth === 1 ? untilCancelled() : undefined),
+      prepareTask: (_, nth) => (nth === 1 ? untilCancelled() : { isSetupDue: false }),
       async runTurns(_, nth) {
         if (nth > 1) return turns('idle', 2)
         await once(() => regenerated.has('at a boundary'))
@@ -115,7 +115,7 @@ export const SHAPES = {
     },
     async drive({ fake, handle }) {
       regenerated.clear()
-      await fake.reached('prepareProjectContext')
+      await fake.reached('prepareTask')
       await handle.signal(regenerateProjectContext, { by: 'user' })
       await fake.reached('runTurns')
       await handle.signal(regenerateProjectContext, { by: 'user' })
@@ -158,6 +158,25 @@ export const SHAPES = {
   budget_timed_out: {
     input: { budgetWaitHours: 0.000_1 },
     behaviours: { runTurns: (_, nth) => turns('needs_budget', nth) },
+  },
+
+  set_up: {
+    behaviours: {
+      prepareTask: () => ({ isSetupDue: true }),
+    },
+  },
+
+  review_waits: {
+    behaviours: {
+      reviewChanges: ({ round, treeHash }, nth) => ({
+        verdict: nth === 1 ? 'inconclusive' : 'approved',
+        review: judged(round, nth === 1 ? 'reviewing' : 'approved', { treeHash }),
+        turn: 3,
+        usage: NO_USAGE,
+        ...(nth === 1 ? { need: { usd: 1, turns: 1 } } : {}),
+      }),
+      awaitBudget: () => ({ isReached: false, waitMs: 0 }),
+    },
   },
 
   message_while_finishing: {

@@ -6,7 +6,7 @@ import { DefaultLogger } from '@temporalio/worker'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ActivityDeps } from '../../../src/activities/deps.ts'
 import { createFinishActivities } from '../../../src/activities/finish.ts'
-import { createSandboxActivities } from '../../../src/activities/sandbox.ts'
+import { createPrepareActivities } from '../../../src/activities/prepare.ts'
 import { createTurnActivities } from '../../../src/activities/turns.ts'
 import { readEvents } from '../../../src/db/events.ts'
 import { getTask } from '../../../src/db/tasks.ts'
@@ -46,7 +46,7 @@ function activitiesOf({ server, provider, deps }: AgentHost) {
     cancelTime: () => Promise.resolve(null),
     sweepOutbox: () => undefined,
   }
-  return { ...createSandboxActivities(own), ...createTurnActivities(own), ...createFinishActivities(own) }
+  return { ...createPrepareActivities(own), ...createTurnActivities(own), ...createFinishActivities(own) }
 }
 
 /** Runs a task to its end and says how it went. */

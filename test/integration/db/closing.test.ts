@@ -51,6 +51,33 @@ async function messagesOf(projectId: string, role = 'user'): Promise<MessageRow[
   return rows
 }
 
+describe('what is noted with the end', () => {
+  const skipped = ({ projectId, conversationId, taskId }: RunningTask['lease']) => ({
+    type: 'review.skipped' as const,
+    key: `review.skipped:${taskId}:1`,
+    scope: { projectId, conversationId, taskId },
+    payload: { reason: 'no_changes' as const },
+  })
+
+  test('stands before it, once, and not at all when a message keeps the task open', async () => {
+    const task = await aRunningTask(db)
+    await answer(task)
+    await post(db, { projectId: task.projectId, text: 'and this' })
+    const isClosed = await closeTask(db, task.lease, await completed(task), [skipped(task.lease)])
+    const before = (await framesOfTask(task)).map(({ type }) => type)
+    await answer(task)
+    for (let times = 0; times < 2; times++) {
+      await closeTask(db, task.lease, await completed(task), [skipped(task.lease)])
+    }
+    const types = (await framesOfTask(task)).map(({ type }) => type)
+    expect({ isClosed, skips: before.filter((type) => type === 'review.skipped').length }).toEqual({
+      ...{ isClosed: false, skips: 0 },
+    })
+    expect(types.slice(-3)).toEqual(['review.skipped', 'message.completed', 'task.completed'])
+    expect(types.filter((type) => type === 'review.skipped')).toHaveLength(1)
+  })
+})
+
 describe('a message in the closing instant', () => {
   test(`either keeps the task open or starts the next one, never neither, never both: ${TRIES} tries`, async () => {
     const tally = { joined: 0, started: 0 }

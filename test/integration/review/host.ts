@@ -8,7 +8,7 @@ import { takeCheckpoint } from '../../../src/activities/checkpoints.ts'
 import type { ActivityDeps } from '../../../src/activities/deps.ts'
 import { createFinishActivities } from '../../../src/activities/finish.ts'
 import { createReviewActivities } from '../../../src/activities/review.ts'
-import { createSandboxActivities } from '../../../src/activities/sandbox.ts'
+import { createPrepareActivities } from '../../../src/activities/prepare.ts'
 import type { Db } from '../../../src/db/client.ts'
 import { readEvents } from '../../../src/db/events.ts'
 import { listRounds, type ReviewRound } from '../../../src/db/reviews.ts'
@@ -97,7 +97,7 @@ export async function aReviewedTask(host: ReviewHost, files: Files): Promise<Rev
     }
   }
   await put(files)
-  await new MockActivityEnvironment().run(createSandboxActivities(deps).prepareSandbox, { taskId, projectId })
+  await new MockActivityEnvironment().run(createPrepareActivities(deps).prepareSandbox, { taskId, projectId })
   let turn = 0
   return {
     ...{ projectId, taskId, sandbox },

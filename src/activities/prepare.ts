@@ -1,0 +1,34 @@
+import { acquireLease } from '../db/lifecycle.ts'
+import type { Activities } from '../workflows/activities.ts'
+import type { ActivityDeps } from './deps.ts'
+import { openSandbox } from './open-sandbox.ts'
+import { prepareContext } from './project-context.ts'
+import { runActivity } from './run-activity.ts'
+import { beginPreparing, prepareSandbox } from './sandbox.ts'
+
+/**
+ * All that comes before a task's first turn, as one activity; the two halves as activities of their own are for tasks that
+ * began with them, and for a set-up between them.
+ */
+export function createPrepareActivities(
+  deps: ActivityDeps,
+): Pick<Activities, 'prepareTask' | 'prepareSandbox' | 'prepareProjectContext'> {
+  return {
+    prepareTask: runActivity(async ({ force, ...ref }, run) => {
+      const at = await beginPreparing(deps, ref, run)
+      const { isSetupDue, sandbox } = await prepareSandbox(deps, at)
+      if (!isSetupDue) await prepareContext(deps, { ...at, sandbox, force })
+      return { isSetupDue }
+    }),
+    prepareSandbox: runActivity(async (ref, run) => {
+      const { isSetupDue } = await prepareSandbox(deps, await beginPreparing(deps, ref, run))
+      return { isSetupDue }
+    }),
+    prepareProjectContext: runActivity(async ({ taskId, projectId, force }, run) => {
+      const { activity, attempt } = run
+      const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase: 'context' })
+      const sandbox = await openSandbox(deps, lease, run.onProgress)
+      await prepareContext(deps, { task, lease, sandbox, force })
+    }),
+  }
+}
