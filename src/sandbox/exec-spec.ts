@@ -26,6 +26,7 @@ export function checkExecSpec(spec: ExecSpec, place: { root: string; maxTimeoutM
       idleTimeoutMs: Math.max(0, Math.ceil(spec.idleTimeoutMs ?? 0)),
       network: spec.network ?? false,
       ...(spec.door === undefined ? {} : { door: spec.door }),
+      ...(spec.service ? { service: true } : {}),
     },
     place.maxTimeoutMs,
   )

@@ -3,6 +3,7 @@
  * Providers: `local-bwrap` (Linux namespaces on the worker's host), `e2b` (a cloud VM), `unsafe-host` (explicit only).
  */
 
+import type { Socket } from 'node:net'
 import type { LeftOut } from '../shared/left-out.ts'
 import type { Network, NetworkDenial } from '../shared/network.ts'
 
@@ -131,6 +132,27 @@ export interface ExecSpec {
   readonly network?: boolean
   /** Name of a directory in {@link Doors.dir} that this command sees, and no other one does. */
   readonly door?: string
+  /**
+   * A server that is to outlive tasks: it may run for {@link MAX_SERVICE_MS}, takes no place of other commands, and
+   * {@link Sandbox.services} reaches what it listens on. Default false.
+   */
+  readonly service?: boolean
+  /** Whether the command finds on its own loopback what the sandbox's services listen on; default false. */
+  readonly reachesServices?: boolean
+}
+
+/** The longest that a service may run, in milliseconds: seven days. */
+export const MAX_SERVICE_MS = 7 * 24 * 3_600_000
+
+/** Where the services of a sandbox are reached from outside. What they say of themselves is a project's word. */
+export interface ServiceDoors {
+  /** The ports that a service listens on now, in the order in which they appeared, at most 16; none when it has ended. */
+  ports(execId: string): Promise<readonly number[]>
+  /**
+   * A connection to one of its ports, for the caller to end. Throws `sandbox_unreachable` when the service has ended; one
+   * that does not listen there closes the connection.
+   */
+  connect(execId: string, port: number): Promise<Socket>
 }
 
 /** Where a process outside puts a way out for one command: directories, each with a socket in it. */
@@ -283,6 +305,8 @@ export interface Sandbox {
   readonly root: string
   /** Absent where commands cannot be given a door. */
   readonly doors?: Doors
+  /** Absent where services cannot be run. */
+  readonly services?: ServiceDoors
   /** What the workspace may hold, in bytes in all and a file; absent where nobody but the provider says. */
   readonly limits?: { readonly workspaceBytes: number; readonly fileBytes: number }
 

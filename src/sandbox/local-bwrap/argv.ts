@@ -1,9 +1,10 @@
 import { AppError } from '../../shared/errors.ts'
 import { BRIDGE_SCRIPT, CACHE_DIR, CERTIFICATES } from '../network-env.ts'
 import type { HostView } from './host-view.ts'
-import { DOOR, WORKSPACE } from './layout.ts'
+import { DOOR, SERVICES, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
 import type { CertificateMount } from './public-certificates.ts'
+import { reachingCommand, serviceCommand } from './service-scripts.ts'
 
 export const SANDBOX_UID = 1000
 export const SANDBOX_HOME = '/home/agent'
@@ -12,6 +13,7 @@ export const SANDBOX_HOME = '/home/agent'
 export const STATUS_FD = 3
 export const ARGS_FD = 4
 export const SECCOMP_FD = 5
+export const DOOR_FD = 6
 
 /** Hard limits of the runner's own process, which a command's limits must not exceed. */
 export interface HardLimits {
@@ -38,6 +40,17 @@ export interface CommandArgvInput {
   readonly cacheDir?: string
   /** Left out: the command has no way out at all. */
   readonly network?: NetworkMounts
+  /** Whether {@link DOOR_FD} carries the socket by which a service is reached. */
+  readonly isService?: boolean
+  /** Services that the command finds on its loopback; left out: none. */
+  readonly reach?: ReachedServices
+}
+
+/** Ports of the sandbox's services, with the sockets behind them. */
+export interface ReachedServices {
+  /** Directory of the host with the sockets. */
+  readonly dir: string
+  readonly ports: readonly { readonly port: number; readonly socket: string }[]
 }
 
 /** What of the egress gateway a command sees. */
@@ -146,6 +159,7 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
   }
   args.push('--bind', input.workspace, WORKSPACE)
   if (input.doorDir !== undefined) args.push('--ro-bind', input.doorDir, DOOR)
+  if (input.reach !== undefined) args.push('--ro-bind', input.reach.dir, SERVICES)
   // The root and /dev are unsized memory file systems of the namespace: closed last, when all is mounted.
   args.push(...words('--remount-ro /dev --remount-ro /'))
   args.push('--chdir', input.cwd === '' ? WORKSPACE : `${WORKSPACE}/${input.cwd}`)
@@ -156,7 +170,13 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
     throw new AppError('sandbox_bad_request', 'a command cannot hold a NUL character')
   }
   const bridge = network === undefined ? [] : ['/bin/bash', '-c', BRIDGE_SCRIPT, 'keelson']
-  return { args, command: [...prlimitArgv(limits, input.hardLimits), ...bridge, ...input.argv] }
+  const wrapped = [...bridge, ...serviceArgv(input), ...input.argv]
+  return { args, command: [...prlimitArgv(limits, input.hardLimits), ...wrapped] }
+}
+
+function serviceArgv({ host, isService, reach }: CommandArgvInput): string[] {
+  if (isService) return serviceCommand(host.path, DOOR_FD)
+  return reach === undefined ? [] : reachingCommand(host.path, SERVICES, reach.ports)
 }
 
 /** Splits lines of arguments that hold no spaces of their own. */

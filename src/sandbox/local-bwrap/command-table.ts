@@ -17,11 +17,22 @@ import type { HostView } from './host-view.ts'
 import { identify, type ProcessIdentity } from './identity.ts'
 import { createJob, type JobRecord, requireState, writeExit } from './job-files.ts'
 import { launcherArgv } from './launcher.ts'
-import { checkName, doorsDir, jobDir, projectCacheDir, type SandboxPaths, sandboxPaths, WORKSPACE } from './layout.ts'
+import {
+  checkName,
+  doorsDir,
+  jobDir,
+  projectCacheDir,
+  type SandboxPaths,
+  sandboxPaths,
+  serviceSocket,
+  servicesDir,
+  WORKSPACE,
+} from './layout.ts'
 import type { Limits } from './limits.ts'
 import { MAX_START_WAIT_MS, type StartMessage } from './protocol.ts'
 import { fifosDir, livingRunners } from './runner-identity.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
+import { openServiceDoor, type ServiceDoor } from './service-door.ts'
 import { createSlots } from './slots.ts'
 import { watchCommands } from './watchdog.ts'
 
@@ -80,6 +91,7 @@ export function createCommandTable(
   const hardLimits = readHardLimits()
   const fifos = createFifoPool(fifosDir(options.dir, options.identity))
   const running = new Map<string, { sandbox: string; command: RunningCommand }>()
+  let services = 0
   const starting = new Map<string, { sandbox: string; taskId: string; state: Promise<ExecState> }>()
   const slots = createSlots(options.limits.maxCommands, MAX_START_WAIT_MS)
   const watch = watchCommands(() => [...running.values()], options)
@@ -129,7 +141,7 @@ export function createCommandTable(
       ...(spec.network ? { cacheDir: makeCacheDir(sandbox) } : {}),
       ...(network === null ? {} : { network }),
     }
-    const { argv, cwd } = spec
+    const { argv, cwd, reach } = spec
     const { args, command } = bwrapArgv({
       ...options,
       ...shared,
@@ -140,6 +152,10 @@ export function createCommandTable(
       doorDir: spec.door === undefined ? undefined : path.join(doorsDir(options.dir), checkName('door', spec.door)),
       host,
       hardLimits,
+      isService: spec.service ?? false,
+      ...(reach === undefined || reach.length === 0
+        ? {}
+        : { reach: { dir: servicesDir(options.dir, sandbox), ports: reach } }),
       ...mounts,
     })
     const bwrap = [options.bwrapPath, '--args', String(ARGS_FD), '--', ...command]
@@ -158,11 +174,29 @@ export function createCommandTable(
     if (newestLease(sandboxPaths(options.dir, sandbox)) > lease) throw leaseLost()
   }
 
+  /** A service keeps its place for hours: it takes one of those that no command waits for, or none. */
+  const takePlace = async (sandbox: string, spec: StartMessage): Promise<() => void> => {
+    if (!spec.service) return await slots.take({ group: sandbox, key: slotKey(sandbox, spec.taskId) })
+    const { maxServices } = options.limits
+    if (options.kind === 'unsafe-host') throw new AppError('sandbox_bad_request', 'services need a sandbox')
+    if (services >= maxServices) {
+      throw new AppError('sandbox_busy', `This host runs at most ${maxServices} services at a time; stop one first.`, {
+        retryAfterMs: 5_000,
+      })
+    }
+    services++
+    let isOurs = true
+    return () => {
+      if (isOurs) services--
+      isOurs = false
+    }
+  }
+
   const startFresh = async (sandbox: string, spec: StartMessage, lease?: number): Promise<ExecState> => {
     const paths = sandboxPaths(options.dir, sandbox)
     const dir = jobDir(paths, spec.execId)
     if (existsSync(dir)) return requireState(dir, spec.execId)
-    const release = await slots.take({ group: sandbox, key: slotKey(sandbox, spec.taskId) })
+    const release = await takePlace(sandbox, spec)
     let isStarted = false
     try {
       if (!existsSync(paths.marker)) throw new AppError('sandbox_gone', 'this sandbox does not exist any more')
@@ -202,13 +236,16 @@ export function createCommandTable(
     if (!isNew) return requireState(dir, execId)
     const key = `${sandbox}/${execId}`
     const stdinKind = spec.stdinOpen ? 'open' : stdin === null ? 'none' : 'file'
+    let door: ServiceDoor | null = null
     const onEnd = () => {
       running.delete(key)
+      door?.remove()
       release()
     }
     let cgroup: CommandCgroup | null = null
     try {
       cgroup = options.cgroups?.make(options.limits) ?? null
+      door = spec.service ? openServiceDoor(servicesDir(options.dir, sandbox), serviceSocket(execId)) : null
       const command = new RunningCommand({
         dir,
         record,
@@ -217,12 +254,16 @@ export function createCommandTable(
         limits: options.limits,
         fifo,
         stdin: stdinKind,
+        doorFd: door?.fd ?? null,
         onEnd,
         lastWords: () => refusals(sandbox, startedAt),
       })
+      door?.handOver()
       running.set(key, { sandbox, command })
       return command.state
     } catch (error) {
+      door?.handOver()
+      door?.remove()
       // E.g. more arguments than the kernel takes: known not to have run, and never to be tried again under this id.
       closeFifo()
       await cgroup?.remove()

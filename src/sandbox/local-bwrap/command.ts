@@ -40,6 +40,8 @@ export interface CommandOptions {
   readonly cgroup: CommandCgroup | null
   readonly limits: Limits
   readonly onEnd: (command: RunningCommand) => void
+  /** The listening socket by which a service is reached; the caller closes it. null: it is none. */
+  readonly doorFd: number | null
   /** What is to be said at the end of the output, e.g. which hosts were refused. */
   readonly lastWords: () => string
 }
@@ -326,7 +328,7 @@ async function persist<T>(write: () => T): Promise<T> {
   }
 }
 
-function spawnWithFds({ dir, launch, fifo, stdin }: CommandOptions): ChildProcess {
+function spawnWithFds({ dir, launch, fifo, stdin, doorFd }: CommandOptions): ChildProcess {
   const fds: number[] = []
   const open = (file: string) => {
     const fd = openSync(file, 'r')
@@ -340,6 +342,7 @@ function spawnWithFds({ dir, launch, fifo, stdin }: CommandOptions): ChildProces
       const argsFile = path.join(dir, 'args')
       writeFileSync(argsFile, launch.args, { mode: 0o600 })
       stdio.push('pipe', open(argsFile), open(launch.seccompFile))
+      if (doorFd !== null) stdio.push(doorFd)
     }
     return spawn(launch.program, launch.argv, {
       cwd: launch.cwd,

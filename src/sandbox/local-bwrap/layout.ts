@@ -26,6 +26,23 @@ export interface SandboxPaths {
 /** Where a command finds its door, when it has one. */
 export const DOOR = '/run/door'
 
+/** Where a command finds the sockets of the services that it reaches. */
+export const SERVICES = '/run/services'
+
+/** The directory of the host with the sockets of one sandbox's services. */
+export function servicesDir(dir: string, sandboxId: string): string {
+  return path.join(dir, 'services', shortHash(sandboxId))
+}
+
+/** The name of a service's socket in {@link servicesDir}. */
+export function serviceSocket(execId: string): string {
+  return `${shortHash(execId)}.sock`
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 24)
+}
+
 /** The directory of the host with all doors of a base directory. */
 export function doorsDir(dir: string): string {
   return path.join(dir, 'doors')

@@ -17,6 +17,8 @@ export interface Limits {
   readonly minFreeDiskBytes: number
   /** Commands that run at a time on this host, of all projects together; who comes later waits for a place. */
   readonly maxCommands: number
+  /** Services that run at a time on this host, of all projects together; they take no command's place. */
+  readonly maxServices: number
 }
 
 const MIB = 1024 * 1024
@@ -41,6 +43,7 @@ export const DEFAULT_LIMITS: Limits = {
   workspaceNames: 1_000_000,
   minFreeDiskBytes: 256 * MIB,
   maxCommands: commandsOfThisHost(),
+  maxServices: Math.max(4, Math.ceil(commandsOfThisHost() / 2)),
 }
 
 /** The part of a command's output that is kept from its start; what comes later goes through the ring of the tail. */

@@ -6,7 +6,7 @@
 
 import { z } from 'zod'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
-import type { ExecState } from '../types.ts'
+import { type ExecState, MAX_SERVICE_MS } from '../types.ts'
 import { relativePath } from './confined.ts'
 import { WORKSPACE } from './layout.ts'
 
@@ -23,6 +23,10 @@ export const MAX_START_WAIT_MS = 60_000
 const MAX_WAIT_MS = 600_000
 const MAX_IDLE_MS = 24 * 3_600_000
 
+/** Ports of services that one command reaches. */
+export const MAX_REACHED_PORTS = 32
+
+const DOOR_SOCKET = /^[0-9a-f]{24}\.sock$/
 const NAME = /^[A-Za-z0-9_.-]{1,128}$/
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,255}$/
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
@@ -60,6 +64,13 @@ const StartSchema = z
     network: z.boolean(),
     /** Name of a directory in the base directory's `doors`. */
     door: Name.optional(),
+    /** Whether it is a service: it may run longer, and gets a socket by which it is reached. */
+    service: z.boolean().optional(),
+    /** Services' ports that the command finds on its loopback, with the sockets of those services. */
+    reach: z
+      .array(z.strictObject({ port: z.number().int().min(1).max(65_535), socket: z.string().regex(DOOR_SOCKET) }))
+      .max(MAX_REACHED_PORTS)
+      .optional(),
   })
   .refine((spec) => spec.argv[0] !== '', { path: ['argv'], message: 'a command needs a program' })
   .refine((spec) => Object.keys(spec.env).length <= MAX_WORDS, { path: ['env'], message: 'has too many variables' })
@@ -111,8 +122,9 @@ export type NumberedReply = RunnerReply & { readonly id: number }
 export function checkStartMessage(value: unknown, maxTimeoutMs: number): StartMessage {
   const parsed = StartSchema.safeParse(value)
   if (!parsed.success) throw refusal(parsed.error)
-  if (parsed.data.timeoutMs > maxTimeoutMs) {
-    throw new AppError('sandbox_bad_request', `timeoutMs must be between 1 and ${maxTimeoutMs}`)
+  const longestMs = parsed.data.service ? MAX_SERVICE_MS : maxTimeoutMs
+  if (parsed.data.timeoutMs > longestMs) {
+    throw new AppError('sandbox_bad_request', `timeoutMs must be between 1 and ${longestMs}`)
   }
   return parsed.data
 }

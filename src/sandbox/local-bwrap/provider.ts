@@ -26,7 +26,16 @@ import { findKeeper, type LimitKeeper } from './cgroup.ts'
 import type { CommandUser } from './command-user.ts'
 import { makeFences } from './fence.ts'
 import { isMissing, NEW_PREFIX, readState, readTaskId, writeWhole } from './job-files.ts'
-import { DOOR, doorsDir, projectCacheDir, type SandboxPaths, sandboxId, sandboxPaths, WORKSPACE } from './layout.ts'
+import {
+  DOOR,
+  doorsDir,
+  projectCacheDir,
+  type SandboxPaths,
+  sandboxId,
+  sandboxPaths,
+  servicesDir,
+  WORKSPACE,
+} from './layout.ts'
 import type { Limits } from './limits.ts'
 import { planRunner } from './plan-runner.ts'
 import { probeBwrap } from './probe.ts'
@@ -151,7 +160,18 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       if (!existsSync(paths.marker) || !existsSync(paths.workspace)) throw gone()
       await takeOver(paths)
       const root = kind === 'unsafe-host' ? paths.workspace : WORKSPACE
-      return createLocalSandbox({ ref, paths, root, client, stores, limits, doors, gateway, trees: trees.of(paths) })
+      return createLocalSandbox({
+        ref,
+        paths,
+        root,
+        client,
+        stores,
+        limits,
+        doors,
+        gateway,
+        servicesDir: kind === 'unsafe-host' ? null : servicesDir(dir, ref.id),
+        trees: trees.of(paths),
+      })
     },
     async *list() {
       for (const id of listIds(dir)) yield* summaryOf(sandboxPaths(dir, id))
@@ -162,7 +182,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       await gateway?.forget(ref.id)
       const trash = path.join(dir, 'trash')
       mkdirSync(trash, { recursive: true, mode: 0o700 })
-      for (const tree of [paths.base, projectCacheDir(dir, ref.id)]) {
+      for (const tree of [paths.base, projectCacheDir(dir, ref.id), servicesDir(dir, ref.id)]) {
         const doomed = path.join(trash, randomBytes(9).toString('hex'))
         try {
           // From here on it is gone for everybody, whether or not the slow part below is interrupted.

@@ -39,6 +39,7 @@ import { pruneObjects } from './prune-objects.ts'
 import { replaceFiles } from './replace-files.ts'
 import { applyChanges } from './restore.ts'
 import type { RunnerClient } from './runner-client.ts'
+import { createServiceDoors } from './service-doors.ts'
 import type { StoreReports } from './store-report.ts'
 import { inTurn } from './tree-lock.ts'
 import { checkTrees, type TreeState } from './tree-state.ts'
@@ -61,6 +62,8 @@ export interface LocalSandboxOptions {
   /** null: commands are not contained, so nobody decides what they reach. */
   readonly gateway: EgressGateway | null
   readonly doors: Doors
+  /** Directory of the host with the sockets of this sandbox's services; null: it runs none. */
+  readonly servicesDir: string | null
   readonly trees: TreeState
   /** The attempt that uses it; left out: no attempt's, e.g. the server's for a person. */
   readonly fence?: Fence
@@ -81,6 +84,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
   const inside = (given: string) => relativePath(given, root)
   const within = (timeoutMs: number) => ({ spawn: false, timeoutMs })
   const marks = { workspace: paths.workspace, gitDir: paths.shadow }
+  const services = options.servicesDir === null ? null : createServiceDoors(options.servicesDir)
   let variables = options.variables ?? {}
 
   const stateOf = (execId: string): ExecState => requireState(jobDir(paths, execId), execId)
@@ -109,6 +113,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     ref,
     root,
     doors: options.doors,
+    ...(services === null ? {} : { services }),
     limits: options.limits,
     async fenced(lease) {
       return createLocalSandbox({ ...options, variables, fence: raiseFence(paths, lease) })
@@ -116,9 +121,11 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     async start(spec) {
       fence?.check()
       const given = spec.network ? { ...spec, env: { ...variables, ...spec.env } } : spec
-      const message = checkExecSpec(given, { root, maxTimeoutMs: options.limits.maxTimeoutMs })
+      const checked = checkExecSpec(given, { root, maxTimeoutMs: options.limits.maxTimeoutMs })
       const known = readState(jobDir(paths, spec.execId))
       if (known !== null && known.status !== 'running') return known
+      const reach = spec.reachesServices ? await services?.reached() : undefined
+      const message = reach === undefined || reach.length === 0 ? checked : { ...checked, reach }
       const request = { op: 'start' as const, ...by, sandbox: ref.id, spec: message }
       const states = await client.request(request, { spawn: true, timeoutMs: REQUEST_MS + MAX_START_WAIT_MS })
       stores.report(ref.id, paths.shadow)
