@@ -104,6 +104,7 @@ const EnvSchema = z.object({
   SANDBOX_PROVIDER: z.enum(['local-bwrap', 'e2b', 'unsafe-host']).default('local-bwrap'),
   KEELSON_SANDBOX_USER: optionalText,
   SANDBOX_SWEEP_SECONDS: whole(300, 1, 86_400),
+  SERVICE_IDLE_MINUTES: whole(60, 1, 10_080),
   KEELSON_NETWORK: z.enum(NETWORK_POLICIES).default('registries'),
   KEELSON_REGISTRIES: list(','),
   KEELSON_TOOLCHAINS: list(':').pipe(z.array(absolutePath)),
@@ -193,6 +194,8 @@ export interface Config {
   readonly sandbox: {
     readonly provider: 'local-bwrap' | 'e2b' | 'unsafe-host'
     readonly sweepSeconds: number
+    /** A service that nobody looks at for this long is ended. */
+    readonly serviceIdleMinutes: number
     /** Whom root runs commands as. */
     readonly user?: string
     readonly e2bApiKey?: string
@@ -400,6 +403,7 @@ function group(env: Env, temporal: Config['temporal'], present: Readonly<Record<
     sandbox: {
       provider: env.SANDBOX_PROVIDER,
       sweepSeconds: env.SANDBOX_SWEEP_SECONDS,
+      serviceIdleMinutes: env.SERVICE_IDLE_MINUTES,
       ...(env.KEELSON_SANDBOX_USER === undefined ? {} : { user: env.KEELSON_SANDBOX_USER }),
       ...(env.E2B_API_KEY === undefined ? {} : { e2bApiKey: env.E2B_API_KEY }),
       ...(env.E2B_DOMAIN === undefined ? {} : { e2bDomain: env.E2B_DOMAIN }),

@@ -38,6 +38,7 @@ const ERASURES = [
   ...ERASED_BY_PROJECT.map((table) => `DELETE FROM ${table} WHERE project_id = $1`),
   ...BY_TASK.split(' ').map((table) => `DELETE FROM ${table} WHERE ${OF_ITS_TASKS}`),
   ...BY_CONVERSATION.split(' ').map((table) => `DELETE FROM ${table} WHERE ${OF_ITS_CONVERSATIONS}`),
+  `DELETE FROM services WHERE project_id = $1`,
   `UPDATE turns SET user_content = '[]', reply_content = CASE WHEN reply_content IS NULL THEN NULL ELSE '[]' END
    WHERE ${OF_ITS_TASKS}`,
   `UPDATE tool_calls SET input = '{}', effect = NULL, result = NULL WHERE ${OF_ITS_TASKS}`,

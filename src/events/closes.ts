@@ -11,7 +11,8 @@ const NEEDS_PAYLOAD = new Set([
 /** {@link closedBy} for an event as it is stored: parses the payload only of the few types that close something. */
 export function closesOf(event: Pick<StoredEvent, 'type' | 'taskId' | 'data'>): Close[] {
   const { type, taskId, data } = event
-  if (taskId === null) return []
+  if (taskId === null)
+    return type === 'command.finished' ? closedBy({ ...payloadOf(data), type, taskId: undefined }) : []
   if (isTerminalType(type)) return closedBy({ type, taskId })
   return NEEDS_PAYLOAD.has(type) ? closedBy({ ...payloadOf(data), type, taskId }) : []
 }

@@ -60,7 +60,7 @@ end
 local function drop_where(matches)
   local all = redis.call('HGETALL', index)
   for i = 1, #all, 2 do
-    local task, turn = string.match(all[i + 1], '^%d+ %d+ (%S+) (%d+)$')
+    local task, turn = string.match(all[i + 1], '^%d+ %d+ (%S*) (%d+)$')
     if matches(task, turn) then drop(all[i]) end
   end
 end
@@ -100,10 +100,11 @@ while i <= #ARGV do
     elseif offset ~= length then
       answers[#answers + 1] = length
     else
-      if lease > known then
+      -- What belongs to no task (a service's output) has no lease to keep and closes nobody's parts.
+      if lease > known and task ~= '' then
         redis.call('HSET', leases, task, lease)
         -- A project runs one task at a time: what another left open, its worker died before it could close it.
-        drop_where(function(a) return a ~= task end)
+        drop_where(function(a) return a ~= task and a ~= '' end)
       end
       local list = index .. ':' .. partId
       if length == 0 then redis.call('DEL', list) end

@@ -71,6 +71,16 @@ export interface DurablePayloads {
   }
   /** A host that a command asked for and that the project's network policy does not allow. */
   'network.denied': { host: string; port: number; reason: string; command: string; toolUseId?: string }
+  /** A long-lived command of the project began; its output is a part of no task, under the service's id. */
+  'service.started': { serviceId: string; name: string; command: string; startedBy: 'user' | 'agent'; port?: number }
+  'service.listening': { serviceId: string; name: string; port: number; ports: readonly number[] }
+  'service.stopped': {
+    serviceId: string
+    name: string
+    state: 'exited' | 'stopped'
+    exitCode: number | null
+    reason?: string
+  }
   'context.generated': { hash: string; tokens: number; forced: boolean; durationMs: number }
   'context.reused': { hash: string; tokens: number }
   'context.compacted': { before: number; after: number }
@@ -184,6 +194,7 @@ const TOPIC_BY_PREFIX = {
   sandbox: 'status',
   setup: 'status',
   network: 'status',
+  service: 'status',
   context: 'status',
   memory: 'status',
   turn: 'status',
@@ -284,7 +295,8 @@ export interface ClosingFields {
  * closes what its events did not name: a reviewer's text has no `message.completed`.
  */
 export function closedBy({ type, taskId, turn, partId, parts }: ClosingFields): Close[] {
-  if (taskId === undefined) return []
+  // A service belongs to no task; its output is a part all the same.
+  if (taskId === undefined) return type === 'command.finished' ? closePart('', partId) : []
   if (isTerminalType(type)) return [{ kind: 'task', taskId }]
   switch (type) {
     case 'message.completed':

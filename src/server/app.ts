@@ -25,6 +25,7 @@ import { addProjectRoutes } from './routes/projects.ts'
 import { addPublishRoutes } from './routes/publish.ts'
 import { addReviewCriteriaRoutes } from './routes/review-criteria.ts'
 import { addSandboxRoutes } from './routes/sandboxes.ts'
+import { addServiceRoutes } from './routes/services.ts'
 import { addSyncRoute } from './routes/sync.ts'
 import { addTaskRoutes } from './routes/tasks.ts'
 
@@ -72,6 +73,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   addFindingRoutes(app, deps)
   addMetricsRoutes(app, deps)
   addSandboxRoutes(app, deps)
+  addServiceRoutes(app, deps)
   addDocRoutes(app)
   return app
 }

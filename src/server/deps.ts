@@ -67,6 +67,8 @@ export interface AppDeps {
     readonly defaultBudget: Budget
     readonly defaultCriteria: Criteria
     readonly defaultNetwork: NetworkPolicy
+    /** Services that run at a time on this host, of all projects. */
+    readonly maxServices: number
     /** What this host's package managers use, as it is known now. */
     registries(): readonly { readonly tool: string; readonly hosts: readonly string[] }[]
     readonly temporalWebUrl?: string | undefined

@@ -26,6 +26,7 @@ import { guardWorkspaces } from '../restore/guard-workspaces.ts'
 import { createRestorer } from '../restore/restorer.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
 import { createSandboxProviders, e2bOptions, stagingOf } from '../sandbox/create.ts'
+import { DEFAULT_LIMITS } from '../sandbox/local-bwrap/limits.ts'
 import type { SandboxProviders } from '../sandbox/providers.ts'
 import { createWorkspaces, type Workspaces } from '../sandbox/workspaces.ts'
 import { armCrashPoint } from '../shared/crash-points.ts'
@@ -244,6 +245,7 @@ function settingsOf(config: Config): AppDeps['settings'] {
     defaultBudget: { maxUsd, maxTurns, maxMinutes },
     defaultCriteria: DEFAULT_CRITERIA,
     defaultNetwork: config.network.policy,
+    maxServices: DEFAULT_LIMITS.maxServices,
     registries: () => knownRegistries(config).tools,
     temporalWebUrl: config.server.temporalWebUrl,
     temporalNamespace: config.temporal.namespace,

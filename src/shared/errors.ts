@@ -27,6 +27,8 @@ export const ERRORS = {
   undo_conflict: { httpStatus: 409, retryable: false },
   sync_conflict: { httpStatus: 409, retryable: false },
   credential_unreadable: { httpStatus: 409, retryable: false },
+  service_limit: { httpStatus: 409, retryable: false },
+  service_over: { httpStatus: 409, retryable: false },
   version_conflict: { httpStatus: 409, retryable: false },
   body_too_large: { httpStatus: 413, retryable: false },
   unsupported_media_type: { httpStatus: 415, retryable: false },

@@ -16,6 +16,7 @@ export type IdKind =
   | 'lck'
   | 'stp'
   | 'crd'
+  | 'svc'
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 

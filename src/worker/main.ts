@@ -29,6 +29,7 @@ import { bundleWorkflows } from './bundle.ts'
 import { readCancelTime } from './cancel-time.ts'
 import { connectWithPatience } from './connect.ts'
 import { startLiveness } from './liveness.ts'
+import { keepServices } from './services/keep-services.ts'
 import { sliceMsFor } from './slice.ts'
 import { startSweep } from './sweep.ts'
 
@@ -189,10 +190,19 @@ const sweep = startSweep({
   execHours: config.retention.execHours,
   sweepOutbox: publisher.hintOutbox,
 })
+const services = keepServices({
+  db,
+  workspaces,
+  publisher,
+  log,
+  defaultNetwork: config.network.policy,
+  idleMs: config.sandbox.serviceIdleMinutes * 60_000,
+})
 
 try {
   await worker.run()
 } finally {
+  await services.close()
   await liveness.close()
   await sweep.close()
   await listener?.close()

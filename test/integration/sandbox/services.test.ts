@@ -85,7 +85,10 @@ test('other sandboxes see nothing of it, and its own cannot put another socket i
     'exited',
     "ls: cannot access '/run/services': No such file or directory\n7\n",
   ])
-  const { text } = await run('cd /run/services && for s in *; do rm -f $s; ln -s /workspace $s.x; done; ls | wc -l', true)
+  const { text } = await run(
+    'cd /run/services && for s in *; do rm -f $s; ln -s /workspace $s.x; done; ls | wc -l',
+    true,
+  )
   expect(text).toMatch(/Read-only file system[\s\S]*\n2\n$/)
 })
 

@@ -213,6 +213,7 @@ export async function aServer(options: {
       },
       defaultCriteria: DEFAULT_CRITERIA,
       defaultNetwork: 'none',
+      maxServices: 4,
       registries: () => [],
       ...options.settings,
     },

@@ -1,0 +1,13 @@
+/** A project's long-lived commands, as API, page and database write them. */
+
+/** `starting`: it runs and listens on nothing yet. `exited`: it ended by itself or was lost. `stopped`: somebody ended it. */
+export type ServiceState = 'starting' | 'listening' | 'exited' | 'stopped'
+
+/** Running at a time: of one project, whoever starts them. */
+export const MAX_SERVICES_PER_PROJECT = 3
+export const MAX_SERVICE_COMMAND_CHARACTERS = 10_000
+
+/** Whether it has ended. Pure. */
+export function isEnded(state: ServiceState): boolean {
+  return state === 'exited' || state === 'stopped'
+}
