@@ -1,11 +1,13 @@
 import type { SandboxLogger } from '../local-bwrap/provider.ts'
 import type { CheckpointStore } from './ledger.ts'
-import { bytesOf, hashAfter, nonsense } from './replies.ts'
+import { bytesOf, hashAfter, nonsense, numbersAfter } from './replies.ts'
 import { PAYLOAD, type VmLink } from './vm.ts'
 
 /** Checkpoints that are packed together when the stored packs reach their cap; older ones are then in the VM alone. */
 const KEPT_TREES = 20
 const MAX_TRIES = 4
+/** A larger pack is not fetched: no store takes it. */
+const MAX_PACK_BYTES = 64 * 1024 * 1024
 
 /**
  * Takes a checkpoint in the VM and stores what of it is new outside the VM; returns its tree. When it does not fit, the
@@ -29,13 +31,15 @@ export async function takeKeptCheckpoint(
     }
     const data = await packOf(link, reply.slice(2))
     const isWhole = reply[1] === 'base -'
-    const pack = { trees: [tree], data }
-    const outcome = isWhole ? await store.replace(projectId, pack) : await store.append(projectId, base, pack)
+    const outcome = await keep(data, async (kept) => {
+      const pack = { trees: [tree], data: kept }
+      return isWhole ? await store.replace(projectId, pack) : await store.append(projectId, base, pack)
+    })
     if (outcome === 'stored') return tree
     if (outcome === 'moved') continue
     if (!isWhole && (await packAnew(link, store, projectId, [...trees.slice(1 - KEPT_TREES), tree]))) return tree
     if (!isWhole && (await packAnew(link, store, projectId, [tree]))) return tree
-    logger.warn({ projectId, sizeBytes: data.length }, 'a checkpoint is too large to be stored outside its VM')
+    logger.warn({ projectId, sizeBytes: sizeOf(data) }, 'a checkpoint is too large to be stored outside its VM')
     return tree
   }
   logger.warn({ projectId }, 'a checkpoint was not stored outside its VM: another process stores them as well')
@@ -51,17 +55,37 @@ async function packAnew(
   const reply = (await link.call('pack', trees)).split('\n')
   const [word, ...packed] = (reply[0] ?? '').split(' ')
   if (word !== 'trees') throw nonsense()
-  const pack = { trees: packed.filter((tree) => trees.includes(tree)), data: await packOf(link, reply.slice(1)) }
-  return (await store.replace(projectId, pack)) === 'stored'
+  const whole = packed.filter((tree) => trees.includes(tree))
+  const data = await packOf(link, reply.slice(1))
+  return (await keep(data, (kept) => store.replace(projectId, { trees: whole, data: kept }))) === 'stored'
+}
+
+/** A pack, or the size of one that is too large to be fetched. */
+type Packed = Uint8Array | { readonly sizeBytes: number }
+
+function sizeOf(packed: Packed): number {
+  return packed instanceof Uint8Array ? packed.length : packed.sizeBytes
+}
+
+async function keep<T extends string>(packed: Packed, store: (data: Uint8Array) => Promise<T>): Promise<T | 'full'> {
+  return packed instanceof Uint8Array ? await store(packed) : 'full'
 }
 
 /** `pack SIZE FILE`, then the pack in base64 when it is small; otherwise it is fetched. */
-async function packOf(link: VmLink, lines: readonly string[]): Promise<Uint8Array> {
-  const [word, size, file] = (lines[0] ?? '').split(' ')
-  if (word !== 'pack' || file === undefined) throw nonsense()
-  const data = lines[1] ? bytesOf(lines[1]) : await link.download(file)
-  if (data.length !== Number(size)) throw nonsense()
+async function packOf(link: VmLink, lines: readonly string[]): Promise<Packed> {
+  const [sizeBytes = Number.NaN] = numbersAfter('pack', lines[0]?.split(' ').slice(0, 2).join(' '))
+  const file = lines[0]?.split(' ')[2]
+  if (file === undefined || !Number.isSafeInteger(sizeBytes)) throw nonsense()
+  if (sizeBytes > MAX_PACK_BYTES) return { sizeBytes }
+  const data = lines[1] ? bytesOf(lines[1]) : await fetchWhole(link.download(file, sizeBytes))
+  if (data.length !== sizeBytes) throw nonsense()
   return data
+}
+
+async function fetchWhole(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const all: Uint8Array[] = []
+  for await (const chunk of chunks) all.push(chunk)
+  return Buffer.concat(all)
 }
 
 /** Puts all stored checkpoints of a project into a new VM. Safe to repeat. */

@@ -95,17 +95,47 @@ export function readEntries(listing: string, base: string): FileEntry[] {
 
 const MODES: ReadonlySet<string> = new Set(['100644', '100755', '120000'])
 
-/** `git ls-tree -r -z` and, in the same order, `git cat-file --batch`: `hash blob size LF data LF` each. */
-export function* readTreeFiles(list: string, content: Buffer): Generator<TreeFile> {
-  let at = 0
-  for (const line of list.split('\0')) {
-    if (line === '') continue
-    const tab = line.indexOf('\t')
-    const mode = line.slice(0, 6)
-    const end = content.indexOf(10, at)
-    const size = numberOf(content.toString('latin1', at, Math.max(at, end)).split(' ')[2])
-    if (tab === -1 || !MODES.has(mode) || end + 1 + size > content.length) throw nonsense()
-    yield { path: line.slice(tab + 1), mode, data: content.subarray(end + 1, end + 1 + size) }
-    at = end + 2 + size
+/** Files above 2 MiB are in no checkpoint of a VM, and a header is the length of a hash. */
+const MAX_BLOB_BYTES = 4 * 1024 * 1024
+const MAX_HEADER_BYTES = 128
+
+/**
+ * `git ls-tree -r -z` and, in the same order, `git cat-file --batch`: `hash blob size LF data LF` each, some bytes at a
+ * time. Holds one file in memory.
+ */
+export async function* readTreeFiles(list: string, content: AsyncIterable<Uint8Array>): AsyncGenerator<TreeFile> {
+  const pieces = content[Symbol.asyncIterator]()
+  let rest: Buffer = Buffer.alloc(0)
+  const more = async (): Promise<void> => {
+    const { done, value } = await pieces.next()
+    if (done) throw nonsense()
+    rest = Buffer.concat([rest, value])
+  }
+  const take = async (bytes: number): Promise<Buffer> => {
+    while (rest.length < bytes) await more()
+    const taken = rest.subarray(0, bytes)
+    rest = rest.subarray(bytes)
+    return taken
+  }
+  const header = async (): Promise<string> => {
+    for (;;) {
+      const end = rest.indexOf(10)
+      if (end > MAX_HEADER_BYTES || (end === -1 && rest.length > MAX_HEADER_BYTES)) throw nonsense()
+      if (end !== -1) return (await take(end + 1)).toString('latin1').trimEnd()
+      await more()
+    }
+  }
+  try {
+    for (const line of list.split('\0')) {
+      if (line === '') continue
+      const tab = line.indexOf('\t')
+      const mode = line.slice(0, 6)
+      const size = numberOf((await header()).split(' ')[2])
+      if (tab === -1 || !MODES.has(mode) || size > MAX_BLOB_BYTES) throw nonsense()
+      const data = (await take(size + 1)).subarray(0, size)
+      yield { path: line.slice(tab + 1), mode, data }
+    }
+  } finally {
+    await pieces.return?.()
   }
 }

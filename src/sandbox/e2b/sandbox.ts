@@ -17,12 +17,21 @@ import { LAST_CALL_MS, linkOf, PAYLOAD, shellQuote, type VmLink } from './vm.ts'
 
 const MAX_TIMEOUT_MS = 600_000
 const DEFAULT_READ_BYTES = 16 * 1024 * 1024
+/** Whatever a caller asks for, no more is taken into memory at once. */
+const MAX_DATA_BYTES = 64 * 1024 * 1024
 const MAX_LISTED = 100_000
 const MAX_DEPTH = 32
-const MAX_CHANGES_BYTES = 64 * 1024 * 1024
+const MAX_LIST_BYTES = 16 * 1024 * 1024
+const MAX_CHANGES_BYTES = 16 * 1024 * 1024
 const MAX_LEFT_OUT_BYTES = 4 * 1024 * 1024
 /** Paths of one restore that are named one by one. */
 const MAX_TOUCHED = 5_000
+/** Commands of a project are forgotten after a day, or when their task is over. */
+const MAX_STATES_BYTES = 8 * 1024 * 1024
+/** The names of a checkpoint that a fork takes over. */
+const MAX_NAMES_BYTES = 16 * 1024 * 1024
+/** Lines around the data of a reply. */
+const LINES_BYTES = 64 * 1024
 const BUSY_RETRY_MS = 10_000
 const HASH = /^[0-9a-f]{40}$/
 
@@ -57,7 +66,11 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
   const awaitLife = async () => {
     await link.keepAlive()
     if ((await link.endsAt()) - Date.now() > LAST_CALL_MS) return
-    if (readStates(await link.call('execs', ['-'])).some((state) => state.status === 'running')) {
+    if (
+      readStates(await link.call('execs', ['-'], { maxBytes: MAX_STATES_BYTES })).some(
+        (state) => state.status === 'running',
+      )
+    ) {
       throw new AppError('sandbox_busy', 'The E2B sandbox reaches its longest life; it is restarted when it is idle.', {
         retryAfterMs: BUSY_RETRY_MS,
       })
@@ -88,14 +101,17 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       signal?.throwIfAborted()
       const from = Math.min(cursor, 1e15)
       const args = [exec(execId), from, maxBytes, waitMs]
-      const [state, chunk, data] = (await link.call('poll', args, { waitMs, signal })).split('\n')
+      const asked = { waitMs, signal, maxBytes: inBase64(maxBytes) }
+      const [state, chunk, data] = (await link.call('poll', args, asked)).split('\n')
       if (!chunk) return { state: readState(state), chunks: [], cursor }
       const [offset = 0] = numbersAfter('chunk', chunk)
       const bytes = bytesOf(data)
       return { state: readState(state), chunks: [{ offset, data: bytes }], cursor: offset + bytes.length }
     },
     async output(execId, { headBytes, tailBytes }) {
-      const [line, first, last] = (await link.call('output', [exec(execId), headBytes, tailBytes])).split('\n')
+      const maxBytes = inBase64(headBytes + tailBytes)
+      const reply = await link.call('output', [exec(execId), headBytes, tailBytes], { maxBytes })
+      const [line, first, last] = reply.split('\n')
       const [head, tail] = [bytesOf(first), bytesOf(last)]
       return { head, tail, omittedBytes: Math.max(0, readState(line).bytes - head.length - tail.length) }
     },
@@ -104,13 +120,15 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       await link.call('input', [exec(execId), path])
     },
     kill: async (execId) => readState(await firstLine(link.call('kill', [exec(execId)]))),
-    killAll: async (taskId) => readStates(await link.call('killall', [taskId ?? '-'])),
-    execs: async (taskId) => readStates(await link.call('execs', [taskId ?? '-'])),
+    killAll: async (taskId) => readStates(await link.call('killall', [taskId ?? '-'], { maxBytes: MAX_STATES_BYTES })),
+    execs: async (taskId) => readStates(await link.call('execs', [taskId ?? '-'], { maxBytes: MAX_STATES_BYTES })),
 
     async read(file, options = {}) {
       const offset = Math.max(0, options.offset ?? 0)
       const wanted = Math.min(options.length ?? Number.MAX_SAFE_INTEGER, options.maxBytes ?? DEFAULT_READ_BYTES)
-      const [line, base64] = (await link.call('read', [inside(file), offset, Math.max(0, wanted)])).split('\n')
+      const length = Math.max(0, wanted)
+      const reply = await link.call('read', [inside(file), offset, length], { maxBytes: inBase64(length) })
+      const [line, base64] = reply.split('\n')
       const [sizeBytes = 0] = numbersAfter('file', line)
       const data = bytesOf(base64)
       if (offset > 0 || data.length < sizeBytes) return { data, sizeBytes }
@@ -129,11 +147,17 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       return { kind: kindOfMode(bits), sizeBytes, mode: bits & 0o7777 }
     },
     async list(directory, { depth, limit }) {
-      const reply = await link.call('list', [inside(directory), Math.min(depth, MAX_DEPTH), MAX_LISTED])
+      const args = [inside(directory), Math.min(depth, MAX_DEPTH), MAX_LISTED, MAX_LIST_BYTES]
+      const reply = await link.call('list', args, { maxBytes: inBase64(MAX_LIST_BYTES) })
       const [base = '', listing] = reply.split('\n')
       const at = bytesOf(base.slice('base '.length)).toString('utf8').replace(/^\//, '')
-      const entries = readEntries(bytesOf(listing).toString('utf8'), at)
-      return { entries: entries.slice(0, limit), truncated: entries.length > limit || entries.length >= MAX_LISTED }
+      const records = bytesOf(listing)
+      const isCut = records.length >= MAX_LIST_BYTES
+      // What was cut in the middle of a name is no entry.
+      const whole = isCut ? records.subarray(0, records.lastIndexOf(0) + 1) : records
+      const entries = readEntries(whole.toString('utf8'), at)
+      const truncated = isCut || entries.length > limit || entries.length >= MAX_LISTED
+      return { entries: entries.slice(0, limit), truncated }
     },
     remove: async (file) => void (await link.call('remove', [inside(file)])),
 
@@ -141,7 +165,8 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
     async changes(from, to) {
       checkTrees(from, to)
       if (from === to) return []
-      const data = bytesOf(await link.call('changes', [from, to, MAX_CHANGES_BYTES]))
+      const asked = { maxBytes: inBase64(MAX_CHANGES_BYTES) }
+      const data = bytesOf(await link.call('changes', [from, to, MAX_CHANGES_BYTES], asked))
       if (data.length === MAX_CHANGES_BYTES) {
         throw new AppError('sandbox_bad_request', 'the checkpoints differ in too many files')
       }
@@ -150,7 +175,8 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
     async diff(from, to, { maxBytes, paths }) {
       checkTrees(from, to)
       if (from === to) return { patch: '', truncated: false }
-      const data = bytesOf(await link.call('diff', [from, to, maxBytes + 1, ...(paths ?? []).map(inside)]))
+      const args = [from, to, maxBytes + 1, ...(paths ?? []).map(inside)]
+      const data = bytesOf(await link.call('diff', args, { maxBytes: inBase64(maxBytes + 1) }))
       if (data.length <= maxBytes) return { patch: data.toString('utf8'), truncated: false }
       const kept = data.subarray(0, maxBytes)
       return { patch: kept.subarray(0, kept.lastIndexOf(10) + 1).toString('utf8'), truncated: true }
@@ -166,15 +192,21 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       await inTurn(() => link.call('mark', [checkName('key', key)]))
     },
     async leftOutSince(key) {
-      const reply = await inTurn(() => link.call('since', [checkName('key', key), MAX_LEFT_OUT_BYTES]))
+      const asked = { maxBytes: inBase64(MAX_LEFT_OUT_BYTES) }
+      const reply = await inTurn(() => link.call('since', [checkName('key', key), MAX_LEFT_OUT_BYTES], asked))
       return readLeftOut(bytesOf(reply).toString('utf8'))
     },
 
     async *treeFiles(tree) {
       checkTrees(tree)
-      const [place = '', list] = (await link.call('files', [tree])).split('\n')
-      const content = await link.download(place.slice('content '.length))
-      yield* readTreeFiles(bytesOf(list).toString('utf8'), Buffer.from(content))
+      const reply = await link.call('files', [tree, MAX_NAMES_BYTES], { maxBytes: inBase64(MAX_NAMES_BYTES) })
+      const [place = '', list] = reply.split('\n')
+      const names = bytesOf(list)
+      if (names.length >= MAX_NAMES_BYTES) {
+        throw new AppError('sandbox_bad_request', 'the checkpoint has too many files')
+      }
+      const content = link.download(place.slice('content '.length), Number.MAX_SAFE_INTEGER)
+      yield* readTreeFiles(names.toString('utf8'), content)
     },
 
     network: setNetwork,
@@ -204,6 +236,11 @@ function pathsToTouch(changes: readonly FileChange[], chosen: readonly string[] 
     .filter((path) => chosen === null || chosen.some((one) => path === one || path.startsWith(`${one}/`)))
   const isListed = touched.length <= MAX_TOUCHED && touched.every((path) => !path.includes('\u{FFFD}'))
   return isListed ? touched : chosen
+}
+
+/** The longest reply that holds this much data. */
+function inBase64(bytes: number): number {
+  return Math.ceil(Math.min(bytes, MAX_DATA_BYTES) / 3) * 4 + LINES_BYTES
 }
 
 async function firstLine(reply: Promise<string>): Promise<string | undefined> {

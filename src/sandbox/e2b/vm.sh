@@ -508,13 +508,13 @@ op_stat() {
   if [ -n "$PARENT" ] && found=$(stat -c '%f %s' -- "$WORKSPACE/$1" 2>/dev/null); then printf 'stat %s\n' "$found"; else echo none; fi
 }
 
-# op_list PATH DEPTH LIMIT: kind TAB size TAB path, each ended by NUL, in base64 and in no order.
+# op_list PATH DEPTH LIMIT MAXBYTES: kind TAB size TAB path, each ended by NUL, in base64 and in no order.
 op_list() {
   resolve "$1" directory
   [ -d "$REAL" ] || bad "$1 is not a directory"
   begin
   printf 'base %s\n' "$(printf '%s' "${REAL#"$WORKSPACE"}" | base64 -w0)"
-  find "$REAL" -mindepth 1 -maxdepth "$2" -printf '%y\t%s\t%P\0' 2>/dev/null | head -z -n "$3" | base64 -w0
+  find "$REAL" -mindepth 1 -maxdepth "$2" -printf '%y\t%s\t%P\0' 2>/dev/null | head -z -n "$3" | head -c "$4" | base64 -w0
 }
 op_remove() {
   [ -n "$1" ] || bad "the workspace itself cannot be removed"
@@ -657,7 +657,7 @@ op_diff() {
   g --literal-pathspecs "${DIFF[@]}" --unified=3 "$from" "$to" -- "$@" | head -c "$max" | base64 -w0
 }
 
-# op_files TREE: `content FILE`, then in base64 the tree's list, ended by NUL each; the file holds what `cat-file` says of it.
+# op_files TREE MAXBYTES: `content FILE`, then in base64 the tree's list, ended by NUL each; the file holds what `cat-file` says of it.
 op_files() {
   local file
   require_tree "$1"
@@ -665,7 +665,7 @@ op_files() {
   g ls-tree -r --format='%(objectname)' "$1" | g cat-file --batch >"$file" || bad "the checkpoint cannot be read"
   begin
   printf 'content %s\n' "$file"
-  g ls-tree -r -z "$1" | base64 -w0
+  g ls-tree -r -z "$1" | head -c "$2" | base64 -w0
 }
 
 # op_restore TREE PATH…: makes the files equal to the tree, or those at the paths. An interrupted one is finished by another.

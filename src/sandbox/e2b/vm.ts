@@ -5,7 +5,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { Sandbox as SdkVm } from 'e2b'
+import type { CommandStartOpts, Sandbox as SdkVm } from 'e2b'
 import { AppError } from '../../shared/errors.ts'
 import { type E2bApi, REQUEST_MS } from './api.ts'
 
@@ -21,6 +21,9 @@ const RENEW_EVERY_MS = 20_000
 /** Larger payloads are uploaded first: the kernel takes 128 KiB for one argument. */
 const INLINE_BYTES = 48 * 1024
 const MARK = '@@keelson\n'
+const DEFAULT_REPLY_BYTES = 1024 * 1024
+/** What a login profile may print before the reply, and programs on standard error. */
+const NOISE_BYTES = 64 * 1024
 /**
  * What a VM's edge says is no verdict: of a paused VM it says the same as of one that is gone, and a VM's own token may be an
  * old one. Only the control plane knows.
@@ -35,6 +38,8 @@ export interface VmCall {
   readonly signal?: AbortSignal | undefined
   /** The attempt that asks, see `Sandbox.fenced`: noted in the VM; refused with `lease_lost` when a newer one was there. */
   readonly lease?: number | undefined
+  /** The longest reply that makes sense, in bytes; default 1 MiB. A longer one is cut off and refused, see {@link readAll}. */
+  readonly maxBytes?: number | undefined
 }
 
 /** Stands for the payload's path in an operation's arguments. */
@@ -47,7 +52,8 @@ export interface VmLink {
    * `sandbox_gone`, and what failures.ts maps. Tried again once when the VM was only paused; so safe to repeat only.
    */
   call(operation: string, args: readonly (string | number)[], options?: VmCall): Promise<string>
-  download(path: string): Promise<Uint8Array>
+  /** A file of the VM, some bytes at a time; what goes beyond `maxBytes` is `sandbox_unreachable`. */
+  download(path: string, maxBytes: number): AsyncIterable<Uint8Array>
   upload(data: Uint8Array): Promise<string>
   /** Makes workspace and state directory. Safe to repeat. Throws `sandbox_unavailable` when the template lacks something. */
   prepare(): Promise<void>
@@ -137,13 +143,14 @@ export function linkVm(api: E2bApi, connected: SdkVm, onGone: () => void): VmLin
     await lasting(async () => void (await vm.files.write(path, whole, options)))
   }
 
-  const run = async (line: string, { waitMs = 0, signal }: VmCall, user = USER): Promise<string> => {
+  const run = async (line: string, options: VmCall, user = USER): Promise<string> => {
+    const { waitMs = 0, maxBytes = DEFAULT_REPLY_BYTES, signal } = options
     const limits = { timeoutMs: waitMs + OPERATION_MS, requestTimeoutMs: REQUEST_MS }
     return await lasting(async () => {
       try {
-        const ended = await vm.commands.run(line, { user, ...limits, ...(signal && { signal }) })
-        return ended.stdout
+        return await readAll(vm, line, { user, ...limits, ...(signal && { signal }) }, maxBytes + NOISE_BYTES)
       } catch (error) {
+        if (error instanceof AppError) throw error
         const code = exitCodeOf(error)
         if (code === 127) throw new MissingScript()
         if (code === null) throw error
@@ -183,8 +190,17 @@ export function linkVm(api: E2bApi, connected: SdkVm, onGone: () => void): VmLin
     vmId,
     call,
     upload,
-    download: (path) =>
-      lasting(() => vm.files.read(path, { format: 'bytes', user: USER, requestTimeoutMs: OPERATION_MS })),
+    async *download(path, maxBytes) {
+      const options = { format: 'stream', user: USER, requestTimeoutMs: OPERATION_MS } as const
+      const body = await lasting(() => vm.files.read(path, options))
+      let bytes = 0
+      // Left early, by a throw or by the reader, the loop cancels the stream.
+      for await (const chunk of body as AsyncIterable<Uint8Array> & typeof body) {
+        bytes += chunk.length
+        if (bytes > maxBytes) throw tooLong()
+        yield chunk
+      }
+    },
     async prepare() {
       // The workspace has the same path with every provider; only root can make it.
       await run(`mkdir -p /workspace && chown ${USER} /workspace`, {}, 'root')
@@ -207,6 +223,34 @@ export function linkVm(api: E2bApi, connected: SdkVm, onGone: () => void): VmLin
 /** The link as one attempt uses it: every operation carries its number. */
 export function linkOf(link: VmLink, lease: number): VmLink {
   return { ...link, call: (operation, args, options) => link.call(operation, args, { ...options, lease }) }
+}
+
+/**
+ * Runs a line in the VM and returns what it printed. The VM is the agent's, so an answer may have no end: what comes is
+ * counted, and beyond `maxBytes` nothing more is read and the process is ended.
+ */
+async function readAll(vm: SdkVm, line: string, options: CommandStartOpts, maxBytes: number): Promise<string> {
+  let chars = 0
+  let stop: (() => void) | undefined
+  const isTooLong = new Promise<true>((resolve) => {
+    stop = () => resolve(true)
+  })
+  const count = (text: string) => {
+    chars += text.length
+    if (chars > maxBytes) stop?.()
+  }
+  const running = await vm.commands.run(line, { ...options, background: true, onStdout: count, onStderr: count })
+  const ended = running.wait()
+  const first = await Promise.race([ended, isTooLong])
+  if (first !== true) return first.stdout
+  await running.disconnect()
+  // Whatever it was reading for has failed; both only keep what is left of it from being reported as unhandled.
+  await Promise.allSettled([ended, running.kill()])
+  throw tooLong()
+}
+
+function tooLong(): AppError {
+  return new AppError('sandbox_unreachable', 'The VM answered more than makes sense.')
 }
 
 function outOfReach(error: AppError): AppError {

@@ -1,3 +1,5 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { E2B } from 'e2b'
 import { afterAll, describe, expect, test } from 'vitest'
 import { aSandbox, aSpec, codeOf, readToEnd, run, waitFor, waitForOutput } from '../../contract/sandbox/harness.ts'
@@ -96,6 +98,50 @@ describe.skipIf(reason !== null)('e2b in trouble', () => {
     await sandbox.killAll()
     await short.close()
     expect([asked, second]).toEqual([[true, true, true], 'sandbox_busy'])
+  })
+
+  test('an answer without an end is cut off, in every operation, and is never held in memory', async () => {
+    const { sandbox } = await aSandbox(provider)
+    const spec = aSpec('echo up; sleep 60')
+    await sandbox.start(spec)
+    const tree = await sandbox.checkpoint()
+    const operations = {
+      poll: () => sandbox.poll(spec.execId, { cursor: 0, maxBytes: 256 * 1024, waitMs: 0 }),
+      read: () => sandbox.read('f', { maxBytes: 1_000 }),
+      list: () => sandbox.list('', { depth: 3, limit: 10 }),
+      checkpoint: () => sandbox.checkpoint(),
+      treeFiles: async () => {
+        for await (const file of sandbox.treeFiles?.(tree) ?? []) expect(file).toBeUndefined()
+      },
+    }
+    const floods = {
+      reply: 'echo @@keelson; yes | head -c 500000000',
+      errors: 'yes | head -c 500000000 >&2; echo @@keelson',
+      file: `truncate -s 500M ~/flood; echo @@keelson; case $1 in
+        checkpoint) echo "tree ${'a'.repeat(40)}"; echo base -; echo "pack 1000 $HOME/flood" ;;
+        *) echo "content $HOME/flood"; printf '100644 blob ${'a'.repeat(40)}\\tf' | base64 -w0 ;;
+      esac`,
+    }
+    const asked: [keyof typeof floods, keyof typeof operations][] = [
+      ...(['poll', 'read', 'list', 'checkpoint'] as const).map((name) => ['reply', name] as ['reply', typeof name]),
+      ['errors', 'poll'],
+      ['file', 'checkpoint'],
+      ['file', 'treeFiles'],
+    ]
+    const own = readdirSync(path.join(e2b.fake.homeOf(sandbox.ref.id), '.keelson')).find((name) => name.endsWith('.sh'))
+    const script = path.join(e2b.fake.homeOf(sandbox.ref.id), '.keelson', own ?? '')
+    const before = process.memoryUsage().rss
+    let most = 0
+    const watch = setInterval(() => {
+      most = Math.max(most, process.memoryUsage().rss - before)
+    }, 10)
+    const codes: string[] = []
+    for (const [flood, operation] of asked) {
+      writeFileSync(script, floods[flood])
+      codes.push(await codeOf(operations[operation]()))
+    }
+    clearInterval(watch)
+    expect([codes, most < 200 * 1024 * 1024]).toEqual([asked.map(() => 'sandbox_unreachable'), true])
   })
 
   test('what E2B answers becomes one of our codes', async () => {

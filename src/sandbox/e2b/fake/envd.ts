@@ -1,15 +1,16 @@
 /** The data plane of the fake: what envd 0.6.13 answers to SDK 2.51.0, over the Connect protocol with JSON bodies. */
 
+import { createReadStream } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import path from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { AppError } from '../../../shared/errors.ts'
-import { relativePath } from '../../local-bwrap/confined.ts'
-import { readFileSlice, statPath, writeFileWhole } from '../../local-bwrap/files.ts'
+import { openPath, relativePath } from '../../local-bwrap/confined.ts'
+import { writeFileWhole } from '../../local-bwrap/files.ts'
 import { readBody, sendJson } from './http.ts'
 import { VM_HOME, type Vm, type VmProcess } from './vm.ts'
 
 const KEEPALIVE_MS = 20_000
-const MAX_READ_BYTES = 512 * 1024 * 1024
 
 interface StartBody {
   readonly process?: { readonly cmd?: string; readonly args?: string[]; readonly envs?: Record<string, string> }
@@ -115,13 +116,18 @@ async function writeFile(vm: Vm, request: IncomingMessage, response: ServerRespo
 async function readFile(vm: Vm, response: ServerResponse, url: URL): Promise<void> {
   const file = url.searchParams.get('path') ?? ''
   try {
-    const place = { workspace: vm.home, staging: vm.staging }
-    if (statPath(place, inHome(file)) === null) {
-      return sendJson(response, 404, { code: 404, message: `path '${file}' does not exist` })
+    const found = openPath(vm.home, inHome(file))
+    if (found === null) return sendJson(response, 404, { code: 404, message: `path '${file}' does not exist` })
+    try {
+      if (!found.stat.isFile()) throw new AppError('sandbox_bad_request', `path '${file}' is not a file`)
+      response.writeHead(200, { 'content-type': 'application/octet-stream' })
+      await pipeline(createReadStream(found.handle), response)
+    } finally {
+      found.close()
     }
-    const { data } = await readFileSlice(place, inHome(file), { maxBytes: MAX_READ_BYTES })
-    response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': data.length }).end(data)
   } catch (error) {
+    // Once it is being sent, its reader has left.
+    if (response.headersSent) return
     sendJson(response, 400, { code: 400, message: error instanceof Error ? error.message : 'cannot be read' })
   }
 }

@@ -41,6 +41,8 @@ export interface FakeE2b {
   readonly networks: Map<string, { allowOut: string[]; denyOut: string[] }>
   trouble: { api: Trouble; vm: Trouble }
   vmIds(): string[]
+  /** Where the home directory of a VM lies on this host, by the id of its sandbox; the agent's, who may do all there. */
+  homeOf(sandboxId: string): string
   /** A VM vanishes, as when its host dies. */
   lose(vmId: string): Promise<void>
   close(): Promise<void>
@@ -78,6 +80,7 @@ export async function startFakeE2b(options: FakeE2bOptions): Promise<FakeE2b> {
     networks: new Map(),
     trouble: { api: null, vm: null },
     vmIds: () => [...instances.keys()],
+    homeOf: (sandboxId) => instances.get(sandboxId.split('/').at(-1) ?? '')?.vm.home ?? '',
     lose: async (vmId) => await remove(vmId),
     async close() {
       await Promise.all([...instances.keys()].map(remove))

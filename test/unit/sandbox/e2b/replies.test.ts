@@ -32,13 +32,36 @@ test('entries come in order of names, each directory before what is in it', () =
   ])
 })
 
-test('a tree’s files are taken out of what git prints of them', () => {
-  const list = `100755 blob ${'a'.repeat(40)}\trun.sh\0${'120000'} blob ${'b'.repeat(40)}\ta link\0`
-  const content = Buffer.from(`${'a'.repeat(40)} blob 4\none\n\n${'b'.repeat(40)} blob 6\nrun.sh\n`)
-  expect(
-    [...readTreeFiles(list, content)].map((file) => ({ ...file, data: Buffer.from(file.data).toString() })),
-  ).toEqual([
-    { path: 'run.sh', mode: '100755', data: 'one\n' },
-    { path: 'a link', mode: '120000', data: 'run.sh' },
-  ])
+async function* inPieces(data: Buffer, bytes: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < data.length; at += bytes) yield data.subarray(at, at + bytes)
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = []
+  for await (const item of items) found.push(item)
+  return found
+}
+
+test.each([1, 7, 1_000])(
+  'a tree’s files are taken out of what git prints of them, in pieces of %i bytes',
+  async (bytes) => {
+    const list = `100755 blob ${'a'.repeat(40)}\trun.sh\0${'120000'} blob ${'b'.repeat(40)}\ta link\0`
+    const content = Buffer.from(`${'a'.repeat(40)} blob 4\none\n\n${'b'.repeat(40)} blob 6\nrun.sh\n`)
+    const files = await all(readTreeFiles(list, inPieces(content, bytes)))
+    expect(files.map((file) => ({ ...file, data: Buffer.from(file.data).toString() }))).toEqual([
+      { path: 'run.sh', mode: '100755', data: 'one\n' },
+      { path: 'a link', mode: '120000', data: 'run.sh' },
+    ])
+  },
+)
+
+test.each([
+  ['a file that is larger than any in a checkpoint', `${'a'.repeat(40)} blob 99999999\n`],
+  ['a header without an end', 'x'.repeat(10_000)],
+  ['an end that comes too early', `${'a'.repeat(40)} blob 4\no`],
+])('%s is no tree', async (_name, content) => {
+  const list = `100644 blob ${'a'.repeat(40)}\tf\0`
+  await expect(all(readTreeFiles(list, inPieces(Buffer.from(content), 64)))).rejects.toMatchObject({
+    code: 'sandbox_unreachable',
+  })
 })
