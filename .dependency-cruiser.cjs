@@ -43,6 +43,7 @@ module.exports = {
       '^src/(?!credentials/|db/|egress/|shared/)',
       'credentials know db, egress and shared',
     ),
+    never('approvals-below', '^src/approvals/', '^src/(?!approvals/|shared/)', 'approvals are rules: they know shared'),
     never('model-below', '^src/model/', '^src/(?!model/|shared/)', 'model knows shared'),
     never(
       'agent-in-the-middle',

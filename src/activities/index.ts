@@ -1,4 +1,5 @@
 import type { Activities } from '../workflows/activities.ts'
+import { createApprovalActivities } from './approvals.ts'
 import type { ActivityDeps } from './deps.ts'
 import { createFinishActivities } from './finish.ts'
 import { createPrepareActivities } from './prepare.ts'
@@ -14,6 +15,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createSetupActivities(deps),
     ...createContextActivities(deps),
     ...createTurnActivities(deps),
+    ...createApprovalActivities(deps),
     ...createReviewActivities(deps),
     ...createFinishActivities(deps),
   }

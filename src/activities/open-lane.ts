@@ -3,6 +3,7 @@
 import { createBudgetGate } from '../agent/budget.ts'
 import type { Journal } from '../agent/journal.ts'
 import type { Lane } from '../agent/lane.ts'
+import { NOBODY, type People } from '../agent/people.ts'
 import { CODER_PROMPT } from '../agent/prompts/coder.ts'
 import { coderTools } from '../agent/tools/registry.ts'
 import type { Tool } from '../agent/tools/tool.ts'
@@ -33,9 +34,11 @@ import { pinMemory } from '../memory/pin-memory.ts'
 import { type PinnedAsk, readPinned } from '../memory/pinned.ts'
 import { restoreNotices } from '../restore/restore-notices.ts'
 import type { Sandbox } from '../sandbox/types.ts'
+import type { EnvironmentBody } from '../shared/environment.ts'
 import { newId } from '../shared/ids.ts'
 import { isOver } from '../shared/task.ts'
 import type { ActivityDeps } from './deps.ts'
+import { peopleOf } from './people.ts'
 import { type ActivityRun, endsTask } from './run-activity.ts'
 
 export interface LaneAsk {
@@ -46,8 +49,15 @@ export interface LaneAsk {
   readonly run: ActivityRun
 }
 
+/** What the coder's lane wants besides. */
+export interface CoderAsk extends LaneAsk {
+  readonly environment: EnvironmentBody
+  /** Whether the workflow can wait for people. */
+  readonly mayAsk: boolean
+}
+
 /** The coder's lane: the conversation's earlier tasks, then this one. */
-export async function openCoderLane(deps: ActivityDeps, ask: LaneAsk): Promise<Lane> {
+export async function openCoderLane(deps: ActivityDeps, ask: CoderAsk): Promise<Lane> {
   const { task } = ask
   const [tasks, inherited] = await Promise.all([
     conversationTasks(deps.db, task.conversationId),
@@ -80,6 +90,7 @@ export async function openCoderLane(deps: ActivityDeps, ask: LaneAsk): Promise<L
     turns: turns.filter((turn) => turn.taskId === task.id),
     firstNotes: [...(last?.status === 'cancelled' ? [INTERRUPTED_NOTE] : []), ...restoreNotices(restores)],
     maxTurns: null,
+    people: ask.mayAsk ? peopleOf(deps.db, ask.lease, ask.environment) : NOBODY,
     isAnswered: () => false,
   })
 }
@@ -102,18 +113,21 @@ export interface LaneParts {
   readonly turns: JournalTurn[]
   readonly firstNotes: readonly string[]
   readonly maxTurns: Lane['maxTurns']
+  /** Nobody when left out. */
+  readonly people?: People
   isAnswered(turn: JournalTurn): boolean
 }
 
 export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts): Lane {
   const { task, lease, run } = ask
-  const { earlierTasks, ...own } = parts
+  const { earlierTasks, people = NOBODY, ...own } = parts
   const profile = deps.profileOf(task.model)
   const { ids, forkedWithin, firstNumber } = earlierTasks ?? { ids: [], forkedWithin: [], firstNumber: 1 }
   const told = { system: parts.system, profile, earlier: ids, forkedWithin, firstNumber }
   const journal = bindJournal(deps, lease, ask.name, told)
   return {
     ...own,
+    people,
     compaction: null,
     name: ask.name,
     taskId: task.id,

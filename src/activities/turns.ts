@@ -1,5 +1,6 @@
 import { judgeBudget } from '../agent/budget.ts'
 import { type LaneStatus, runLane } from '../agent/loop.ts'
+import { setNeedsAnswer } from '../db/approvals.ts'
 import { readBudget, setBudgetReached } from '../db/budgets.ts'
 import { isSetupRequested } from '../db/environments.ts'
 import { acquireLease, appendWithLease } from '../db/lifecycle.ts'
@@ -49,21 +50,21 @@ export function createTurnActivities(deps: ActivityDeps): Pick<Activities, 'runT
 
 async function runSlice(
   deps: ActivityDeps,
-  { taskId, projectId, phase }: Parameters<Activities['runTurns']>[0],
+  { taskId, projectId, phase, mayAsk = false }: Parameters<Activities['runTurns']>[0],
   run: ActivityRun,
   sliceMs: number,
 ): Promise<TurnsResult> {
   const { activity, attempt } = run
   const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase })
   const sandbox = await openSandbox(deps, lease, run.onProgress)
-  await applyEnvironment(deps, projectId, sandbox)
+  const environment = await applyEnvironment(deps, projectId, sandbox)
   // A slice begins at a turn boundary: that is where a set-up that a person asked for meanwhile belongs.
   if (await isSetupRequested(deps.db, projectId)) {
     const scope = { projectId, conversationId: task.conversationId, taskId }
     await setUp(deps, { projectId, scope, sandbox, run, lease })
   }
   const checkpointer = createCheckpointer(deps, { task, lease, sandbox })
-  const opened = await openCoderLane(deps, { name: 'coder', task, lease, sandbox, run })
+  const opened = await openCoderLane(deps, { name: 'coder', task, lease, sandbox, run, environment, mayAsk })
   const lane = { ...opened, onToolsDone: checkpointer.afterTools }
   const left = lane.turns.at(-1)
   // The attempt before may have died between a turn's tools and its checkpoint.
@@ -71,9 +72,16 @@ async function runSlice(
   const endsAt = performance.now() + sliceMs
   const turns = () => runLane(lane, () => performance.now() >= endsAt)
   const status = await keepingAlive(sandbox, () => withRetryNotice(deps, lease, run, turns))
-  if (status !== 'continue') await noteLeftOut(deps, { task: await getTask(deps.db, taskId), lease, sandbox })
+  if (status !== 'continue' && status !== 'needs_answer')
+    await noteLeftOut(deps, { task: await getTask(deps.db, taskId), lease, sandbox })
   const turn = lane.turns.at(-1)?.turn ?? 0
   const after = await getTask(deps.db, taskId)
+  if (status === 'needs_answer') {
+    const waiting = await setNeedsAnswer(deps.db, lease)
+    // All was decided meanwhile.
+    if (waiting.length === 0) return { status: 'continue', turn, usage: after.usage }
+    return { status, turn, usage: after.usage, waiting }
+  }
   const need = status === 'needs_budget' ? lane.budget.refused : null
   const answer = { status: statusOf(status), turn, usage: after.usage }
   if (answer.status === 'idle') return { ...answer, changes: changesOf(after) }

@@ -7,6 +7,7 @@ import type { Model } from '../model/types.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import type { BudgetGate } from './budget.ts'
 import type { Journal } from './journal.ts'
+import type { People } from './people.ts'
 import type { Tool } from './tools/tool.ts'
 
 /** One conversation with a model: the coder's, or a reviewer's. Everything the loop needs, and the turns so far. */
@@ -36,6 +37,8 @@ export interface Lane {
   readonly maxTurns: number | null
   /** The task's, its project's and the day's limits, asked before each model call. */
   readonly budget: BudgetGate
+  /** Whom the lane may ask, and what the project's policy holds back. */
+  readonly people: People
   readonly signal: AbortSignal
   /** True when the abort ends the task; false when another attempt will go on. */
   endsTask(reason: unknown): boolean

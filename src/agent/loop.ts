@@ -23,7 +23,7 @@ import { ToldReadings } from './told-readings.ts'
 import { toolDefinitions } from './tools/registry.ts'
 import { hasWrittenCall, WRITTEN_CALL_NOTE, WRITTEN_CALLS_END, writtenCalls } from './written-calls.ts'
 
-export type LaneStatus = 'continue' | 'idle' | 'answered' | 'needs_budget' | 'stuck' | 'refused'
+export type LaneStatus = 'continue' | 'idle' | 'answered' | 'needs_budget' | 'needs_answer' | 'stuck' | 'refused'
 
 const CONTINUE_NOTE = 'Notice: your reply was cut off because it was too long. Continue where it stopped.'
 const SUMMARY_NOTE = 'Notice: your last reply had no text. End with two to five plain sentences on what you did.'
@@ -41,7 +41,8 @@ export async function runLane(lane: Lane, isTimeUp: () => boolean): Promise<Lane
     lane.onProgress()
     const last = lane.turns.at(-1)
     if (last && !isWhole(last)) {
-      if (!(await completeTurn(lane, last, 'resumed'))) return 'needs_budget'
+      const stopped = await completeTurn(lane, last, 'resumed')
+      if (stopped !== null) return stopped
       continue
     }
     if (last?.stopReason === 'refusal') return 'refused'
@@ -63,7 +64,8 @@ export async function runLane(lane: Lane, isTimeUp: () => boolean): Promise<Lane
     if (!begun) return 'idle'
     lane.turns.push(begun)
     hitCrashPoint('turn.begun')
-    if (!(await completeTurn(lane, begun, 'new'))) return 'needs_budget'
+    const stopped = await completeTurn(lane, begun, 'new')
+    if (stopped !== null) return stopped
   }
 }
 
@@ -71,17 +73,22 @@ function isWhole(turn: JournalTurn): boolean {
   return turn.reply !== null && turn.toolCalls.every((call) => call.status === 'finished')
 }
 
-/** False when the budget does not allow the model call; the turn then waits as it is. */
-async function completeTurn(lane: Lane, turn: JournalTurn, origin: 'new' | 'resumed'): Promise<boolean> {
+/** What the turn waits for as it is: a larger budget for its model call, or people whom its calls ask; null: it is whole. */
+async function completeTurn(
+  lane: Lane,
+  turn: JournalTurn,
+  origin: 'new' | 'resumed',
+): Promise<'needs_budget' | 'needs_answer' | null> {
   const replied = turn.reply === null ? await askModel(lane, turn, origin) : turn
-  if (replied === null) return false
+  if (replied === null) return 'needs_budget'
   lane.turns[lane.turns.length - 1] = replied
-  if (replied.toolCalls.length === 0) return true
+  if (replied.toolCalls.length === 0) return null
   const done = await runTools(lane, replied)
   lane.turns[lane.turns.length - 1] = done
   hitCrashPoint('tools.recorded')
+  if (!isWhole(done)) return 'needs_answer'
   await lane.onToolsDone?.(done)
-  return true
+  return null
 }
 
 function turnToBegin(lane: Lane, notes: readonly string[]): BeginTurn {

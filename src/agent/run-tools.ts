@@ -3,6 +3,8 @@
  * it announced; read-only calls next to each other run at the same time, at most eight of them, the rest in order.
  */
 
+import { deniedText } from '../approvals/denied-text.ts'
+import type { Decided, PersonAsk } from '../approvals/person-ask.ts'
 import { type FinishedCall, type JournalToolCall, type JournalTurn, outputPartId } from '../db/journal.ts'
 import { deniedEvents } from '../events/denied-events.ts'
 import type { NewEvent } from '../events/topics.ts'
@@ -19,13 +21,17 @@ const EVENT_OUTPUT_BYTES = 128 * 1024
 /** Read-only calls that run at the same time: each may hold a file or a search of its own, and a reply may hold hundreds. */
 const MAX_PARALLEL_CALLS = 8
 
-/** Returns the turn with every call finished. Throws what the lane's signal says, `sandbox_*`, `lease_lost`. */
+/** Stands for the result of a call that waits for a person. */
+const WAITS = Symbol('waits for a person')
+
+/** Returns the turn with every call finished, but for those that wait for a person and what comes after them. Throws what the lane's signal says, `sandbox_*`, `lease_lost`. */
 export async function runTools(lane: Lane, turn: JournalTurn): Promise<JournalTurn> {
   const known = knownPaths(lane)
   const done = new Map<string, JournalToolCall>()
   for (const group of groupCalls(lane, turn.toolCalls)) {
     const settled = await Promise.allSettled(group.map((call) => runCall(lane, call, known)))
-    const finished = settled.filter((entry) => entry.status === 'fulfilled').map((entry) => entry.value)
+    const ended = settled.filter((entry) => entry.status === 'fulfilled').map((entry) => entry.value)
+    const finished = ended.filter((entry) => entry !== WAITS)
     hitCrashPoint('tool.effect.before_record')
     await lane.journal.finishTools(finished)
     for (const entry of finished) {
@@ -40,6 +46,8 @@ export async function runTools(lane: Lane, turn: JournalTurn): Promise<JournalTu
     }
     const failed = settled.find((entry) => entry.status === 'rejected')
     if (failed) throw failed.reason
+    // What comes after may build on what waits.
+    if (finished.length < ended.length) break
   }
   return { ...turn, toolCalls: turn.toolCalls.map((call) => done.get(call.toolUseId) ?? call) }
 }
@@ -82,16 +90,26 @@ function knownPath(call: JournalToolCall, root: string): string | null {
   return path
 }
 
-async function runCall(lane: Lane, call: JournalToolCall, known: ReadonlySet<string>): Promise<FinishedCall> {
+async function runCall(
+  lane: Lane,
+  call: JournalToolCall,
+  known: ReadonlySet<string>,
+): Promise<FinishedCall | typeof WAITS> {
   lane.signal.throwIfAborted()
   const startedAt = call.startedAt?.getTime() ?? Date.now()
   const result = await runTool(lane, call, known)
+  if (result === WAITS) return WAITS
   const durationMs = Math.max(0, Date.now() - startedAt)
   const events = await eventsOf(lane, call, result)
-  return { call, result: result.content, isError: result.isError, durationMs, events }
+  const plan = result.plan === undefined ? {} : { plan: result.plan }
+  return { call, result: result.content, isError: result.isError, durationMs, events, ...plan }
 }
 
-async function runTool(lane: Lane, call: JournalToolCall, known: ReadonlySet<string>): Promise<ToolResult> {
+async function runTool(
+  lane: Lane,
+  call: JournalToolCall,
+  known: ReadonlySet<string>,
+): Promise<ToolResult | typeof WAITS> {
   const tool = findTool(lane.tools, call.name)
   if (!tool) {
     const names = lane.tools.map((entry) => entry.definition.name).join(', ')
@@ -102,7 +120,14 @@ async function runTool(lane: Lane, call: JournalToolCall, known: ReadonlySet<str
   if (invalid !== null) return { content: invalidInputMessage(call.name, invalid), isError: true }
   const parsed = parseToolInput(tool, input)
   if (!parsed.ok) return { content: parsed.message, isError: true }
-  const result = await tool.run(parsed.input, contextOf(lane, call, tool, known))
+  const ask = call.effect === null ? askOf(lane, tool, parsed.input) : null
+  const asked = ask === null ? null : await lane.people.ask(call, ask)
+  if (asked?.kind === 'waits') return WAITS
+  if (asked?.kind === 'refused') return { content: asked.message, isError: true }
+  const decided = asked?.decided ?? null
+  if (decided !== null && ask?.kind !== 'question' && decided.state !== 'approved')
+    return { content: deniedText(decided), isError: true }
+  const result = await tool.run(parsed.input, contextOf(lane, call, tool, { known, decided }))
   // The journal took half characters out of the input before the tool ran.
   return call.input.includes('\u{FFFD}') ? { ...result, content: `${result.content}\n${REPLACED_NOTE}` } : result
 }
@@ -119,7 +144,17 @@ function invalidInputMessage(name: string, text: string): string {
   return `Nothing was run: the input of this call of ${name} is not a JSON object, most likely for want of a backslash before a quotation mark. It was:\n${text}\nSend the call again with valid JSON.`
 }
 
-function contextOf(lane: Lane, call: JournalToolCall, tool: Tool, known: ReadonlySet<string>): ToolContext {
+/** A call that has begun was let through before. */
+function askOf(lane: Lane, tool: Tool, input: unknown): PersonAsk | null {
+  return tool.asksPerson?.(input) ?? lane.people.mustAsk(tool.definition.name, input)
+}
+
+function contextOf(
+  lane: Lane,
+  call: JournalToolCall,
+  tool: Tool,
+  { known, decided }: { readonly known: ReadonlySet<string>; readonly decided: Decided | null },
+): ToolContext {
   const scope = { ...lane.scope, turn: call.turn }
   return {
     toolUseId: call.toolUseId,
@@ -128,6 +163,7 @@ function contextOf(lane: Lane, call: JournalToolCall, tool: Tool, known: Readonl
     signal: lane.signal,
     knownPaths: known,
     begun: call.effect,
+    decided,
     async begin(effect) {
       // Also when an earlier attempt announced it: the journal refuses an attempt that has lost its lease.
       if (!tool.readOnly) await lane.journal.startTool(call, effect)
@@ -155,6 +191,11 @@ async function eventsOf(lane: Lane, call: JournalToolCall, result: ToolResult): 
     const denied = await lane.sandbox.denials(result.exec.startedAt)
     const by = { key: `${lane.taskId}:${call.toolUseId}`, command: commandOf(call), toolUseId: call.toolUseId }
     events.push(...deniedEvents(scope, denied, by))
+  }
+  if (result.plan) {
+    const { toolUseId } = call
+    const key = `plan.updated:${lane.taskId}:${toolUseId}`
+    events.push({ type: 'plan.updated', key, scope, payload: { toolUseId, items: result.plan } })
   }
   if (result.fileChange) {
     const key = `file.changed:${lane.taskId}:${call.toolUseId}`

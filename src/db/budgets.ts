@@ -135,7 +135,7 @@ export async function setBudgetReached(db: Db, lease: Lease, marks: readonly Bud
     }
     const [row] = await tx.query<{ ms: number }>(
       `SELECT coalesce(extract(epoch FROM now() - min(began_at)) * 1000, 0)::float8 AS ms FROM budget_waits
-       WHERE task_id = $1 AND began_at > coalesce((SELECT max(replied_at) FROM turns WHERE task_id = $1), '-infinity')`,
+       WHERE task_id = $1 AND scopes <> 'answer' AND began_at > coalesce((SELECT max(replied_at) FROM turns WHERE task_id = $1), '-infinity')`,
       [taskId],
     )
     return Math.max(0, row?.ms ?? 0)

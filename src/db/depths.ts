@@ -13,9 +13,10 @@ export interface Depths {
 const DEPTHS = `
   SELECT count(*) FILTER (WHERE status = 'accepted')::int AS accepted, count(*) FILTER (WHERE status = 'running')::int AS running,
     count(*) FILTER (WHERE status = 'cancelling')::int AS cancelling, count(*) FILTER (WHERE status = 'needs_budget')::int AS needs_budget,
+    count(*) FILTER (WHERE status = 'needs_answer')::int AS needs_answer,
     (SELECT count(*) FROM outbox WHERE done_at IS NULL)::int AS entries,
     (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox WHERE done_at IS NULL)::float8 AS oldest
-  FROM tasks WHERE status IN ('accepted', 'running', 'cancelling', 'needs_budget')`
+  FROM tasks WHERE status IN ('accepted', 'running', 'cancelling', 'needs_budget', 'needs_answer')`
 
 /** One statement over indexes, cheap enough for every scrape. Throws `store_unavailable`. */
 export async function readDepths(db: Db): Promise<Depths> {
@@ -24,9 +25,9 @@ export async function readDepths(db: Db): Promise<Depths> {
     const { rows } = await db.pool.query<Row>({ name: 'depths', text: DEPTHS })
     const [row] = rows
     if (!row) throw new Error('a count gave no row')
-    const { accepted, running, cancelling, needs_budget } = row
+    const { accepted, running, cancelling, needs_budget, needs_answer } = row
     return {
-      tasks: { accepted, running, cancelling, needs_budget },
+      tasks: { accepted, running, cancelling, needs_budget, needs_answer },
       outboxEntries: row.entries,
       outboxOldestSeconds: Math.max(0, row.oldest),
     }

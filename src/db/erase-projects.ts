@@ -27,7 +27,7 @@ const OF_ITS_CONVERSATIONS = 'conversation_id IN (SELECT id FROM conversations W
 
 /** Tables whose rows go with their project; what else names one is kept, without texts, for figures. */
 export const ERASED_BY_PROJECT: readonly string[] =
-  'events messages outbox project_contexts project_memories review_criteria restores sandbox_checkpoints sandbox_losses forked_files project_locks environments setups declined_proposals'.split(
+  'events messages outbox project_contexts project_memories review_criteria restores sandbox_checkpoints sandbox_losses forked_files project_locks environments setups declined_proposals approvals'.split(
     ' ',
   )
 const BY_TASK = 'notices compactions task_summaries task_memories'
@@ -46,7 +46,7 @@ const ERASURES = [
   `UPDATE findings SET file = NULL, claim = '', evidence = '', scenario = NULL, demoted_why = NULL, human_reason = NULL
    WHERE project_id = $1`,
   `UPDATE checkpoints SET label = '' WHERE project_id = $1`,
-  `UPDATE tasks SET reason_message = NULL, cancel_reason = NULL WHERE project_id = $1`,
+  `UPDATE tasks SET reason_message = NULL, cancel_reason = NULL, plan = NULL WHERE project_id = $1`,
   `UPDATE conversations SET title = '' WHERE project_id = $1`,
   `UPDATE projects SET name = '', source = '{"kind":"empty"}', source_report = NULL WHERE id = $1`,
 ]

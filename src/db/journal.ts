@@ -9,6 +9,7 @@ import { type BudgetMark, limitName } from '../shared/budget.ts'
 import type { Effect } from '../shared/effect.ts'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
+import type { PlanItem } from '../shared/plan.ts'
 import type { Usage } from '../shared/task.ts'
 import { wellFormed } from '../shared/well-formed.ts'
 import { type Db, toDbError } from './client.ts'
@@ -506,6 +507,8 @@ export interface FinishedCall {
   readonly durationMs: number
   /** Events that say what the call did: `command.finished`, `file.changed`. */
   readonly events: readonly NewEvent[]
+  /** The plan that is the task's from now on. */
+  readonly plan?: readonly PlanItem[]
 }
 
 /** Stores the results of calls that ended; the turn's last one also ends the turn. A repeat changes nothing. */
@@ -526,6 +529,8 @@ export async function finishTools(db: Db, lease: Lease, lane: Lane, finished: re
         finished.map((entry) => Math.round(entry.durationMs)),
       ],
     )
+    const plan = finished.findLast((entry) => entry.plan !== undefined)?.plan
+    if (plan) await tx.query('UPDATE tasks SET plan = $2 WHERE id = $1', [lease.taskId, JSON.stringify(plan)])
     for (const entry of finished) emitToolFinished(tx, lease, entry)
     const figures = await figuresWhenDone(tx, lease, first.call.turn)
     if (figures) tx.emit(turnFinished(lease, first.call.turn, lane, figures))

@@ -6,6 +6,7 @@ import { newId } from '../shared/ids.ts'
 import type { ReviewState } from '../shared/review.ts'
 import { isOver, type Outcome, type Phase, type TaskReason, workflowIdFor } from '../shared/task.ts'
 import { activateTask, addToOutbox, findPredecessor, noReview } from './accept-message.ts'
+import { withdrawApprovals } from './approvals.ts'
 import { type Db, toDbError } from './client.ts'
 import { getTask, type Task, type TaskRow, toTask } from './tasks.ts'
 import { inProject, inTask, type Lease, type Tx, withLease } from './transaction.ts'
@@ -39,7 +40,7 @@ export async function acquireLease(
          RETURNING lease)
        UPDATE tasks SET lease = raised.lease, phase = $2, started_at = coalesce(started_at, now()),
          status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelling'
-           WHEN status IN ('accepted', 'needs_budget') THEN 'running' ELSE status END
+           WHEN status IN ('accepted', 'needs_budget', 'needs_answer') THEN 'running' ELSE status END
        FROM raised WHERE id = $1 AND status NOT IN ('completed', 'failed', 'cancelled')
        RETURNING tasks.*, (SELECT before.lease = 0 FROM tasks before WHERE before.id = $1) AS is_first`,
       [attempt.taskId, attempt.phase, attempt.projectId],
@@ -244,6 +245,7 @@ async function close(tx: Tx, task: Task, ending: TaskEnding): Promise<void> {
     `UPDATE messages SET status = 'cancelled' WHERE task_id = $1 AND role = 'assistant' AND status = 'streaming'`,
     [task.id],
   )
+  await withdrawApprovals(tx, task.id)
   const successor = takesMore(ending) ? null : await releaseMessages(tx, task, ending)
   tx.emit(await finalMessage(tx, task, ending), endEvent(task, ending, review, reason))
   if (successor) await emitSuccessor(tx, task, successor)

@@ -1,5 +1,6 @@
 import { AppError } from '../shared/errors.ts'
 import type { LeftOut } from '../shared/left-out.ts'
+import type { PlanItem } from '../shared/plan.ts'
 import type { Evidence, EvidenceGap, ReviewState } from '../shared/review.ts'
 import type { DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../shared/task.ts'
 import { type Db, toDbError } from './client.ts'
@@ -38,6 +39,8 @@ export interface Task {
   readonly evidence: Evidence
   /** What is missing for `verified`; empty as long as no checks ran on the latest tree. */
   readonly evidenceGaps: readonly EvidenceGap[]
+  /** What the agent means to do, as it said last; empty as long as it has not. */
+  readonly plan: readonly PlanItem[]
   readonly cancelRequestedAt: Date | null
   readonly cancelReason: string | null
   readonly createdAt: Date
@@ -81,6 +84,7 @@ export interface TaskRow {
   files_changed: number
   lines_added: number
   lines_removed: number
+  plan: string | null
   cancel_requested_at: Date | null
   cancel_reason: string | null
   created_at: Date
@@ -121,6 +125,7 @@ export function toTask(row: TaskRow): Task {
     ...evidenceIn(row),
     leftOut: row.left_out === null ? [] : (JSON.parse(row.left_out) as LeftOut[]),
     diffStat: { files: row.files_changed, added: row.lines_added, removed: row.lines_removed },
+    plan: row.plan === null ? [] : (JSON.parse(row.plan) as PlanItem[]),
     cancelRequestedAt: row.cancel_requested_at,
     cancelReason: row.cancel_reason,
     createdAt: row.created_at,

@@ -6,8 +6,10 @@
  * true. A delta has none: it is a piece of a part that a later durable event holds in full.
  */
 
+import type { ApprovalDetail, ApprovalSummary, Decision, DecisionScope } from '../shared/approval.ts'
 import type { BudgetMark } from '../shared/budget.ts'
 import type { LeftOut } from '../shared/left-out.ts'
+import type { PlanItem } from '../shared/plan.ts'
 import type {
   CheckResult,
   Evidence,
@@ -114,8 +116,19 @@ export interface DurablePayloads {
   /** A person's word on a finding; the latest one counts. */
   'review.judged': { findingId: string; criterionId?: string; state: Finding['state']; judgement: Judgement }
   'review.skipped': { reason: 'no_changes' | 'disabled' }
-  'approval.requested': { approvalId: string; what: string }
-  'approval.resolved': { approvalId: string; decision: 'approve' | 'deny' | 'expired' }
+  /** Something waits for a person; times are ISO 8601. */
+  'approval.requested': ApprovalSummary & { detail: ApprovalDetail }
+  /** `withdrawn`: the task that asked has ended. */
+  'approval.resolved': {
+    approvalId: string
+    decision: Decision | 'expired' | 'withdrawn'
+    answer?: string
+    note?: string
+    scope?: DecisionScope
+    by?: string
+  }
+  /** The whole plan; it takes the place of the one before. */
+  'plan.updated': { toolUseId: string; items: readonly PlanItem[] }
   'usage.updated': { usage: Usage; costUsd: number | null }
   'budget.warning': BudgetMark
   'budget.reached': BudgetMark
@@ -200,6 +213,7 @@ const TOPIC_BY_PREFIX = {
   turn: 'status',
   review: 'status',
   approval: 'status',
+  plan: 'status',
   usage: 'status',
   budget: 'status',
   model: 'status',

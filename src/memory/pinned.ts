@@ -4,6 +4,7 @@ import { lastingNotices } from '../db/compactions.ts'
 import type { Lane } from '../db/journal.ts'
 import { projectMemory } from '../db/memory.ts'
 import { readTaskRecords } from '../db/task-records.ts'
+import { getTask } from '../db/tasks.ts'
 import type { ModelProfile } from '../model/profiles.ts'
 import { summariesBlock, summariesTokens } from './memory-text.ts'
 import { summariesOf } from './pin-memory.ts'
@@ -31,10 +32,11 @@ export interface PinnedAsk {
 export async function readPinned(db: Db, at: PinnedAsk): Promise<Pinned> {
   const notices = await lastingNotices(db, at.taskId, at.lane, at.throughTurn)
   if (at.lane !== 'coder') return { ...NOTHING, notices }
-  const [records, memory, summaries] = await Promise.all([
+  const [records, memory, summaries, { plan }] = await Promise.all([
     readTaskRecords(db, [at.taskId]),
     projectMemory(db, at.projectId),
     summariesOf(db, at.earlier, at.forkedWithin),
+    getTask(db, at.taskId),
   ])
   const prefix = at.system.join('\n')
   const { requests, findings, checks, files, stat } = records[0] ?? NOTHING
@@ -44,6 +46,7 @@ export async function readPinned(db: Db, at: PinnedAsk): Promise<Pinned> {
     facts: memory.facts.map((fact) => fact.text).filter((fact) => !prefix.includes(`- ${fact}\n`)),
     earlier: summariesBlock(summaries, { maxTokens: summariesTokens(at.profile), firstNumber: at.firstNumber }),
     notices,
+    plan,
     findings,
     checks,
     files,
@@ -53,6 +56,7 @@ export async function readPinned(db: Db, at: PinnedAsk): Promise<Pinned> {
 
 const NOTHING: Pinned = {
   requests: [],
+  plan: [],
   facts: [],
   earlier: null,
   notices: [],

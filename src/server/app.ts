@@ -4,6 +4,7 @@ import { AppError } from '../shared/errors.ts'
 import type { AppDeps } from './deps.ts'
 import { identify, requireKnownHost, requireOwnOrigin } from './guards.ts'
 import { createOnError, errorResponse } from './on-error.ts'
+import { addApprovalRoutes } from './routes/approvals.ts'
 import { addArchiveRoutes } from './routes/archive.ts'
 import { addChatRoute } from './routes/chat.ts'
 import { addCheckpointRoutes } from './routes/checkpoints.ts'
@@ -70,6 +71,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   addCriteriaProposalRoutes(app, deps)
   addEnvironmentRoutes(app, deps)
   addCredentialRoutes(app, deps)
+  addApprovalRoutes(app, deps)
   addFindingRoutes(app, deps)
   addMetricsRoutes(app, deps)
   addSandboxRoutes(app, deps)

@@ -130,6 +130,8 @@ async function deliver(deps: DispatcherDeps, entry: OutboxEntry): Promise<Signal
       const reason = payload['reason']
       return await temporal.cancelTask(taskId, typeof reason === 'string' ? { by, reason } : { by })
     }
+    case 'resolve':
+      return await temporal.resolveApproval(taskId, entry.id, payload)
     case 'regenerate':
       return await temporal.regenerateContext(taskId, { by })
   }

@@ -60,6 +60,7 @@ export function presentTask(task: Task, workers: Workers) {
     costUsd: task.costUsd,
     ...(task.estimatedUsd > 0 ? { estimatedUsd: task.estimatedUsd } : {}),
     diffStat: task.diffStat,
+    ...(task.plan.length === 0 ? {} : { plan: task.plan }),
     ...(task.leftOut.length === 0 ? {} : { leftOut: task.leftOut }),
     budget: { maxUsd: task.maxUsd, maxTurns: task.maxTurns, maxMinutes: task.maxMinutes },
     workers,

@@ -7,7 +7,9 @@ import { isAbsolute, posix } from 'node:path'
 import { z } from '@hono/zod-openapi'
 import { MAX_FACT_CHARACTERS, MAX_FACTS, tidy } from '../shared/memory.ts'
 import { NETWORK_POLICIES } from '../shared/network.ts'
+import { PLAN_STATES } from '../shared/plan.ts'
 import { MAX_SERVICE_COMMAND_CHARACTERS } from '../shared/service.ts'
+import { TASK_STATUSES } from '../shared/task.ts'
 import { cleanText, wellFormedText } from './text.ts'
 
 export const ErrorSchema = z
@@ -22,7 +24,7 @@ export const ErrorSchema = z
   })
   .openapi('Error')
 
-const IdSchema = z.string().regex(/^[\w.:-]{1,128}$/)
+export const IdSchema = z.string().regex(/^[\w.:-]{1,128}$/)
 export const ProjectParams = z.object({ projectId: IdSchema })
 export const ConversationParams = z.object({ conversationId: IdSchema })
 export const MessageParams = ConversationParams.extend({ messageId: IdSchema })
@@ -253,7 +255,7 @@ export const TaskSchema = z
     projectId: z.string(),
     conversationId: z.string(),
     workflowId: z.string(),
-    status: z.enum(['accepted', 'running', 'cancelling', 'needs_budget', 'completed', 'failed', 'cancelled']),
+    status: z.enum(TASK_STATUSES),
     phase: z.string(),
     turn: z.number(),
     round: z.number(),
@@ -278,6 +280,10 @@ export const TaskSchema = z
     estimatedUsd: z.number().optional(),
     diffStat: Stat,
     leftOut: LeftOutList.optional(),
+    plan: z
+      .array(z.object({ text: z.string(), state: z.enum(PLAN_STATES) }))
+      .optional()
+      .openapi({ description: 'What the agent means to do and how far it is' }),
     workers: z.enum(['polling', 'none']),
     createdAt: Time,
     startedAt: Time.nullable(),

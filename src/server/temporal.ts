@@ -1,4 +1,10 @@
-import { Client, Connection, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client'
+import {
+  Client,
+  Connection,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client'
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common'
 import type { Config } from '../config.ts'
 import {
@@ -13,7 +19,7 @@ import {
   workflowIdFor,
 } from '../shared/task.ts'
 import type { codingTask, refreshProjectContext, setUpEnvironment } from '../workflows/index.ts'
-import { cancelTask, regenerateProjectContext, wake } from '../workflows/messages.ts'
+import { cancelTask, regenerateProjectContext, resolveApproval, wake } from '../workflows/messages.ts'
 
 const CALL_TIMEOUT_MS = 2_000
 const LOOK_TIMEOUT_MS = 1_000
@@ -34,6 +40,11 @@ export interface TaskStarter {
   startSetUp(input: SetUpInput): Promise<void>
   wakeTask(taskId: string): Promise<Signalled>
   cancelTask(taskId: string, signal: CancelTaskSignal): Promise<Signalled>
+  /**
+   * Tells the task's workflow what was decided; `updateId` makes a repeat harmless. A workflow that does not know of the
+   * approval yet, or has seen to it, is woken: the decision is in the database already.
+   */
+  resolveApproval(taskId: string, updateId: string, decision: Readonly<Record<string, unknown>>): Promise<Signalled>
   regenerateContext(taskId: string, signal: RegenerateContextSignal): Promise<Signalled>
 }
 
@@ -124,6 +135,16 @@ export function createTemporal(config: Config['temporal']): Temporal {
     },
     wakeTask: (taskId) => signalled(() => soon(() => handleOf(client, taskId).signal(wake))),
     cancelTask: (taskId, signal) => signalled(() => soon(() => handleOf(client, taskId).signal(cancelTask, signal))),
+    resolveApproval: (taskId, updateId, decision) =>
+      signalled(async () => {
+        const handle = handleOf(client, taskId)
+        try {
+          await soon(() => handle.executeUpdate(resolveApproval.name, { args: [decision], updateId }))
+        } catch (error) {
+          if (!(error instanceof WorkflowUpdateFailedError)) throw error
+          await soon(() => handle.signal(wake))
+        }
+      }),
     regenerateContext: (taskId, signal) =>
       signalled(() => soon(() => handleOf(client, taskId).signal(regenerateProjectContext, signal))),
     workers: () => {

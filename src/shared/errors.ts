@@ -20,6 +20,7 @@ export const ERRORS = {
   method_not_allowed: { httpStatus: 405, retryable: false },
   idempotency_mismatch: { httpStatus: 409, retryable: false },
   message_claimed: { httpStatus: 409, retryable: false },
+  approval_over: { httpStatus: 409, retryable: false },
   task_over: { httpStatus: 409, retryable: false },
   task_running: { httpStatus: 409, retryable: false },
   restore_running: { httpStatus: 409, retryable: true },

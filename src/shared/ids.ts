@@ -17,6 +17,7 @@ export type IdKind =
   | 'stp'
   | 'crd'
   | 'svc'
+  | 'apr'
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 

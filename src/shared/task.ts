@@ -4,7 +4,17 @@ import type { ReviewState } from './review.ts'
 
 export const TASK_QUEUE = 'coding-tasks'
 
-export type TaskStatus = 'accepted' | 'running' | 'cancelling' | 'needs_budget' | 'completed' | 'failed' | 'cancelled'
+export const TASK_STATUSES = [
+  'accepted',
+  'running',
+  'cancelling',
+  'needs_budget',
+  'needs_answer',
+  'completed',
+  'failed',
+  'cancelled',
+] as const
+export type TaskStatus = (typeof TASK_STATUSES)[number]
 
 export type Phase =
   | 'preparing'
@@ -94,6 +104,8 @@ export interface CarriedState {
   readonly usage: Usage
   readonly review: ReviewState
   readonly regenerateRequested: boolean
+  /** Approvals that were decided so far; runs of the version before counted none. */
+  readonly decidedApprovals?: number
 }
 
 /** Input of the small `refreshProjectContext` workflow, for projects that have no running task. */

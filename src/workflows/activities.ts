@@ -1,5 +1,6 @@
 /** What the workflows call: ids in, small facts out. Implemented in src/activities. */
 
+import type { ResolveApproval, ResolvedApproval, WaitingApproval } from '../shared/approval.ts'
 import type { BudgetNeed } from '../shared/budget.ts'
 import type { ReviewState, RoundVerdict } from '../shared/review.ts'
 import type { DiffStat, Outcome, Phase, SetUpInput, TaskReason, Usage } from '../shared/task.ts'
@@ -21,6 +22,8 @@ export interface ChangesResult {
 
 export interface TurnsInput extends TaskRef {
   readonly phase: 'working' | 'fixing'
+  /** Whether the workflow can wait for people; those of the version before cannot, and say nothing. */
+  readonly mayAsk?: boolean
 }
 
 /**
@@ -28,13 +31,20 @@ export interface TurnsInput extends TaskRef {
  * the others end the coder's work for a reason of its own.
  */
 export interface TurnsResult {
-  readonly status: 'continue' | 'idle' | 'needs_budget' | 'stuck' | 'refused'
+  readonly status: 'continue' | 'idle' | 'needs_budget' | 'needs_answer' | 'stuck' | 'refused'
   readonly turn: number
   readonly usage: Usage
   /** With `idle`: the task's changes so far. Workers of the version before do not say. */
   readonly changes?: ChangesResult
   /** With `needs_budget`: the model call that was not made. */
   readonly need?: BudgetNeed
+  /** With `needs_answer`: what people must decide before the agent can go on. */
+  readonly waiting?: readonly WaitingApproval[]
+}
+
+/** `due`: past its time by the workflow's clock. */
+export interface ExpireApprovalsInput extends TaskRef {
+  readonly due: readonly string[]
 }
 
 export interface AwaitBudgetInput extends TaskRef {
@@ -119,6 +129,10 @@ export interface Activities {
   skipReview(input: TaskRef & { readonly reason: SkipReason }): Promise<ReviewState>
   /** Shows that the task waits for a person to raise its budget, unless that has happened already. */
   awaitBudget(input: AwaitBudgetInput): Promise<BudgetWait>
+  /** Records a person's decision; refused with `approval_over` when another one stands. */
+  recordDecision(input: TaskRef & { readonly decision: ResolveApproval }): Promise<ResolvedApproval>
+  /** Lets expire what is past its time; returns what is still open. */
+  expireApprovals(input: ExpireApprovalsInput): Promise<readonly WaitingApproval[]>
   /** Ends what still runs and closes the task; false when a message still waits, so that the agent must go on. */
   finishTask(input: FinishInput): Promise<boolean>
   /** Makes the context of a project that has no running task. */

@@ -7,6 +7,7 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 import {
   ActivityFailure,
   ApplicationFailure,
+  allHandlersFinished,
   CancellationScope,
   ContinueAsNew,
   condition,
@@ -21,7 +22,16 @@ import {
 import type { BudgetNeed } from '../shared/budget.ts'
 import type { CancelTaskSignal, CodingTaskInput, Outcome, Phase, TaskReason } from '../shared/task.ts'
 import type { BudgetWait, ChangesResult, ReviewResult, RoundInput, SkipReason, TurnsResult } from './activities.ts'
-import { cancelTask, regenerateProjectContext, reviewState, taskState, wake } from './messages.ts'
+import {
+  approvals,
+  cancelTask,
+  regenerateProjectContext,
+  resolveApproval,
+  reviewState,
+  taskState,
+  wake,
+} from './messages.ts'
+import { checkDecision, decide, waitForPeople } from './people.ts'
 import {
   awaitBudget,
   captureChanges,
@@ -35,7 +45,7 @@ import {
   setUpProject,
   skipReview,
 } from './proxies.ts'
-import { initialState, toCarried, toDetails, toTaskState, type WorkflowState } from './state.ts'
+import { initialState, toApprovals, toCarried, toDetails, toTaskState, type WorkflowState } from './state.ts'
 
 const PHASE = defineSearchAttributeKey('KeelsonPhase', SearchAttributeType.KEYWORD)
 const VERDICT = defineSearchAttributeKey('KeelsonVerdict', SearchAttributeType.KEYWORD)
@@ -62,6 +72,9 @@ export async function codingTask(input: CodingTaskInput): Promise<void> {
     if (error instanceof ContinueAsNew) throw error
     await CancellationScope.nonCancellable(() => finishEarly(task, error))
   }
+  await CancellationScope.nonCancellable(() => condition(allHandlersFinished))
+  // What still waited was withdrawn with the task.
+  task.state.waiting = []
   enter(task, 'done')
 }
 
@@ -97,6 +110,10 @@ function listen(task: Task): void {
   })
   setHandler(taskState, () => toTaskState(state))
   setHandler(reviewState, () => state.review)
+  setHandler(approvals, () => toApprovals(state))
+  setHandler(resolveApproval, (decision) => decide(task, decision), {
+    validator: (decision) => checkDecision(state, decision),
+  })
 }
 
 async function work(task: Task): Promise<void> {
@@ -165,6 +182,11 @@ async function runUntilIdle(task: Task, phase: 'working' | 'fixing'): Promise<Ou
       case 'needs_budget':
         if (!(await waitForBudget(task, { need: result.need, wakesBefore: 0 }))) return 'budget_reached'
         break
+      case 'needs_answer':
+        if (!patched('waits-for-people')) return 'stuck'
+        await waitForPeople(task, result.waiting ?? [])
+        await continueAsNewWhenLong(task)
+        break
       case 'stuck':
       case 'refused':
         return result.status
@@ -174,7 +196,7 @@ async function runUntilIdle(task: Task, phase: 'working' | 'fixing'): Promise<Ou
 
 async function runSlice(task: Task, phase: 'working' | 'fixing'): Promise<TurnsResult> {
   const summary = `Turns from ${task.state.turn + 1}${phase === 'fixing' ? `, fix round ${task.state.fixRounds}` : ''}`
-  const result = await runTurns.executeWithOptions({ summary }, [{ ...task.ref, phase }])
+  const result = await runTurns.executeWithOptions({ summary }, [{ ...task.ref, phase, mayAsk: true }])
   task.state.turn = result.turn
   task.state.usage = result.usage
   task.changes = result.changes
@@ -315,6 +337,7 @@ async function continueAsNewWhenLong(task: Task): Promise<void> {
   if (workflowInfo().historyLength < task.input.continueAsNewAfterEvents) return
   // The next run would not know of it; in this one the next activity ends the task.
   if (task.scope.consideredCancelled) return
+  await condition(allHandlersFinished)
   await continueAsNew<typeof codingTask>({ ...task.input, carried: toCarried(task.state) })
 }
 

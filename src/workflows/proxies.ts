@@ -23,4 +23,4 @@ export const { prepareTask, prepareSandbox, prepareProjectContext, refreshContex
 export const { runTurns, runChecks, reviewChanges } = turns
 /** A set-up has 15 minutes for its commands and may wait for another one. */
 export const { setUpProject, setUpAlone } = turns
-export const { captureChanges, skipReview, awaitBudget, finishTask } = records
+export const { captureChanges, skipReview, awaitBudget, recordDecision, expireApprovals, finishTask } = records

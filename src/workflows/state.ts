@@ -1,5 +1,6 @@
 /** What one run of `codingTask` knows: enough for its queries and for continue-as-new, never any text. */
 
+import type { ApprovalsState, WaitingApproval } from '../shared/approval.ts'
 import type { ReviewState } from '../shared/review.ts'
 import {
   type CarriedState,
@@ -21,6 +22,11 @@ export interface WorkflowState {
   /** Wakes since the last slice began: each stands for a message or a raised budget. */
   wakes: number
   regenerateRequested: boolean
+  /** What waits for a person, and the ids of what was decided in this run. */
+  waiting: readonly WaitingApproval[]
+  readonly decided: Set<string>
+  /** Decided in the runs before. */
+  readonly decidedBefore: number
 }
 
 export function initialState(input: CodingTaskInput, now: number): WorkflowState {
@@ -42,7 +48,8 @@ export function initialState(input: CodingTaskInput, now: number): WorkflowState
     review,
     regenerateRequested: false,
   }
-  return { ...(input.carried ?? fresh), wakes: 0 }
+  const { decidedApprovals = 0, ...carried } = input.carried ?? fresh
+  return { ...carried, wakes: 0, waiting: [], decided: new Set(), decidedBefore: decidedApprovals }
 }
 
 export function toTaskState(state: WorkflowState): TaskState {
@@ -56,10 +63,24 @@ export function toTaskState(state: WorkflowState): TaskState {
   }
 }
 
+export function toApprovals(state: WorkflowState): ApprovalsState {
+  return {
+    open: state.waiting.map(({ approvalId, kind, title, requestedAt, expiresAt }) => ({
+      approvalId,
+      kind,
+      title,
+      requestedAt,
+      expiresAt,
+    })),
+    decided: state.decidedBefore + state.decided.size,
+  }
+}
+
 /** What the next run needs to go on; wakes need not go along, since their messages wait in Postgres. */
 export function toCarried(state: WorkflowState): CarriedState {
-  const { wakes: _, ...carried } = state
-  return carried
+  const { wakes: _, waiting: __, decided, decidedBefore, ...carried } = state
+  const decidedApprovals = decidedBefore + decided.size
+  return { ...carried, ...(decidedApprovals === 0 ? {} : { decidedApprovals }) }
 }
 
 /** A short Markdown status for Temporal's Web UI. */
@@ -67,5 +88,6 @@ export function toDetails(state: WorkflowState): string {
   const review =
     state.review.status === 'not_started' ? '' : `\n- review: **${state.review.status}**, round ${state.review.round}`
   const tokens = state.usage.inputTokens + state.usage.cacheReadTokens + state.usage.cacheWriteTokens
-  return `- phase: **${state.phase}**\n- turn: ${state.turn}${review}\n- tokens: ${tokens} in, ${state.usage.outputTokens} out`
+  const waiting = state.waiting.map(({ title }) => `\n- waits for a person: ${title}`).join('')
+  return `- phase: **${state.phase}**\n- turn: ${state.turn}${review}${waiting}\n- tokens: ${tokens} in, ${state.usage.outputTokens} out`
 }

@@ -7,10 +7,12 @@ import type { ActivityDeps } from '../../src/activities/deps.ts'
 import { openCoderLane } from '../../src/activities/open-lane.ts'
 import type { Lane } from '../../src/agent/lane.ts'
 import { type LaneStatus, runLane } from '../../src/agent/loop.ts'
+import { savedEnvironment } from '../../src/db/environments.ts'
 import { type JournalTurn, readLane } from '../../src/db/journal.ts'
 import { closeTask, type TaskEnding } from '../../src/db/lifecycle.ts'
 import { getTask } from '../../src/db/tasks.ts'
 import type { Lease } from '../../src/db/transaction.ts'
+import { defaultEnvironment } from '../../src/environment/environment-schema.ts'
 import type { NewDelta } from '../../src/events/topics.ts'
 import { createAnthropicModel } from '../../src/model/anthropic.ts'
 import { type ModelProfile, profileFor } from '../../src/model/profiles.ts'
@@ -138,7 +140,10 @@ export async function anAgentTask(
         signal: options.signal ?? new AbortController().signal,
       }
       const used = options.sandbox ?? (await provider.open(ref))
-      const lane = await openCoderLane(host.deps, { name: 'coder', ...taken, sandbox: used, run })
+      const lane = await openCoderLane(host.deps, {
+        ...{ name: 'coder', ...taken, sandbox: used, run, mayAsk: true },
+        environment: (await savedEnvironment(db, projectId)) ?? defaultEnvironment('none'),
+      })
       options.onLane?.(lane)
       return await runLane(lane, options.isTimeUp ?? (() => false))
     },

@@ -1,6 +1,7 @@
 /** Activities that only say what they were asked: what the workflow does is visible in their calls. */
 
 import { CancelledFailure, Context } from '@temporalio/activity'
+import { STATE_AFTER } from '../../src/shared/approval.ts'
 import type { ReviewState } from '../../src/shared/review.ts'
 import { NO_DIFF, NO_USAGE } from '../../src/shared/task.ts'
 import type { Activities } from '../../src/workflows/activities.ts'
@@ -60,6 +61,8 @@ const DEFAULTS: Required<Behaviours> = {
   }),
   skipReview: () => aReview({ status: 'skipped' }),
   awaitBudget: ({ waitHours = 168 }) => ({ isReached: true, waitMs: waitHours * 3_600_000 }),
+  recordDecision: ({ decision: { approvalId, decision } }) => ({ approvalId, state: STATE_AFTER[decision] }),
+  expireApprovals: () => [],
   finishTask: () => true,
 }
 

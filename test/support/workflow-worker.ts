@@ -24,6 +24,8 @@ const NAMES: readonly ActivityName[] = [
   'reviewChanges',
   'skipReview',
   'awaitBudget',
+  'recordDecision',
+  'expireApprovals',
   'finishTask',
   'refreshContext',
 ]

@@ -75,7 +75,7 @@ describe('a task goes through its phases', () => {
     expect(steps(played)).toEqual([...PREPARED, 'runTurns', ...ROUND, 'finishTask'])
     expect(endings(played)).toEqual([{ kind: 'completed', outcome: 'approved' }])
     const { taskId, projectId } = played.input
-    expect(played.fake.of('runTurns')[0]?.input).toEqual({ taskId, projectId, phase: 'working' })
+    expect(played.fake.of('runTurns')[0]?.input).toEqual({ taskId, projectId, phase: 'working', mayAsk: true })
     expect(played.fake.of('reviewChanges')[0]?.input).toEqual({
       ...{ taskId, projectId },
       ...{ round: 1, treeHash: 'tree_1', fixRounds: 0, maxFixRounds: 2 },

@@ -2,11 +2,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApplicationFailure } from '@temporalio/activity'
+import { answerKey, type WaitingApproval } from '../../src/shared/approval.ts'
 import type { ReviewState } from '../../src/shared/review.ts'
 import { type CodingTaskInput, NO_USAGE } from '../../src/shared/task.ts'
 import type { TurnsResult } from '../../src/workflows/activities.ts'
-import { cancelTask, regenerateProjectContext, wake } from '../../src/workflows/messages.ts'
+import { approvals, cancelTask, regenerateProjectContext, resolveApproval, wake } from '../../src/workflows/messages.ts'
 import { aReview, type Behaviours, untilCancelled } from '../support/fake-activities.ts'
+import { waitFor } from '../support/wait-for.ts'
 import type { TaskRun } from '../support/workflow-worker.ts'
 
 export interface Shape {
@@ -45,6 +47,30 @@ const neverGoodEnough: Behaviours = {
 /** Ends only after `condition`, while it can still be stopped. */
 async function once(condition: () => boolean): Promise<void> {
   while (!condition()) await Promise.race([sleep(5), untilCancelled()])
+}
+
+export function asking(turn: number, waiting: readonly WaitingApproval[]): TurnsResult {
+  return { ...turns('needs_answer', turn), waiting }
+}
+
+export function aQuestion(approvalId: string, expiresMs = 3_600_000): WaitingApproval {
+  const optionKeys = ['red', 'blue'].map(answerKey)
+  return { ...summaryOf(approvalId, 'question', expiresMs), title: 'Which colour?', optionKeys }
+}
+
+export function aCommand(approvalId: string, expiresMs = 3_600_000): WaitingApproval {
+  return { ...summaryOf(approvalId, 'command', expiresMs), title: 'Run npm publish' }
+}
+
+function summaryOf(approvalId: string, kind: WaitingApproval['kind'], expiresMs: number) {
+  const now = Date.now()
+  const expiresAt = new Date(now + expiresMs).toISOString()
+  return { approvalId, kind, requestedAt: new Date(now).toISOString(), expiresAt }
+}
+
+/** Waits until the workflow says that so many things are open. */
+export async function waiting(handle: Pick<TaskRun['handle'], 'query'>, count: number): Promise<void> {
+  await waitFor(async () => ((await handle.query(approvals)).open.length === count ? true : undefined), 'it waits')
 }
 
 export const SHAPES = {
@@ -176,6 +202,27 @@ export const SHAPES = {
         ...(nth === 1 ? { need: { usd: 1, turns: 1 } } : {}),
       }),
       awaitBudget: () => ({ isReached: false, waitMs: 0 }),
+    },
+  },
+
+  asked_and_answered: {
+    behaviours: {
+      runTurns: (_, nth) => (nth === 1 ? asking(1, [aQuestion('apr_1'), aCommand('apr_2')]) : turns('idle', 2)),
+    },
+    async drive({ fake, handle }) {
+      await fake.reached('runTurns')
+      await waiting(handle, 2)
+      await handle.executeUpdate(resolveApproval, {
+        args: [{ approvalId: 'apr_1', decision: 'answer', answer: 'blue' }],
+      })
+      await handle.executeUpdate(resolveApproval, { args: [{ approvalId: 'apr_2', decision: 'deny' }] })
+    },
+  },
+
+  asked_and_expired: {
+    behaviours: {
+      runTurns: (_, nth) => (nth === 1 ? asking(1, [aQuestion('apr_1', 300)]) : turns('idle', 2)),
+      expireApprovals: () => [],
     },
   },
 

@@ -8,11 +8,14 @@ import type { JournalTurn } from '../../db/journal.ts'
 import type { TaskRecord } from '../../db/task-records.ts'
 import { fileLine, oneLine } from '../../memory/task-summary.ts'
 import { fence } from '../../review/fence.ts'
+import type { PlanItem } from '../../shared/plan.ts'
 import { fitTexts } from './fit-texts.ts'
 import { gistOf } from './gist.ts'
 
 /** What must outlast a compaction. */
 export interface Pinned extends Pick<TaskRecord, 'requests' | 'findings' | 'checks' | 'files' | 'stat'> {
+  /** What the agent means to do, as it said last. */
+  readonly plan: readonly PlanItem[]
   /** Facts that the static prefix does not hold. */
   readonly facts: readonly string[]
   /** The summaries of earlier tasks whose messages go, as one text. */
@@ -22,7 +25,7 @@ export interface Pinned extends Pick<TaskRecord, 'requests' | 'findings' | 'chec
 }
 
 /** What each part of the owed may take of the whole; the user's words get all that these and a short log leave. */
-const SHARES = { facts: 0.12, earlier: 0.08, findings: 0.1, checks: 0.03, files: 0.05 }
+const SHARES = { plan: 0.06, facts: 0.12, earlier: 0.08, findings: 0.1, checks: 0.03, files: 0.05 }
 const MAX_LOG_CHARACTERS = 16_000
 const MIN_LOG_CHARACTERS = 400
 
@@ -75,12 +78,17 @@ function toldParts({ requests, notices }: Pinned, maxCharacters: number): string
 function owedParts(pinned: Pinned, maxCharacters: number): string[] {
   const part = (title: string, lines: readonly string[], share: number): string[] =>
     lines.length === 0 ? [] : [`# ${title}\n\n${linesWithin(lines, maxCharacters * share)}`]
-  const { facts, earlier, findings, checks, files, stat } = pinned
+  const { plan, facts, earlier, findings, checks, files, stat } = pinned
   return [
     ...part(
       'What the user asked to remember',
       facts.map((fact) => `- ${fact}`),
       SHARES.facts,
+    ),
+    ...part(
+      'Your plan, as you showed it last',
+      plan.map((item) => `- [${item.state.replace('_', ' ')}] ${item.text}`),
+      SHARES.plan,
     ),
     ...(earlier === null ? [] : fitTexts([earlier], maxCharacters * SHARES.earlier)),
     ...part('Open findings of the review', findings.map(findingLine), SHARES.findings),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { PersonAsk } from '../../approvals/person-ask.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Tool, ToolContext, ToolResult } from './tool.ts'
 
@@ -7,6 +8,7 @@ export interface ToolSpec<Input> {
   readonly description: string
   readonly schema: z.ZodType<Input>
   readonly readOnly: boolean
+  asksPerson?(input: Input): PersonAsk
   run(input: Input, context: ToolContext): Promise<ToolResult>
 }
 
@@ -25,6 +27,7 @@ export function defineTool<Input>(spec: ToolSpec<Input>): Tool<Input> {
     },
     schema: spec.schema,
     readOnly: spec.readOnly,
+    ...(spec.asksPerson === undefined ? {} : { asksPerson: spec.asksPerson }),
     async run(input, context) {
       try {
         return await spec.run(input, context)

@@ -1,15 +1,17 @@
 import type { ToolDefinition } from '../../model/types.ts'
 import { submitReview } from '../../review/submit-review.ts'
+import { ask } from './ask.ts'
 import { bash } from './bash.ts'
 import { edit } from './edit.ts'
 import { glob } from './glob.ts'
 import { grep } from './grep.ts'
+import { plan } from './plan.ts'
 import { read } from './read.ts'
 import type { Tool } from './tool.ts'
 import { write } from './write.ts'
 
 /** What the coder may use. The order is part of the cached prefix: append, never rearrange. */
-export const coderTools: readonly Tool[] = [bash, read, write, edit, glob, grep]
+export const coderTools: readonly Tool[] = [bash, read, write, edit, glob, grep, plan, ask]
 
 /** What the reviewer may use: it looks, and answers through `submit_review`; it cannot change anything. */
 export const reviewerTools: readonly Tool[] = [read, glob, grep, submitReview]

@@ -1,9 +1,11 @@
 /** What a tool is: its definition for the model, and a `run` that can be repeated after a crash without a second effect. */
 
 import type { z } from 'zod'
+import type { Decided, PersonAsk } from '../../approvals/person-ask.ts'
 import type { ToolDefinition } from '../../model/types.ts'
 import type { ExecState, FileChangeKind, Sandbox } from '../../sandbox/types.ts'
 import type { Effect } from '../../shared/effect.ts'
+import type { PlanItem } from '../../shared/plan.ts'
 
 export type { Effect }
 
@@ -17,6 +19,8 @@ export interface ToolContext {
   readonly knownPaths: ReadonlySet<string>
   /** What an earlier attempt announced for this very call, or null. */
   readonly begun: Effect | null
+  /** What a person decided about this call; null when nobody was to be asked. */
+  readonly decided: Decided | null
   /** Journals the effect and announces the start; called exactly once, directly before the effect. Throws `lease_lost`. */
   begin(effect: Effect): Promise<void>
   /** A piece of a command's output, at its byte offset. Must not throw. */
@@ -35,6 +39,8 @@ export interface ToolResult {
     readonly added: number
     readonly removed: number
   }
+  /** The plan to show from now on. */
+  readonly plan?: readonly PlanItem[]
   /** The ended command, for `command.finished`. */
   readonly exec?: ExecState
 }
@@ -44,6 +50,8 @@ export interface Tool<Input = unknown> {
   readonly schema: z.ZodType<Input>
   /** Read-only calls of one reply run in parallel and need no journalled start. */
   readonly readOnly: boolean
+  /** What a person must decide before this call runs, whatever the project's policy. Pure. */
+  asksPerson?(input: Input): PersonAsk
   /**
    * Failures the model can act on are results with `isError`; what is thrown is infrastructure (`sandbox_*`, retried) or
    * cancellation. Safe to repeat with the same `toolUseId`.

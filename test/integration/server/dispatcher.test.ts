@@ -45,6 +45,7 @@ class Told implements TaskStarter {
   startSetUp = (input: { projectId: string }): Promise<void> => this.#note(`set up ${input.projectId}`)
   wakeTask = (taskId: string): Promise<Signalled> => this.#note(`wake ${taskId}`).then(() => this.signals)
   cancelTask = (taskId: string): Promise<Signalled> => this.#note(`cancel ${taskId}`).then(() => this.signals)
+  resolveApproval = (taskId: string): Promise<Signalled> => this.#note(`resolve ${taskId}`).then(() => this.signals)
   regenerateContext = (taskId: string): Promise<Signalled> =>
     this.#note(`regenerate ${taskId}`).then(() => this.signals)
 }

@@ -48,6 +48,7 @@ async function call(name: string, input: unknown, given: Partial<ToolContext> = 
   const result = await tool.run(parsed.input, {
     toolUseId: `toolu_${++calls}`,
     taskId: 'tsk_1',
+    decided: null,
     sandbox,
     signal: new AbortController().signal,
     knownPaths: new Set(),

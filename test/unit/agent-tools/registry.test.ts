@@ -23,6 +23,8 @@ test('the tools have a fixed order and the reviewer none that changes anything',
     ['edit', false],
     ['glob', true],
     ['grep', true],
+    ['plan', true],
+    ['ask', true],
   ])
   expect(reviewerTools.map((entry) => [entry.definition.name, entry.readOnly])).toEqual([
     ['read', true],
@@ -54,6 +56,8 @@ test('definitions are plain object schemas with the contract’s field names', (
     ],
     ['glob', ['pattern', 'path'], ['pattern'], 'object', keys],
     ['grep', ['pattern', 'path', 'glob', 'output_mode', 'ignore_case', 'context'], ['pattern'], 'object', keys],
+    ['plan', ['items'], ['items'], 'object', keys],
+    ['ask', ['question', 'options', 'allow_other', 'default', 'expires_in_minutes'], ['question'], 'object', keys],
   ])
 })
 

@@ -14,7 +14,7 @@ import { aCall, aTurn } from '../../support/turns.ts'
 const profile = { ...profileFor('claude-haiku-4-5', { compat: false }), compactAtTokens: 12_000 }
 
 const nothing: Pinned = {
-  ...{ requests: [], facts: [], earlier: null, notices: [], findings: [], checks: [], files: [] },
+  ...{ requests: [], plan: [], facts: [], earlier: null, notices: [], findings: [], checks: [], files: [] },
   stat: { files: 0, added: 0, removed: 0 },
 }
 
@@ -117,6 +117,10 @@ describe('the text of a compaction', () => {
       { text: 'Add a cart.\n\n```js\ncart()\n```', turn: 1 },
       { text: 'Call it basket.', turn: 4 },
     ],
+    plan: [
+      { text: 'Add the cart', state: 'done' },
+      { text: 'Test it', state: 'in_progress' },
+    ],
     facts: ['use tabs'],
     earlier: '# Earlier tasks of this conversation\n\n- Task 1: Fix it',
     notices: ['Review round 1 found 1 issue.'],
@@ -151,6 +155,11 @@ describe('the text of a compaction', () => {
       # What the user asked to remember
 
       - use tabs
+
+      # Your plan, as you showed it last
+
+      - [done] Add the cart
+      - [in progress] Test it
 
       # Earlier tasks of this conversation
 

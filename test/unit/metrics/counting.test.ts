@@ -147,7 +147,7 @@ describe('the server', () => {
     db: { refusedWrites: { isFailing: false } },
     readDepths: () =>
       Promise.resolve({
-        tasks: { accepted: 1, running: 2, cancelling: 0, needs_budget: 3 },
+        tasks: { accepted: 1, running: 2, cancelling: 0, needs_budget: 3, needs_answer: 1 },
         outboxEntries: 7,
         outboxOldestSeconds: 8,
       }),
@@ -171,6 +171,7 @@ describe('the server', () => {
       'keelson_tasks{status="accepted"}': 1,
       'keelson_tasks{status="running"}': 2,
       'keelson_tasks{status="needs_budget"}': 3,
+      'keelson_tasks{status="needs_answer"}': 1,
       keelson_outbox_entries: 7,
       keelson_outbox_oldest_seconds: 8,
     })

@@ -53,6 +53,7 @@ class World {
       startSetUp: async ({ projectId }) => void (await tell(idOf('set_up', projectId))),
       wakeTask: (taskId) => tell(idOf('wake', taskId)),
       cancelTask: (taskId) => tell(idOf('cancel', taskId)),
+      resolveApproval: (taskId) => tell(idOf('resolve', taskId)),
       regenerateContext: (taskId) => tell(idOf('regenerate', taskId)),
     }
     const inputFor = (taskId: string) => Promise.resolve({ taskId } as Parameters<TaskStarter['startTask']>[0])
