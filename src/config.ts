@@ -503,17 +503,19 @@ function deepFreeze<T extends object>(value: T): T {
 }
 
 /**
- * What the terminal's client reads: where the running instance left its address, whether colour is unwanted, and how the
- * client is typed here.
+ * What the terminal's client reads: where the running instance left its address, whether colour is unwanted, how the
+ * client is typed here, and the directory that a person started it in, which npm changes to the package's own.
  */
 export function loadChatConfig(env: Readonly<Record<string, string | undefined>>): {
   home: string
   noColor: boolean
   typed: string
+  directory: string
 } {
   return {
     home: resolve(env['KEELSON_HOME'] || '.keelson'),
     noColor: (env['NO_COLOR'] ?? '') !== '',
     typed: env['KEELSON_TYPED'] || 'keelson chat',
+    directory: resolve((env['npm_lifecycle_event'] === 'chat' && env['INIT_CWD']) || '.'),
   }
 }

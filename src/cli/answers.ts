@@ -86,3 +86,11 @@ export interface MemoryAnswer {
   readonly version: number
   readonly facts: readonly { readonly id: string; readonly text: string }[]
 }
+
+/** What a sync brought. */
+export interface SyncAnswer {
+  readonly status: 'up_to_date' | 'merged' | 'conflicts'
+  readonly commit: string
+  readonly changed: readonly string[]
+  readonly conflicts: readonly string[]
+}

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { limitTime } from '../shared/time-limit.ts'
 
 const CALL_TIMEOUT_MS = 15_000
+const TRANSFER_TIMEOUT_MS = 600_000
 const HEADERS_TIMEOUT_MS = 15_000
 /** How long the server may be away before the client gives up: longer than a restart of everything takes. */
 export const PATIENCE_MS = 60_000
@@ -34,10 +36,14 @@ export interface InstanceAddress {
 export interface Api {
   /** Where the instance is and its token. Throws {@link ApiError} when nothing runs. */
   instance(): Promise<InstanceAddress>
-  /** One JSON call. Throws {@link ApiError}. */
-  call<T>(method: string, path: string, body?: object): Promise<T>
+  /** One JSON call, given 15 seconds unless it says otherwise. Throws {@link ApiError}. */
+  call<T>(method: string, path: string, body?: object, timeoutMs?: number): Promise<T>
   /** The same, tried again while the server is away, at most a minute. Only for calls that may be repeated. */
   insist<T>(method: string, path: string, body?: object): Promise<T>
+  /** Sends bytes as they come, at most ten minutes. Throws {@link ApiError}. */
+  upload(method: string, path: string, body: Readable): Promise<void>
+  /** Reads an answer that is no JSON as it is. Throws {@link ApiError}. */
+  download(path: string): Promise<Uint8Array>
   /** Opens a stream. Throws {@link ApiError}. */
   open(method: string, path: string, signal: AbortSignal, body?: object): Promise<Response>
 }
@@ -51,10 +57,10 @@ export function createApi(home: string, { howToStart }: { readonly howToStart: s
   const request = async (
     method: string,
     path: string,
-    init: { accept: string; signal: AbortSignal; body?: object },
+    init: { accept: string; signal: AbortSignal; body?: object; bytes?: Readable },
   ) => {
     const state = await instance()
-    const { accept, signal, body } = init
+    const { accept, signal, body, bytes } = init
     const headers = {
       accept,
       authorization: `Bearer ${state.apiToken}`,
@@ -62,7 +68,12 @@ export function createApi(home: string, { howToStart }: { readonly howToStart: s
     }
     let response: Response
     try {
-      const content = body === undefined ? {} : { body: JSON.stringify(body) }
+      const content =
+        bytes !== undefined
+          ? { body: Readable.toWeb(bytes) as ReadableStream<Uint8Array>, duplex: 'half' as const }
+          : body === undefined
+            ? {}
+            : { body: JSON.stringify(body) }
       response = await fetch(new URL(path, state.url), { method, headers, signal, ...content })
     } catch (error) {
       throw new ApiError(`The server at ${state.url} does not answer.`, 0, 'unreachable', error)
@@ -71,8 +82,8 @@ export function createApi(home: string, { howToStart }: { readonly howToStart: s
     return response
   }
 
-  const call = async <T>(method: string, path: string, body?: object): Promise<T> => {
-    const limit = limitTime(CALL_TIMEOUT_MS)
+  const call = async <T>(method: string, path: string, body?: object, timeoutMs = CALL_TIMEOUT_MS): Promise<T> => {
+    const limit = limitTime(timeoutMs)
     try {
       const { signal } = limit
       const response = await request(method, path, { accept: 'application/json', signal, ...(body && { body }) })
@@ -86,6 +97,24 @@ export function createApi(home: string, { howToStart }: { readonly howToStart: s
     instance,
     call,
     insist: (method, path, body) => insist(() => call(method, path, body)),
+    upload: async (method, path, bytes) => {
+      const limit = limitTime(TRANSFER_TIMEOUT_MS)
+      try {
+        const response = await request(method, path, { accept: 'application/json', signal: limit.signal, bytes })
+        await response.arrayBuffer()
+      } finally {
+        limit.release()
+      }
+    },
+    download: async (path) => {
+      const limit = limitTime(TRANSFER_TIMEOUT_MS)
+      try {
+        const response = await request('GET', path, { accept: '*/*', signal: limit.signal })
+        return new Uint8Array(await response.arrayBuffer())
+      } finally {
+        limit.release()
+      }
+    },
     open: async (method, path, signal, body) => {
       const limit = limitTime(HEADERS_TIMEOUT_MS, signal)
       try {

@@ -7,6 +7,7 @@ import { clean } from './clean-text.ts'
 import { isCommand, runCommand } from './commands.ts'
 import { EXIT } from './exit-codes.ts'
 import { findProject, newConversation } from './find-project.ts'
+import { openHere } from './here/open-here.ts'
 import { runPrompt } from './interactive.ts'
 import { chatUsage, parseOptions } from './options.ts'
 import { createPrinter } from './printer.ts'
@@ -15,7 +16,7 @@ import type { Session } from './session.ts'
 import { confirm, onSignal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
 
-const { home, noColor, typed } = loadChatConfig(process.env)
+const { home, noColor, typed, directory } = loadChatConfig(process.env)
 
 async function main(): Promise<number> {
   const isTerminal = process.stdin.isTTY && process.stdout.isTTY
@@ -28,12 +29,13 @@ async function main(): Promise<number> {
   const notes = options.json ? process.stderr : process.stdout
   const printer = createPrinter((text) => notes.write(text), { color: notes.isTTY && !noColor })
   const api = createApi(home, { howToStart: typed.startsWith('npm') ? 'npm start' : 'keelson start' })
-  const project = await findProject(api, options)
+  const project = options.here ? await openHere(api, directory, home) : await findProject(api, options)
   const session: Session = {
     api,
     options,
     printer,
     project,
+    ...(options.here ? { directory } : {}),
     conversationId: options.newConversation ? await newConversation(api, project.id) : undefined,
     writeJson: (value) => void process.stdout.write(`${JSON.stringify(value)}\n`),
     confirm: (question) => (isTerminal && !options.json ? confirm(question) : Promise.resolve(null)),

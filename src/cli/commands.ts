@@ -7,6 +7,7 @@ import type {
   EnvironmentAnswer,
   MemoryAnswer,
   ProjectContextAnswer,
+  SyncAnswer,
   TaskAnswer,
 } from './answers.ts'
 import { ApiError } from './api.ts'
@@ -21,8 +22,12 @@ import {
   showFiles,
   showMemory,
   showProposals,
+  showSync,
 } from './show.ts'
 import { UsageError } from './usage-error.ts'
+
+/** A fetch, a merge and the writing of files. */
+const SYNC_TIMEOUT_MS = 600_000
 
 type Run = (session: Session, argument: string) => Promise<number>
 
@@ -39,6 +44,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   context: { usage: '/context', what: 'what the agent is told about the project', run: context },
   env: { usage: '/env', what: 'network, set-up and variables of the project', run: env },
   setup: { usage: '/setup', what: 'run the project’s set-up again', run: setup },
+  sync: {
+    usage: '/sync [markers]',
+    what: 'merge what came upstream; with markers also where it conflicts',
+    takesArgument: true,
+    run: sync,
+  },
   criteria: { usage: '/criteria', what: 'what reviews look for', run: criteria },
   memory: { usage: '/memory', what: 'what the project remembers', run: memory },
   forget: { usage: '/forget ID', what: 'make the project forget a fact', takesArgument: true, run: forget },
@@ -144,6 +155,15 @@ async function setup(session: Session): Promise<number> {
   if (session.options.json) session.writeJson(asked)
   const when = asked.taskId === null ? 'now' : 'by the running task at its next turn'
   session.printer.note(`The set-up is run ${when}; /env shows how it ended.`)
+  return EXIT.good
+}
+
+async function sync(session: Session, how: string): Promise<number> {
+  if (how !== '' && how !== 'markers') throw new UsageError('/sync takes nothing, or markers.')
+  const body = { onConflict: how === '' ? 'refuse' : how }
+  const synced = await session.api.call<SyncAnswer>('POST', `${workspaceOf(session)}/sync`, body, SYNC_TIMEOUT_MS)
+  if (session.options.json) session.writeJson(synced)
+  else showSync(session.printer, synced)
   return EXIT.good
 }
 

@@ -9,13 +9,17 @@ const MAX_PAGES = 100
 export interface Project {
   readonly id: string
   readonly name: string
-  readonly source: { readonly kind: string }
+  readonly source: { readonly kind: string; readonly url?: string; readonly ref?: string }
   readonly activeTaskId: string | null
 }
 
 /** The project that the options name: the newest sample one by default, made when there is none. Throws {@link UsageError}. */
-export async function findProject(api: Api, options: Pick<ChatOptions, 'project' | 'freshSample'>): Promise<Project> {
+export async function findProject(
+  api: Api,
+  options: Pick<ChatOptions, 'project' | 'freshSample' | 'git' | 'ref'>,
+): Promise<Project> {
   if (options.freshSample) return await newSample(api)
+  if (options.git !== undefined) return await projectOfRepository(api, options.git, options.ref)
   const projects = await allProjects(api)
   const wanted = options.project
   const found = projects.findLast(({ id, name, source }) =>
@@ -24,6 +28,18 @@ export async function findProject(api: Api, options: Pick<ChatOptions, 'project'
   if (found !== undefined) return found
   if (wanted === undefined || wanted === 'sample') return await newSample(api)
   throw new UsageError(`There is no project "${wanted}".`)
+}
+
+/** The newest project of a repository and ref, made when there is none. */
+async function projectOfRepository(api: Api, url: string, ref: string | undefined): Promise<Project> {
+  const found = (await allProjects(api)).findLast(
+    ({ source }) => source.kind === 'git' && source.url === url && source.ref === ref,
+  )
+  if (found !== undefined) return found
+  const last = url.replace(/\/+$/, '').split('/').at(-1) ?? ''
+  const name = `${last.replace(/\.git$/, '') || 'repository'}${ref === undefined ? '' : ` (${ref})`}`
+  const source = { kind: 'git', url, ...(ref === undefined ? {} : { ref }) }
+  return await api.call<Project>('POST', '/api/projects', { name: name.slice(0, 200), source })
 }
 
 /** All projects, oldest first. Throws `ApiError`. */

@@ -10,6 +10,12 @@ export const CHAT_OPTIONS = {
     what: 'the project; without it the newest sample project, made when there is none',
   },
   sample: { type: 'boolean', what: 'a new sample project' },
+  git: { type: 'string', value: 'URL', what: 'the project of a repository, made when there is none; --ref with it' },
+  ref: { type: 'string', value: 'REF', what: 'a branch, tag or commit of --git' },
+  here: {
+    type: 'boolean',
+    what: 'the directory that this is started in: what git tracks or does not ignore is sent, the change is offered back',
+  },
   new: { type: 'boolean', what: 'a new conversation' },
   model: { type: 'string', value: 'MODEL', what: 'another model for this task' },
   expect: {
@@ -18,7 +24,7 @@ export const CHAT_OPTIONS = {
     what: 'end with 0 only when the change was approved without notes',
   },
   json: { type: 'boolean', what: "print the events, or a command's answer, as JSON lines" },
-  yes: { type: 'boolean', what: 'do what /undo would ask about' },
+  yes: { type: 'boolean', what: 'do what /undo and --here would ask about' },
   help: { type: 'boolean', short: 'h', what: 'this text' },
 } as const satisfies OptionTable
 
@@ -43,6 +49,11 @@ export interface ChatOptions {
   readonly message: string | null
   readonly project?: string
   readonly freshSample: boolean
+  /** The address of a repository, and what of it. */
+  readonly git?: string
+  readonly ref?: string
+  /** Works on the files of the directory it is started in. */
+  readonly here?: true
   readonly newConversation: boolean
   readonly model?: string
   readonly expectApproved: boolean
@@ -60,7 +71,9 @@ export function parseOptions(
   if (values.help) return null
   const message = positionals.join(' ').trim()
   if (message === '' && (!isTerminal || values.json)) throw new UsageError('A message is missing.')
-  if (values.sample && values.project !== undefined) throw new UsageError('--sample and --project exclude each other.')
+  const chosen = (['sample', 'project', 'git', 'here'] as const).filter((name) => Boolean(values[name]))
+  if (chosen.length > 1) throw new UsageError(`${chosen.map((name) => `--${name}`).join(' and ')} exclude each other.`)
+  if (values.ref !== undefined && values.git === undefined) throw new UsageError('--ref belongs to --git.')
   return {
     message: message === '' ? null : message,
     freshSample: values.sample ?? false,
@@ -69,6 +82,9 @@ export function parseOptions(
     json: values.json ?? false,
     yes: values.yes ?? false,
     ...(values.project === undefined ? {} : { project: values.project }),
+    ...(values.here === true ? { here: true as const } : {}),
+    ...(values.git === undefined ? {} : { git: values.git }),
+    ...(values.ref === undefined ? {} : { ref: values.ref }),
     ...(values.model === undefined ? {} : { model: values.model }),
   }
 }

@@ -3,6 +3,7 @@ import { isTerminalType, type StreamEvent } from '../events/topics.ts'
 import { ApiError } from './api.ts'
 import { clean } from './clean-text.ts'
 import { EXIT } from './exit-codes.ts'
+import { offerChange } from './here/offer-change.ts'
 import type { ChatOptions } from './options.ts'
 import type { Session } from './session.ts'
 import { postMessage } from './task-stream.ts'
@@ -33,6 +34,7 @@ export async function runMessage(session: Session, message: string): Promise<num
       else printer.print(event)
       if (isTerminalType(event.type)) end = event
     }
+    if (session.directory !== undefined) await offerChange(session, session.directory, taskId)
     return end === undefined ? await exitCodeByTask(session, taskId) : exitCodeOf(end, options)
   } catch (error) {
     if (leave.signal.aborted) return EXIT.cancelled

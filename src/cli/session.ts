@@ -9,6 +9,8 @@ export interface Session {
   readonly options: ChatOptions
   readonly printer: Printer
   readonly project: Project
+  /** The directory that the project's files came from, and go back to; absent when they did not. */
+  readonly directory?: string
   /** Left out: the project's newest. */
   readonly conversationId: string | undefined
   /** Writes a line of JSON; for `--json`. */

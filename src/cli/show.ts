@@ -7,6 +7,7 @@ import type {
   EnvironmentAnswer,
   MemoryAnswer,
   ProjectContextAnswer,
+  SyncAnswer,
   TaskAnswer,
 } from './answers.ts'
 import { clean } from './clean-text.ts'
@@ -85,6 +86,17 @@ export function showProposals(printer: Printer, { items }: CriteriaProposalsAnsw
 export function showMemory(printer: Printer, { facts }: MemoryAnswer): void {
   if (facts.length === 0) printer.note('The project remembers nothing.')
   for (const { id, text } of facts) printer.note(`  ${oneLine(id)}  ${oneLine(text)}`)
+}
+
+const MAX_SHOWN_PATHS = 50
+
+/** What a sync changed, and where marks are. */
+export function showSync(printer: Printer, { status, commit, changed, conflicts }: SyncAnswer): void {
+  if (status === 'up_to_date') return printer.note(`Nothing new came upstream (${oneLine(commit.slice(0, 7))}).`)
+  printer.note(`Synced with ${oneLine(commit.slice(0, 7))}: ${changed.length} files changed.`, 'green')
+  for (const path of changed.slice(0, MAX_SHOWN_PATHS)) {
+    printer.note(`  ${oneLine(path)}${conflicts.includes(path) ? '  conflict marks' : ''}`)
+  }
 }
 
 /** Tokens and dollars of a task, and of the project's last 30 days when the server knows them. */

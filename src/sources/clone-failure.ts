@@ -91,7 +91,8 @@ function describeStatus(status: number, isAuthorized: boolean, host: string): st
   if (![401, 403, 404, 410].includes(status))
     return status >= 500 ? `${host} answered with an error (${status}).` : undefined
   if (!isAuthorized) {
-    return `There is no such repository, or this service has no access to it. For a private one, store a token for ${host}.`
+    const unknown = 'There is no such repository, or this service has no access to it.'
+    return status === 401 || status === 403 ? `${unknown} For a private one, store a token for ${host}.` : unknown
   }
   if (status === 401) {
     return `${host} refused the stored token: it is wrong, expired or revoked. Delete it and store a new one for ${host}.`

@@ -121,9 +121,6 @@ test('an empty repository, submodules and LFS are told', async () => {
   })
 })
 
-const NO_ACCESS =
-  'The repository could not be cloned. There is no such repository, or this service has no access to it. For a private one, store a token for HOST.'
-
 test('every failure is a sentence: unknown ref or repository, too large, an unknown certificate, no answer', async () => {
   const mute = await aSilentHost()
   const asking = await aGitHost('user:secret')
@@ -131,7 +128,7 @@ test('every failure is a sentence: unknown ref or repository, too large, an unkn
   const hidden = (told: string) => told.replace(/localhost:\d+/, 'HOST')
   const told = {
     ref: await sentence(clone(await aSandbox(), { url: urlOf('plain'), ref: 'missing' })),
-    repository: hidden(await sentence(clone(await aSandbox(), { url: urlOf('none') }))),
+    repository: await sentence(clone(await aSandbox(), { url: urlOf('none') })),
     noAccess: hidden(
       await sentence(
         clone(
@@ -152,8 +149,9 @@ test('every failure is a sentence: unknown ref or repository, too large, an unkn
   await asking.close()
   expect(told).toEqual({
     ref: 'There is no branch, tag or commit "missing" in the repository that its host gives out.',
-    repository: NO_ACCESS,
-    noAccess: NO_ACCESS,
+    repository: 'The repository could not be cloned. There is no such repository, or this service has no access to it.',
+    noAccess:
+      'The repository could not be cloned. There is no such repository, or this service has no access to it. For a private one, store a token for HOST.',
     unpacked: 'The repository cannot be cloned: its files are more than 143 MiB, the limit of a workspace.',
     file: 'The repository cannot be cloned: it holds a file of more than 30 MiB, the limit of a file.',
     certificate:

@@ -59,6 +59,8 @@ function aSession(answers = ANSWERS, overrides: { words?: readonly string[]; con
     instance,
     call,
     insist: call,
+    upload: () => Promise.reject(new ApiError('No uploads here.', 400, 'none')),
+    download: () => Promise.reject(new ApiError('No downloads here.', 400, 'none')),
     open: () => Promise.reject(new ApiError('No streams here.', 400, 'none')),
   }
   const options = parseOptions(overrides.words ?? ['x'], { isTerminal: true })

@@ -24,6 +24,10 @@ test.each([
   ],
   [
     { failure: { kind: 'status' as const, status: 404, isAuthorized: false } },
+    'The repository could not be cloned. There is no such repository, or this service has no access to it.',
+  ],
+  [
+    { failure: { kind: 'status' as const, status: 401, isAuthorized: false } },
     'The repository could not be cloned. There is no such repository, or this service has no access to it. For a private one, store a token for git.example.com.',
   ],
   [
