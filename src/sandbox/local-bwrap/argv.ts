@@ -102,16 +102,19 @@ export function commandEnv(host: HostView, env: Readonly<Record<string, string>>
   return { ...home, ...QUIET_BASE_ENV, PATH: host.path, ...env }
 }
 
+const CODE_RANGE_BYTES = 1024 ** 3
+
 /**
  * The limits that the kernel keeps per process, set inside the namespace: there the process count is the sandbox's own
  * (Linux 5.14 and later count per user namespace), outside it would be the whole user's. RLIMIT_DATA is a net under
- * the memory watchdog: twice the limit, for a single process that allocates faster than anybody looks. RLIMIT_AS is left
- * alone because WebAssembly reserves address space it never uses.
+ * the memory watchdog: twice the limit, for a single process that allocates faster than anybody looks, and a GiB more,
+ * since V8 of Node 24 reserves its code range as data. RLIMIT_AS is left alone because WebAssembly reserves address space
+ * it never uses.
  */
 export function prlimitArgv(limits: Limits, hard: HardLimits): string[] {
   const openFiles = Math.min(limits.openFiles, hard.openFiles)
   const processes = Math.min(limits.maxProcesses, hard.processes)
-  const data = limits.memoryBytes * 2
+  const data = limits.memoryBytes * 2 + CODE_RANGE_BYTES
   return [
     '/usr/bin/prlimit',
     `--nofile=${openFiles}:${openFiles}`,
