@@ -1,6 +1,7 @@
 /** Assembles a lane from what the database holds: the journal so far, the static prefix, the limits. */
 
 import { createBudgetGate } from '../agent/budget.ts'
+import { withoutUnfit } from '../agent/history.ts'
 import type { Journal } from '../agent/journal.ts'
 import type { Lane } from '../agent/lane.ts'
 import { NOBODY, type People } from '../agent/people.ts'
@@ -26,10 +27,14 @@ import {
   storeReply,
   warnBudget,
 } from '../db/journal.ts'
+import { type TaskMemory, type ToldOpening, toldOpenings } from '../db/memory.ts'
 import { noteReading, noteRepair, noteSubstitute } from '../db/model-notes.ts'
 import { restoresToTell } from '../db/restores.ts'
+import { shortenTurn } from '../db/shorten-turn.ts'
 import { conversationTasks, type Task } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
+import { contextBlock } from '../memory/memory-text.ts'
+import { openingText } from '../memory/opening.ts'
 import { pinMemory } from '../memory/pin-memory.ts'
 import { type PinnedAsk, readPinned } from '../memory/pinned.ts'
 import { restoreNotices } from '../restore/restore-notices.ts'
@@ -69,23 +74,33 @@ export async function openCoderLane(deps: ActivityDeps, ask: CoderAsk): Promise<
   const before = tasks.filter(
     (other) => other.id !== task.id && isOver(other.status) && other.createdAt <= task.createdAt,
   )
-  const [memory, context] = await Promise.all([
-    pinMemory(deps.db, ask.lease, {
-      before: before.map((other) => other.id),
-      forkedWithin,
-      profile: deps.profileOf(task.model),
-      isUnderWay: task.turn > 0,
-    }),
-    task.contextHash === null ? null : contextByHash(deps.db, task.projectId, task.contextHash),
+  const context = task.contextHash === null ? null : await contextByHash(deps.db, task.projectId, task.contextHash)
+  const memory = await pinMemory(deps.db, ask.lease, {
+    before: before.map((other) => other.id),
+    forkedWithin,
+    profile: deps.profileOf(task.model),
+    context: context?.markdown ?? null,
+    isUnderWay: task.turn > 0,
+  })
+  const [turns, openings] = await Promise.all([
+    readTurns(deps.db, [...memory.whole, task.id], 'coder'),
+    memory.whole.length === 0 ? [] : toldOpenings(deps.db, memory.whole),
   ])
-  const turns = await readTurns(deps.db, [...memory.whole, task.id], 'coder')
   const isNew = !turns.some((turn) => turn.taskId === task.id)
   const restores = isNew ? await restoresToTell(deps.db, task, MAX_TOLD_RESTORES) : []
   const last = before.at(-1)
+  const unfit = new Set(
+    before.filter(({ reason }) => reason?.code === 'model_context_exceeded').map((other) => other.id),
+  )
   return assembleLane(deps, ask, {
-    system: [CODER_PROMPT, ...(context ? [`# The project\n\n${context.markdown}`] : []), ...memory.blocks],
+    ...prefixOf(memory, context?.markdown ?? null),
     tools: coderTools,
-    earlier: turns.filter((turn) => turn.taskId !== task.id && turn.turn <= (cuts.get(turn.taskId) ?? Infinity)),
+    earlier: withOpenings(
+      turns
+        .filter((turn) => turn.taskId !== task.id && turn.turn <= (cuts.get(turn.taskId) ?? Infinity))
+        .map((turn) => (unfit.has(turn.taskId) ? withoutUnfit(turn) : turn)),
+      openings,
+    ),
     earlierTasks: { ids: memory.whole, forkedWithin, firstNumber: before.length - memory.whole.length + 1 },
     turns: turns.filter((turn) => turn.taskId === task.id),
     firstNotes: [...(last?.status === 'cancelled' ? [INTERRUPTED_NOTE] : []), ...restoreNotices(restores)],
@@ -95,6 +110,26 @@ export async function openCoderLane(deps: ActivityDeps, ask: CoderAsk): Promise<
   })
 }
 
+/**
+ * The static prefix, which is the same for every task, and what the first message opens with. A task that began with an
+ * earlier version keeps the prefix that it had, with the context and the memory in it.
+ */
+function prefixOf({ opening, blocks }: TaskMemory, context: string | null): Pick<LaneParts, 'system' | 'opening'> {
+  if (opening !== null) {
+    return { system: [CODER_PROMPT], opening: { first: openingText(opening), compacted: openingText(blocks) } }
+  }
+  const system = [CODER_PROMPT, ...(context === null ? [] : [contextBlock(context)]), ...blocks]
+  return { system }
+}
+
+/** Each task's first turn as it was told. */
+function withOpenings(turns: readonly JournalTurn[], openings: readonly ToldOpening[]): JournalTurn[] {
+  const texts = new Map(openings.map(({ taskId, blocks }) => [taskId, openingText(blocks)]))
+  return turns.map((turn, index) =>
+    turns[index - 1]?.taskId === turn.taskId ? turn : { ...turn, opening: texts.get(turn.taskId) ?? null },
+  )
+}
+
 const MAX_TOLD_RESTORES = 5
 
 const INTERRUPTED_NOTE =
@@ -102,6 +137,8 @@ const INTERRUPTED_NOTE =
 
 export interface LaneParts {
   readonly system: readonly string[]
+  /** None for a reviewer, whose prompt says all it needs. */
+  readonly opening?: NonNullable<Lane['opening']>
   readonly tools: readonly Tool[]
   readonly earlier: readonly JournalTurn[]
   /** The tasks of `earlier` and the place of the first one in the conversation; none for a reviewer. */
@@ -123,7 +160,13 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
   const { earlierTasks, people = NOBODY, ...own } = parts
   const profile = deps.profileOf(task.model)
   const { ids, forkedWithin, firstNumber } = earlierTasks ?? { ids: [], forkedWithin: [], firstNumber: 1 }
-  const told = { system: parts.system, profile, earlier: ids, forkedWithin, firstNumber }
+  const told = {
+    system: [...parts.system, parts.opening?.compacted ?? ''],
+    profile,
+    earlier: ids,
+    forkedWithin,
+    firstNumber,
+  }
   const journal = bindJournal(deps, lease, ask.name, told)
   return {
     ...own,
@@ -164,6 +207,7 @@ function bindJournal(
     hasWaiting: () => hasWaiting(db, taskId, lane),
     beginTurn: (begin) => beginTurn(db, lease, begin),
     beginModelCall: (turn) => beginModelCall(db, lease, turn),
+    shortenTurn: (turn, content) => shortenTurn(db, lease, turn, content),
     storeReply: (store) => storeReply(db, lease, store),
     startTool: (call, effect) => startTool(db, lease, call, effect),
     finishTools: (finished) => finishTools(db, lease, lane, finished),

@@ -86,8 +86,8 @@ async function makeContext(
 }
 
 /**
- * The context that a task has at its first turn becomes part of its static prefix. A later one never changes that prefix, which would
- * empty the model's cache: it is told to the model at its next turn and is the prefix of the next task.
+ * The context that a task has at its first turn opens its first message, where it is new to the conversation. A later one
+ * never changes that message, which would empty the model's cache: it is told to the model at its next turn.
  */
 async function useContext(deps: ActivityDeps, task: Task, lease: Lease, made: Made): Promise<void> {
   if (task.turn === 0) {

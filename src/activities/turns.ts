@@ -4,8 +4,10 @@ import { setNeedsAnswer } from '../db/approvals.ts'
 import { readBudget, setBudgetReached } from '../db/budgets.ts'
 import { isSetupRequested } from '../db/environments.ts'
 import { acquireLease, appendWithLease } from '../db/lifecycle.ts'
+import { equalFailures } from '../db/model-notes.ts'
 import { getTask } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
+import { mayBeLasting } from '../model/failures.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Activities, TurnsResult } from '../workflows/activities.ts'
 import { applyEnvironment } from './apply-environment.ts'
@@ -107,6 +109,7 @@ export async function withRetryNotice<T>(
   } catch (error) {
     if (!(error instanceof AppError) || !error.code.startsWith('model_') || !error.retryable || run.signal.aborted)
       throw error
+    if (mayBeLasting(error)) await giveUpWhenLasting(deps, lease, error)
     const backoffMs = Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (run.attempt - 1)) * (0.5 + Math.random() / 2)
     const delayMs = Math.round(error.retryAfterMs ?? backoffMs)
     const { projectId, conversationId, taskId } = lease
@@ -120,4 +123,15 @@ export async function withRetryNotice<T>(
     ])
     throw new AppError(error.code, error.message, { cause: error, retryAfterMs: delayMs })
   }
+}
+
+/** So many equal failures in a row, one after the other with pauses that grow, are no passing one. */
+const MAX_EQUAL_FAILURES = 6
+
+/** Throws what ends the task when its model's server gave this very failure at each of the last calls. */
+async function giveUpWhenLasting({ db }: ActivityDeps, { taskId }: Lease, error: AppError): Promise<void> {
+  const before = await equalFailures(db, taskId, error.message, MAX_EQUAL_FAILURES)
+  if (before + 1 < MAX_EQUAL_FAILURES) return
+  const message = `The model server failed ${MAX_EQUAL_FAILURES} times in a row in the same way, so it is not asked again. ${error.message}`
+  throw new AppError('model_rejected', message, { cause: error })
 }

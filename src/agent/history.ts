@@ -34,8 +34,8 @@ function toolUsesOf(blocks: readonly AssistantBlock[]): ToolUseBlock[] {
   return blocks.filter((block) => block.type === 'tool_use')
 }
 
-/** Stands for a result that a model refused to answer to: told again it would be refused again. */
-const LEFT_OUT = '(left out: the model refused to answer to this)'
+/** Stands for a result that a model refused to answer to, or that did not fit: told again it would be refused again. */
+const LEFT_OUT = '(left out: the model did not answer to this)'
 
 /**
  * Turns, which may span several tasks, as one valid history. A turn that never got its reply leaves its user message,
@@ -55,13 +55,28 @@ export function buildHistory(
     const owed = before && before.taskId !== turn.taskId ? toolResultsOf(before) : []
     const isCurrent = turn.taskId === currentTask
     const words = !isCurrent && turn.stopReason === 'refusal' ? withoutRefused(turn.userContent) : turn.userContent
-    messages.push({ role: 'user', content: ids.results(tellableWords(wellFormed([...owed, ...words]))) })
+    const opening = turn.opening ? [{ type: 'text' as const, text: turn.opening }] : []
+    messages.push({ role: 'user', content: ids.results(tellableWords(wellFormed([...owed, ...opening, ...words]))) })
     const reply = wellFormed(turn.reply ?? [])
     const told = ids.reply(tellable(isCurrent && options.bare !== true ? reply : withoutThinking(reply)))
     if (told.length > 0) messages.push({ role: 'assistant', content: told })
   }
   const repaired = repairHistory(messages)
   return repaired.length > 0 ? repaired : [{ role: 'user', content: [{ type: 'text', text: BLANK }] }]
+}
+
+/** Stands for a message that did not fit the model's window when it was sent: told again it would not fit again. */
+const UNFIT = '(a message of the user that did not fit into the model’s window is left out here)'
+
+/**
+ * A turn of an ended task that did not fit the window: when it never got its reply, a mark in place of its words, and marks
+ * in place of its results. Any other turn comes back as it is. Pure.
+ */
+export function withoutUnfit(turn: JournalTurn): JournalTurn {
+  if (turn.reply !== null) return turn
+  const results = withoutRefused(turn.userContent)
+  const isSaid = turn.userContent.some((block) => block.type === 'text')
+  return { ...turn, userContent: [...results, ...(isSaid ? [{ type: 'text' as const, text: UNFIT }] : [])] }
 }
 
 /** A call needs its result, so what a model refused to answer to stays as a mark; its words go. */

@@ -4,7 +4,7 @@ import type { Compaction } from '../db/compactions.ts'
 import type { BeginTurn, FinishedCall, JournalToolCall, JournalTurn, StoreReply } from '../db/journal.ts'
 import type { ModelCallName } from '../db/model-notes.ts'
 import type { MessagePart } from '../events/topics.ts'
-import type { ModelReading, ModelWait } from '../model/types.ts'
+import type { ModelReading, ModelWait, UserBlock } from '../model/types.ts'
 import type { BudgetMark } from '../shared/budget.ts'
 import type { Effect } from '../shared/effect.ts'
 import type { Usage } from '../shared/task.ts'
@@ -25,6 +25,8 @@ export interface Journal {
   beginTurn(begin: BeginTurn): Promise<JournalTurn | null>
   /** Counts a repeated model call of a turn and tells readers to drop what the earlier one streamed. */
   beginModelCall(turn: number): Promise<number>
+  /** Replaces the user message of a turn that no model has taken. */
+  shortenTurn(turn: number, userContent: readonly UserBlock[]): Promise<void>
   storeReply(store: StoreReply): Promise<void>
   startTool(call: JournalToolCall, effect: Effect): Promise<void>
   finishTools(finished: readonly FinishedCall[]): Promise<void>

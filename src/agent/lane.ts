@@ -21,10 +21,15 @@ export interface Lane {
   profile: ModelProfile
   /** Notes limits that the server named; returns the profile within them. */
   learnLimits(limits: ModelLimits): ModelProfile
-  /** The static prefix; the same for the whole task. */
+  /** The static prefix; the same for every task, so that the cache holds from one to the next. */
   readonly system: readonly string[]
   readonly tools: readonly Tool[]
   readonly sandbox: Sandbox
+  /**
+   * What the lane's first message says before the user's words, as long as the conversation is told message by message
+   * (`first`), and what takes its place once it is compacted (`compacted`). null and absent: nothing.
+   */
+  readonly opening?: { readonly first: string | null; readonly compacted: string | null }
   /** Turns of the conversation's earlier tasks, as far as they are told to the model again. */
   readonly earlier: readonly JournalTurn[]
   /** What the loop tells the model with the first message of the task, e.g. that the task before was cancelled. */

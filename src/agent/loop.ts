@@ -5,13 +5,16 @@
 
 import type { BeginTurn, JournalTurn } from '../db/journal.ts'
 import { limitsOf } from '../model/failures.ts'
+import type { ModelLimits } from '../model/limits.ts'
 import { isSameModel, promptTokens } from '../model/profiles.ts'
 import type { ModelDelta, ModelReply, SpentCall } from '../model/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
 import { upperCostUsd, upperTokens } from './budget.ts'
 import { compactFull, compactWhenDue } from './compaction/compact.ts'
+import { nextPromptTokens } from './compaction/estimate.ts'
 import { turnsToTell } from './compaction/turns-to-tell.ts'
+import { withFittingResults } from './fit-results.ts'
 import { buildHistory, toolResultsOf, validateHistory } from './history.ts'
 import { isOutOfTries, OUT_OF_TRIES_END } from './invalid-calls.ts'
 import type { Lane } from './lane.ts'
@@ -137,12 +140,13 @@ async function askModel(lane: Lane, turn: JournalTurn, origin: 'new' | 'resumed'
     if ('refusal' in asked) {
       const isSmaller = maxTokens > lane.profile.defaultMaxTokens
       maxTokens = Math.min(maxTokens, lane.profile.defaultMaxTokens)
-      // Each is bounded: a turn is compacted once, and only limits that turned out smaller make room for a smaller reply.
-      if ((await compactFull(lane, turn)) || isSmaller) continue
+      // Each is bounded: results are cut once for a window, a turn is compacted once, and only limits that turned out
+      // smaller make a reply smaller.
+      if ((await shortenResults(lane)) || (await compactFull(lane, turn)) || isSmaller) continue
       throw asked.refusal
     }
     const { reply } = asked
-    if (!isCutInsideBlock(reply)) return await storeReply(lane, turn, attempt, reply)
+    if (!isCutInsideBlock(reply)) return await storeReply(lane, lane.turns.at(-1) ?? turn, attempt, reply)
     await lane.journal.recordSpent({ usage: reply.usage, costUsd: reply.costUsd })
     if (doublings === MAX_DOUBLINGS || maxTokens >= lane.profile.maxOutputTokens) {
       throw new AppError(
@@ -153,6 +157,16 @@ async function askModel(lane: Lane, turn: JournalTurn, origin: 'new' | 'resumed'
     doublings += 1
     maxTokens = Math.min(maxTokens * 2, lane.profile.maxOutputTokens)
   }
+}
+
+/** Cuts the results that wait for an answer to what the window, as it is known by now, holds. False: they fit already. */
+async function shortenResults(lane: Lane): Promise<boolean> {
+  const last = lane.turns.at(-1)
+  const userContent = last ? withFittingResults(last.userContent, lane.profile) : null
+  if (last === undefined || userContent === null) return false
+  await lane.journal.shortenTurn(last.turn, userContent)
+  lane.turns[lane.turns.length - 1] = { ...last, userContent }
+  return true
 }
 
 /**
@@ -173,11 +187,22 @@ async function askOnce(
     }
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    const limits = limitsOf(error)
+    const limits = error.code === 'model_context_exceeded' ? windowBehind(lane, error) : limitsOf(error)
     lane.profile = lane.learnLimits(limits)
     if (error.code === 'model_context_exceeded' || limits.maxOutputTokens !== undefined) return { refusal: error }
     throw error
   }
+}
+
+/** Without a number in it, a refusal of a server of one's own still says that its window is smaller than what was sent. */
+const BELOW_REFUSED = 0.85
+const MIN_GUESSED_TOKENS = 2_048
+
+function windowBehind(lane: Lane, refusal: AppError): ModelLimits {
+  const limits = limitsOf(refusal)
+  if (limits.contextTokens !== undefined || lane.profile.kind !== 'compat') return limits
+  const guess = Math.floor(Math.min(nextPromptTokens(lane), lane.profile.contextTokens) * BELOW_REFUSED)
+  return { contextTokens: Math.max(MIN_GUESSED_TOKENS, guess) }
 }
 
 /** A request that the server refuses as malformed is made once more without the one thing that a server may dislike in it. */
@@ -208,6 +233,7 @@ async function streamReply(
   { attempt, maxTokens, bare = false }: { attempt: number; maxTokens: number; bare?: boolean },
 ): Promise<ModelReply> {
   const messages = buildHistory(turnsToTell(lane), { bare })
+  const anchor = anchorOf(lane)
   const problem = validateHistory(messages)
   if (problem) throw new AppError('internal', `The history of this task is not valid: ${problem}.`)
   const isShown = lane.name === 'coder'
@@ -226,6 +252,7 @@ async function streamReply(
         system: lane.system,
         tools: toolDefinitions(lane.tools),
         messages,
+        ...(anchor === null ? {} : { anchor }),
         maxTokens,
         taskId: lane.taskId,
       },
@@ -253,6 +280,20 @@ async function streamReply(
     }
     throw error
   }
+}
+
+/**
+ * The first message of the task before: up to there its own requests had the same bytes. Behind it they had thinking, which
+ * is not told again, and more blocks than the cache looks back over.
+ */
+function anchorOf({ earlier, compaction }: Lane): number | null {
+  const before = earlier.at(-1)
+  if (before === undefined || compaction !== null) return null
+  const first = earlier.findIndex((turn) => turn.taskId === before.taskId)
+  return (
+    buildHistory(earlier.slice(0, first + 1).map((turn, at) => (at === first ? { ...turn, reply: null } : turn)))
+      .length - 1
+  )
 }
 
 /** Says that another model answered where that leaves the price unknown. */

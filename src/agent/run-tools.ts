@@ -11,6 +11,7 @@ import type { NewEvent } from '../events/topics.ts'
 import { INVALID_INPUT } from '../model/types.ts'
 import type { ExecState, Sandbox } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
+import { fitResults } from './fit-results.ts'
 import type { Lane } from './lane.ts'
 import { findTool, parseToolInput } from './tools/registry.ts'
 import type { Tool, ToolContext, ToolResult } from './tools/tool.ts'
@@ -31,7 +32,8 @@ export async function runTools(lane: Lane, turn: JournalTurn): Promise<JournalTu
   for (const group of groupCalls(lane, turn.toolCalls)) {
     const settled = await Promise.allSettled(group.map((call) => runCall(lane, call, known)))
     const ended = settled.filter((entry) => entry.status === 'fulfilled').map((entry) => entry.value)
-    const finished = ended.filter((entry) => entry !== WAITS)
+    const over = ended.filter((entry) => entry !== WAITS)
+    const finished = withinWindow(lane, over, [...done.values(), ...turn.toolCalls])
     hitCrashPoint('tool.effect.before_record')
     await lane.journal.finishTools(finished)
     for (const entry of finished) {
@@ -50,6 +52,21 @@ export async function runTools(lane: Lane, turn: JournalTurn): Promise<JournalTu
     if (finished.length < ended.length) break
   }
   return { ...turn, toolCalls: turn.toolCalls.map((call) => done.get(call.toolUseId) ?? call) }
+}
+
+/** The calls with results that the model's window holds, beside those that the same reply's other calls have. */
+function withinWindow(
+  lane: Lane,
+  finished: readonly FinishedCall[],
+  others: readonly JournalToolCall[],
+): FinishedCall[] {
+  const usedCharacters = others.reduce(
+    (sum, call) => sum + (call.status === 'finished' ? (call.result?.length ?? 0) : 0),
+    0,
+  )
+  const results = finished.map((entry) => entry.result)
+  const fitting = fitResults(results, { profile: lane.profile, usedCharacters })
+  return finished.map((entry, index) => ({ ...entry, result: fitting[index] ?? entry.result }))
 }
 
 function groupCalls(lane: Lane, calls: readonly JournalToolCall[]): JournalToolCall[][] {

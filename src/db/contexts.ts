@@ -59,7 +59,7 @@ export async function saveContext(
   }
 }
 
-/** Notes which context a task's static prefix holds; it stays the same for the whole task. `events` go along. */
+/** Notes which context a task begins with; it stays the same for the whole task. `events` go along. */
 export async function pinContext(db: Db, lease: Lease, hash: string, events: readonly NewEvent[]): Promise<void> {
   await withLease(db, lease, async (tx) => {
     await tx.query(

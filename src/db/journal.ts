@@ -42,6 +42,8 @@ export interface JournalTurn {
   readonly lane: Lane
   readonly messageId: string
   readonly userContent: readonly UserBlock[]
+  /** What the model is told before these words, which its task's memory holds; absent: nothing. */
+  readonly opening?: string | null
   /** null until the reply is whole; its turn is then asked for again. */
   readonly reply: readonly AssistantBlock[] | null
   readonly stopReason: string | null

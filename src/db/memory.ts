@@ -84,7 +84,7 @@ export async function rememberFrom(
   if (refused.length > 0) await addNote(tx, { ...message, text: refusalNote(refused) })
 }
 
-/** Text for tasks that have their static prefix already; the others get the facts with it. */
+/** Text for tasks that have begun already; the others get the facts with their first message. */
 async function tellRunningTasks(tx: Tx, version: number, text: string, except: string | null): Promise<void> {
   const tasks = await tx.query<{ id: string }>(
     `SELECT t.id FROM tasks t JOIN task_memories m ON m.task_id = t.id
@@ -165,14 +165,20 @@ function changeNotice(facts: readonly Fact[]): string {
 export interface TaskMemory {
   /** Earlier tasks whose messages are told to the model again, oldest first. */
   readonly whole: readonly string[]
-  /** What stands behind the project context in the static prefix: facts, summaries. */
+  /** All that it knows besides messages: project context, facts, summaries. */
   readonly blocks: readonly string[]
+  /**
+   * Those of the blocks that its first message tells, the others being told already by the tasks in `whole`. null: a task of
+   * an earlier version, whose static prefix holds `blocks` behind the project context.
+   */
+  readonly opening: readonly string[] | null
   readonly factsVersion: number
 }
 
 interface TaskMemoryRow {
   whole: string
   blocks: string
+  opening: string | null
   facts_version: number
 }
 
@@ -181,7 +187,7 @@ export async function taskMemory(db: Db, taskId: string): Promise<TaskMemory | n
   try {
     const { rows } = await db.pool.query<TaskMemoryRow>({
       name: 'task_memory',
-      text: 'SELECT whole, blocks, facts_version FROM task_memories WHERE task_id = $1',
+      text: 'SELECT whole, blocks, opening, facts_version FROM task_memories WHERE task_id = $1',
       values: [taskId],
     })
     return rows[0] ? toTaskMemory(rows[0]) : null
@@ -194,27 +200,61 @@ function toTaskMemory(row: TaskMemoryRow): TaskMemory {
   return {
     whole: JSON.parse(row.whole) as string[],
     blocks: JSON.parse(row.blocks) as string[],
+    opening: row.opening === null ? null : (JSON.parse(row.opening) as string[]),
     factsVersion: row.facts_version,
   }
 }
 
-/** Fixes what a task is told; whoever comes second gets what the first one fixed. */
+/** Fixes what a task is told, in place of what was fixed before; for a task that has not been told yet. */
 export async function saveTaskMemory(db: Db, lease: Lease, memory: TaskMemory): Promise<TaskMemory> {
   return await withLease(db, lease, async (tx) => {
     const [row] = await tx.query<TaskMemoryRow>(
-      `INSERT INTO task_memories (task_id, whole, blocks, facts_version) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (task_id) DO UPDATE SET task_id = excluded.task_id RETURNING whole, blocks, facts_version`,
-      [lease.taskId, JSON.stringify(memory.whole), JSON.stringify(memory.blocks), memory.factsVersion],
+      `INSERT INTO task_memories (task_id, whole, blocks, opening, facts_version) VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT (task_id) DO UPDATE SET whole = excluded.whole, blocks = excluded.blocks, opening = excluded.opening,
+         facts_version = excluded.facts_version
+       RETURNING whole, blocks, opening, facts_version`,
+      [
+        lease.taskId,
+        JSON.stringify(memory.whole),
+        JSON.stringify(memory.blocks),
+        memory.opening === null ? null : JSON.stringify(memory.opening),
+        memory.factsVersion,
+      ],
     )
     return row ? toTaskMemory(row) : memory
   })
+}
+
+/** What a task's first message told besides the user's words. */
+export interface ToldOpening {
+  readonly taskId: string
+  readonly blocks: readonly string[]
+  readonly factsVersion: number
+  /** It was told of a new project context while it ran. */
+  readonly isContextRenewed: boolean
+}
+
+/** The openings of these tasks, in no order; tasks of versions that had none are left out. */
+export async function toldOpenings(db: Db, taskIds: readonly string[]): Promise<ToldOpening[]> {
+  const text = `
+    SELECT m.task_id AS "taskId", m.opening, m.facts_version AS "factsVersion", EXISTS (
+      SELECT 1 FROM notices n WHERE n.task_id = m.task_id AND n.key LIKE 'context:%' AND n.claimed_turn IS NOT NULL
+    ) AS "isContextRenewed"
+    FROM task_memories m WHERE m.task_id = ANY($1) AND m.opening IS NOT NULL`
+  try {
+    const { rows } = await db.pool.query<Omit<ToldOpening, 'blocks'> & { opening: string }>(text, [taskIds])
+    return rows.map(({ opening, ...row }) => ({ ...row, blocks: JSON.parse(opening) as string[] }))
+  } catch (error) {
+    throw toDbError(error)
+  }
 }
 
 /** Characters of what a task's coder was told and said, by task; tasks without turns are left out. */
 export async function taskSizes(db: Db, taskIds: readonly string[]): Promise<Map<string, number>> {
   // octet_length of a stored text is known without reading it back.
   const text = `
-    SELECT task_id, sum(octet_length(user_content) + coalesce(octet_length(reply_content), 0))::int AS bytes
+    SELECT task_id, (sum(octet_length(user_content) + coalesce(octet_length(reply_content), 0)) +
+      coalesce((SELECT octet_length(m.opening) FROM task_memories m WHERE m.task_id = turns.task_id), 0))::int AS bytes
     FROM turns WHERE task_id = ANY($1) AND lane = 'coder' GROUP BY task_id`
   try {
     const { rows } = await db.pool.query<{ task_id: string; bytes: number }>(text, [taskIds])

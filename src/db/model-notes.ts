@@ -1,7 +1,7 @@
 /** What people are told of a model call while it is made, beside its reply: durable events without a row of their own. */
 
 import type { ModelReading } from '../model/types.ts'
-import type { Db } from './client.ts'
+import { type Db, toDbError } from './client.ts'
 import { type Lease, withLease } from './transaction.ts'
 
 /** A model call of a turn; `attempt` counts the turn's calls from 1. */
@@ -54,6 +54,34 @@ export async function noteRepair(db: Db, lease: Lease, call: ModelCallName, mess
       payload: { code: 'model_rejected', message, attempt: call.attempt, delayMs: 0 },
     })
   })
+}
+
+/** How many of a task's last model calls, at most `max`, failed one after the other with this message, numbers in it aside. */
+export async function equalFailures(db: Db, taskId: string, message: string, max: number): Promise<number> {
+  const text = `
+    SELECT type, data FROM events
+    WHERE task_id = $1 AND (type = 'turn.finished' OR type = 'model.retrying' AND key LIKE 'model.retrying:%')
+    ORDER BY seq DESC LIMIT $2`
+  try {
+    const { rows } = await db.pool.query<{ type: string; data: string }>(text, [taskId, max])
+    const same = withoutNumbers(message)
+    const other = rows.findIndex(
+      ({ type, data }) => type === 'turn.finished' || withoutNumbers(messageIn(data)) !== same,
+    )
+    return other === -1 ? rows.length : other
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+function messageIn(data: string): string {
+  const payload: unknown = JSON.parse(data)
+  return typeof payload === 'object' && payload !== null && 'message' in payload ? String(payload.message) : ''
+}
+
+/** Without what differs from call to call: times, counts, names of requests. */
+function withoutNumbers(message: string): string {
+  return message.replaceAll(/[0-9a-f-]*\d[\w-]*/gi, '#')
 }
 
 function scopeOf({ projectId, conversationId, taskId }: Lease, { turn }: ModelCallName) {

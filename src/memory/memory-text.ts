@@ -17,10 +17,22 @@ export function summariesTokens(profile: Pick<ModelProfile, 'compactAtTokens'>):
   return Math.min(MAX_SUMMARIES_TOKENS, Math.floor(profile.compactAtTokens * SUMMARIES_SHARE))
 }
 
-/** The facts as a block of the static prefix; null without any. */
+/** How the blocks begin that a task is told before the user's words. */
+export const HEADINGS = {
+  context: '# The project',
+  facts: '# What the user asked to remember',
+  summaries: '# Earlier tasks of this conversation',
+} as const
+
+/** The project context as a block. */
+export function contextBlock(markdown: string): string {
+  return `${HEADINGS.context}\n\n${markdown}`
+}
+
+/** The facts as a block; null without any. */
 export function factsBlock(facts: readonly Fact[]): string | null {
   if (facts.length === 0) return null
-  return `# What the user asked to remember\n\n${list(facts)}\n`
+  return `${HEADINGS.facts}\n\n${list(facts)}\n`
 }
 
 /** Where the facts lie in the sandbox; not part of diffs and checkpoints. */
@@ -38,7 +50,7 @@ function list(facts: readonly Fact[]): string {
 }
 
 /**
- * The summaries of earlier tasks, oldest first, as a block of the static prefix of at most about `maxTokens`; null without
+ * The summaries of earlier tasks, oldest first, as a block of at most about `maxTokens`; null without
  * any. The newest stand in full, those before in one line each, and those before these as a number. `firstNumber` is the
  * place of the first one in the conversation.
  */
@@ -60,7 +72,7 @@ export function summariesBlock(
   return [HEAD, ...(unnamed === 0 ? [] : [`- ${unnamed} older tasks`]), ...named, ...full, ''].join('\n')
 }
 
-const HEAD = `# Earlier tasks of this conversation
+const HEAD = `${HEADINGS.summaries}
 
 A record of what was asked and done before, kept by the harness. What an agent or a reviewer said is quoted, and the files may have changed since.
 `

@@ -13,11 +13,13 @@ import {
   taskMemory,
   taskSizes,
   taskSummaries,
+  toldOpenings,
 } from '../db/memory.ts'
 import { readTaskRecords } from '../db/task-records.ts'
 import type { Lease } from '../db/transaction.ts'
 import type { ModelProfile } from '../model/profiles.ts'
-import { factsBlock, summariesBlock, summariesTokens } from './memory-text.ts'
+import { contextBlock, factsBlock, summariesBlock, summariesTokens } from './memory-text.ts'
+import { openingOf } from './opening.ts'
 import { chooseReach } from './reach.ts'
 import { summarizeTask } from './task-summary.ts'
 
@@ -29,7 +31,7 @@ const BYTES_PER_TOKEN = 4
 const FORKED = 'This conversation was forked in the middle of this task: what it did later did not happen here.'
 
 /**
- * The memory of a task, fixed by whoever asks first. `before` are the conversation's earlier tasks that are over, oldest
+ * The memory of a task, fixed at its first turn. `before` are the conversation's earlier tasks that are over, oldest
  * first. Safe to repeat; throws `lease_lost`, `store_unavailable`.
  */
 export async function pinMemory(
@@ -40,12 +42,15 @@ export async function pinMemory(
     /** Those of which this conversation, a fork, has only the beginning. */
     readonly forkedWithin: readonly string[]
     readonly profile: ModelProfile
+    /** The project context that the task begins with, or null. */
+    readonly context: string | null
     /** Whether the task has had turns, which then began without a memory: an older version of this program ran them. */
     readonly isUnderWay: boolean
   },
 ): Promise<TaskMemory> {
-  const known = await taskMemory(db, lease.taskId)
-  if (known) return known
+  const pinned = await taskMemory(db, lease.taskId)
+  // Before its first turn nobody has been told: the context may have been made anew since.
+  if (pinned && ask.isUnderWay) return pinned
   const { before } = ask
   const last = before.at(-1)
   const [sizes, memoryBefore, memory] = await Promise.all([
@@ -55,13 +60,19 @@ export async function pinMemory(
   ])
   const tasks = before.map((taskId) => ({ taskId, tokens: tokensOf(sizes.get(taskId) ?? 0, ask.profile) }))
   const whole = chooseReach(tasks, memoryBefore?.whole ?? null, reachTokens(ask.profile))
-  if (ask.isUnderWay) return await saveTaskMemory(db, lease, { whole, blocks: [], factsVersion: 0 })
-  const summaries = await summariesOf(db, before.slice(0, before.length - whole.length), ask.forkedWithin)
-  const blocks = [
-    factsBlock(memory.facts),
-    summariesBlock(summaries, { maxTokens: summariesTokens(ask.profile) }),
-  ].filter((block) => block !== null)
-  return await saveTaskMemory(db, lease, { whole, blocks, factsVersion: memory.version })
+  if (ask.isUnderWay) return await saveTaskMemory(db, lease, { whole, blocks: [], opening: null, factsVersion: 0 })
+  const [summaries, told] = await Promise.all([
+    summariesOf(db, before.slice(0, before.length - whole.length), ask.forkedWithin),
+    whole.length === 0 ? [] : toldOpenings(db, whole),
+  ])
+  const known = {
+    context: ask.context === null ? null : contextBlock(ask.context),
+    facts: factsBlock(memory.facts),
+    summaries: summariesBlock(summaries, { maxTokens: summariesTokens(ask.profile) }),
+  }
+  const blocks = Object.values(known).filter((block) => block !== null)
+  const opening = openingOf(known, { whole, told, factsVersion: memory.version })
+  return await saveTaskMemory(db, lease, { whole, blocks, opening, factsVersion: memory.version })
 }
 
 /** How many tokens of earlier tasks' messages a model is given at most. */

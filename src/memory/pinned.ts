@@ -16,7 +16,7 @@ export interface PinnedAsk {
   /** What later turns were told stays as it is. */
   readonly throughTurn: number
   readonly profile: ModelProfile
-  /** Blocks of the static prefix. */
+  /** What is told besides, whatever is compacted: the static prefix, and the blocks of the task's opening. */
   readonly system: readonly string[]
   /** Earlier tasks whose messages go, oldest first, and the place of the first one in the conversation. */
   readonly earlier: readonly string[]

@@ -80,6 +80,7 @@ export function createAnthropicModel(options: AnthropicModelOptions): Model {
           signal: streamOptions.signal,
           secret: options.apiKey,
           host: hostOf(baseUrl),
+          isOwnServer: options.compat ?? false,
         })
         options.logger?.warn({ taskId: request.taskId, model: request.model, code: failure.code }, 'model call failed')
         const isUnknown = failure.code === 'model_not_found' && options.compat === true

@@ -35,6 +35,8 @@ interface FailureContext {
   readonly signal?: AbortSignal
   /** Never to appear in a message. */
   readonly secret?: string
+  /** A server of one's own, whose 500 is as often the fault of one request as of the server. */
+  readonly isOwnServer?: boolean
   /** Names the server in messages; host only. */
   readonly host?: string
 }
@@ -84,6 +86,9 @@ function fromAnswer(facts: Facts, cause: unknown, context: FailureContext): AppE
       type: facts.type,
       requestId: facts.requestId,
       ...(limits === null ? {} : { limits }),
+      ...(context.isOwnServer === true && facts.status === 500 && code === 'model_overloaded'
+        ? { mayBeLasting: true }
+        : {}),
     },
     ...(facts.retryAfterMs === undefined || !RETRIED.has(code) ? {} : { retryAfterMs: facts.retryAfterMs }),
   }
@@ -104,6 +109,11 @@ function limitsIn(code: ErrorCode, { message, body }: Facts): ModelLimits | null
 export function limitsOf(error: AppError): ModelLimits {
   const limits = error.details?.['limits']
   return typeof limits === 'object' && limits !== null ? limits : {}
+}
+
+/** Whether the same failure again and again means that no repeat will help. */
+export function mayBeLasting(error: AppError): boolean {
+  return error.details?.['mayBeLasting'] === true
 }
 
 interface Judgement {

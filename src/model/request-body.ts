@@ -20,12 +20,12 @@ const LOOKBACK_BLOCKS = 20
 /**
  * The body for one call. Marks the static prefix (the last system block, or the last tool when there is none) and the
  * last block of the last user message; when one turn added so many blocks that the earlier mark lies out of reach, the
- * user message before it too. A `compat` profile gets model, max_tokens, system, messages, tools and stream only.
+ * user message before it too; and the message at `anchor`. Those are four at most, which is what the service takes. A `compat` profile gets model, max_tokens, system, messages, tools and stream only.
  */
 export function requestBody(request: ModelRequest, profile: ModelProfile): MessageCreateParamsStreaming {
   const system = request.system.filter((text) => text !== '')
   if (!profile.sendsCacheControl) return plainBody(request, system)
-  const messages = marked(request.messages)
+  const messages = marked(request.messages, request.anchor)
   const tools = request.tools as unknown as Tool[]
   return {
     model: request.model,
@@ -57,11 +57,12 @@ function markLast<T extends object>(items: readonly T[]): T[] {
   return items.map((item, index) => (index === items.length - 1 ? { ...item, cache_control: EPHEMERAL } : item))
 }
 
-function marked(history: readonly HistoryMessage[]): MessageParam[] {
+function marked(history: readonly HistoryMessage[], anchor: number | undefined): MessageParam[] {
   const messages = history as unknown as MessageParam[]
   const last = lastUserIndex(history, history.length)
   if (last === -1) return messages
   const out = [...messages]
+  if (anchor !== undefined && history[anchor]?.role === 'user') out[anchor] = markMessage(history[anchor])
   out[last] = markMessage(history[last])
   const before = lastUserIndex(history, last)
   if (before !== -1 && blocksBetween(history, before, last) >= LOOKBACK_BLOCKS)

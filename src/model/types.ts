@@ -59,6 +59,8 @@ export interface ModelRequest {
   readonly system: readonly string[]
   readonly tools: readonly ToolDefinition[]
   readonly messages: readonly HistoryMessage[]
+  /** Index of a user message at which an earlier request ended, so that the cache knows everything up to there. */
+  readonly anchor?: number
   readonly maxTokens: number
   /** Sent as `metadata.user_id`, an opaque id without meaning to people. */
   readonly taskId: string

@@ -68,9 +68,9 @@ export function planCompaction({
   return going.length > 0 || isWithEarlier ? { throughTurn: kept.turn, replaced } : null
 }
 
-/** The text in what room the mark leaves beside the static prefix and the round that stays. */
+/** The text in what room the mark leaves beside the static prefix, the opening and the round that stays. */
 export function textFor(
-  lane: Pick<Lane, 'system' | 'tools' | 'profile' | 'turns'>,
+  lane: Pick<Lane, 'system' | 'tools' | 'profile' | 'opening' | 'turns'>,
   { throughTurn, replaced }: CompactionPlan,
   pinned: Pinned,
 ): string {
@@ -80,7 +80,8 @@ export function textFor(
     (sum, turn) => sum + tokensOf(turn.turn === throughTurn ? (turn.reply ?? []) : turn.userContent, profile),
     0,
   )
-  const room = profile.compactAtTokens * AFTER_SHARE - staticTokens(lane) - kept
+  const opening = lane.opening?.compacted ? tokensOf(lane.opening.compacted, profile) : 0
+  const room = profile.compactAtTokens * AFTER_SHARE - staticTokens(lane) - opening - kept
   const tokens = Math.max(MIN_TEXT_TOKENS, Math.min(profile.compactAtTokens * TEXT_SHARE, room))
   const maxCharacters = Math.floor((tokens / profile.tokenFactor) * CHARACTERS_PER_TOKEN)
   return compactionText(pinned, { replaced, maxCharacters })

@@ -16,7 +16,7 @@ import { gistOf } from './gist.ts'
 export interface Pinned extends Pick<TaskRecord, 'requests' | 'findings' | 'checks' | 'files' | 'stat'> {
   /** What the agent means to do, as it said last. */
   readonly plan: readonly PlanItem[]
-  /** Facts that the static prefix does not hold. */
+  /** Facts that stand nowhere else in the prompt. */
   readonly facts: readonly string[]
   /** The summaries of earlier tasks whose messages go, as one text. */
   readonly earlier: string | null

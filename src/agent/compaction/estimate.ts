@@ -27,7 +27,7 @@ export function staticTokens(lane: Pick<Lane, 'system' | 'tools' | 'profile'>): 
 
 /** Tokens of the lane's next request: the last one's as the server counted them, and what was added since. */
 export function nextPromptTokens(
-  lane: Pick<Lane, 'system' | 'tools' | 'profile' | 'earlier' | 'turns' | 'compaction'>,
+  lane: Pick<Lane, 'system' | 'tools' | 'profile' | 'opening' | 'earlier' | 'turns' | 'compaction'>,
 ): number {
   const { turns, profile, compaction } = lane
   const counted = turns.findLastIndex((turn) => turn.reply !== null && turn.turn >= (compaction?.turn ?? 0))

@@ -10,9 +10,11 @@ export function turnsToTell({
   earlier,
   turns,
   compaction,
-}: Pick<Lane, 'earlier' | 'turns' | 'compaction'>): JournalTurn[] {
-  const [first] = turns
-  if (compaction === null || first === undefined) return [...earlier, ...turns]
+  opening,
+}: Pick<Lane, 'earlier' | 'turns' | 'compaction' | 'opening'>): JournalTurn[] {
+  const [first, ...later] = turns
+  if (first === undefined) return [...earlier]
+  if (compaction === null) return [...earlier, opened(first, opening?.first), ...later]
   const kept = turns.find((turn) => turn.turn === compaction.throughTurn)
   const told: JournalTurn = {
     ...(kept ?? first),
@@ -21,5 +23,9 @@ export function turnsToTell({
     reply: kept ? withoutThinking(kept.reply ?? []) : null,
     toolCalls: kept?.toolCalls ?? [],
   }
-  return [told, ...turns.filter((turn) => turn.turn > compaction.throughTurn)]
+  return [opened(told, opening?.compacted), ...turns.filter((turn) => turn.turn > compaction.throughTurn)]
+}
+
+function opened(turn: JournalTurn, opening: string | null | undefined): JournalTurn {
+  return opening ? { ...turn, opening } : turn
 }

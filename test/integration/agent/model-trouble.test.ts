@@ -32,9 +32,10 @@ beforeAll(async () => {
 afterEach(() => host.reset())
 afterAll(() => host.close())
 
-function activitiesOf({ server, provider, deps }: AgentHost) {
-  const model = createAnthropicModel({ apiKey: 'k', baseUrl: server.url, kind: 'scripted', stallTimeoutMs: STALL_MS })
-  const own: ActivityDeps = {
+function activitiesOf({ server, provider, deps }: AgentHost, compat = false) {
+  const own = { apiKey: 'k', baseUrl: server.url, kind: 'scripted', compat } as const
+  const model = createAnthropicModel({ ...own, stallTimeoutMs: STALL_MS })
+  const all: ActivityDeps = {
     ...deps,
     model: createGatedModel(model),
     workspaces: {
@@ -46,22 +47,22 @@ function activitiesOf({ server, provider, deps }: AgentHost) {
     cancelTime: () => Promise.resolve(null),
     sweepOutbox: () => undefined,
   }
-  return { ...createPrepareActivities(own), ...createTurnActivities(own), ...createFinishActivities(own) }
+  return { ...createPrepareActivities(all), ...createTurnActivities(all), ...createFinishActivities(all) }
 }
 
 /** Runs a task to its end and says how it went. */
-async function play(task: AgentTask) {
+async function play(task: AgentTask, by = activities) {
   const ref = { taskId: task.taskId, projectId: task.projectId }
   const at = (attempt: number) => new MockActivityEnvironment({ attempt }, { logger: QUIET })
-  await at(1).run(activities.prepareSandbox, ref)
+  await at(1).run(by.prepareSandbox, ref)
   const finish = async (ending: { kind: 'completed' | 'failed' } & Partial<FinishInput>): Promise<void> => {
-    await at(1).run(activities.finishTask, { ...ref, ...ending } as FinishInput)
+    await at(1).run(by.finishTask, { ...ref, ...ending } as FinishInput)
   }
   const turns: TurnsInput = { ...ref, phase: 'working' }
   const retried: string[] = []
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     try {
-      const { status } = (await at(attempt).run(activities.runTurns, turns)) as TurnsResult
+      const { status } = (await at(attempt).run(by.runTurns, turns)) as TurnsResult
       const { review } = await getTask(host.db, task.taskId)
       const outcome = status === 'idle' ? 'no_changes' : status === 'refused' ? 'refused' : 'inconclusive'
       await finish({ kind: 'completed', outcome, review })
@@ -195,3 +196,14 @@ describe('a reply that broke off', () => {
     expect([estimated > 0, Math.abs(rest) < 1e-9]).toEqual([true, true])
   })
 })
+
+test('a server of one’s own that answers 500 in the same way six times in a row is not asked again', async () => {
+  const task = await anAgentTask(host, SCRIPT)
+  host.server.arm({ kind: 'internal', times: 20, match: { taskId: task.taskId } })
+  const { ends, retried, faults } = await play(task, activitiesOf(host, true))
+  expect({ ends, retried, faults: faults.length }).toEqual({
+    ends: 'model_rejected',
+    retried: Array(5).fill('model_overloaded'),
+    faults: 6,
+  })
+}, 60_000)

@@ -19,6 +19,7 @@ import {
 } from '../../../src/db/journal.ts'
 import { appendWithLease, closeTask, requestCancel } from '../../../src/db/lifecycle.ts'
 import { saveTaskMemory } from '../../../src/db/memory.ts'
+import { noteReading, noteRepair, noteSubstitute } from '../../../src/db/model-notes.ts'
 import {
   endLoan,
   finishRound,
@@ -29,6 +30,7 @@ import {
   saveReviewState,
 } from '../../../src/db/reviews.ts'
 import { tellLoss } from '../../../src/db/sandbox-losses.ts'
+import { shortenTurn } from '../../../src/db/shorten-turn.ts'
 import { getTask } from '../../../src/db/tasks.ts'
 import type { Lease } from '../../../src/db/transaction.ts'
 import { NO_DIFF, NO_USAGE } from '../../../src/shared/task.ts'
@@ -65,6 +67,10 @@ const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
       { turn: 1, attempt: 1 },
       { code: 'model_overloaded', failures: 5, waiting: 2, delayMs: 1_000 },
     ),
+  noteReading: (held) => noteReading(db, held, { turn: 1, attempt: 1 }, { waitedMs: 10_000, limitMs: 600_000 }),
+  noteSubstitute: (held) => noteSubstitute(db, held, { turn: 1, attempt: 1 }, { asked: 'a', answered: 'b' }),
+  noteRepair: (held) => noteRepair(db, held, { turn: 1, attempt: 1 }, 'x'),
+  shortenTurn: (held) => shortenTurn(db, held, turn.turn, [{ type: 'text', text: 'short' }]),
   interruptTurn: (held) => interruptTurn(db, held, turn, [{ partId: 'p', type: 'text', text: 'half' }]),
   addNotice: (held) => addNotice(db, held, { id: 'req_1', lane: 'coder', key: 'k', text: 'x' }),
   warnBudget: (held) => warnBudget(db, held, [{ scope: 'task', kind: 'usd', used: 1, limit: 2, note: 'x' }]),
@@ -97,7 +103,7 @@ const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
   saveBaseline: (held) => saveBaseline(db, held, []),
   lendWorkspace: (held) => lendWorkspace(db, held, 'tree'),
   endLoan: (held) => endLoan(db, held),
-  saveTaskMemory: (held) => saveTaskMemory(db, held, { whole: [], blocks: ['x'], factsVersion: 1 }),
+  saveTaskMemory: (held) => saveTaskMemory(db, held, { whole: [], blocks: ['x'], opening: null, factsVersion: 1 }),
   storeCompaction: (held) =>
     storeCompaction(db, held, 'coder', { turn: 2, throughTurn: 1, text: 'x', beforeTokens: 9, afterTokens: 1 }),
   tellLoss: (held) =>
