@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { isAbsolute, resolve } from 'node:path'
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig'
 import { z } from 'zod'
+import { canonicalCredentialHost } from './credentials/credential-host.ts'
 import { NETWORK_POLICIES, type NetworkPolicy } from './shared/network.ts'
 import type { Budget } from './shared/task.ts'
 
@@ -46,6 +47,24 @@ const httpsOrigin = z
   )
   .transform((text) => new URL(text).origin)
 
+/** `git.example.com=gitlab`, with `@` and the API's address where it cannot be told from the host. */
+const namedForge = z.string().transform((text, context) => {
+  const [, host, kind, baseUrl] = /^([^=@\s]+)=(github|gitlab|gitea|forgejo)(?:@(https:\/\/\S+?))?\/?$/.exec(text) ?? []
+  const name = host === undefined ? null : canonicalCredentialHost(host)
+  const isFine = baseUrl === undefined || (URL.canParse(baseUrl) && new URL(baseUrl).search === '')
+  if (name === null || kind === undefined || !isFine) {
+    context.addIssue({
+      code: 'custom',
+      message:
+        'must be such as git.example.com=gitlab, or ghe.example.com=github@https://ghe.example.com/api/v3, separated by commas',
+    })
+    return z.NEVER
+  }
+  const forge = kind === 'github' || kind === 'gitlab' ? kind : 'gitea'
+  return { host: name, kind: forge, baseUrl: baseUrl ?? `https://${name}${API_PATHS[forge]}` } as const
+})
+const API_PATHS = { github: '/api/v3', gitlab: '/api/v4', gitea: '/api/v1' } as const
+
 /** As git writes them into a commit: without what would end the field there. */
 const personName = z
   .string()
@@ -79,6 +98,7 @@ const EnvSchema = z.object({
     .transform((all) => all.flat()),
   KEELSON_PROJECT_ROOTS: list(':').pipe(z.array(absolutePath)),
   KEELSON_GIT_ORIGINS: list(',').pipe(z.array(httpsOrigin)),
+  KEELSON_FORGES: list(',').pipe(z.array(namedForge)),
   KEELSON_CREDENTIALS_KEY: z.string().min(32, 'must be at least 32 characters').optional(),
   KEELSON_EXTRA_CA_FILE: absolutePath.optional(),
   KEELSON_GIT_AUTHOR_NAME: personName.default('Keelson'),
@@ -172,6 +192,12 @@ export interface Config {
     readonly author: { readonly name: string; readonly email: string }
     readonly committer: { readonly name: string; readonly email: string }
   }
+  /** Services whose kind or API's address their host does not tell. */
+  readonly forges: readonly {
+    readonly host: string
+    readonly kind: 'github' | 'gitlab' | 'gitea'
+    readonly baseUrl: string
+  }[]
   readonly credentials: {
     /** Seals stored credentials; absent: a key in the home does. */
     readonly key?: string
@@ -395,6 +421,7 @@ function group(env: Env, temporal: Config['temporal'], present: Readonly<Record<
       ...(env.TEMPORAL_WEB_URL === undefined ? {} : { temporalWebUrl: env.TEMPORAL_WEB_URL }),
     },
     git: gitOf(env),
+    forges: env.KEELSON_FORGES,
     credentials: env.KEELSON_CREDENTIALS_KEY === undefined ? {} : { key: env.KEELSON_CREDENTIALS_KEY },
     temporal,
     database: { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE },

@@ -3,6 +3,7 @@ import type { Publisher } from '../events/publisher.ts'
 import type { ModelLimits } from '../model/limits.ts'
 import type { ModelProfile } from '../model/profiles.ts'
 import type { Model } from '../model/types.ts'
+import type { PublishSteps } from '../publish/publish-steps.ts'
 import type { Workspaces } from '../sandbox/workspaces.ts'
 import type { BudgetsByScope } from '../shared/budget.ts'
 import type { NetworkPolicy } from '../shared/network.ts'
@@ -18,6 +19,8 @@ export interface ActivityDeps {
   /** Settles when the model's server was asked for its limits, as far as it needs to be. Never rejects. */
   limitsReady(): Promise<void>
   readonly workspaces: Workspaces
+  /** How a task's change gets out. */
+  readonly publishing: PublishSteps
   /** The network policy of projects whose environment nobody has saved. */
   readonly defaultNetwork: NetworkPolicy
   /** Settles when this host's tools have been asked for their registries, or after a while without an answer. Never rejects. */

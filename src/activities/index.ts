@@ -4,6 +4,7 @@ import type { ActivityDeps } from './deps.ts'
 import { createFinishActivities } from './finish.ts'
 import { createPrepareActivities } from './prepare.ts'
 import { createContextActivities } from './project-context.ts'
+import { createPublishActivities } from './publish.ts'
 import { createReviewActivities } from './review.ts'
 import { createSetupActivities } from './set-up.ts'
 import { createTurnActivities } from './turns.ts'
@@ -18,5 +19,6 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createApprovalActivities(deps),
     ...createReviewActivities(deps),
     ...createFinishActivities(deps),
+    ...createPublishActivities({ db: deps.db, steps: deps.publishing }),
   }
 }

@@ -47,6 +47,7 @@ const ERASURES = [
    WHERE project_id = $1`,
   `UPDATE checkpoints SET label = '' WHERE project_id = $1`,
   `UPDATE tasks SET reason_message = NULL, cancel_reason = NULL, plan = NULL WHERE project_id = $1`,
+  `UPDATE publications SET title = '', body = '', request = '{}', branch = '', error_message = NULL WHERE project_id = $1`,
   `UPDATE conversations SET title = '' WHERE project_id = $1`,
   `UPDATE projects SET name = '', source = '{"kind":"empty"}', source_report = NULL WHERE id = $1`,
 ]

@@ -1,6 +1,6 @@
 import { type Db, toDbError } from './client.ts'
 
-export type OutboxKind = 'start' | 'wake' | 'cancel' | 'regenerate' | 'refresh' | 'set_up' | 'resolve'
+export type OutboxKind = 'start' | 'wake' | 'cancel' | 'regenerate' | 'refresh' | 'set_up' | 'resolve' | 'publish'
 
 /** Something that Temporal must still be told; written in the transaction that made it necessary. */
 export interface OutboxEntry {

@@ -83,6 +83,16 @@ export interface DurablePayloads {
     exitCode: number | null
     reason?: string
   }
+  'publish.started': { publicationId: string; branch: string; pullRequest: boolean }
+  'publish.finished': {
+    publicationId: string
+    status: 'finished' | 'failed'
+    branch: string
+    commit?: string
+    branchUrl?: string
+    pullRequest?: { number: number; url: string }
+    error?: { code: string; message: string }
+  }
   'context.generated': { hash: string; tokens: number; forced: boolean; durationMs: number }
   'context.reused': { hash: string; tokens: number }
   'context.compacted': { before: number; after: number }
@@ -208,6 +218,7 @@ const TOPIC_BY_PREFIX = {
   setup: 'status',
   network: 'status',
   service: 'status',
+  publish: 'status',
   context: 'status',
   memory: 'status',
   turn: 'status',

@@ -59,9 +59,13 @@ export function checksLine(checks: TaskRecord['checks']): string {
     : [...counts].map(([status, n]) => `${n} ${status.replaceAll('_', ' ')}`).join(', ')
 }
 
-/** What the commit says below its title: the request, the verdict, the evidence. No trailers. Pure. */
-export function changeBody(task: Pick<Task, 'id' | 'outcome' | 'status' | 'evidence'>, record: TaskRecord): string {
-  const request = Array.from(plain(requestOf(record).replaceAll('\r\n', '\n')).trim())
+/** What the commit says below its title: the request, or `own` words, the verdict, the evidence. No trailers. Pure. */
+export function changeBody(
+  task: Pick<Task, 'id' | 'outcome' | 'status' | 'evidence'>,
+  record: TaskRecord,
+  own?: string,
+): string {
+  const request = Array.from(plain((own ?? requestOf(record)).replaceAll('\r\n', '\n')).trim())
   const shown = request.length > MAX_REQUEST ? `${request.slice(0, MAX_REQUEST).join('')}…` : request.join('')
   return [
     ...(shown === '' || shown === titleOf(shown) ? [] : [shown, '']),

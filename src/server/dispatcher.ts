@@ -117,6 +117,10 @@ async function deliver(deps: DispatcherDeps, entry: OutboxEntry): Promise<Signal
     await temporal.startSetUp({ projectId })
     return 'told'
   }
+  if (kind === 'publish') {
+    await temporal.startPublish({ publicationId: String(payload['publicationId']), projectId })
+    return 'told'
+  }
   if (kind === 'refresh' || taskId === null) {
     await temporal.startRefresh({ projectId })
     return 'told'

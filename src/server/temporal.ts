@@ -7,6 +7,7 @@ import {
 } from '@temporalio/client'
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common'
 import type { Config } from '../config.ts'
+import { type PublishInput, publishWorkflowIdFor } from '../shared/publication.ts'
 import {
   type CancelTaskSignal,
   type CodingTaskInput,
@@ -18,7 +19,7 @@ import {
   TASK_QUEUE,
   workflowIdFor,
 } from '../shared/task.ts'
-import type { codingTask, refreshProjectContext, setUpEnvironment } from '../workflows/index.ts'
+import type { codingTask, publishChanges, refreshProjectContext, setUpEnvironment } from '../workflows/index.ts'
 import { cancelTask, regenerateProjectContext, resolveApproval, wake } from '../workflows/messages.ts'
 
 const CALL_TIMEOUT_MS = 2_000
@@ -38,6 +39,8 @@ export interface TaskStarter {
   startTask(input: CodingTaskInput): Promise<void>
   startRefresh(input: RefreshContextInput): Promise<void>
   startSetUp(input: SetUpInput): Promise<void>
+  /** Idempotent by the publication's workflow id. */
+  startPublish(input: PublishInput): Promise<void>
   wakeTask(taskId: string): Promise<Signalled>
   cancelTask(taskId: string, signal: CancelTaskSignal): Promise<Signalled>
   /**
@@ -129,6 +132,20 @@ export function createTemporal(config: Config['temporal']): Temporal {
             args: [input],
             typedSearchAttributes: [{ key: PROJECT, value: input.projectId }],
             staticSummary: `Set-up of project ${input.projectId}`,
+          }),
+        ),
+      )
+    },
+    startPublish: async (input) => {
+      await startOnce(() =>
+        soon(() =>
+          client.workflow.start<typeof publishChanges>('publishChanges', {
+            workflowId: publishWorkflowIdFor(input.publicationId),
+            workflowIdReusePolicy: 'REJECT_DUPLICATE',
+            taskQueue: TASK_QUEUE,
+            args: [input],
+            typedSearchAttributes: [{ key: PROJECT, value: input.projectId }],
+            staticSummary: `Publication of project ${input.projectId}`,
           }),
         ),
       )

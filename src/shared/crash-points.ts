@@ -25,6 +25,13 @@ export const CRASH_POINTS = [
   'restore.recorded',
   'restore.file_replaced',
   'restore.before_record',
+  'publish.built.before_record',
+  'publish.recorded',
+  'publish.before_push',
+  'publish.pushed.before_record',
+  'publish.before_open',
+  'publish.opened.before_record',
+  'publish.ended',
 ] as const
 
 export type CrashPoint = (typeof CRASH_POINTS)[number]

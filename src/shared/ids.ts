@@ -18,6 +18,7 @@ export type IdKind =
   | 'crd'
   | 'svc'
   | 'apr'
+  | 'pub'
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 

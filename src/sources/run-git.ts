@@ -191,8 +191,8 @@ function gitEnvironment(url: string, origin: string): Record<string, string> {
   }
 }
 
-/** The host's own authorities and the operator's. */
-function trustedAuthorities(extraCaFile: string | undefined): string[] {
+/** The host's own certificate authorities and the operator's, in PEM. */
+export function trustedAuthorities(extraCaFile: string | undefined): string[] {
   const system = SYSTEM_CAS.find((file) => existsSync(file))
   const own = system === undefined ? [...rootCertificates] : [readFileSync(system, 'utf8')]
   return extraCaFile === undefined ? own : [...own, readFileSync(extraCaFile, 'utf8')]

@@ -18,6 +18,7 @@ import { createGatedModel } from '../model/gated-model.ts'
 import { createKnownLimits } from '../model/known-limits.ts'
 import { sampleProjectFiles } from '../model/scripted/sample-project.ts'
 import { listServerModels } from '../model/server-models.ts'
+import { createPublishSteps } from '../publish/publish-steps.ts'
 import { guardWorkspaces } from '../restore/guard-workspaces.ts'
 import { createRestorer } from '../restore/restorer.ts'
 import { createSandboxProviders, e2bOptions, stagingOf } from '../sandbox/create.ts'
@@ -107,6 +108,14 @@ const limits = createKnownLimits({
     ? { list: () => listServerModels({ baseUrl, apiKey: modelServer.apiKey }) }
     : {}),
 })
+const publishing = createPublishSteps({
+  db,
+  staging: stagingOf(provider),
+  open: (projectId) => workspaces.open(projectId),
+  credentials,
+  git: config.git,
+  forges: config.forges,
+})
 const model = createGatedModel(
   metrics.measureModel(
     createAnthropicModel({
@@ -147,6 +156,7 @@ const activities = createActivities({
   learnLimits: limits.learn,
   limitsReady: limits.ask,
   workspaces,
+  publishing,
   defaultNetwork: config.network.policy,
   registriesReady: registries.ready,
   budgets: { project: config.budgets.project, day: config.budgets.day },

@@ -2,6 +2,7 @@
 
 import type { ResolveApproval, ResolvedApproval, WaitingApproval } from '../shared/approval.ts'
 import type { BudgetNeed } from '../shared/budget.ts'
+import type { PublicationError, PublishInput } from '../shared/publication.ts'
 import type { ReviewState, RoundVerdict } from '../shared/review.ts'
 import type { DiffStat, Outcome, Phase, SetUpInput, TaskReason, Usage } from '../shared/task.ts'
 
@@ -135,6 +136,14 @@ export interface Activities {
   expireApprovals(input: ExpireApprovalsInput): Promise<readonly WaitingApproval[]>
   /** Ends what still runs and closes the task; false when a message still waits, so that the agent must go on. */
   finishTask(input: FinishInput): Promise<boolean>
+  /** Makes the commit that a publication pushes, once all that would forbid the push has been looked at. */
+  buildCommit(input: PublishInput): Promise<void>
+  /** Pushes the commit to its branch, never by force. */
+  pushBranch(input: PublishInput): Promise<void>
+  /** Opens the branch's pull request or brings it up to date; nothing when none was asked for. */
+  openPullRequest(input: PublishInput): Promise<void>
+  /** Ends the publication and tells how, with the reason when it failed. */
+  finishPublication(input: PublishInput & { readonly error?: PublicationError }): Promise<void>
   /** Makes the context of a project that has no running task. */
   refreshContext(input: { readonly projectId: string }): Promise<void>
 }

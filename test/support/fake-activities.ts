@@ -64,6 +64,10 @@ const DEFAULTS: Required<Behaviours> = {
   recordDecision: ({ decision: { approvalId, decision } }) => ({ approvalId, state: STATE_AFTER[decision] }),
   expireApprovals: () => [],
   finishTask: () => true,
+  buildCommit: () => undefined,
+  pushBranch: () => undefined,
+  openPullRequest: () => undefined,
+  finishPublication: () => undefined,
 }
 
 /** The calls of one task and what answers them. */

@@ -22,6 +22,8 @@ export interface GitHostFixture {
   repository(name: string, script: string): void
   /** Runs shell commands in the repository that `name` was made of, and publishes its branches; `force` rewrites them. */
   change(name: string, script: string, options?: { readonly force?: boolean }): void
+  /** Runs a script in the served repository and returns what it printed, bytes as latin1. */
+  inside(name: string, script: string): string
   close(): Promise<void>
 }
 
@@ -33,8 +35,11 @@ const IDENTITY = {
   GIT_CONFIG_NOSYSTEM: '1',
 }
 
+/** What answers below `/api/` on the same host. */
+export type HostApi = (asked: IncomingMessage, answer: ServerResponse) => void
+
 /** Starts it; `credentials` (`user:password`) makes it ask for them. */
-export async function aGitHost(credentials?: string): Promise<GitHostFixture> {
+export async function aGitHost(credentials?: string, api?: HostApi): Promise<GitHostFixture> {
   const dir = mkdtempSync(join(tmpdir(), 'keelson-git-host-'))
   const env = { ...IDENTITY, PATH: '/usr/local/bin:/usr/bin:/bin', HOME: dir }
   const openssl = (...args: string[]) => execFileSync('/usr/bin/openssl', args, { cwd: dir, stdio: 'pipe' })
@@ -53,6 +58,7 @@ export async function aGitHost(credentials?: string): Promise<GitHostFixture> {
     authorizations.push(asked.headers.authorization)
     const moved = [...redirects].find(([from]) => asked.url?.startsWith(from))
     if (moved) answer.writeHead(301, { location: `${moved[1]}${asked.url?.slice(moved[0].length)}` }).end()
+    else if (api !== undefined && asked.url?.startsWith('/api/')) api(asked, answer)
     else if (
       credentials !== undefined &&
       asked.headers.authorization !== `Basic ${Buffer.from(credentials).toString('base64')}`
@@ -80,6 +86,11 @@ export async function aGitHost(credentials?: string): Promise<GitHostFixture> {
         ['-C', join(dir, 'served', `${name}.git`), 'config', 'uploadpack.allowReachableSHA1InWant', 'true'],
         { env },
       )
+      execFileSync('git', ['-C', join(dir, 'served', `${name}.git`), 'config', 'http.receivepack', 'true'], { env })
+    },
+    inside(name, script) {
+      const cwd = join(dir, 'served', `${name}.git`)
+      return execFileSync('bash', ['-euc', script], { cwd, env, encoding: 'latin1', stdio: ['ignore', 'pipe', 'pipe'] })
     },
     change(name, script, { force = false } = {}) {
       const work = join(dir, `work-${name}`)

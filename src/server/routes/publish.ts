@@ -1,18 +1,77 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { z } from '@hono/zod-openapi'
-import { getTask } from '../../db/tasks.ts'
-import { taskPatch } from '../../publish/task-patch.ts'
+import { newestCheckpoints } from '../../db/checkpoints.ts'
+import { getConversation } from '../../db/conversations.ts'
+import { getProject } from '../../db/projects.ts'
+import { createPublication, getPublication, listPublications, type Publication } from '../../db/publications.ts'
+import { readTaskRecords } from '../../db/task-records.ts'
+import { getTask, type Task } from '../../db/tasks.ts'
+import { refusedBranch } from '../../publish/branch-name.ts'
+import { changeBody, requestOf, titleOf } from '../../publish/change-text.ts'
+import { defaultBranch, gitProject, spareBranch } from '../../publish/publish-steps.ts'
+import { deliveredTrees, noChanges, taskPatch } from '../../publish/task-patch.ts'
+import { isInEffect } from '../../restore/is-in-effect.ts'
 import { AppError } from '../../shared/errors.ts'
+import { publishWorkflowIdFor } from '../../shared/publication.ts'
 import type { AppDeps } from '../deps.ts'
+import { presentPage } from '../present.ts'
 import { addRoute } from '../route.ts'
-import { TaskParams } from '../schemas.ts'
+import { PageQuery, ProjectParams, TaskParams } from '../schemas.ts'
+import { cleanText, wellFormedText } from '../text.ts'
 
 /** Patches that are made at once; more are told to come back. */
 const MAX_PATCHES = 4
 
+/** How far back an undo of the task is looked for. */
+const MAX_PAST = 5_000
+const MAX_TITLE = 200
+const MAX_BODY = 20_000
+
+const PublishBody = z
+  .strictObject({
+    branch: wellFormedText(240).optional().openapi({ description: 'keelson/<the conversation’s title> when left out' }),
+    title: cleanText(MAX_TITLE).optional(),
+    body: wellFormedText(MAX_BODY).optional().openapi({ description: 'Stands in the place of the request’s words' }),
+    pullRequest: z.boolean().default(false),
+    draft: z.boolean().default(false),
+    clientPublishId: cleanText(128).optional(),
+    allowWorkflowFiles: z.boolean().default(false),
+  })
+  .openapi('Publish')
+
+const PublicationSchema = z
+  .object({
+    id: z.string(),
+    projectId: z.string(),
+    conversationId: z.string(),
+    taskId: z.string(),
+    workflowId: z.string(),
+    status: z.enum(['running', 'finished', 'failed']),
+    step: z.enum(['building', 'pushing', 'opening', 'done']),
+    branch: z.string(),
+    title: z.string(),
+    commit: z.string().optional(),
+    parent: z.string().optional(),
+    baseBranch: z.string().optional(),
+    branchUrl: z.string().optional(),
+    draft: z.boolean(),
+    pullRequest: z
+      .object({ number: z.number(), url: z.string() })
+      .nullable()
+      .openapi({ description: 'null until there is one' }),
+    error: z.object({ code: z.string(), message: z.string() }).optional(),
+    createdAt: z.iso.datetime(),
+    finishedAt: z.iso.datetime().nullable(),
+  })
+  .openapi('Publication')
+const PublicationParams = z.object({ publicationId: z.string().regex(/^[\w.:-]{1,128}$/) })
+const PublicationQuery = PageQuery.extend({ taskId: z.string().max(128).optional() })
+
 /** The work gets out: as a patch, and as a branch with a pull request. */
 export function addPublishRoutes(app: OpenAPIHono, deps: AppDeps): void {
   addPatchRoute(app, deps)
+  addPublishRoute(app, deps)
+  addReadRoutes(app, deps)
 }
 
 function addPatchRoute(app: OpenAPIHono, deps: AppDeps): void {
@@ -50,4 +109,129 @@ function addPatchRoute(app: OpenAPIHono, deps: AppDeps): void {
       }
     },
   )
+}
+
+function addPublishRoute(app: OpenAPIHono, deps: AppDeps): void {
+  addRoute(
+    app,
+    {
+      method: 'post',
+      path: '/api/tasks/{taskId}/publish',
+      summary: 'Publish what a task changed: a commit on a branch of its repository, and a pull request if asked for',
+      tag: 'publishing',
+      params: TaskParams,
+      body: PublishBody,
+      responses: {
+        202: {
+          description: 'It is under way',
+          schema: z.object({ publicationId: z.string(), branch: z.string(), status: z.string() }),
+        },
+      },
+    },
+    async ({ c, params, body }) => {
+      const { db } = deps
+      const refusal = body.branch === undefined ? null : refusedBranch(body.branch)
+      if (refusal !== null) {
+        throw new AppError('bad_request', `branch: ${refusal}.`, { details: { branch: refusal } })
+      }
+      const task = await getTask(db, params.taskId)
+      await gitProject(db, task.projectId)
+      const { to: treeHash } = await deliveredTrees(db, task)
+      await requireInEffect(deps, task)
+      const [record] = await readTaskRecords(db, [task.id])
+      const { title: conversation } = await getConversation(db, task.conversationId)
+      const branch = defaultBranch(conversation)
+      const { clientPublishId, ...wish } = body
+      const made = await createPublication(db, {
+        projectId: task.projectId,
+        conversationId: task.conversationId,
+        taskId: task.id,
+        treeHash,
+        branch: body.branch,
+        defaultBranch: branch,
+        spareBranch: spareBranch({ branch, conversationId: task.conversationId }),
+        title: titleOf(body.title ?? (record === undefined ? '' : requestOf(record))),
+        body: record === undefined ? (body.body ?? '') : changeBody(task, record, body.body),
+        pullRequest: body.pullRequest,
+        draft: body.draft,
+        allowWorkflowFiles: body.allowWorkflowFiles,
+        clientPublishId,
+        request: JSON.stringify({ taskId: task.id, ...wish }),
+      })
+      deps.dispatcher.kick()
+      return c.json({ publicationId: made.id, branch: made.branch, status: made.status }, 202)
+    },
+  )
+}
+
+/** Throws `task_undone` when the files went back to before the task, or to somewhere within it. */
+async function requireInEffect({ db }: AppDeps, task: Task): Promise<void> {
+  if (task.latestTree === null) throw noChanges('This task changed no files.')
+  const past = await newestCheckpoints(db, task.projectId, MAX_PAST)
+  if (isInEffect(past, { id: task.id, latestTree: task.latestTree })) return
+  const message = 'What this task changed was taken back. Restore its last checkpoint first, or take its patch.'
+  throw new AppError('task_undone', message, { details: { taskId: task.id } })
+}
+
+function addReadRoutes(app: OpenAPIHono, { db }: AppDeps): void {
+  addRoute(
+    app,
+    {
+      method: 'get',
+      path: '/api/publications/{publicationId}',
+      summary: 'Read a publication',
+      tag: 'publishing',
+      params: PublicationParams,
+      responses: { 200: { description: 'The publication', schema: PublicationSchema } },
+    },
+    async ({ c, params }) => c.json(presentPublication(await getPublication(db, params.publicationId))),
+  )
+  addRoute(
+    app,
+    {
+      method: 'get',
+      path: '/api/workspace/{projectId}/publications',
+      summary: 'List the publications of a project, or of one of its tasks, oldest first',
+      tag: 'publishing',
+      params: ProjectParams,
+      query: PublicationQuery,
+      responses: {
+        200: {
+          description: 'A page of publications',
+          schema: z.object({ items: z.array(PublicationSchema), nextAfter: z.string().nullable() }),
+        },
+      },
+    },
+    async ({ c, params, query }) => {
+      await getProject(db, params.projectId)
+      return c.json(presentPage(await listPublications(db, params.projectId, query), presentPublication))
+    },
+  )
+}
+
+function presentPublication(publication: Publication): z.infer<typeof PublicationSchema> {
+  const { id, projectId, conversationId, taskId, status, step, branch, title, draft } = publication
+  const { commit, parent, baseBranch, branchUrl, pullRequestNumber: number, pullRequestUrl: url } = publication
+  return {
+    id,
+    projectId,
+    conversationId,
+    taskId,
+    workflowId: publishWorkflowIdFor(id),
+    status,
+    step,
+    branch,
+    title,
+    ...(commit === null ? {} : { commit }),
+    ...(parent === null ? {} : { parent }),
+    ...(baseBranch === null ? {} : { baseBranch }),
+    ...(branchUrl === null ? {} : { branchUrl }),
+    draft,
+    pullRequest: number === null || url === null ? null : { number, url },
+    ...(publication.errorCode === null
+      ? {}
+      : { error: { code: publication.errorCode, message: publication.errorMessage ?? '' } }),
+    createdAt: publication.createdAt.toISOString(),
+    finishedAt: publication.finishedAt?.toISOString() ?? null,
+  }
 }

@@ -5,16 +5,12 @@ import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { noReview } from '../../../src/db/accept-message.ts'
-import { recordCheckpoint } from '../../../src/db/checkpoints.ts'
-import { closeTask } from '../../../src/db/lifecycle.ts'
-import { newId } from '../../../src/shared/ids.ts'
-import { NO_DIFF } from '../../../src/shared/task.ts'
 import { run } from '../../contract/sandbox/harness.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
-import { aProject, lease, post } from '../../support/tasks.ts'
+import { aProject } from '../../support/tasks.ts'
 import { type Parts, partsOf } from '../restore/support.ts'
 import { aServer, type TestServer, TOKEN } from '../server/harness.ts'
+import { aTaskThat } from './support.ts'
 
 let db: TestDb
 let dir: string
@@ -37,23 +33,6 @@ afterAll(async () => {
   await db?.close()
   await rm(dir, { recursive: true, force: true, maxRetries: 5 })
 })
-
-/** A finished task of which the command made the change; null: it is still running. */
-async function aTaskThat(projectId: string, command: string, text = 'Do it', isOver = true): Promise<string> {
-  const accepted = await post(db, { projectId, text })
-  const held = (await lease(db, accepted)).lease
-  const sandbox = await parts.workspaces.open(projectId)
-  const record = async (turn: number) => {
-    const treeHash = await sandbox.checkpoint()
-    await recordCheckpoint(db, held, { id: newId('ckp'), turn, treeHash, label: 'x', stat: NO_DIFF }, [])
-  }
-  await record(0)
-  await run(sandbox, command)
-  await record(1)
-  await db.pool.query(`UPDATE messages SET status = 'claimed', turn = 1 WHERE task_id = $1`, [accepted.taskId])
-  if (isOver) await closeTask(db, held, { kind: 'completed', outcome: 'unreviewed', review: noReview(2) })
-  return accepted.taskId
-}
 
 async function download(taskId: string): Promise<{ status: number; body: Buffer }> {
   const answer = await fetch(`${server.url}/api/tasks/${taskId}/patch`, {
@@ -104,7 +83,12 @@ const CHANGE = `printf 'one\\nTWO' > a.txt; printf 'x\\r\\nY\\r\\n' > crlf.txt; 
 test('git am makes the same tree of it: byte names, line ends, modes, links, binaries, renames, a large file', async () => {
   const projectId = await aProject(db)
   await run(await parts.workspaces.open(projectId), `${BASE}; git init -q; git add -A; git commit -qm base`)
-  const taskId = await aTaskThat(projectId, CHANGE, 'Ändere alles, was\nhier steht\n---\nFrom me\ndiff --git a/x b/x')
+  const taskId = await aTaskThat(
+    { db, workspaces: parts.workspaces },
+    projectId,
+    CHANGE,
+    'Ändere alles, was\nhier steht\n---\nFrom me\ndiff --git a/x b/x',
+  )
   const { status, body } = await download(taskId)
   const made = await applied(BASE, body)
   const finished = (await db.pool.query('SELECT finished_at FROM tasks WHERE id = $1', [taskId])).rows[0].finished_at
@@ -132,7 +116,11 @@ test('a readable change stays readable, and what git tracks although it is ignor
   const projectId = await aProject(db)
   const base = `mkdir dist; echo 1 > dist/x; echo 1 > a; echo dist > .gitignore; git add -f dist`
   await run(await parts.workspaces.open(projectId), `git init -q; ${base}; git add -A; git commit -qm base`)
-  const taskId = await aTaskThat(projectId, 'echo 2 > dist/x; echo 2 > a; echo new > dist/new')
+  const taskId = await aTaskThat(
+    { db, workspaces: parts.workspaces },
+    projectId,
+    'echo 2 > dist/x; echo 2 > a; echo new > dist/new',
+  )
   const { body } = await download(taskId)
   const made = await applied(base, body)
   const names = execFileSync('git', ['show', '--format=', '--name-only', 'HEAD'], { cwd: made.git, encoding: 'utf8' })
@@ -142,7 +130,7 @@ test('a readable change stays readable, and what git tracks although it is ignor
 test('a project without git gives a patch too, without its ignored files', async () => {
   const projectId = await aProject(db)
   await run(await parts.workspaces.open(projectId), 'echo 1 > a; echo .env > .gitignore')
-  const taskId = await aTaskThat(projectId, 'echo 2 > a; echo secret > .env')
+  const taskId = await aTaskThat({ db, workspaces: parts.workspaces }, projectId, 'echo 2 > a; echo secret > .env')
   const { body } = await download(taskId)
   const made = await applied('echo 1 > a; echo .env > .gitignore', body)
   const names = execFileSync('git', ['show', '--format=', '--name-only', 'HEAD'], { cwd: made.git, encoding: 'utf8' })
@@ -152,9 +140,11 @@ test('a project without git gives a patch too, without its ignored files', async
 test('there is none for a task that runs, that changed nothing or only what is ignored, or that is not there', async () => {
   const projectId = await aProject(db)
   await run(await parts.workspaces.open(projectId), 'echo .env > .gitignore')
-  const nothing = await aTaskThat(projectId, 'true')
-  const ignored = await aTaskThat(projectId, 'echo x > .env; mkdir hollow')
-  const running = await aTaskThat(projectId, 'echo x > x', 'Go on', false)
+  const nothing = await aTaskThat({ db, workspaces: parts.workspaces }, projectId, 'true')
+  const ignored = await aTaskThat({ db, workspaces: parts.workspaces }, projectId, 'echo x > .env; mkdir hollow')
+  const running = await aTaskThat({ db, workspaces: parts.workspaces }, projectId, 'echo x > x', 'Go on', {
+    isOver: false,
+  })
   const told = []
   for (const taskId of [nothing, ignored, running, 'tsk_none']) told.push(codeOf(await download(taskId)))
   expect(told).toEqual([

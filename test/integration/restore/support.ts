@@ -2,7 +2,7 @@
 
 import { createCheckpointer } from '../../../src/activities/checkpoints.ts'
 import type { ActivityDeps } from '../../../src/activities/deps.ts'
-import { createCredentials } from '../../../src/credentials/credentials.ts'
+import { type Credentials, createCredentials } from '../../../src/credentials/credentials.ts'
 import { noReview } from '../../../src/db/accept-message.ts'
 import { type Checkpoint, listCheckpoints, recordCheckpoint } from '../../../src/db/checkpoints.ts'
 import type { Db } from '../../../src/db/client.ts'
@@ -12,11 +12,12 @@ import { createWorkspaceStore } from '../../../src/db/workspace-store.ts'
 import { guardWorkspaces } from '../../../src/restore/guard-workspaces.ts'
 import { createRestorer, type Restorer } from '../../../src/restore/restorer.ts'
 import { createSandboxProvider } from '../../../src/sandbox/create.ts'
-import type { Sandbox } from '../../../src/sandbox/types.ts'
+import type { Sandbox, SandboxProvider } from '../../../src/sandbox/types.ts'
 import { createWorkspaces, type Workspaces } from '../../../src/sandbox/workspaces.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { NO_DIFF } from '../../../src/shared/task.ts'
 import { createFiller } from '../../../src/sources/fill-project.ts'
+import type { GitSettings } from '../../../src/sources/run-git.ts'
 import { lease, post } from '../../support/tasks.ts'
 import { aCall, aTurn } from '../../support/turns.ts'
 
@@ -26,11 +27,18 @@ export interface Parts {
   readonly unguarded: Workspaces
   readonly workspaces: Workspaces
   readonly restorer: Restorer
+  readonly provider: SandboxProvider
+  readonly credentials: Credentials
   close(): Promise<void>
 }
 
 /** What a server builds of the same name, over the sandboxes in `dir`. */
-export function partsOf(db: Db, dir: string, kick: () => void = () => undefined): Parts {
+export function partsOf(
+  db: Db,
+  dir: string,
+  kick: () => void = () => undefined,
+  git: GitSettings = { origins: [] },
+): Parts {
   const provider = createSandboxProvider({ kind: 'local-bwrap', dir, logger: silent, runnerIdleMs: 5_000 })
   const credentials = createCredentials({ db, key: () => new Uint8Array(32) })
   const unguarded = createWorkspaces({
@@ -40,13 +48,20 @@ export function partsOf(db: Db, dir: string, kick: () => void = () => undefined)
       db,
       sampleFiles: () => ({}),
       projectRoots: [],
-      git: { origins: [] },
+      git,
       credentials,
       staging: null,
     }),
   })
   const restorer = createRestorer({ db, workspaces: unguarded, log: silent, kick })
-  return { unguarded, workspaces: guardWorkspaces(unguarded, restorer), restorer, close: () => provider.close() }
+  return {
+    unguarded,
+    workspaces: guardWorkspaces(unguarded, restorer),
+    restorer,
+    provider,
+    credentials,
+    close: () => provider.close(),
+  }
 }
 
 /** What a turn does to the files: null removes one. */

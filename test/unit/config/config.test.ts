@@ -32,6 +32,7 @@ describe('loadConfig', () => {
         projectRoots: [],
         maxStreams: 12_000,
       },
+      forges: [],
       git: {
         origins: [],
         author: { name: 'Keelson', email: 'keelson@localhost' },

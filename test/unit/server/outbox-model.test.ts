@@ -50,6 +50,7 @@ class World {
     const temporal: TaskStarter = {
       startTask: async ({ taskId }) => void (await tell(idOf('start', taskId))),
       startRefresh: async ({ projectId }) => void (await tell(idOf('refresh', projectId))),
+      startPublish: async ({ publicationId }) => void (await tell(publicationId)),
       startSetUp: async ({ projectId }) => void (await tell(idOf('set_up', projectId))),
       wakeTask: (taskId) => tell(idOf('wake', taskId)),
       cancelTask: (taskId) => tell(idOf('cancel', taskId)),

@@ -1,0 +1,76 @@
+import { isIP } from 'node:net'
+import { Agent, fetch as undiciFetch } from 'undici'
+import { type AddressRule, addressOf, type Resolve, resolveBySystem } from '../../egress/addresses.ts'
+import { AppError } from '../../shared/errors.ts'
+
+const TIMEOUT_MS = 30_000
+
+export interface ForgeFetchOptions {
+  /** The one origin that may be asked, such as `https://api.github.com`. */
+  readonly origin: string
+  readonly addresses: AddressRule
+  /** Certificate authorities in PEM. */
+  readonly trusted: readonly string[]
+  readonly resolve?: Resolve | undefined
+}
+
+export interface ForgeRequest {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  readonly signal?: AbortSignal
+}
+
+/** As much of `fetch` as the clients of the services need; redirects are answers like others. */
+export type ForgeFetch = (url: string, init?: ForgeRequest) => Promise<Response>
+
+/**
+ * A `fetch` for one service: its name is resolved here and the address that was checked is the one that is dialled, at most
+ * 30 seconds a request. Throws `forge_unreachable`, and `forge_refused` for another origin. `close` ends its connections.
+ */
+export function createForgeFetch(options: ForgeFetchOptions): { fetch: ForgeFetch; close(): Promise<void> } {
+  const resolve = options.resolve ?? resolveBySystem
+  const host = new URL(options.origin).hostname.replace(/^\[|\]$/g, '')
+  const agent = new Agent({
+    connect: {
+      ca: [...options.trusted],
+      timeout: 10_000,
+      lookup: (name, { all }, done) => {
+        const look = async (): Promise<void> => {
+          const address = await addressOf(name, options.addresses, resolve)
+          if (address === null) done(new Error('the host cannot be used'), '', 4)
+          else if (all) done(null, [{ address, family: isIP(address) }])
+          else done(null, address, isIP(address))
+        }
+        // It only fails where `done` does, and nobody is left to be told then.
+        void look()
+      },
+    },
+  })
+  const fetch: ForgeFetch = async (url, init = {}) => {
+    if (new URL(url).origin !== options.origin) {
+      throw new AppError('forge_refused', `Only ${options.origin} is asked for pull requests.`)
+    }
+    const limit = AbortSignal.timeout(TIMEOUT_MS)
+    const signal = init.signal ? AbortSignal.any([init.signal, limit]) : limit
+    try {
+      const answer = await undiciFetch(url, {
+        method: init.method ?? 'GET',
+        headers: { ...init.headers },
+        ...(init.body === undefined ? {} : { body: init.body }),
+        redirect: 'manual',
+        dispatcher: agent,
+        signal,
+      })
+      const { status } = answer
+      const hasBody = status !== 204 && status !== 304
+      return new Response(hasBody ? await answer.arrayBuffer() : null, {
+        status,
+        headers: [...answer.headers.entries()],
+      })
+    } catch (cause) {
+      throw new AppError('forge_unreachable', `${host} does not answer.`, { cause })
+    }
+  }
+  return { fetch, close: () => agent.close() }
+}

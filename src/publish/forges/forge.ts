@@ -1,0 +1,56 @@
+/** Services that keep repositories and take pull requests: one interface, by whichever client each of them has. */
+
+export const FORGE_KINDS = ['github', 'gitlab', 'gitea'] as const
+export type ForgeKind = (typeof FORGE_KINDS)[number]
+
+export interface PullRequest {
+  readonly number: number
+  /** For a browser. */
+  readonly url: string
+  readonly title: string
+  readonly body: string
+}
+
+export interface PullRequestWish {
+  /** The branch with the work, of the same repository. */
+  readonly head: string
+  /** The branch that it is to go into. */
+  readonly base: string
+  readonly title: string
+  /** Markdown, at most 60,000 characters. */
+  readonly body: string
+  readonly draft: boolean
+}
+
+/**
+ * One repository at its service. All calls throw `credential_refused`, `missing_scope` naming the scope, `forge_refused`
+ * with the service's words, and `forge_unreachable` (retried) when it is away or asks to wait.
+ */
+export interface Forge {
+  readonly kind: ForgeKind
+  /** Where a browser finds a branch. */
+  branchUrl(branch: string): string
+  /** Whether pushes to a branch are restricted, as far as the token may know; false where it may not. */
+  isProtected(branch: string): Promise<boolean>
+  /** The open pull request of a branch; null when there is none. */
+  findOpen(head: string, base: string): Promise<PullRequest | null>
+  /** Opens one; null when there is one already, which `findOpen` then finds. */
+  create(wish: PullRequestWish): Promise<PullRequest | null>
+  /** Safe to repeat. */
+  update(number: number, text: { readonly title: string; readonly body: string }): Promise<PullRequest>
+}
+
+/** What a service answered. */
+export interface ForgeAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** Its own words, as far as they are known. */
+  readonly message: string
+}
+
+/** A service as it was found, or named by the operator. */
+export interface ForgePlace {
+  readonly kind: ForgeKind
+  /** Where its API begins, without a slash at the end. */
+  readonly baseUrl: string
+}

@@ -1,0 +1,108 @@
+import { Octokit } from '@octokit/rest'
+import { AppError } from '../../shared/errors.ts'
+import type { Forge, ForgeAnswer, PullRequest } from './forge.ts'
+import { forgeFailure } from './forge-failure.ts'
+import type { ForgeFetch } from './forge-fetch.ts'
+import type { Repository } from './repository.ts'
+
+interface Found {
+  readonly number: number
+  readonly html_url: string
+  readonly title: string
+  readonly body?: string | null
+}
+
+/** GitHub, GitHub Enterprise Server and ghe.com, by GitHub's own client. */
+export function createGitHub(repository: Repository, baseUrl: string, token: string, fetch: ForgeFetch): Forge {
+  const { host, owner, name: repo } = repository
+  const octokit = new Octokit({
+    auth: token,
+    baseUrl,
+    userAgent: 'keelson',
+    request: { fetch },
+    log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
+  })
+  const fail = (error: unknown): AppError => {
+    const answer = answerOf(error)
+    if (answer !== null) return forgeFailure('github', host, answer)
+    if (error instanceof Error && error.cause instanceof AppError) return error.cause
+    return new AppError('forge_unreachable', `${host} gave an answer that cannot be read.`, { cause: error })
+  }
+  const shown = ({ number, html_url: url, title, body }: Found): PullRequest => ({
+    number,
+    url,
+    title,
+    body: body ?? '',
+  })
+  const create = async (wish: Parameters<Forge['create']>[0], draft: boolean): Promise<PullRequest | null> => {
+    const { head, base, title, body } = wish
+    try {
+      const { data } = await octokit.rest.pulls.create({ owner, repo, head, base, title, body, draft })
+      return shown(data)
+    } catch (error) {
+      const answer = answerOf(error)
+      if (answer?.status === 422 && /already exists/i.test(answer.message)) return null
+      // Not every plan has drafts; the work is worth more than the mark.
+      if (draft && answer?.status === 422 && /draft/i.test(answer.message)) return await create(wish, false)
+      throw fail(error)
+    }
+  }
+
+  return {
+    kind: 'github',
+    branchUrl: (branch) => `${repository.url}/tree/${encodeBranch(branch)}`,
+    async isProtected(branch) {
+      try {
+        return (await octokit.rest.repos.getBranch({ owner, repo, branch })).data.protected
+      } catch (error) {
+        const status = answerOf(error)?.status
+        if (status === 404 || status === 403) return false
+        throw fail(error)
+      }
+    },
+    async findOpen(head) {
+      try {
+        const { data } = await octokit.rest.pulls.list({
+          owner,
+          repo,
+          state: 'open',
+          head: `${owner}:${head}`,
+          per_page: 100,
+        })
+        // A service that does not understand the filter answers with all of them.
+        const found = data.find(
+          (each) =>
+            each.head.ref === head && each.head.repo?.full_name.toLowerCase() === `${owner}/${repo}`.toLowerCase(),
+        )
+        return found === undefined ? null : shown(found)
+      } catch (error) {
+        throw fail(error)
+      }
+    },
+    create: (wish) => create(wish, wish.draft),
+    async update(number, { title, body }) {
+      try {
+        return shown((await octokit.rest.pulls.update({ owner, repo, pull_number: number, title, body })).data)
+      } catch (error) {
+        throw fail(error)
+      }
+    },
+  }
+}
+
+/** What the service answered, out of the client's own kind of error; null when it did not. */
+function answerOf(error: unknown): ForgeAnswer | null {
+  if (!(error instanceof Error) || !('response' in error) || !('status' in error)) return null
+  const { response, status } = error
+  if (typeof status !== 'number' || typeof response !== 'object' || response === null) return null
+  const headers = 'headers' in response && typeof response.headers === 'object' ? { ...response.headers } : {}
+  return {
+    status,
+    message: error.message,
+    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+  }
+}
+
+function encodeBranch(branch: string): string {
+  return branch.split('/').map(encodeURIComponent).join('/')
+}

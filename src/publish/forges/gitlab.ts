@@ -1,0 +1,136 @@
+import { createRequesterFn, type FormattedResponse } from '@gitbeaker/requester-utils'
+import { MergeRequests, ProtectedBranches } from '@gitbeaker/rest'
+import { AppError } from '../../shared/errors.ts'
+import type { Forge, ForgeAnswer, PullRequest } from './forge.ts'
+import { forgeFailure } from './forge-failure.ts'
+import type { ForgeFetch, ForgeRequest } from './forge-fetch.ts'
+import type { Repository } from './repository.ts'
+
+interface Found {
+  readonly iid: number
+  readonly web_url: string
+  readonly title: string
+  readonly description: string | null
+}
+
+/** An answer that is no success; the client passes it on as it is. */
+class Refused extends Error {
+  readonly answer: ForgeAnswer
+  constructor(answer: ForgeAnswer) {
+    super(answer.message)
+    this.answer = answer
+  }
+}
+
+/** GitLab, wherever it runs, by the client that its community keeps. Merge requests are its pull requests. */
+export function createGitLab(repository: Repository, baseUrl: string, token: string, fetch: ForgeFetch): Forge {
+  const project = `${repository.owner}/${repository.name}`
+  const options = {
+    host: new URL(baseUrl).origin,
+    token,
+    requesterFn: createRequesterFn(
+      (_, asked) => Promise.resolve(asked),
+      (endpoint, asked) => request(fetch, endpoint, asked),
+    ),
+  }
+  const requests = new MergeRequests(options)
+  const branches = new ProtectedBranches(options)
+  const fail = (error: unknown): AppError => {
+    if (error instanceof Refused) return forgeFailure('gitlab', repository.host, error.answer)
+    if (error instanceof AppError) return error
+    return new AppError('forge_unreachable', `${repository.host} gave an answer that cannot be read.`, { cause: error })
+  }
+  const shown = (found: Found): PullRequest => ({
+    number: found.iid,
+    url: found.web_url,
+    title: found.title,
+    body: found.description ?? '',
+  })
+
+  return {
+    kind: 'gitlab',
+    branchUrl: (branch) => `${repository.url}/-/tree/${branch.split('/').map(encodeURIComponent).join('/')}`,
+    async isProtected(branch) {
+      try {
+        await branches.show(project, branch)
+        return true
+      } catch (error) {
+        if (error instanceof Refused && [403, 404].includes(error.answer.status)) return false
+        throw fail(error)
+      }
+    },
+    async findOpen(head) {
+      try {
+        const found = await requests.all({
+          projectId: project,
+          sourceBranch: head,
+          state: 'opened',
+          maxPages: 1,
+          perPage: 20,
+        })
+        const own = found.find(
+          (each) => each.source_branch === head && each.source_project_id === each.target_project_id,
+        )
+        return own === undefined ? null : shown(own)
+      } catch (error) {
+        throw fail(error)
+      }
+    },
+    async create({ head, base, title, body, draft }) {
+      try {
+        const text = draft ? `Draft: ${title}` : title
+        return shown(await requests.create(project, head, base, text, { description: body }))
+      } catch (error) {
+        // The words may be in another language.
+        if (error instanceof Refused && error.answer.status === 409) return null
+        throw fail(error)
+      }
+    },
+    async update(number, { title, body }) {
+      try {
+        return shown(await requests.edit(project, number, { title, description: body }))
+      } catch (error) {
+        throw fail(error)
+      }
+    },
+  }
+}
+
+async function request(
+  fetch: ForgeFetch,
+  endpoint: string,
+  asked: Record<string, unknown> = {},
+): Promise<FormattedResponse> {
+  const prefix = typeof asked['prefixUrl'] === 'string' ? asked['prefixUrl'] : ''
+  const url = new URL(endpoint, prefix.endsWith('/') ? prefix : `${prefix}/`)
+  url.search = typeof asked['searchParams'] === 'string' ? asked['searchParams'] : ''
+  const init: ForgeRequest = {
+    method: typeof asked['method'] === 'string' ? asked['method'] : 'GET',
+    headers: headersIn(asked['headers']),
+    ...(typeof asked['body'] === 'string' ? { body: asked['body'] } : {}),
+  }
+  const answer = await fetch(url.href, init)
+  const headers = Object.fromEntries(answer.headers.entries())
+  const text = await answer.text()
+  if (!answer.ok) throw new Refused({ status: answer.status, headers, message: messageIn(text) })
+  const body = text === '' ? null : (JSON.parse(text) as Record<string, unknown> | Record<string, unknown>[])
+  return { body, headers, status: answer.status }
+}
+
+function headersIn(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null) return {}
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, String(each)]))
+}
+
+function messageIn(text: string): string {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value !== 'object' || value === null) return ''
+    const found = 'message' in value ? value.message : 'error' in value ? value.error : ''
+    const more = 'error_description' in value ? ` ${String(value.error_description)}` : ''
+    return (typeof found === 'string' ? found : JSON.stringify(found)) + more
+  } catch {
+    // A page for people.
+    return ''
+  }
+}

@@ -1,0 +1,113 @@
+import type { GitFailure } from '../egress/git-proxy.ts'
+import { AppError, type ErrorCode } from '../shared/errors.ts'
+import { describeFailure } from '../sources/clone-failure.ts'
+import { printable } from './place.ts'
+
+/** What is known of a fetch or a push that failed. */
+export interface FailedGit {
+  readonly output: string
+  readonly failure: GitFailure | null
+  /** The repository's host, as credentials name it. */
+  readonly host: string
+  readonly branch: string
+}
+
+const NOT_OVERWRITTEN = 'Nothing was overwritten: sync the project, or publish to another branch.'
+
+/** What the services of this world say when they do not take a push: first match. `HOST` and `BRANCH` are put in. */
+const REFUSALS: readonly (readonly [RegExp, ErrorCode, string])[] = [
+  [
+    /refusing to allow .{0,80}(create or update|update) workflow|without .?workflows?.? (scope|permission)/i,
+    'missing_scope',
+    'The token for HOST may not change workflow files: it needs the scope "workflow" (or the permission Workflows: write). GitHub asks for it also when the branch merely contains such commits.',
+  ],
+  [
+    /GH006|protected branch|not allowed to (force )?push code to protected/i,
+    'branch_protected',
+    'BRANCH is protected at HOST: publish to another branch and open a pull request.',
+  ],
+  [
+    /GH001|exceeds .{0,40}file size limit|file is larger than|large files? detected/i,
+    'git_refused',
+    'HOST refused the push: it holds a file that is larger than HOST takes.',
+  ],
+  [
+    /GH007|private email/i,
+    'git_refused',
+    'HOST refused the push because of a private e-mail address: set KEELSON_GIT_AUTHOR_EMAIL to your no-reply address.',
+  ],
+  [
+    /GH008|LFS objects? .{0,40}missing/i,
+    'git_refused',
+    'HOST refused the push: a file kept in Git LFS is missing there.',
+  ],
+  [
+    /\((stale info|fetch first|non-fast-forward)\)|already exists|cannot lock ref/i,
+    'branch_moved',
+    `BRANCH changed while the push was under way. ${NOT_OVERWRITTEN}`,
+  ],
+  [
+    /Write access to repository not granted|not allowed to push|Permission to .{0,200} denied|insufficient_scope/i,
+    'missing_scope',
+    'The token for HOST may not write to this repository: it needs the right to write its contents (GitHub: Contents write, or the scope "repo"; GitLab: write_repository or api; Gitea: write:repository).',
+  ],
+  [/archived|read-only/i, 'git_refused', 'HOST refused the push: the repository is archived or read-only.'],
+]
+
+/** A push that failed, as an error for the person who asked for it. Pure. */
+export function pushFailure(failed: FailedGit): AppError {
+  const { output, host, branch } = failed
+  const found = REFUSALS.find(([pattern]) => pattern.test(output))
+  if (found !== undefined) {
+    return new AppError(found[1], found[2].replaceAll('HOST', host).replaceAll('BRANCH', branch) + remoteWords(output))
+  }
+  if (failed.failure?.kind === 'status' && failed.failure.status === 403) {
+    const text =
+      REFUSALS.find(([, code, sentence]) => code === 'missing_scope' && sentence.includes('contents'))?.[2] ?? ''
+    return new AppError('missing_scope', text.replaceAll('HOST', host) + remoteWords(output))
+  }
+  const seen = networkFailure(failed)
+  if (seen !== null) return seen
+  const reason = /\[remote rejected\] \((.*)\)/.exec(output)?.[1]
+  const because = reason === undefined ? '' : ` (${printable(reason)})`
+  return new AppError('git_refused', `${host} refused the push${because}.${remoteWords(output)}`)
+}
+
+/** A fetch that failed. Pure. */
+export function fetchFailure(failed: FailedGit): AppError {
+  const { output, host } = failed
+  if (/not our ref|unadvertised object|couldn't find remote ref|upload-pack: not/i.test(output)) {
+    const message =
+      'The commit that this project was made from is not in the repository any more. Sync the project first.'
+    return new AppError('branch_moved', message)
+  }
+  const seen = networkFailure(failed)
+  if (seen !== null) return seen
+  const last = printable(output.trim().split('\n').at(-1) ?? '')
+  return new AppError('git_refused', `${host} could not be read. ${last}`.trim())
+}
+
+/** What the way out saw; null when git says it better. */
+function networkFailure({ failure, host }: FailedGit): AppError | null {
+  if (failure === null) return null
+  const sentence = describeFailure(failure, host)
+  if (sentence === undefined) return null
+  return new AppError(codeOf(failure), sentence)
+}
+
+function codeOf(failure: GitFailure): ErrorCode {
+  if (failure.kind === 'unreachable') return 'git_unreachable'
+  if (failure.kind !== 'status') return 'git_refused'
+  if (failure.status === 429 || failure.status >= 500) return 'git_unreachable'
+  if (!failure.isAuthorized) return 'credential_missing'
+  return failure.status === 403 ? 'missing_scope' : 'credential_refused'
+}
+
+/** What the host said itself, cut to a few words: it knows its own rules best. */
+function remoteWords(output: string): string {
+  const words = [...output.matchAll(/^remote: *(.*?) *$/gm)]
+    .map(([, line]) => line ?? '')
+    .filter((line) => line !== '' && !/^[-=*# ]+$/.test(line))
+    .join(' ')
+  return words === '' ? '' : ` It said: ${printable(words)}`
+}

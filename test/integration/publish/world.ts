@@ -1,0 +1,116 @@
+/** A git host behind TLS with a token, a server, and the steps of publications as a worker runs them. */
+
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { endPublication } from '../../../src/db/publications.ts'
+import { createPublishSteps, type PublishSteps } from '../../../src/publish/publish-steps.ts'
+import { AppError } from '../../../src/shared/errors.ts'
+import { aDb, type TestDb } from '../../support/database.ts'
+import { aGitHost, type GitHostFixture, type HostApi } from '../../support/git-host.ts'
+import { type Parts, partsOf } from '../restore/support.ts'
+import { aServer, type TestServer, TOKEN } from '../server/harness.ts'
+import { aTaskThat } from './support.ts'
+
+export const SECRET = 'token-that-nobody-may-see'
+
+export interface Answer {
+  readonly status: number
+  readonly body: Record<string, unknown>
+}
+
+export interface PublishWorld {
+  readonly db: TestDb
+  readonly host: GitHostFixture
+  readonly parts: Parts
+  readonly steps: PublishSteps
+  readonly server: TestServer
+  source(name: string): { kind: 'git'; url: string }
+  post(path: string, body: object): Promise<Answer>
+  get(path: string): Promise<Answer>
+  /** A finished task whose change a command made. */
+  task(
+    projectId: string,
+    command: string,
+    text?: string,
+    more?: { conversationId?: string; isOver?: boolean },
+  ): Promise<string>
+  conversationOf(taskId: string): Promise<string>
+  /** Asks for a publication, runs its steps to the end, and returns it. */
+  publish(taskId: string, wish?: object): Promise<Record<string, unknown>>
+  close(): Promise<void>
+}
+
+export const control = { signal: new AbortController().signal, onProgress: () => undefined }
+
+export async function aPublishWorld(api?: HostApi): Promise<PublishWorld> {
+  const db = await aDb()
+  const dir = await realpath(await mkdtemp(join(tmpdir(), 'keelson-publish-')))
+  const host = await aGitHost(`someone:${SECRET}`, api)
+  const git = { origins: [host.origin], extraCaFile: host.caFile }
+  const parts = partsOf(db, dir, () => undefined, git)
+  await parts.credentials.add({ kind: 'git', host: new URL(host.origin).host, username: 'someone', secret: SECRET })
+  const person = { name: 'Ada', email: 'ada@example.org' }
+  const steps = createPublishSteps({
+    db,
+    staging: parts.provider,
+    open: (projectId) => parts.workspaces.open(projectId),
+    credentials: parts.credentials,
+    forges: [],
+    git: { ...git, author: person, committer: person },
+  })
+  const redisUrl = process.env['KEELSON_TEST_REDIS_URL'] ?? ''
+  const deps = { workspaces: parts.workspaces, restorer: parts.restorer }
+  const server = await aServer({ databaseUrl: db.url, redisUrl, deps })
+  const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
+  const answered = async (answer: Response): Promise<Answer> => ({
+    status: answer.status,
+    body: (await answer.json()) as Record<string, unknown>,
+  })
+  const world: PublishWorld = {
+    ...{ db, host, parts, steps, server },
+    source: (name) => ({ kind: 'git', url: `${host.origin}/${name}.git` }),
+    post: async (path, body) =>
+      await answered(await fetch(`${server.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })),
+    get: async (path) => await answered(await fetch(`${server.url}${path}`, { headers })),
+    task: (projectId, command, text, more) =>
+      aTaskThat({ db, workspaces: parts.workspaces }, projectId, command, text, more),
+    conversationOf: async (taskId) => {
+      const { rows } = await db.pool.query<{ id: string }>('SELECT conversation_id AS id FROM tasks WHERE id = $1', [
+        taskId,
+      ])
+      return rows[0]?.id ?? ''
+    },
+    async publish(taskId, wish = {}) {
+      const asked = await world.post(`/api/tasks/${taskId}/publish`, wish)
+      expect(asked.status, JSON.stringify(asked.body)).toBe(202)
+      const id = String(asked.body['publicationId'])
+      const projectId = String((await world.get(`/api/publications/${id}`)).body['projectId'])
+      try {
+        await steps.buildCommit(id, control)
+        await steps.pushBranch(id, control)
+        await steps.openPullRequest(id, control)
+        await endPublication(db, { id, projectId }, null)
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error
+        await endPublication(db, { id, projectId }, { code: error.code, message: error.message })
+      }
+      await steps.clearUp(id)
+      return (await world.get(`/api/publications/${id}`)).body
+    },
+    async close() {
+      await server.close()
+      await parts.close()
+      await db.close()
+      await host.close()
+      await rm(dir, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+  return world
+}
+
+/** The code of an error, as answers and publications hold it. */
+export function errorOf(body: Record<string, unknown>): string | undefined {
+  return (body['error'] as { code: string } | undefined)?.code
+}

@@ -1,0 +1,105 @@
+/** What the stand-ins for the services have in common: they hold pull requests and answer as the real ones do. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
+import type { HostApi } from '../git-host.ts'
+
+export interface StoodPull {
+  readonly number: number
+  readonly head: string
+  readonly base: string
+  readonly draft: boolean
+  title: string
+  body: string
+  state: 'open' | 'closed'
+}
+
+export interface ForgeStandIn {
+  readonly api: HostApi
+  readonly pulls: StoodPull[]
+  /** Names of branches that are protected. */
+  readonly protectedBranches: Set<string>
+  /** Requests that the real service would not have taken, as sentences. */
+  readonly violations: string[]
+  /** `METHOD /path` of each request. */
+  readonly requests: string[]
+  /** Answers the next request of this kind with something else. */
+  refuseNext(method: string, refusal: { status: number; body: object; headers?: Record<string, string> }): void
+  /** The next one that asks for a branch's pull request is told that there is none, as a list that lags behind does. */
+  hideNext(): void
+}
+
+export interface Asked {
+  readonly method: string
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly headers: IncomingMessage['headers']
+  readonly body: Record<string, unknown>
+}
+
+export interface Answer {
+  readonly status: number
+  readonly body: unknown
+  readonly headers?: Record<string, string>
+}
+
+export interface StandInState {
+  readonly pulls: StoodPull[]
+  readonly protectedBranches: Set<string>
+  readonly violations: string[]
+  isHidden(): boolean
+}
+
+/** Makes a stand-in out of what one service answers below `prefix`. */
+export function aStandIn(prefix: string, respond: (asked: Asked, state: StandInState) => Answer): ForgeStandIn {
+  const refusals: { method: string; answer: Answer }[] = []
+  const requests: string[] = []
+  let hidden = 0
+  const state: StandInState = {
+    pulls: [],
+    protectedBranches: new Set(),
+    violations: [],
+    isHidden: () => hidden > 0 && hidden-- > 0,
+  }
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = new URL(request.url ?? '/', 'https://localhost')
+    const method = request.method ?? 'GET'
+    const sent = await text(request)
+    const body = sent === '' ? {} : (JSON.parse(sent) as Record<string, unknown>)
+    requests.push(`${method} ${url.pathname}`)
+    const at = refusals.findIndex((refusal) => refusal.method === method && url.pathname.startsWith(prefix))
+    const asked = {
+      method,
+      path: url.pathname.slice(prefix.length),
+      query: url.searchParams,
+      headers: request.headers,
+      body,
+    }
+    const answer: Answer =
+      at >= 0
+        ? (refusals.splice(at, 1)[0]?.answer ?? { status: 500, body: {} })
+        : url.pathname.startsWith(prefix)
+          ? respond(asked, state)
+          : { status: 404, body: 'not found' }
+    response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers })
+    response.end(JSON.stringify(answer.body))
+  }
+  return {
+    api: (request, response) => {
+      serve(request, response).catch(() => response.destroy())
+    },
+    pulls: state.pulls,
+    protectedBranches: state.protectedBranches,
+    violations: state.violations,
+    requests,
+    refuseNext: (method, { status, body, headers }) =>
+      void refusals.push({ method, answer: { status, body, ...(headers && { headers }) } }),
+    hideNext: () => {
+      hidden += 1
+    },
+  }
+}
+
+export function openPullOf(state: StandInState, head: string): StoodPull | undefined {
+  return state.pulls.find((pull) => pull.head === head && pull.state === 'open')
+}

@@ -1,0 +1,61 @@
+/** GitLab as far as merge requests go. */
+
+import { aStandIn, type ForgeStandIn, openPullOf, type StoodPull } from './forge.ts'
+
+export function aGitLab(token: string, origin: () => string): ForgeStandIn {
+  const shown = (pull: StoodPull) => ({
+    iid: pull.number,
+    web_url: `${origin()}/team/project/-/merge_requests/${pull.number}`,
+    title: pull.title,
+    description: pull.body,
+    source_branch: pull.head,
+    target_branch: pull.base,
+    source_project_id: 1,
+    target_project_id: 1,
+    state: 'opened',
+  })
+  return aStandIn('/api/v4', ({ method, path, query, headers, body }, state) => {
+    if (headers['private-token'] !== token) {
+      return { status: 401, body: { message: '401 Unauthorized' }, headers: { 'x-gitlab-meta': '{}' } }
+    }
+    const project = '/projects/team%2Fproject'
+    if (!path.startsWith(`${project}/`)) state.violations.push(`${method} ${path}`)
+    if (path.startsWith(`${project}/protected_branches/`)) {
+      const name = decodeURIComponent(path.split('/protected_branches/')[1] ?? '')
+      return state.protectedBranches.has(name)
+        ? { status: 200, body: { name } }
+        : { status: 404, body: { message: '404 Not found' } }
+    }
+    if (method === 'GET') {
+      if (query.get('state') !== 'opened') state.violations.push(`state=${query.get('state')}`)
+      const found = state.isHidden() ? undefined : openPullOf(state, query.get('source_branch') ?? '')
+      return { status: 200, body: found === undefined ? [] : [shown(found)] }
+    }
+    if (method === 'POST') {
+      const head = String(body['source_branch'])
+      if (openPullOf(state, head) !== undefined) {
+        return {
+          status: 409,
+          body: { message: ['Another open merge request already exists for this source branch: !1'] },
+        }
+      }
+      const title = String(body['title'])
+      const pull: StoodPull = {
+        number: state.pulls.length + 1,
+        head,
+        base: String(body['target_branch']),
+        draft: title.startsWith('Draft: '),
+        title,
+        body: String(body['description']),
+        state: 'open',
+      }
+      state.pulls.push(pull)
+      return { status: 201, body: shown(pull) }
+    }
+    const pull = state.pulls.find(({ number }) => number === Number(path.split('/').at(-1)))
+    if (pull === undefined || method !== 'PUT') return { status: 404, body: { message: '404 Not found' } }
+    pull.title = String(body['title'])
+    pull.body = String(body['description'])
+    return { status: 200, body: shown(pull) }
+  })
+}
