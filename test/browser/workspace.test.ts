@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { BROWSER_PATH, launchBrowser, NO_BROWSER } from '../support/browser.ts'
 import { TestStack } from '../support/stack.ts'
 import type { Workbench } from './pages.ts'
+import { credentialsSuite } from './suites/credentials.ts'
 import { firstMinuteSuite } from './suites/first-minute.ts'
 import { hostileTextSuite } from './suites/hostile-text.ts'
 import { longConversationSuite } from './suites/long-conversation.ts'
@@ -30,6 +31,7 @@ firstMinuteSuite(bench)
 steeringSuite(bench)
 longConversationSuite(bench)
 panelsSuite(bench)
+credentialsSuite(bench)
 hostileTextSuite(bench)
 looksSuite(bench)
 troubleSuite(bench)

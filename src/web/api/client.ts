@@ -9,6 +9,7 @@ import type {
   ChatRequest,
   Checkpoint,
   Conversation,
+  Credential,
   CriteriaProposal,
   Diff,
   FileContent,
@@ -66,6 +67,15 @@ export const api = {
   renameProject: (projectId: string, name: string) =>
     request<Project>(at('projects', projectId), { method: 'PATCH', body: { name } }),
   deleteProject: (projectId: string) => request<undefined>(at('projects', projectId), { method: 'DELETE' }),
+
+  listCredentials: (signal?: AbortSignal) => request<Page<Credential>>('/api/credentials', { signal }),
+  addCredential: (credential: {
+    readonly kind: Credential['kind']
+    readonly host: string
+    readonly username?: string
+    readonly value: string
+  }) => request<Credential>('/api/credentials', { method: 'POST', body: credential }),
+  deleteCredential: (credentialId: string) => request<undefined>(at('credentials', credentialId), { method: 'DELETE' }),
 
   listConversations: (projectId: string, signal?: AbortSignal) =>
     all((after) =>

@@ -17,7 +17,17 @@ export type ProjectSource =
   | { readonly kind: 'sample'; readonly name?: string }
   | { readonly kind: 'empty' }
   | { readonly kind: 'files'; readonly files: Readonly<Record<string, string>> }
-  | { readonly kind: 'git'; readonly url: string; readonly ref?: string }
+  | { readonly kind: 'git'; readonly url: string; readonly ref?: string; readonly credentialId?: string }
+
+/** A stored token, without its value. */
+export interface Credential {
+  readonly id: string
+  readonly kind: 'git' | 'registry'
+  readonly host: string
+  readonly username?: string
+  readonly createdAt: string
+  readonly lastUsedAt: string | null
+}
 
 export interface Project {
   readonly id: string

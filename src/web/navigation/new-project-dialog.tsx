@@ -1,7 +1,10 @@
 import { FileUp, FolderGit2, FolderUp, PackageOpen, Sparkles } from 'lucide-react'
 import { type ChangeEvent, type FormEvent, type ReactNode, useState } from 'react'
+import { api } from '../api/client.ts'
 import { faultOf } from '../api/fault.ts'
 import type { Project, ProjectSource } from '../api/types.ts'
+import { hostOfUrl } from '../credentials/credential-host.ts'
+import { TokenField } from '../credentials/token-field.tsx'
 import { makeProject } from '../shell/projects.ts'
 import { Button } from '../ui/button.tsx'
 import { classNames } from '../ui/class-names.ts'
@@ -30,6 +33,7 @@ export default function NewProjectDialog({ onClose, onMade }: NewProjectDialogPr
   const [name, setName] = useState('')
   const [url, setUrl] = useState('')
   const [ref, setRef] = useState('')
+  const [token, setToken] = useState('')
   const [upload, setUpload] = useState<Upload | null>(null)
   const [error, setError] = useState<string>()
   const [isBusy, setBusy] = useState(false)
@@ -41,10 +45,12 @@ export default function NewProjectDialog({ onClose, onMade }: NewProjectDialogPr
     setBusy(true)
     setError(undefined)
     try {
-      onMade(await makeProject(name.trim() || nameFor(kind, url.trim()), source))
+      onMade(await makeWithToken(name.trim() || nameFor(kind, url.trim()), source, token.trim()))
     } catch (failure) {
       setError(faultOf(failure).message)
     } finally {
+      // Gone from the page whatever became of it.
+      setToken('')
       setBusy(false)
     }
   }
@@ -104,6 +110,7 @@ export default function NewProjectDialog({ onClose, onMade }: NewProjectDialogPr
               value={ref}
               onChange={(event) => setRef(event.target.value)}
             />
+            <TokenField url={url.trim()} value={token} onChange={setToken} />
           </>
         )}
         {kind === 'files' && <UploadFields upload={upload} onChoose={(event) => void choose(event)} />}
@@ -128,6 +135,19 @@ export default function NewProjectDialog({ onClose, onMade }: NewProjectDialogPr
       </form>
     </Dialog>
   )
+}
+
+/** Stores the token first, and not when the project could not be made. Throws `ApiFault`. */
+async function makeWithToken(name: string, source: ProjectSource, token: string): Promise<Project> {
+  const host = source.kind === 'git' ? hostOfUrl(source.url) : null
+  if (source.kind !== 'git' || token === '' || host === null) return await makeProject(name, source)
+  const { id } = await api.addCredential({ kind: 'git', host, value: token })
+  try {
+    return await makeProject(name, { ...source, credentialId: id })
+  } catch (failure) {
+    await api.deleteCredential(id)
+    throw failure
+  }
 }
 
 function UploadFields({

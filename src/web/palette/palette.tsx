@@ -17,6 +17,7 @@ interface PaletteProps {
   readonly projectId: string
   readonly navigate: (target: PanelTarget) => void
   readonly onHelp: () => void
+  readonly onCredentials: () => void
 }
 
 /** Everything that can be gone to or done, by its name. */
@@ -28,11 +29,11 @@ export default function Palette(props: PaletteProps) {
   )
 }
 
-function PaletteBody({ onClose, projectId, navigate, onHelp }: PaletteProps) {
+function PaletteBody({ onClose, projectId, navigate, onHelp, onCredentials }: PaletteProps) {
   const [typed, setTyped] = useState('')
   const [active, setActive] = useState(0)
   const id = useId()
-  const commands = useCommands(projectId, navigate, onHelp)
+  const commands = useCommands(projectId, navigate, { onHelp, onCredentials })
   const found = useMemo(() => matchCommands(commands, typed), [commands, typed])
   useEffect(() => setActive(0), [typed])
   const run = (command: Command | undefined): void => {
@@ -93,7 +94,7 @@ function PaletteBody({ onClose, projectId, navigate, onHelp }: PaletteProps) {
 function useCommands(
   projectId: string,
   navigate: (target: PanelTarget) => void,
-  onHelp: () => void,
+  { onHelp, onCredentials }: Pick<PaletteProps, 'onHelp' | 'onCredentials'>,
 ): readonly Command[] {
   const { projects } = useProjects()
   const conversations = useView((state) => state.conversations)
@@ -147,7 +148,8 @@ function useCommands(
       { id: 'light', group: 'Theme', label: 'Light', run: () => setTheme('light') },
       { id: 'dark', group: 'Theme', label: 'Dark', run: () => setTheme('dark') },
       { id: 'system', group: 'Theme', label: 'As the system', run: () => setTheme('system') },
+      { id: 'credentials', group: 'Do', label: 'Credentials', run: onCredentials },
       { id: 'help', group: 'Do', label: 'Keyboard shortcuts', shortcut: '?', run: onHelp },
     ]
-  }, [projects, conversations, projectId, navigate, onHelp, setTheme])
+  }, [projects, conversations, projectId, navigate, onHelp, onCredentials, setTheme])
 }

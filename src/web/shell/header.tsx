@@ -1,6 +1,7 @@
 import {
   ExternalLink,
   Keyboard,
+  KeyRound,
   LogOut,
   Menu as MenuIcon,
   Monitor,
@@ -38,6 +39,7 @@ interface HeaderProps {
   readonly title: string
   readonly onPalette: () => void
   readonly onHelp: () => void
+  readonly onCredentials: () => void
   /** Shows or hides the left region; null where it stands as a tab. */
   readonly onNavigation: (() => void) | null
 }
@@ -45,7 +47,16 @@ interface HeaderProps {
 const TICK_MS = 1_000
 
 /** What runs, how far it is, what it cost, and the way to stop it. */
-export function Header({ instance, conversationId, taskId, title, onPalette, onHelp, onNavigation }: HeaderProps) {
+export function Header({
+  instance,
+  conversationId,
+  taskId,
+  title,
+  onPalette,
+  onHelp,
+  onCredentials,
+  onNavigation,
+}: HeaderProps) {
   const task = useTask(taskId)
   return (
     <header className="flex h-12 shrink-0 items-center gap-2 border-b border-line bg-surface px-2 sm:gap-3 sm:px-3">
@@ -74,7 +85,7 @@ export function Header({ instance, conversationId, taskId, title, onPalette, onH
         onClick={onPalette}
         className="max-sm:hidden"
       />
-      <MoreMenu onHelp={onHelp} onPalette={onPalette} />
+      <MoreMenu onHelp={onHelp} onPalette={onPalette} onCredentials={onCredentials} />
     </header>
   )
 }
@@ -141,7 +152,15 @@ function WorkflowLink({ instance, taskId }: { instance: Instance; taskId: string
   )
 }
 
-function MoreMenu({ onHelp, onPalette }: { onHelp: () => void; onPalette: () => void }) {
+function MoreMenu({
+  onHelp,
+  onPalette,
+  onCredentials,
+}: {
+  onHelp: () => void
+  onPalette: () => void
+  onCredentials: () => void
+}) {
   const [theme, setTheme] = useTheme()
   const themes: readonly (readonly [typeof theme, string, ReactNode])[] = [
     ['system', 'Theme of the system', <Monitor key="system" className="size-4" />],
@@ -158,6 +177,9 @@ function MoreMenu({ onHelp, onPalette }: { onHelp: () => void; onPalette: () => 
       <MenuLine />
       <MenuItem icon={<Search className="size-4" />} onSelect={onPalette}>
         Search and commands
+      </MenuItem>
+      <MenuItem icon={<KeyRound className="size-4" />} onSelect={onCredentials}>
+        Credentials
       </MenuItem>
       <MenuItem icon={<Keyboard className="size-4" />} onSelect={onHelp}>
         Keyboard shortcuts

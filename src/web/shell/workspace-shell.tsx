@@ -23,6 +23,7 @@ import { useWorkspace } from './use-workspace.ts'
 
 // Opened by a key: not needed for the first look at the page.
 const Palette = lazy(() => import('../palette/palette.tsx'))
+const CredentialsDialog = lazy(() => import('../credentials/credentials-dialog.tsx'))
 const ShortcutSheet = lazy(() => import('../palette/shortcut-sheet.tsx'))
 
 interface WorkspaceShellProps {
@@ -87,6 +88,7 @@ function Regions({
   const [tab, setTab] = useState<Tab>('thread')
   const [isPaletteOpen, setPaletteOpen] = useState(false)
   const [isHelpOpen, setHelpOpen] = useState(false)
+  const [isCredentialsOpen, setCredentialsOpen] = useState(false)
   const isNarrow = useMedia('(max-width: 767px)')
   const navigate = useCallback(
     (next: PanelTarget) => {
@@ -101,6 +103,7 @@ function Regions({
   )
   const openPalette = useCallback(() => setPaletteOpen(true), [])
   const openHelp = useCallback(() => setHelpOpen(true), [])
+  const openCredentials = useCallback(() => setCredentialsOpen(true), [])
   useAttention(title, taskId)
   useShortcuts({ projectId, navigate, openPalette, openHelp })
 
@@ -126,7 +129,8 @@ function Regions({
       navigate={navigate}
     />
   )
-  const shared = { instance, conversationId, taskId, title, onPalette: openPalette, onHelp: openHelp }
+  const openings = { onPalette: openPalette, onHelp: openHelp, onCredentials: openCredentials }
+  const shared = { instance, conversationId, taskId, title, ...openings }
   return (
     <div className="flex h-full flex-col">
       {isNarrow ? (
@@ -149,9 +153,16 @@ function Regions({
       )}
       <Suspense>
         {isPaletteOpen && (
-          <Palette onClose={() => setPaletteOpen(false)} projectId={projectId} navigate={navigate} onHelp={openHelp} />
+          <Palette
+            onClose={() => setPaletteOpen(false)}
+            projectId={projectId}
+            navigate={navigate}
+            onHelp={openHelp}
+            onCredentials={openCredentials}
+          />
         )}
         {isHelpOpen && <ShortcutSheet onClose={() => setHelpOpen(false)} />}
+        {isCredentialsOpen && <CredentialsDialog onClose={() => setCredentialsOpen(false)} />}
       </Suspense>
     </div>
   )
