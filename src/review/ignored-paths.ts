@@ -3,6 +3,9 @@ import type { Sandbox } from '../sandbox/types.ts'
 
 const TIMEOUT_MS = 20_000
 const MAX_PATHS = 2_000
+/** Git gives up at a path that no system call takes, and would say nothing of the others. */
+const MAX_PATH_BYTES = 4_000
+const MAX_ASKED_BYTES = 1024 * 1024
 const MAX_BYTES = 256 * 1024
 
 /**
@@ -18,7 +21,7 @@ fi
 exit 0`
 
 /**
- * Which of these paths the project's .gitignore files name; at most the first 2,000 are asked. Nothing where git is not to be
+ * Which of these paths the project's .gitignore files name; at most the first 2,000 of an ordinary length are asked. Nothing where git is not to be
  * had or does not answer in 20 s. One command; safe to repeat with the same `execId`. Throws `sandbox_*` and `signal.reason`.
  */
 export async function ignoredPaths(
@@ -36,7 +39,7 @@ export async function ignoredPaths(
       taskId: options.taskId,
       argv: { sh: SCRIPT },
       env: QUIET_ENV,
-      stdin: Buffer.from(paths.slice(0, MAX_PATHS).join('\0')),
+      stdin: toAsk(paths),
       timeoutMs: TIMEOUT_MS,
     },
     { signal: options.signal, shouldKill: killsOnAbort, headBytes: MAX_BYTES, tailBytes: 0 },
@@ -49,4 +52,17 @@ export async function ignoredPaths(
       .split('\0')
       .filter((path) => asked.has(path)),
   )
+}
+
+function toAsk(paths: readonly string[]): Buffer {
+  const asked: Buffer[] = []
+  let bytes = 0
+  for (const path of paths.slice(0, MAX_PATHS)) {
+    const name = Buffer.from(`${path}\0`)
+    if (name.length > MAX_PATH_BYTES) continue
+    bytes += name.length
+    if (bytes > MAX_ASKED_BYTES) break
+    asked.push(name)
+  }
+  return Buffer.concat(asked)
 }

@@ -10,9 +10,10 @@ const MAX_GENERATED_BYTES = 20_000
 const MIN_PART_BYTES = 2_000
 const MAX_CALLS = 40
 const FILES_A_CALL = 200
-/** A guess, for planning alone. */
+/** A guess, for planning alone; a file's head names its path up to four times. */
 const BYTES_A_LINE = 60
-const BYTES_A_FILE = 300
+const BYTES_A_FILE = 100
+const PATHS_A_HEAD = 4
 
 /** A change as a reviewer is shown it. */
 export interface ShownChange {
@@ -71,7 +72,7 @@ function nextBatch(queue: FileChange[], leftBytes: number): { files: FileChange[
   const files: FileChange[] = []
   let bytes = 0
   for (const change of queue.slice(0, FILES_A_CALL)) {
-    bytes += BYTES_A_FILE + BYTES_A_LINE * linesOf(change)
+    bytes += BYTES_A_FILE + PATHS_A_HEAD * Buffer.byteLength(change.path) + BYTES_A_LINE * linesOf(change)
     if (bytes > leftBytes || (isGenerated(change) && bytes > MAX_GENERATED_BYTES)) break
     files.push(change)
   }

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll } from 'vitest'
 import { TestStack } from '../support/stack.ts'
+import { attacksSuite } from './suites/attacks.ts'
 import { badInputSuite } from './suites/bad-input.ts'
 import { budgetSuite } from './suites/budget.ts'
 import { cancelSuite } from './suites/cancel.ts'
@@ -30,6 +31,7 @@ cancelSuite(stack)
 contextSuite(stack)
 memorySuite(stack)
 reachSuite(stack)
+attacksSuite(stack)
 reviewProjectsSuite(stack)
 reviewSuite(stack)
 streamSuite(stack)

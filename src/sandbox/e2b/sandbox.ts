@@ -3,7 +3,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { Network } from '../../shared/network.ts'
 import { checkExecSpec } from '../exec-spec.ts'
 import { QUIET_BASE_ENV } from '../local-bwrap/argv.ts'
-import { relativePath } from '../local-bwrap/confined.ts'
+import { MAX_TREE_PATH_BYTES, relativePath } from '../local-bwrap/confined.ts'
 import { checkName, WORKSPACE } from '../local-bwrap/layout.ts'
 import type { StartMessage } from '../local-bwrap/protocol.ts'
 import type { SandboxLogger } from '../local-bwrap/provider.ts'
@@ -51,6 +51,7 @@ export interface E2bSandboxOptions {
 export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
   const { ref, link, store, logger, setNetwork } = options
   const inside = (given: string) => relativePath(given, WORKSPACE)
+  const inTree = (given: string) => relativePath(given, WORKSPACE, MAX_TREE_PATH_BYTES)
   const exec = (execId: string) => checkName('execId', execId)
   let variables = options.variables ?? {}
   let treeWork: Promise<unknown> = Promise.resolve()
@@ -175,7 +176,7 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
     async diff(from, to, { maxBytes, paths }) {
       checkTrees(from, to)
       if (from === to) return { patch: '', truncated: false }
-      const args = [from, to, maxBytes + 1, ...(paths ?? []).map(inside)]
+      const args = [from, to, maxBytes + 1, ...(paths ?? []).map(inTree)]
       const data = bytesOf(await link.call('diff', args, { maxBytes: inBase64(maxBytes + 1) }))
       if (data.length <= maxBytes) return { patch: data.toString('utf8'), truncated: false }
       const kept = data.subarray(0, maxBytes)
@@ -183,7 +184,7 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
     },
     async restore(tree, paths, before) {
       checkTrees(tree, ...(before === undefined ? [] : [before]))
-      const asked = paths === undefined || paths.map(inside).includes('') ? null : paths.map(inside)
+      const asked = paths === undefined || paths.map(inTree).includes('') ? null : paths.map(inTree)
       const chosen = before === undefined ? asked : pathsToTouch(await self.changes(before, tree), asked)
       if (chosen?.length === 0) return
       await inTurn(() => link.call('restore', [tree, ...(chosen ?? [])]))

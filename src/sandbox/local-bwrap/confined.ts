@@ -14,8 +14,10 @@ import { giveToOwnerOf } from './ownership.ts'
 export const O_PATH = 0o10000000
 const { O_DIRECTORY, O_NOFOLLOW } = constants
 
-/** Longest path and deepest directory that a caller may name. */
+/** Longest path that a caller may name. */
 const MAX_PATH_BYTES = 4000
+/** Of a file in a checkpoint: those are reached from directory to directory, so the kernel's limit is none. */
+export const MAX_TREE_PATH_BYTES = 64 * 1024
 
 function refuse(message: string, cause?: unknown): never {
   throw new AppError('sandbox_bad_request', message, { cause })
@@ -29,9 +31,9 @@ function codeOf(error: unknown): string {
  * Turns a caller's path into one relative to the workspace without `.` and `..` (`''` is the workspace itself). A path
  * under /workspace, as commands print it, is taken too. Throws `sandbox_bad_request`. Pure.
  */
-export function relativePath(given: string, root: string): string {
+export function relativePath(given: string, root: string, maxBytes = MAX_PATH_BYTES): string {
   if (given.includes('\0')) refuse('a path cannot hold a NUL character')
-  if (Buffer.byteLength(given) > MAX_PATH_BYTES) refuse(`a path cannot be longer than ${MAX_PATH_BYTES} bytes`)
+  if (Buffer.byteLength(given) > maxBytes) refuse(`a path cannot be longer than ${maxBytes} bytes`)
   let rest = given
   if (path.isAbsolute(given)) {
     const normal = path.posix.normalize(given)

@@ -19,6 +19,8 @@ export interface SandboxPaths {
   readonly staging: string
   /** The numbers of the attempts that may have effects, see fence.ts. */
   readonly fences: string
+  /** Shared by all sandboxes of the base directory: what lies here is being removed, by whoever sweeps. */
+  readonly trash: string
   /** Written last when the sandbox is made; its absence means there is no sandbox. */
   readonly marker: string
 }
@@ -77,6 +79,7 @@ export function sandboxPaths(dir: string, id: string): SandboxPaths {
     shadow: path.join(base, 'shadow.git'),
     staging: path.join(base, 'staging'),
     fences: path.join(base, 'fences'),
+    trash: path.join(dir, 'trash'),
     marker: path.join(base, 'sandbox.json'),
   }
 }

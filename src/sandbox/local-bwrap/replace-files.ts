@@ -6,12 +6,13 @@
 
 import { randomBytes } from 'node:crypto'
 import { constants, existsSync, renameSync, type Stats, statfsSync } from 'node:fs'
-import { chmod, lchown, mkdir, open, readdir, rename, rm, stat, symlink } from 'node:fs/promises'
+import { chmod, lchown, mkdir, open, readdir, rename, stat, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import type { ReplaceOptions, WorkspaceEntry, WorkspaceSize } from '../types.ts'
 import type { SandboxPaths } from './layout.ts'
 import type { Limits } from './limits.ts'
+import { removeTree } from './remove-tree.ts'
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
 /** Directories, files and links of one workspace. */
@@ -60,7 +61,7 @@ export async function replaceFiles(
     await swap(paths, incoming)
     return builder.done()
   } catch (error) {
-    await rm(incoming, { recursive: true, force: true })
+    await removeTree(incoming)
     throw error
   }
 }
@@ -70,7 +71,19 @@ async function swap(paths: SandboxPaths, incoming: string): Promise<void> {
   await rename(incoming, nextOf(paths))
   await rename(paths.workspace, previous)
   await rename(nextOf(paths), paths.workspace)
-  await rm(previous, { recursive: true, force: true })
+  await discard(paths, previous)
+}
+
+/** What commands left may take long to remove, or be held by something: then the sweep of the trash goes on with it. */
+async function discard(paths: SandboxPaths, tree: string): Promise<void> {
+  const doomed = path.join(paths.trash, randomBytes(9).toString('hex'))
+  await mkdir(paths.trash, { recursive: true, mode: 0o700 })
+  await rename(tree, doomed)
+  try {
+    await removeTree(doomed)
+  } catch {
+    // The sweep names what still lies there.
+  }
 }
 
 /** What a process that died has left here. */
@@ -78,7 +91,7 @@ async function clearUp(paths: SandboxPaths): Promise<void> {
   finishSwap(paths)
   for (const name of await readdir(paths.base)) {
     if (name !== 'next' && !name.startsWith(INCOMING) && !name.startsWith(PREVIOUS)) continue
-    await rm(path.join(paths.base, name), { recursive: true, force: true })
+    await discard(paths, path.join(paths.base, name))
   }
 }
 

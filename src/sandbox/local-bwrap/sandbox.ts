@@ -6,7 +6,7 @@ import { checkExecSpec } from '../exec-spec.ts'
 import { walkAll, walkForArchive } from '../sources/walk-folder.ts'
 import type { Doors, ExecState, Sandbox, SandboxRef } from '../types.ts'
 import { compareTrees, isDirectoryNode } from './compare-trees.ts'
-import { relativePath } from './confined.ts'
+import { MAX_TREE_PATH_BYTES, relativePath } from './confined.ts'
 import { toBytes } from './descriptors.ts'
 import { type Fence, raiseFence } from './fence.ts'
 import {
@@ -82,6 +82,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
   const by = fence && { lease: fence.lease }
   const { trees } = options
   const inside = (given: string) => relativePath(given, root)
+  const inTree = (given: string) => relativePath(given, root, MAX_TREE_PATH_BYTES)
   const within = (timeoutMs: number) => ({ spawn: false, timeoutMs })
   const marks = { workspace: paths.workspace, gitDir: paths.shadow }
   const services = options.servicesDir === null ? null : createServiceDoors(options.servicesDir)
@@ -214,12 +215,12 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
         trees,
         paths.shadow,
         { from, to },
-        { maxBytes, ...(only && { paths: only.map(inside) }) },
+        { maxBytes, ...(only && { paths: only.map(inTree) }) },
       )
     },
     async restore(tree, only, before) {
       checkTrees(tree, ...(before === undefined ? [] : [before]))
-      const chosen = only === undefined || only.map(inside).includes('') ? null : only.map(inside).map(toBytes)
+      const chosen = only === undefined || only.map(inTree).includes('') ? null : only.map(inTree).map(toBytes)
       fence?.check()
       await inTurn(paths.shadow, async () => {
         const current = await trees.take()

@@ -1,5 +1,6 @@
 /** A whole new set of files in a workspace's place: all of it or nothing, whenever the process dies. */
 
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -71,4 +72,16 @@ test('a process that dies between the two renames is finished by whoever opens t
     afterwards: '.git\nlast.txt\n',
     beside: [],
   })
+})
+
+test('files that are replaced are gone, whatever shape they had: too long a path, a locked directory', async () => {
+  const ref = await aSandbox()
+  const sandbox = await provider.open(ref)
+  const deep = 'import os\nfor i in range(25): os.mkdir("d"*200); os.chdir("d"*200)\nopen("old-secret","w").close()'
+  await run(sandbox, ['python3', '-c', deep])
+  await run(sandbox, 'mkdir -p locked/in; echo x > locked/in/old-secret; chmod 000 locked/in locked')
+  await sandbox.replaceFiles?.(entries('new.txt'))
+  const left = execFileSync('find', [dir, '-name', 'old-secret']).toString()
+  const beside = readdirSync(sandboxPaths(dir, ref.id).base).filter((name) => /incoming|previous|next/.test(name))
+  expect({ files: await seen(ref), left, beside }).toEqual({ files: 'new.txt\n', left: '', beside: [] })
 })
