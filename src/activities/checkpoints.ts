@@ -22,13 +22,30 @@ export function statOf(changes: readonly FileChange[]): DiffStat {
   }
 }
 
+/** Paths that a turn's commands changed, between two trees. */
+export interface ShellChanges {
+  readonly paths: readonly string[]
+  readonly from: string
+  readonly tree: string
+  readonly turn: number
+}
+
 /**
  * Stores the workspace's tree when it differs from the task's latest one, and tells the stream which files changed:
  * those that no tool announced were changed by a command. Returns the tree. Safe to repeat.
  */
 export async function takeCheckpoint(
   deps: ActivityDeps,
-  at: { task: Task; lease: Lease; sandbox: Sandbox; turn: number; label: string; toolPaths: ReadonlySet<string> },
+  at: {
+    task: Task
+    lease: Lease
+    sandbox: Sandbox
+    turn: number
+    label: string
+    toolPaths: ReadonlySet<string>
+    /** Told of what no tool announced, before it is recorded. */
+    onShellChanges?(changes: ShellChanges): Promise<void>
+  },
 ): Promise<string> {
   const { task, lease, sandbox } = at
   const tree = await sandbox.checkpoint()
@@ -48,6 +65,9 @@ export async function takeCheckpoint(
     turn: at.turn,
   }
   const changed = recent.filter((change) => !at.toolPaths.has(change.path))
+  if (changed.length > 0) {
+    await at.onShellChanges?.({ paths: changed.map(({ path }) => path), from, tree, turn: at.turn })
+  }
   const events: NewEvent[] = changed.slice(0, MAX_FILE_EVENTS).map(({ path, kind, added, removed }) => ({
     type: 'file.changed',
     key: `file.changed:${lease.taskId}:${at.turn}:${tree}:${path}`,
@@ -97,7 +117,12 @@ export interface Checkpointer {
 /** A slice's checkpoints, one for each turn that changed files. */
 export function createCheckpointer(
   deps: ActivityDeps,
-  at: { task: Task; lease: Lease; sandbox: Sandbox },
+  at: {
+    task: Task
+    lease: Lease
+    sandbox: Sandbox
+    onShellChanges?(changes: ShellChanges): Promise<void>
+  },
 ): Checkpointer {
   let { task } = at
   const after = async (turn: JournalTurn): Promise<void> => {

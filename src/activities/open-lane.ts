@@ -39,11 +39,9 @@ import { pinMemory } from '../memory/pin-memory.ts'
 import { type PinnedAsk, readPinned } from '../memory/pinned.ts'
 import { restoreNotices } from '../restore/restore-notices.ts'
 import type { Sandbox } from '../sandbox/types.ts'
-import type { EnvironmentBody } from '../shared/environment.ts'
 import { newId } from '../shared/ids.ts'
 import { isOver } from '../shared/task.ts'
 import type { ActivityDeps } from './deps.ts'
-import { peopleOf } from './people.ts'
 import { type ActivityRun, endsTask } from './run-activity.ts'
 
 export interface LaneAsk {
@@ -56,9 +54,7 @@ export interface LaneAsk {
 
 /** What the coder's lane wants besides. */
 export interface CoderAsk extends LaneAsk {
-  readonly environment: EnvironmentBody
-  /** Whether the workflow can wait for people. */
-  readonly mayAsk: boolean
+  readonly people: People
 }
 
 /** The coder's lane: the conversation's earlier tasks, then this one. */
@@ -105,7 +101,7 @@ export async function openCoderLane(deps: ActivityDeps, ask: CoderAsk): Promise<
     turns: turns.filter((turn) => turn.taskId === task.id),
     firstNotes: [...(last?.status === 'cancelled' ? [INTERRUPTED_NOTE] : []), ...restoreNotices(restores)],
     maxTurns: null,
-    people: ask.mayAsk ? peopleOf(deps.db, ask.lease, ask.environment) : NOBODY,
+    people: ask.people,
     isAnswered: () => false,
   })
 }

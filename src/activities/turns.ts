@@ -15,6 +15,7 @@ import { createCheckpointer, noteLeftOut } from './checkpoints.ts'
 import type { ActivityDeps } from './deps.ts'
 import { openCoderLane } from './open-lane.ts'
 import { keepingAlive, openSandbox } from './open-sandbox.ts'
+import { peopleOf } from './people.ts'
 import { type ActivityRun, runActivity } from './run-activity.ts'
 import { setUp } from './set-up.ts'
 import { changesOf } from './task-changes.ts'
@@ -65,8 +66,9 @@ async function runSlice(
     const scope = { projectId, conversationId: task.conversationId, taskId }
     await setUp(deps, { projectId, scope, sandbox, run, lease })
   }
-  const checkpointer = createCheckpointer(deps, { task, lease, sandbox })
-  const opened = await openCoderLane(deps, { name: 'coder', task, lease, sandbox, run, environment, mayAsk })
+  const people = peopleOf(deps, { task, lease, sandbox, environment, mayAsk })
+  const checkpointer = createCheckpointer(deps, { task, lease, sandbox, onShellChanges: people.onShellChanges })
+  const opened = await openCoderLane(deps, { name: 'coder', task, lease, sandbox, run, people })
   const lane = { ...opened, onToolsDone: checkpointer.afterTools }
   const left = lane.turns.at(-1)
   // The attempt before may have died between a turn's tools and its checkpoint.

@@ -138,6 +138,7 @@ async function runTool(
   const parsed = parseToolInput(tool, input)
   if (!parsed.ok) return { content: parsed.message, isError: true }
   const ask = call.effect === null ? askOf(lane, tool, parsed.input) : null
+  if (ask?.isDenied === true) return { content: deniedText(DENIED_BEFORE), isError: true }
   const asked = ask === null ? null : await lane.people.ask(call, ask)
   if (asked?.kind === 'waits') return WAITS
   if (asked?.kind === 'refused') return { content: asked.message, isError: true }
@@ -161,9 +162,15 @@ function invalidInputMessage(name: string, text: string): string {
   return `Nothing was run: the input of this call of ${name} is not a JSON object, most likely for want of a backslash before a quotation mark. It was:\n${text}\nSend the call again with valid JSON.`
 }
 
+/** Said of what a person denied for the project. */
+const DENIED_BEFORE = { state: 'denied', note: null } as const
+
 /** A call that has begun was let through before. */
 function askOf(lane: Lane, tool: Tool, input: unknown): PersonAsk | null {
-  return tool.asksPerson?.(input) ?? lane.people.mustAsk(tool.definition.name, input)
+  return (
+    tool.asksPerson?.(input) ??
+    lane.people.mustAsk({ toolName: tool.definition.name, isReadOnly: tool.readOnly, input })
+  )
 }
 
 function contextOf(
@@ -208,6 +215,10 @@ async function eventsOf(lane: Lane, call: JournalToolCall, result: ToolResult): 
     const denied = await lane.sandbox.denials(result.exec.startedAt)
     const by = { key: `${lane.taskId}:${call.toolUseId}`, command: commandOf(call), toolUseId: call.toolUseId }
     events.push(...deniedEvents(scope, denied, by))
+    if (denied.length > 0) {
+      const hosts = denied.map(({ host }) => host)
+      await lane.people.onDenied({ turn: call.turn, command: by.command }, hosts)
+    }
   }
   if (result.plan) {
     const { toolUseId } = call

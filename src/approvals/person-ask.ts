@@ -7,6 +7,8 @@ export interface PersonAsk {
   readonly title: string
   readonly detail: ApprovalDetail
   readonly expiresMs: number
+  /** A person has said no to exactly this before, for the project: nobody is asked. */
+  readonly isDenied?: boolean
 }
 
 /** How a person decided, or what holds since nobody did. */

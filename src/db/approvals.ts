@@ -13,10 +13,13 @@ import {
   STATE_AFTER,
   type WaitingApproval,
 } from '../shared/approval.ts'
+import { MAX_REMEMBERED, NO_POLICY } from '../shared/approval-policy.ts'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 import { addToOutbox } from './accept-message.ts'
 import { type Db, toDbError } from './client.ts'
+import { changeEnvironment } from './environments.ts'
+import { addNotice } from './journal.ts'
 import { type Page, toPage } from './projects.ts'
 import { inTask, type Lease, type Tx, withLease } from './transaction.ts'
 
@@ -113,6 +116,10 @@ export async function openApproval(db: Db, lease: Lease, ask: OpenApproval): Pro
       ask.key,
     ])
     if (known) return toApproval(known.state === 'open' && known.is_due ? await settle(tx, known, EXPIRED) : known)
+    if (ask.detail.pattern !== undefined) {
+      const earlier = await taskDecision(tx, lease.taskId, ask.kind, ask.detail.pattern)
+      if (earlier) return toApproval(await settle(tx, await insert(tx, lease, ask), earlier))
+    }
     const [counted] = await tx.query<{ open: number; asked: number }>(
       `SELECT count(*) FILTER (WHERE state = 'open')::int AS open,
          count(*) FILTER (WHERE (kind = 'question') = $2)::int AS asked FROM approvals WHERE task_id = $1`,
@@ -121,6 +128,50 @@ export async function openApproval(db: Db, lease: Lease, ask: OpenApproval): Pro
     if ((counted?.open ?? 0) >= MAX_OPEN || (counted?.asked ?? 0) >= MAX_ASKED) return 'refused'
     return toApproval(await insert(tx, lease, ask))
   })
+}
+
+/** What a person decided for the rest of the task about everything that one pattern holds back. */
+async function taskDecision(tx: Tx, taskId: string, kind: ApprovalKind, pattern: string): Promise<Settlement | null> {
+  const [row] = await tx.query<{ state: 'approved' | 'denied'; note: string | null; decided_by: string | null }>(
+    `SELECT state, note, decided_by FROM approvals WHERE task_id = $1 AND kind = $2 AND scope = 'task'
+       AND state IN ('approved', 'denied') AND detail::json->>'pattern' = $3 ORDER BY decided_at DESC LIMIT 1`,
+    [taskId, kind, pattern],
+  )
+  if (!row) return null
+  return { state: row.state, note: row.note ?? undefined, by: row.decided_by ?? undefined, scope: 'task' }
+}
+
+/** The newest decision of a task about a pattern as a whole, or about one path; null: none holds. */
+export async function decisionForTask(
+  db: Db,
+  taskId: string,
+  about: { readonly kind: ApprovalKind; readonly pattern?: string; readonly path?: string },
+): Promise<ApprovalState | null> {
+  const text = `${SELECT} WHERE a.task_id = $1 AND a.kind = $2 AND a.state IN ('approved', 'denied')
+      AND (($3::text IS NOT NULL AND a.scope = 'task' AND a.detail::json->>'pattern' = $3)
+        OR ($4::text IS NOT NULL AND a.detail::jsonb->'paths' ? $4))
+    ORDER BY a.decided_at DESC LIMIT 1`
+  const [row] = await rowsOf(db, text, [taskId, about.kind, about.pattern ?? null, about.path ?? null])
+  return row?.state ?? null
+}
+
+/** Something that a command did or wanted and that people decide on afterwards. */
+export type HeldChange = Pick<Approval, 'id' | 'kind' | 'state' | 'detail' | 'note'>
+
+/** What of it is open, or decided and not told to the model yet, oldest first. */
+export async function heldChanges(db: Db, taskId: string): Promise<HeldChange[]> {
+  const text = `${SELECT} WHERE a.task_id = $1 AND (a.key LIKE 'tree:%' OR a.key LIKE 'host:%')
+      AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.task_id = $1 AND n.key = 'approval:' || a.id) ORDER BY a.position`
+  return (await rowsOf(db, text, [taskId])).map(toApproval)
+}
+
+/** Tells the model what was decided, at its next turn and once. Throws `lease_lost`. */
+export async function tellHeldChange(
+  db: Db,
+  lease: Lease,
+  { id, approvalId, text }: { readonly id: string; readonly approvalId: string; readonly text: string },
+): Promise<void> {
+  await addNotice(db, lease, { id, lane: 'coder', key: `approval:${approvalId}`, text })
 }
 
 async function insert(tx: Tx, lease: Lease, ask: OpenApproval): Promise<ApprovalRow> {
@@ -289,11 +340,36 @@ export async function decideApproval(
     }
     const { note, by = 'temporal', scope } = decision
     const settled = await settle(tx, row, { state, answer, note, by, scope: scope ?? 'once' })
+    await remember(tx, toApproval(settled))
     if (options.tellWorkflow) await addToOutbox(tx, { kind: 'resolve', ...at, payload: decision })
     return { approval: toApproval(settled), isLate: false }
   })
   if (isLate) throw new AppError('approval_over', OVER.expired)
   return approval
+}
+
+/** What holds for the project from now on becomes a new version of its environment; an allowed host always does. */
+async function remember(tx: Tx, { projectId, kind, state, scope, detail }: Approval): Promise<void> {
+  const { host } = detail
+  if (kind === 'host' && state === 'approved' && host !== undefined) {
+    await changeEnvironment(tx, projectId, (environment) => {
+      const { policy, hosts } = environment.network
+      const widened = policy === 'open' ? policy : 'hosts'
+      return { ...environment, network: { policy: widened, hosts: [...new Set([...hosts, host])] } }
+    })
+    return
+  }
+  if (scope !== 'project' || (kind !== 'command' && kind !== 'path')) return
+  const subjects = kind === 'command' ? [detail.command ?? ''] : (detail.paths ?? [])
+  const decision = state === 'approved' ? 'approve' : 'deny'
+  const at = new Date().toISOString()
+  await changeEnvironment(tx, projectId, (environment) => {
+    const policy = environment.approvals ?? NO_POLICY
+    const kept = policy.remembered.filter((known) => known.kind !== kind || !subjects.includes(known.subject))
+    const fresh = subjects.map((subject) => ({ kind, subject, decision, at }) as const)
+    const remembered = [...kept, ...fresh].slice(-MAX_REMEMBERED)
+    return { ...environment, approvals: { ...policy, remembered } }
+  })
 }
 
 const OVER = {

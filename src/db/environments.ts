@@ -6,7 +6,7 @@ import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 import { addToOutbox } from './accept-message.ts'
 import { type Db, toDbError } from './client.ts'
-import { inProject } from './transaction.ts'
+import { inProject, type Tx } from './transaction.ts'
 
 /** A run counts as under way this long after it was last renewed. */
 export const SETUP_LEASE_MS = 20_000
@@ -46,14 +46,40 @@ export async function saveEnvironment(
         `The environment is at version ${current} by now; yours began at ${expected}.`,
       )
     }
-    const saved: Environment = { ...body, version: current + 1 }
-    await tx.query('INSERT INTO environments (project_id, version, body) VALUES ($1, $2, $3)', [
-      projectId,
-      saved.version,
-      JSON.stringify(saved),
-    ])
-    return saved
+    // A body that says nothing of approvals leaves them as they are: clients of the version before know of none.
+    const approvals = body.approvals ?? (await newestIn(tx, projectId))?.approvals
+    return await insertVersion(tx, projectId, { ...body, ...(approvals ? { approvals } : {}), version: current + 1 })
   })
+}
+
+async function newestIn(tx: Tx, projectId: string): Promise<Environment | null> {
+  const text = 'SELECT body FROM environments WHERE project_id = $1 ORDER BY version DESC LIMIT 1'
+  const [row] = await tx.query<{ body: string }>(text, [projectId])
+  return row ? (JSON.parse(row.body) as Environment) : null
+}
+
+async function insertVersion(tx: Tx, projectId: string, saved: Environment): Promise<Environment> {
+  await tx.query('INSERT INTO environments (project_id, version, body) VALUES ($1, $2, $3)', [
+    projectId,
+    saved.version,
+    JSON.stringify(saved),
+  ])
+  return saved
+}
+
+/**
+ * Under the project's lock: a new version of the newest environment, as `change` makes it. Does nothing when none was
+ * saved, or when `change` gives null.
+ */
+export async function changeEnvironment(
+  tx: Tx,
+  projectId: string,
+  change: (environment: Environment) => EnvironmentBody | null,
+): Promise<void> {
+  const newest = await newestIn(tx, projectId)
+  const changed = newest === null ? null : change(newest)
+  if (newest !== null && changed !== null)
+    await insertVersion(tx, projectId, { ...changed, version: newest.version + 1 })
 }
 
 export interface SetupRow {

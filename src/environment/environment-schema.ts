@@ -1,4 +1,12 @@
 import { z } from 'zod'
+import {
+  commandPatternFault,
+  DEFAULT_EXPIRES_HOURS,
+  hostPatternFault,
+  MAX_PATTERNS,
+  MAX_REMEMBERED,
+  pathPatternFault,
+} from '../shared/approval-policy.ts'
 import type { EnvironmentBody } from '../shared/environment.ts'
 import { hostEntryFault, MAX_NETWORK_HOSTS, NETWORK_POLICIES, type NetworkPolicy } from '../shared/network.ts'
 
@@ -32,6 +40,35 @@ const host = z
     const fault = hostEntryFault(entry)
     if (fault !== null) context.addIssue({ code: 'custom', message: fault })
   })
+
+const pattern = (faultOf: (text: string) => string | null) =>
+  z
+    .string()
+    .max(1_000)
+    .superRefine((value, context) => {
+      const fault = faultOf(value)
+      if (fault !== null) context.addIssue({ code: 'custom', message: fault })
+    })
+
+const patterns = (faultOf: (text: string) => string | null) => z.array(pattern(faultOf)).max(MAX_PATTERNS).default([])
+
+const approvals = z.strictObject({
+  commands: patterns(commandPatternFault),
+  paths: patterns(pathPatternFault),
+  hosts: patterns(hostPatternFault),
+  expiresInHours: z.number().min(0.001).max(720).default(DEFAULT_EXPIRES_HOURS),
+  remembered: z
+    .array(
+      z.strictObject({
+        kind: z.enum(['command', 'path']),
+        subject: text(100_000),
+        decision: z.enum(['approve', 'deny']),
+        at: z.iso.datetime(),
+      }),
+    )
+    .max(MAX_REMEMBERED)
+    .default([]),
+})
 
 const variable = z.strictObject({
   name: z
@@ -73,6 +110,7 @@ export const EnvironmentBodySchema = z
       .max(MAX_SERVICES)
       .superRefine(uniqueNames)
       .default([]),
+    approvals: approvals.optional(),
     version: z.unknown().optional(),
     status: z.unknown().optional(),
     toolchains: z.unknown().optional(),
@@ -83,7 +121,7 @@ export const EnvironmentBodySchema = z
     denied: z.unknown().optional(),
   })
   .transform(
-    ({ network, setup, variables, services }): EnvironmentBody => ({
+    ({ network, setup, variables, services, approvals: policy }): EnvironmentBody => ({
       network: { policy: network.policy, hosts: [...new Set(network.hosts)] },
       setup: {
         enabled: setup.enabled,
@@ -93,6 +131,7 @@ export const EnvironmentBodySchema = z
           .map(({ name, command, cwd }) => ({ name, command, ...(cwd === undefined ? {} : { cwd }) })),
       },
       variables,
+      ...(policy === undefined ? {} : { approvals: policy }),
       services: services.map(({ name, command, port }) => ({ name, command, ...(port === undefined ? {} : { port }) })),
     }),
   )

@@ -365,6 +365,22 @@ export const EnvironmentSchema = z
   .object({
     version: z.number(),
     network: z.object({ policy: z.enum(NETWORK_POLICIES), hosts: z.array(z.string()) }),
+    approvals: z
+      .object({
+        commands: z.array(z.string()),
+        paths: z.array(z.string()),
+        hosts: z.array(z.string()),
+        expiresInHours: z.number(),
+        remembered: z.array(
+          z.object({
+            kind: z.enum(['command', 'path']),
+            subject: z.string(),
+            decision: z.enum(['approve', 'deny']),
+            at: Time,
+          }),
+        ),
+      })
+      .openapi({ description: 'What needs a person before it is done' }),
     setup: z.object({
       enabled: z.boolean(),
       commands: z.array(

@@ -34,6 +34,8 @@ export interface ApprovalDetail {
   readonly host?: string
   /** The policy's pattern that holds it back. */
   readonly pattern?: string
+  /** The tree before a command's change, to which a denied one goes back. */
+  readonly from?: string
 }
 
 /** One entry of the `approvals` query; times are ISO 8601. */

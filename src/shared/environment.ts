@@ -1,5 +1,6 @@
 /** What a project's commands run in, as API, page and database write it. Types only. */
 
+import type { ApprovalPolicy } from './approval-policy.ts'
 import type { Network } from './network.ts'
 
 export interface SetupCommand {
@@ -31,6 +32,8 @@ export interface EnvironmentBody {
   readonly setup: { readonly enabled: boolean; readonly commands: readonly SetupCommand[] }
   readonly variables: readonly Variable[]
   readonly services: readonly Service[]
+  /** What a person must decide; those saved by the version before have none. */
+  readonly approvals?: ApprovalPolicy
 }
 
 export interface Environment extends EnvironmentBody {

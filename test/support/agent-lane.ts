@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ActivityDeps } from '../../src/activities/deps.ts'
 import { openCoderLane } from '../../src/activities/open-lane.ts'
+import { peopleOf } from '../../src/activities/people.ts'
 import type { Lane } from '../../src/agent/lane.ts'
 import { type LaneStatus, runLane } from '../../src/agent/loop.ts'
 import { savedEnvironment } from '../../src/db/environments.ts'
@@ -140,9 +141,11 @@ export async function anAgentTask(
         signal: options.signal ?? new AbortController().signal,
       }
       const used = options.sandbox ?? (await provider.open(ref))
+      const environment = (await savedEnvironment(db, projectId)) ?? defaultEnvironment('none')
+      const people = peopleOf(host.deps, { ...taken, sandbox: used, environment, mayAsk: true })
       const lane = await openCoderLane(host.deps, {
-        ...{ name: 'coder', ...taken, sandbox: used, run, mayAsk: true },
-        environment: (await savedEnvironment(db, projectId)) ?? defaultEnvironment('none'),
+        ...{ name: 'coder', ...taken, sandbox: used, run },
+        people,
       })
       options.onLane?.(lane)
       return await runLane(lane, options.isTimeUp ?? (() => false))

@@ -7,6 +7,7 @@ import { defaultEnvironment, EnvironmentBodySchema } from '../../environment/env
 import { planSetup, type SetupPlan } from '../../environment/look-at-inputs.ts'
 import { findToolchains, type Toolchain } from '../../environment/toolchains.ts'
 import type { Sandbox } from '../../sandbox/types.ts'
+import { type ApprovalPolicy, NO_POLICY } from '../../shared/approval-policy.ts'
 import type { Environment, SetupStatus } from '../../shared/environment.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
@@ -111,6 +112,7 @@ async function presentEnvironment(deps: AppDeps, projectId: string, toolchains: 
     network: { policy: environment.network.policy, hosts: [...environment.network.hosts] },
     setup: { enabled: environment.setup.enabled, commands: [...(looked?.plan.commands ?? own)] },
     variables: [...environment.variables],
+    approvals: presentPolicy(environment.approvals ?? NO_POLICY),
     services: [...environment.services],
     status: statusOf(environment, row, looked),
     registries: settings.registries().map(({ tool, hosts }) => ({ tool, hosts: [...hosts] })),
@@ -119,6 +121,11 @@ async function presentEnvironment(deps: AppDeps, projectId: string, toolchains: 
     workspace: looked === null ? 'unavailable' : 'read',
     ...(looked?.proposal === undefined ? {} : { proposal: looked.proposal }),
   }
+}
+
+function presentPolicy({ commands, paths, hosts, expiresInHours, remembered }: ApprovalPolicy): Shown['approvals'] {
+  const lists = { commands: [...commands], paths: [...paths], hosts: [...hosts] }
+  return { ...lists, expiresInHours, remembered: remembered.map((entry) => ({ ...entry })) }
 }
 
 interface Looked {
