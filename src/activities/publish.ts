@@ -1,7 +1,4 @@
-import type { Db } from '../db/client.ts'
-import { endPublication } from '../db/publications.ts'
 import type { PublishSteps } from '../publish/publish-steps.ts'
-import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
 import type { PublishInput } from '../shared/publication.ts'
 import type { Activities } from '../workflows/activities.ts'
@@ -13,8 +10,7 @@ const MAX_ATTEMPTS = 9
 type PublishActivities = Pick<Activities, 'buildCommit' | 'pushBranch' | 'openPullRequest' | 'finishPublication'>
 
 /** The steps of a publication. Each throws what `PublishSteps` says and may be repeated. */
-export function createPublishActivities(deps: { readonly db: Db; readonly steps: PublishSteps }): PublishActivities {
-  const { db, steps } = deps
+export function createPublishActivities(steps: PublishSteps): PublishActivities {
   const step = (work: (publicationId: string, run: ActivityRun) => Promise<void>) =>
     runActivity(async ({ publicationId }: PublishInput, run) => {
       try {
@@ -28,9 +24,7 @@ export function createPublishActivities(deps: { readonly db: Db; readonly steps:
     pushBranch: step((publicationId, run) => steps.pushBranch(publicationId, run)),
     openPullRequest: step((publicationId, run) => steps.openPullRequest(publicationId, run)),
     finishPublication: runActivity(async ({ publicationId, projectId, error }) => {
-      await endPublication(db, { id: publicationId, projectId }, error ?? null)
-      hitCrashPoint('publish.ended')
-      await steps.clearUp(publicationId)
+      await steps.finish({ publicationId, projectId }, error ?? null)
     }),
   }
 }

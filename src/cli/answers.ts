@@ -88,6 +88,17 @@ export interface MemoryAnswer {
 }
 
 /** What a sync brought. */
+export interface PublicationAnswer {
+  readonly id: string
+  readonly status: 'running' | 'finished' | 'failed'
+  readonly step: string
+  readonly branch: string
+  readonly commit?: string
+  readonly branchUrl?: string
+  readonly pullRequest: { readonly number: number; readonly url: string } | null
+  readonly error?: { readonly code: string; readonly message: string }
+}
+
 export interface SyncAnswer {
   readonly status: 'up_to_date' | 'merged' | 'conflicts'
   readonly commit: string

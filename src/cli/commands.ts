@@ -1,5 +1,6 @@
 /** Commands of the terminal's client that begin with a slash: they ask the server and never the model. */
 
+import { writeFile } from 'node:fs/promises'
 import type {
   CriteriaAnswer,
   CriteriaProposalsAnswer,
@@ -12,6 +13,7 @@ import type {
 } from './answers.ts'
 import { ApiError } from './api.ts'
 import { EXIT } from './exit-codes.ts'
+import { publishTask, showPublication } from './publish-work.ts'
 import type { Session } from './session.ts'
 import {
   showContext,
@@ -49,6 +51,18 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     what: 'merge what came upstream; with markers also where it conflicts',
     takesArgument: true,
     run: sync,
+  },
+  publish: {
+    usage: '/publish [pr|draft] [BRANCH]',
+    what: 'push what the newest task changed; with pr also a pull request',
+    takesArgument: true,
+    run: publish,
+  },
+  patch: {
+    usage: '/patch [FILE]',
+    what: 'write what the newest task changed for git am',
+    takesArgument: true,
+    run: patch,
   },
   criteria: { usage: '/criteria', what: 'what reviews look for', run: criteria },
   memory: { usage: '/memory', what: 'what the project remembers', run: memory },
@@ -164,6 +178,34 @@ async function sync(session: Session, how: string): Promise<number> {
   const synced = await session.api.call<SyncAnswer>('POST', `${workspaceOf(session)}/sync`, body, SYNC_TIMEOUT_MS)
   if (session.options.json) session.writeJson(synced)
   else showSync(session.printer, synced)
+  return EXIT.good
+}
+
+async function publish(session: Session, argument: string): Promise<number> {
+  const words = argument.split(/\s+/).filter((word) => word !== '')
+  const mark = words[0] === 'pr' || words[0] === 'draft' ? words.shift() : undefined
+  const [branch, ...more] = words
+  if (more.length > 0) throw new UsageError('/publish takes pr or draft, and the name of a branch.')
+  const task = await newestTask(session)
+  if (task === null) return EXIT.bad
+  const wish = { pullRequest: mark !== undefined, draft: mark === 'draft', ...(branch === undefined ? {} : { branch }) }
+  const publication = await publishTask(session.api, task.id, wish)
+  if (session.options.json) session.writeJson(publication)
+  return showPublication(session.printer, publication) ? EXIT.good : EXIT.bad
+}
+
+async function patch(session: Session, file: string): Promise<number> {
+  const task = await newestTask(session)
+  if (task === null) return EXIT.bad
+  const name = file === '' ? `${task.id}.patch` : file
+  const mailbox = await session.api.download(`/api/tasks/${encodeURIComponent(task.id)}/patch`)
+  try {
+    await writeFile(name, mailbox, { flag: 'wx' })
+  } catch (error) {
+    throw new UsageError(`${name} cannot be written (it must not be there yet).`, { cause: error })
+  }
+  if (session.options.json) session.writeJson({ taskId: task.id, file: name, bytes: mailbox.length })
+  session.printer.note(`Written to ${name}: git am ${name}`)
   return EXIT.good
 }
 

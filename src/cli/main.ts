@@ -26,7 +26,7 @@ export interface KeelsonOptions {
  */
 export async function keelson(words: readonly string[], { home, version, host }: KeelsonOptions): Promise<number> {
   const api = createApi(home, { howToStart: 'keelson start' })
-  const write = (text: string) => void process.stdout.write(text)
+  const write = (text: string | Uint8Array) => void process.stdout.write(text)
   const [name, ...rest] = words
   if (name === '__complete') {
     write(await completionLines(rest, COMMANDS, api))

@@ -50,6 +50,16 @@ export function verdictOf({ outcome, status }: Pick<Task, 'outcome' | 'status'>)
   return outcome === null ? status : VERDICTS[outcome]
 }
 
+/** The task as far as it speaks of the files that are published: checks of other files prove nothing of these. Pure. */
+export function asPublished<T extends Pick<Task, 'latestTree' | 'evidence' | 'evidenceGaps'>>(
+  task: T,
+  treeHash: string,
+): T {
+  if (task.latestTree === treeHash) return task
+  const gaps = [{ name: 'sync', reason: 'No check ran since the project was synced with upstream.' }]
+  return { ...task, evidence: 'unverified', evidenceGaps: gaps }
+}
+
 /** `2 passed, 1 failed`; `none` when there were none. Pure. */
 export function checksLine(checks: TaskRecord['checks']): string {
   const counts = new Map<string, number>()

@@ -36,6 +36,10 @@ tree=$(git write-tree)
 printf '\\0${TOLD}\\0%s\\0%s\\0' "$tree" "$before"
 git diff-tree -r -z --name-only --no-renames "$before" "$tree"`
 
+/** Prints the files in which marks of a merge are new between two trees. */
+export const MARKS_SCRIPT =
+  'git diff-tree -r --check "$1" "$2" | sed -n "s/:[0-9]*: leftover conflict marker$//p" | sort -u | head -n 20; true'
+
 /** `$1` is the tree, `$2` the parent; the message comes on its input. */
 export const COMMIT_SCRIPT =
   'if [ -n "$2" ]; then git commit-tree "$1" -p "$2" -F -; else git commit-tree "$1" -F -; fi'

@@ -9,7 +9,7 @@ import { credentialHostOf } from '../credentials/credential-host.ts'
 import type { Credentials } from '../credentials/credentials.ts'
 import type { Db } from '../db/client.ts'
 import { getProject, type Project } from '../db/projects.ts'
-import { getPublication, lastOnBranch, type Publication, recordProgress } from '../db/publications.ts'
+import { endPublication, getPublication, lastOnBranch, type Publication, recordProgress } from '../db/publications.ts'
 import { readTaskRecords } from '../db/task-records.ts'
 import { getTask } from '../db/tasks.ts'
 import type { GitService } from '../egress/git-proxy.ts'
@@ -18,17 +18,19 @@ import { fromPathText } from '../sandbox/tree-file-path.ts'
 import type { Sandbox, SandboxProvider, TreeFile, WorkspaceEntry } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError, type ErrorCode } from '../shared/errors.ts'
+import type { PublicationError, PublishInput } from '../shared/publication.ts'
 import { credentialFor } from '../sources/git-credential.ts'
 import { gitHostOf } from '../sources/git-host.ts'
 import { type GitCredential, type GitResult, type GitSettings, runGit } from '../sources/run-git.ts'
 import { slugOf } from './branch-name.ts'
-import { COMMIT_SCRIPT, FETCH_SCRIPT, PUSH_SCRIPT, TOLD, TREE_SCRIPT } from './commit-scripts.ts'
+import { asPublished } from './change-text.ts'
+import { COMMIT_SCRIPT, FETCH_SCRIPT, MARKS_SCRIPT, PUSH_SCRIPT, TOLD, TREE_SCRIPT } from './commit-scripts.ts'
 import type { NamedForge } from './forges/find-forge.ts'
 import { createForges } from './forges/open-forge.ts'
 import { gitChangesIn } from './git-changes.ts'
 import { guardedBody } from './mail-patch.ts'
 import { openOrUpdate } from './open-pull-request.ts'
-import { openPlace, placeEnvironment, REPOSITORY, removePlace, runInPlace, TREE } from './place.ts'
+import { openPlace, placeEnvironment, printable, REPOSITORY, removePlace, runInPlace, TREE } from './place.ts'
 import { type CommitPlan, planCommit } from './plan-commit.ts'
 import { pullRequestText } from './pull-request-text.ts'
 import { fetchFailure, pushFailure } from './push-failure.ts'
@@ -87,8 +89,8 @@ export interface PublishSteps {
    * `forge_*`, `missing_scope`, `credential_*`. Safe to repeat.
    */
   openPullRequest(publicationId: string, control: StepControl): Promise<void>
-  /** Removes what the steps left on this machine. Safe to repeat. */
-  clearUp(publicationId: string): Promise<void>
+  /** Ends the publication with its event and removes what the steps left on this machine. Safe to repeat. */
+  finish(input: PublishInput, error: PublicationError | null): Promise<void>
 }
 
 type GitProject = Project & { readonly source: Extract<Project['source'], { kind: 'git' }> }
@@ -227,9 +229,10 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
     const [tree = '', before = '', ...changed] = told.slice(told.indexOf(TOLD) + 1)
     if (tree === before) return await alreadyThere(deps, publication, parent)
     refuseWorkflowFiles(publication, changed)
+    const { finishedAt, createdAt, latestTree } = await getTask(db, publication.taskId)
+    if (latestTree !== publication.treeHash) refuseMarks(await local(MARKS_SCRIPT, [before, tree]))
     const message = await commitMessage(deps, publication)
     const { author, committer } = deps.git
-    const { finishedAt, createdAt } = await getTask(db, publication.taskId)
     const commit = await local(COMMIT_SCRIPT, [tree, on], Buffer.from(message), {
       GIT_AUTHOR_NAME: author.name,
       GIT_AUTHOR_EMAIL: author.email,
@@ -300,7 +303,9 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
       const branchUrl = forges.branchUrl(source.url, branch)
       if (branchUrl !== null) await recordProgress(db, publicationId, { step: 'opening', branchUrl })
     },
-    async clearUp(publicationId) {
+    async finish({ publicationId, projectId }, error) {
+      await endPublication(db, { id: publicationId, projectId }, error)
+      hitCrashPoint('publish.ended')
       if (deps.staging !== null) await removePlace(deps.staging, publicationId)
     },
   }
@@ -418,8 +423,16 @@ async function pullRequestWords(
   const [record] = await readTaskRecords(db, [task.id])
   if (record === undefined) throw new AppError('not_found', 'There is no such task.')
   const { title, body: own } = Wish.parse(JSON.parse(publication.request))
-  const body = pullRequestText({ task, record, own, publicationId: publication.id })
+  const shown = asPublished(task, publication.treeHash)
+  const body = pullRequestText({ task: shown, record, own, publicationId: publication.id })
   return { body, isTitleNamed: title !== undefined }
+}
+
+/** A sync may have left marks in the files, which nobody wants in a commit. */
+function refuseMarks(found: string): void {
+  if (found.trim() === '') return
+  const message = `The sync left conflict marks in ${printable(found.trim().split('\n').slice(0, MAX_NAMED).join(', '))}. Have them resolved, then publish the task that did it.`
+  throw new AppError('sync_conflict', message)
 }
 
 async function commitMessage({ db }: PublishDeps, publication: Publication): Promise<string> {

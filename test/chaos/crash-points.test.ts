@@ -19,8 +19,8 @@ import { BEGUN, ENDED, notesOf, type Work } from './work.ts'
 /** Says what the supervisor waits for and does nothing: the workers that count are the test's own. */
 const NO_WORKER = ['--eval', 'console.log("worker ready"); setInterval(() => undefined, 60_000)']
 const IN_SERVER = CRASH_POINTS.filter((point) => /^(accept|outbox)\./.test(point))
-/** No message brings a restore about; test/integration/restore dies in those. */
-const IN_WORKER = CRASH_POINTS.filter((point) => !IN_SERVER.includes(point) && !point.startsWith('restore.'))
+/** No message brings these about; test/integration/restore and test/integration/publish die in them. */
+const IN_WORKER = CRASH_POINTS.filter((point) => !IN_SERVER.includes(point) && !/^(restore|publish)\./.test(point))
 /** So many at once: each attempt that is lost costs the heartbeat's five seconds. */
 const GROUP = 4
 const GROUPS = Array.from({ length: Math.ceil(IN_WORKER.length / GROUP) }, (_, n) => {

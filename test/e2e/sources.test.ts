@@ -1,15 +1,21 @@
 /** Many projects at once, from all kinds of sources, on a whole instance: nobody waits for a connection or for a silent host. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ForgeStandIn } from '../support/forges/forge.ts'
+import { aGitHub } from '../support/forges/github.ts'
 import { aGitHost, aSilentHost, type GitHostFixture } from '../support/git-host.ts'
 import { running, scriptOf } from '../support/model-admin.ts'
 import { TestStack } from '../support/stack.ts'
+import { waitFor } from '../support/wait-for.ts'
 
+const TOKEN = 'token-of-the-person'
 let git: GitHostFixture
+let github: ForgeStandIn
 let mute: Awaited<ReturnType<typeof aSilentHost>>
 let stack: TestStack
 beforeAll(async () => {
-  git = await aGitHost()
+  github = aGitHub(TOKEN, () => git.origin)
+  git = await aGitHost(undefined, github.api)
   git.repository('plain', 'echo hello > a.txt; ln -s a.txt link; git add -A; git commit -qm first; git tag v1')
   mute = await aSilentHost()
   const settings = { KEELSON_GIT_ORIGINS: `${git.origin},${mute.origin}`, KEELSON_EXTRA_CA_FILE: git.caFile }
@@ -107,5 +113,54 @@ test('a repository is there with its history, its commit is told, and one that c
       'project_source_failed',
       'The repository could not be cloned. There is no such repository, or this service has no access to it.',
     ],
+  })
+})
+
+test('a message, a change, one call: a commit on a branch and a pull request, told on the project’s stream', {
+  timeout: 120_000,
+}, async () => {
+  const { api } = stack
+  git.repository('team/project', 'echo one > a.txt; git add -A; git commit -qm first')
+  await api.call('POST', '/api/credentials', { kind: 'git', host: new URL(git.origin).host, value: TOKEN })
+  const projectId = await api.newProject({ kind: 'git', url: `${git.origin}/team/project.git` })
+  const { taskId } = await api.chat(projectId, {
+    message: scriptOf([running('echo two > a.txt'), { text: 'Changed.' }]),
+  })
+  await api.ended(taskId)
+  const asked = await api.call<{ publicationId: string }>('POST', `/api/tasks/${taskId}/publish`, {
+    pullRequest: true,
+    title: 'Two',
+    clientPublishId: 'once',
+  })
+  const publication = await waitFor(
+    async () => {
+      const found = await api.get<{
+        status: string
+        workflowId: string
+        error?: object
+        pullRequest: { number: number } | null
+      }>(`/api/publications/${asked.body.publicationId}`)
+      return found.status === 'running' ? undefined : found
+    },
+    'the publication ended',
+    60_000,
+  )
+  const patch = await api.call<string>('GET', `/api/tasks/${taskId}/patch`)
+  expect({
+    asked: asked.status,
+    ended: { status: publication.status, error: publication.error, number: publication.pullRequest?.number },
+    workflowId: publication.workflowId === `publish/${asked.body.publicationId}`,
+    log: git.inside('team/project', 'git log --format=%s --all --not main').trim(),
+    pulls: github.pulls.map(({ title, base }) => [title, base]),
+    violations: github.violations,
+    patch: [patch.status, String(patch.body).includes('+two')],
+  }).toEqual({
+    asked: 202,
+    ended: { status: 'finished', error: undefined, number: 1 },
+    workflowId: true,
+    log: 'Two',
+    pulls: [['Two', 'main']],
+    violations: [],
+    patch: [200, true],
   })
 })

@@ -5,6 +5,8 @@ import { projectsCommand } from './list-projects.ts'
 import { tasksCommand } from './list-tasks.ts'
 import { openCommand } from './open-page.ts'
 import { completionCommand } from './print-completion.ts'
+import { patchCommand } from './print-patch.ts'
+import { publishCommand } from './publish-task.ts'
 import { diffCommand } from './show-task-diff.ts'
 import { tokenCommand } from './show-token.ts'
 
@@ -19,6 +21,8 @@ export const COMMANDS: readonly Command[] = [
   tasksCommand,
   cancelCommand,
   diffCommand,
+  publishCommand,
+  patchCommand,
   tokenCommand,
   completionCommand,
 ]

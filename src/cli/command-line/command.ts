@@ -24,7 +24,7 @@ export interface CommandContext {
   /** For people, on standard output. */
   readonly printer: Printer
   /** Writes to standard output as it is. */
-  write(text: string): void
+  write(text: string | Uint8Array): void
 }
 
 /** One command of `keelson`. */

@@ -7,9 +7,10 @@ import { createPublication, getPublication, listPublications, type Publication }
 import { readTaskRecords } from '../../db/task-records.ts'
 import { getTask, type Task } from '../../db/tasks.ts'
 import { refusedBranch } from '../../publish/branch-name.ts'
-import { changeBody, requestOf, titleOf } from '../../publish/change-text.ts'
+import { asPublished, changeBody, requestOf, titleOf } from '../../publish/change-text.ts'
 import { defaultBranch, gitProject, spareBranch } from '../../publish/publish-steps.ts'
-import { deliveredTrees, noChanges, taskPatch } from '../../publish/task-patch.ts'
+import { publishedTree } from '../../publish/published-tree.ts'
+import { noChanges, taskPatch } from '../../publish/task-patch.ts'
 import { isInEffect } from '../../restore/is-in-effect.ts'
 import { AppError } from '../../shared/errors.ts'
 import { publishWorkflowIdFor } from '../../shared/publication.ts'
@@ -54,6 +55,7 @@ const PublicationSchema = z
     parent: z.string().optional(),
     baseBranch: z.string().optional(),
     branchUrl: z.string().optional(),
+    wantsPullRequest: z.boolean(),
     draft: z.boolean(),
     pullRequest: z
       .object({ number: z.number(), url: z.string() })
@@ -136,7 +138,7 @@ function addPublishRoute(app: OpenAPIHono, deps: AppDeps): void {
       }
       const task = await getTask(db, params.taskId)
       await gitProject(db, task.projectId)
-      const { to: treeHash } = await deliveredTrees(db, task)
+      const treeHash = await publishedTree(db, task)
       await requireInEffect(deps, task)
       const [record] = await readTaskRecords(db, [task.id])
       const { title: conversation } = await getConversation(db, task.conversationId)
@@ -151,7 +153,7 @@ function addPublishRoute(app: OpenAPIHono, deps: AppDeps): void {
         defaultBranch: branch,
         spareBranch: spareBranch({ branch, conversationId: task.conversationId }),
         title: titleOf(body.title ?? (record === undefined ? '' : requestOf(record))),
-        body: record === undefined ? (body.body ?? '') : changeBody(task, record, body.body),
+        body: record === undefined ? (body.body ?? '') : changeBody(asPublished(task, treeHash), record, body.body),
         pullRequest: body.pullRequest,
         draft: body.draft,
         allowWorkflowFiles: body.allowWorkflowFiles,
@@ -226,6 +228,7 @@ function presentPublication(publication: Publication): z.infer<typeof Publicatio
     ...(parent === null ? {} : { parent }),
     ...(baseBranch === null ? {} : { baseBranch }),
     ...(branchUrl === null ? {} : { branchUrl }),
+    wantsPullRequest: publication.pullRequest,
     draft,
     pullRequest: number === null || url === null ? null : { number, url },
     ...(publication.errorCode === null

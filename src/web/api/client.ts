@@ -1,5 +1,5 @@
 import type { EnvironmentBody } from '../../shared/environment.ts'
-import { query, request } from './request.ts'
+import { query, request, send } from './request.ts'
 import type {
   Accepted,
   ApiMessage,
@@ -23,12 +23,15 @@ import type {
   ProjectContext,
   ProjectEnvironment,
   ProjectSource,
+  Publication,
+  PublishWish,
   Readiness,
   ReviewCriteria,
 } from './types.ts'
 
 const PAGE = 200
 const MAX_PAGES = 500
+const PATCH_TIMEOUT_MS = 120_000
 
 const at = (...parts: readonly string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`
 const workspace = (projectId: string, ...parts: readonly string[]): string => at('workspace', projectId, ...parts)
@@ -115,6 +118,17 @@ export const api = {
   raiseBudget: (taskId: string, budget: Budget) =>
     request<ApiTask>(at('tasks', taskId, 'budget'), { method: 'POST', body: budget }),
   undoTask: (taskId: string) => request<unknown>(at('tasks', taskId, 'undo'), { method: 'POST', body: {} }),
+  publishTask: (taskId: string, wish: PublishWish) =>
+    request<{ publicationId: string }>(at('tasks', taskId, 'publish'), { method: 'POST', body: wish }),
+  listPublications: (projectId: string, taskId: string, signal?: AbortSignal) =>
+    all((after) =>
+      request<Page<Publication>>(`${workspace(projectId, 'publications')}${query({ taskId, after, limit: PAGE })}`, {
+        signal,
+      }),
+    ),
+  readPatch: async (taskId: string) => await (await send(at('tasks', taskId, 'patch'), {}, PATCH_TIMEOUT_MS)).blob(),
+  /** For a link: all files as they are. */
+  archiveAddress: (projectId: string) => `${workspace(projectId, 'archive')}?format=zip`,
   getReview: (taskId: string, signal?: AbortSignal) => request<ApiReview>(at('tasks', taskId, 'review'), { signal }),
   listProjectCheckpoints: (projectId: string, signal?: AbortSignal) =>
     all((after) =>

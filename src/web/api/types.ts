@@ -254,3 +254,22 @@ export interface Instance {
   readonly temporalWebUrl?: string
   readonly temporalNamespace?: string
 }
+
+export interface PublishWish {
+  readonly pullRequest?: boolean
+  readonly allowWorkflowFiles?: boolean
+  readonly clientPublishId?: string
+}
+
+/** A task's change on its way to its repository, or there. */
+export interface Publication {
+  readonly id: string
+  readonly status: 'running' | 'finished' | 'failed'
+  readonly step: 'building' | 'pushing' | 'opening' | 'done'
+  readonly branch: string
+  readonly commit?: string
+  readonly branchUrl?: string
+  readonly wantsPullRequest: boolean
+  readonly pullRequest: { readonly number: number; readonly url: string } | null
+  readonly error?: { readonly code: string; readonly message: string }
+}

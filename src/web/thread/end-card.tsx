@@ -10,6 +10,7 @@ import { ConfirmDialog } from '../ui/dialog.tsx'
 import { formatCost, formatCount, formatDuration, formatPlural, formatShare } from '../ui/format.ts'
 import { showToast } from '../ui/toast.tsx'
 import { type Ending, endingOf } from './ending.ts'
+import { PublishBar } from './publish-bar.tsx'
 
 const ICONS: Readonly<Record<Ending['tone'], typeof CircleCheck>> = {
   good: CircleCheck,
@@ -64,6 +65,7 @@ export function EndCard({ task, navigate }: { task: TaskView; navigate: (target:
         </p>
       )}
       <Figures task={task} />
+      {files > 0 && <PublishBar taskId={task.id} />}
       <ConfirmDialog
         isOpen={isAsking}
         onClose={() => setAsking(false)}

@@ -1,6 +1,7 @@
 /** Publishing over HTTP to a real git host behind TLS with a token. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { removePlace } from '../../../src/publish/place.ts'
 import { run } from '../../contract/sandbox/harness.ts'
 import { aProject } from '../../support/tasks.ts'
 import { aPublishWorld, control, errorOf, type PublishWorld, SECRET } from './world.ts'
@@ -63,6 +64,7 @@ test('one commit on a branch of its own: what git would keep of the files, and n
       commit: host.inside('plain', 'git rev-parse keelson/andere-die-dateien').trim(),
       parent,
       baseBranch: 'main',
+      wantsPullRequest: false,
       draft: false,
       pullRequest: null,
       createdAt: 'at',
@@ -237,10 +239,11 @@ test('the same clientPublishId is one publication, with another wish it is refus
   // Each step twice, as after a kill, and on a machine that lost the first one's place.
   await world.steps.buildCommit(id, control)
   await world.steps.buildCommit(id, control)
-  await world.steps.clearUp(id)
+  await removePlace(world.parts.provider, id)
   await world.steps.pushBranch(id, control)
   await world.steps.pushBranch(id, control)
-  await world.steps.clearUp(id)
+  await world.steps.finish({ publicationId: id, projectId }, null)
+  await world.steps.finish({ publicationId: id, projectId }, { code: 'internal', message: 'too late' })
   const { body } = await world.get(`/api/publications/${id}`)
   const events = await world.db.pool.query("SELECT data FROM events WHERE project_id = $1 AND type LIKE 'publish.%'", [
     projectId,
@@ -252,6 +255,8 @@ test('the same clientPublishId is one publication, with another wish it is refus
     other: [other.status, errorOf(other.body)],
     meanwhile: [meanwhile.status, errorOf(meanwhile.body)],
     outbox: rows[0].n,
+    events: events.rows.length,
+    status: body['status'],
     commit: body['commit'] === world.host.inside('once', 'git rev-parse keelson/do-it').trim(),
     commits: world.host.inside('once', 'git rev-list --count --all').trim(),
     leaked: rowsText.includes(SECRET),
@@ -261,6 +266,8 @@ test('the same clientPublishId is one publication, with another wish it is refus
     other: [409, 'idempotency_mismatch'],
     meanwhile: [409, 'publish_running'],
     outbox: 1,
+    events: 2,
+    status: 'finished',
     commit: true,
     commits: '2',
     leaked: false,

@@ -4,9 +4,10 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { endPublication } from '../../../src/db/publications.ts'
+import type { Db } from '../../../src/db/client.ts'
 import { createPublishSteps, type PublishSteps } from '../../../src/publish/publish-steps.ts'
 import { AppError } from '../../../src/shared/errors.ts'
+import type { GitSettings } from '../../../src/sources/run-git.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 import { aGitHost, type GitHostFixture, type HostApi } from '../../support/git-host.ts'
 import { type Parts, partsOf } from '../restore/support.ts'
@@ -22,6 +23,8 @@ export interface Answer {
 
 export interface PublishWorld {
   readonly db: TestDb
+  /** Where the sandboxes lie. */
+  readonly dir: string
   readonly host: GitHostFixture
   readonly parts: Parts
   readonly steps: PublishSteps
@@ -42,6 +45,19 @@ export interface PublishWorld {
   close(): Promise<void>
 }
 
+/** The steps as a worker has them. */
+export function stepsOf(db: Db, parts: Parts, git: GitSettings): PublishSteps {
+  const person = { name: 'Ada', email: 'ada@example.org' }
+  return createPublishSteps({
+    db,
+    staging: parts.provider,
+    open: (projectId) => parts.workspaces.open(projectId),
+    credentials: parts.credentials,
+    forges: [],
+    git: { ...git, author: person, committer: person },
+  })
+}
+
 export const control = { signal: new AbortController().signal, onProgress: () => undefined }
 
 export async function aPublishWorld(api?: HostApi): Promise<PublishWorld> {
@@ -51,15 +67,7 @@ export async function aPublishWorld(api?: HostApi): Promise<PublishWorld> {
   const git = { origins: [host.origin], extraCaFile: host.caFile }
   const parts = partsOf(db, dir, () => undefined, git)
   await parts.credentials.add({ kind: 'git', host: new URL(host.origin).host, username: 'someone', secret: SECRET })
-  const person = { name: 'Ada', email: 'ada@example.org' }
-  const steps = createPublishSteps({
-    db,
-    staging: parts.provider,
-    open: (projectId) => parts.workspaces.open(projectId),
-    credentials: parts.credentials,
-    forges: [],
-    git: { ...git, author: person, committer: person },
-  })
+  const steps = stepsOf(db, parts, git)
   const redisUrl = process.env['KEELSON_TEST_REDIS_URL'] ?? ''
   const deps = { workspaces: parts.workspaces, restorer: parts.restorer }
   const server = await aServer({ databaseUrl: db.url, redisUrl, deps })
@@ -69,7 +77,12 @@ export async function aPublishWorld(api?: HostApi): Promise<PublishWorld> {
     body: (await answer.json()) as Record<string, unknown>,
   })
   const world: PublishWorld = {
-    ...{ db, host, parts, steps, server },
+    db,
+    dir,
+    host,
+    parts,
+    steps,
+    server,
     source: (name) => ({ kind: 'git', url: `${host.origin}/${name}.git` }),
     post: async (path, body) =>
       await answered(await fetch(`${server.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })),
@@ -91,12 +104,11 @@ export async function aPublishWorld(api?: HostApi): Promise<PublishWorld> {
         await steps.buildCommit(id, control)
         await steps.pushBranch(id, control)
         await steps.openPullRequest(id, control)
-        await endPublication(db, { id, projectId }, null)
+        await steps.finish({ publicationId: id, projectId }, null)
       } catch (error) {
         if (!(error instanceof AppError)) throw error
-        await endPublication(db, { id, projectId }, { code: error.code, message: error.message })
+        await steps.finish({ publicationId: id, projectId }, { code: error.code, message: error.message })
       }
-      await steps.clearUp(id)
       return (await world.get(`/api/publications/${id}`)).body
     },
     async close() {

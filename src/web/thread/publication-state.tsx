@@ -1,0 +1,59 @@
+import { CircleCheck, CircleX } from 'lucide-react'
+import type { Publication } from '../api/types.ts'
+import { VisibleText } from '../code/visible-text.tsx'
+import { safeLink } from '../text/safe-link.ts'
+import { Button } from '../ui/button.tsx'
+import { Spinner } from '../ui/spinner.tsx'
+
+const STEPS: Readonly<Record<Publication['step'], string>> = {
+  building: 'Making the commit for',
+  pushing: 'Pushing',
+  opening: 'Opening the pull request of',
+  done: 'Published to',
+}
+
+/** How far a publication has come, with links to what it left at the repository's host. */
+export function PublicationState({
+  publication,
+  onAllowWorkflowFiles,
+}: {
+  publication: Publication
+  onAllowWorkflowFiles: () => void
+}) {
+  const { status, step, branch, commit, branchUrl, pullRequest, error } = publication
+  const isPushed = step === 'opening' || step === 'done'
+  return (
+    <div role="status" aria-label="Publication" className="mt-2 flex flex-wrap items-center gap-x-2 gap-y-1 text-sm">
+      {status === 'running' && <Spinner />}
+      {status === 'finished' && <CircleCheck aria-hidden="true" className="size-4 shrink-0 text-good" />}
+      {status === 'failed' && <CircleX aria-hidden="true" className="size-4 shrink-0 text-bad" />}
+      <span className="min-w-0 break-words text-muted">
+        {status === 'failed' ? (isPushed ? 'Pushed to' : 'Not published to') : STEPS[step]}{' '}
+        <OutwardLink href={branchUrl} text={branch} />
+        {isPushed && commit !== undefined && <span className="text-faint"> at {commit.slice(0, 10)}</span>}
+      </span>
+      {pullRequest !== null && <OutwardLink href={pullRequest.url} text={`Pull request #${pullRequest.number}`} />}
+      {error !== undefined && (
+        <p className="w-full break-words text-bad">
+          <VisibleText text={error.message} />
+        </p>
+      )}
+      {error?.code === 'workflow_files' && (
+        <Button size="small" onClick={onAllowWorkflowFiles}>
+          Publish with these files
+        </Button>
+      )}
+    </div>
+  )
+}
+
+/** A link with the host that it leads to; plain text where there is no address to trust. */
+function OutwardLink({ href, text }: { href: string | undefined; text: string }) {
+  const link = href === undefined ? null : safeLink(href)
+  if (link === null) return <VisibleText text={text} />
+  return (
+    <a href={link.href} target="_blank" rel="noreferrer" title={link.host} className="text-accent hover:underline">
+      <VisibleText text={text} />
+    </a>
+  )
+}

@@ -1,0 +1,120 @@
+import { Download, FileDown, GitBranch, GitPullRequest } from 'lucide-react'
+import { useEffect, useState } from 'react'
+import { api } from '../api/client.ts'
+import type { Publication, PublishWish } from '../api/types.ts'
+import { useQuery } from '../api/use-query.ts'
+import { newClientMessageId } from '../composer/client-message-id.ts'
+import { useWorkspaceStore } from '../store/use-view.ts'
+import { Button } from '../ui/button.tsx'
+import { showFault } from '../ui/toast.tsx'
+import { PublicationState } from './publication-state.tsx'
+
+const LOOK_EVERY_MS = 1_500
+
+/** The ways out of the workspace for what a task changed, and how far a publication has come. */
+export function PublishBar({ taskId }: { taskId: string }) {
+  const { projectId } = useWorkspaceStore()
+  const [version, setVersion] = useState(0)
+  const [busy, setBusy] = useState<'publish' | 'patch' | null>(null)
+  const { value } = useQuery(
+    `publish:${taskId}`,
+    async (signal) => {
+      const [project, publications] = await Promise.all([
+        api.getProject(projectId, signal),
+        api.listPublications(projectId, taskId, signal),
+      ])
+      return { isGit: project.source.kind === 'git', publication: publications.at(-1) ?? null }
+    },
+    version,
+  )
+  const publication: Publication | null = value?.publication ?? null
+  const isRunning = publication?.status === 'running'
+  useEffect(() => {
+    if (!isRunning) return
+    const timer = setInterval(() => setVersion((before) => before + 1), LOOK_EVERY_MS)
+    return () => clearInterval(timer)
+  }, [isRunning])
+
+  const attempt = async (what: 'publish' | 'patch', work: () => Promise<unknown>): Promise<void> => {
+    setBusy(what)
+    try {
+      await work()
+    } catch (error) {
+      showFault(error)
+    } finally {
+      setBusy(null)
+    }
+  }
+  const publish = (wish: PublishWish): void => {
+    const clientPublishId = newClientMessageId()
+    void attempt('publish', async () => {
+      await api.publishTask(taskId, { ...wish, clientPublishId })
+      setVersion((before) => before + 1)
+    })
+  }
+  const isBlocked = isRunning || busy === 'publish'
+  const hasPullRequest = publication?.pullRequest != null
+  return (
+    <div className="mt-2 border-t border-line pt-2">
+      <div className="flex flex-wrap gap-1.5">
+        {value?.isGit === true && (
+          <>
+            <Button
+              size="small"
+              icon={<GitPullRequest className="size-3.5" />}
+              disabled={isBlocked}
+              onClick={() => publish({ pullRequest: true })}
+            >
+              {hasPullRequest ? 'Update pull request' : 'Create pull request'}
+            </Button>
+            <Button
+              size="small"
+              icon={<GitBranch className="size-3.5" />}
+              disabled={isBlocked}
+              onClick={() => publish({})}
+            >
+              Push branch
+            </Button>
+          </>
+        )}
+        <Button
+          size="small"
+          look="quiet"
+          icon={<FileDown className="size-3.5" />}
+          isBusy={busy === 'patch'}
+          onClick={() => void attempt('patch', () => savePatch(taskId))}
+        >
+          Download patch
+        </Button>
+        <Button
+          size="small"
+          look="quiet"
+          icon={<Download className="size-3.5" />}
+          onClick={() => save(api.archiveAddress(projectId), '')}
+        >
+          Download files
+        </Button>
+      </div>
+      {publication !== null && (
+        <PublicationState
+          publication={publication}
+          onAllowWorkflowFiles={() => publish({ pullRequest: publication.wantsPullRequest, allowWorkflowFiles: true })}
+        />
+      )}
+    </div>
+  )
+}
+
+async function savePatch(taskId: string): Promise<void> {
+  const address = URL.createObjectURL(await api.readPatch(taskId))
+  save(address, `${taskId}.patch`)
+  // The browser has taken it by then.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000)
+}
+
+function save(address: string, name: string): void {
+  const link = document.createElement('a')
+  link.href = address
+  link.download = name
+  link.click()
+}
