@@ -23,8 +23,31 @@ export interface Registry {
   readonly host: string
   readonly port: number
   readonly scheme: 'https' | 'http'
+  /** Which addresses its name may lead to; left out: whatever the operator's tools are set up for. */
+  readonly addresses?: AddressRule
   /** Added to requests whose path begins with it; never seen inside a sandbox. */
-  readonly credentials?: readonly { readonly pathPrefix: string; readonly authorization: string }[]
+  readonly credentials?: readonly RegistryCredential[]
+}
+
+export interface RegistryCredential {
+  readonly pathPrefix: string
+  readonly authorization: string
+  /** Of a stored one, for its use to be noted. */
+  readonly id?: string
+}
+
+/**
+ * The registries of this host's tools with the stored tokens: a token for a registry that is known goes first there, one for
+ * another host makes that a registry, at a public address. A token is never sent in plain HTTP. Pure.
+ */
+export function withStoredTokens(known: readonly Registry[], stored: readonly Registry[]): Registry[] {
+  const isSame = (a: Registry, b: Registry) => a.host === b.host && a.port === b.port
+  const merged = known.map((registry): Registry => {
+    const token = registry.scheme === 'https' ? stored.find((each) => isSame(each, registry)) : undefined
+    if (token === undefined) return registry
+    return { ...registry, credentials: [...(token.credentials ?? []), ...(registry.credentials ?? [])] }
+  })
+  return [...merged, ...stored.filter((token) => !known.some((registry) => isSame(registry, token)))]
 }
 
 const WEB_PORTS: ReadonlySet<number> = new Set([80, 443])
@@ -39,18 +62,23 @@ export function readOnlyReason(host: string): string {
   return `${host} is a registry: it can be read, not written to.`
 }
 
-/** What the operator's tools would send to a registry for this path: that of the longest prefix. Pure. */
-export function credentialsFor(
+/** What is sent to a registry for this path: that of the longest prefix, of two alike the first. Pure. */
+export function credentialFor(
   registries: readonly Registry[],
   target: { readonly host: string; readonly port: number },
   path: string,
-): string | undefined {
+): RegistryCredential | undefined {
   const fitting = registries
     .filter((each) => each.host === target.host && each.port === target.port)
     .flatMap((each) => each.credentials ?? [])
     .filter(({ pathPrefix }) => path.startsWith(pathPrefix))
     .sort((a, b) => b.pathPrefix.length - a.pathPrefix.length)
-  return fitting[0]?.authorization
+  return fitting[0]
+}
+
+/** The same as the header's text alone. Pure. */
+export function credentialsFor(...args: Parameters<typeof credentialFor>): string | undefined {
+  return credentialFor(...args)?.authorization
 }
 
 /** Whether a project's command may have what it asks for. Pure. */
@@ -62,9 +90,8 @@ export function decideByPolicy(
   const { host, port } = request
   if (network.policy === 'none') return refuse(`this project's commands have no network (policy "none").`)
   const scheme = request.kind === 'http' ? 'http' : 'https'
-  if (registries.some((each) => each.host === host && each.port === port && each.scheme === scheme)) {
-    return { action: 'read', addresses: 'configured' }
-  }
+  const registry = registries.find((each) => each.host === host && each.port === port && each.scheme === scheme)
+  if (registry !== undefined) return { action: 'read', addresses: registry.addresses ?? 'configured' }
   if (!WEB_PORTS.has(port)) return refuse(`${host}:${port} is not allowed: only the ports 80 and 443 are.`)
   if (network.policy === 'open') return { action: 'tunnel', addresses: 'public' }
   if (network.policy === 'hosts' && isListed(host, network.hosts)) return { action: 'tunnel', addresses: 'public' }

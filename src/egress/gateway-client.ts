@@ -7,8 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { AppError } from '../shared/errors.ts'
 import type { Network, NetworkDenial } from '../shared/network.ts'
+import type { Registry } from './decision.ts'
 import { readDenied } from './denied-log.ts'
-import type { GatewayArgs } from './gateway.ts'
+import type { ControlRequest, GatewayArgs } from './gateway.ts'
 import { gatewayPaths, makeGatewayDir, netKey, replaceFile, sandboxNetPaths } from './gateway-files.ts'
 
 export interface EgressGateway {
@@ -43,8 +44,17 @@ interface Answer {
   readonly isGone?: boolean
 }
 
+/** The registry tokens that people stored. */
+export interface RegistryTokens {
+  /** Never rejects. */
+  read(): Promise<readonly Registry[]>
+  /** A token was just sent to its registry. Must not throw. */
+  onUsed(id: string): void
+}
+
 export interface EgressGatewayOptions extends GatewayArgs {
   readonly nodePath: string
+  readonly tokens?: RegistryTokens | undefined
 }
 
 /** A connection to the gateway of a directory of sandboxes, made when it is first needed and again when it breaks. */
@@ -55,11 +65,12 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
   let isClosed = false
   /** What was written down over the present connection: asked again at each turn, only the gateway is asked. */
   const opened = new Map<string, string>()
+  let sentTokens = ''
 
   const connected = (): Promise<Connection> => {
     if (connection !== null) return connection
     const opened = connectOrStart(paths.control, options).then((socket) =>
-      attach(socket, () => forgetConnection(opened)),
+      attach(socket, { onGone: () => forgetConnection(opened), onUsed: (id) => options.tokens?.onUsed(id) }),
     )
     opened.catch(() => forgetConnection(opened))
     connection = opened
@@ -68,16 +79,19 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
   const forgetConnection = (which: Promise<Connection>) => {
     if (connection !== which) return
     connection = null
+    sentTokens = ''
     if (isClosed || opened.size === 0) return
     opened.clear()
     // Commands that run need it: it is started again before anybody asks.
-    connected().catch(() => undefined) // whoever needs it next hears why
+    connected()
+      .then(sendTokens)
+      .catch(() => undefined) // whoever needs it next hears why
   }
 
   /** Asks again when the gateway died meanwhile: both requests are safe to repeat. */
-  const send = async (op: 'open' | 'close', sandboxId: string): Promise<void> => {
+  const send = async (request: Unnumbered): Promise<void> => {
     for (let tries = 1; ; tries++) {
-      const answer = await sendOnce(op, sandboxId)
+      const answer = await sendOnce(request)
       if (answer.ok) return
       if (!answer.isGone || tries === MAX_TRIES) {
         throw new AppError('sandbox_unreachable', `the egress gateway failed: ${answer.message ?? ''}`)
@@ -85,7 +99,20 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
     }
   }
 
-  const sendOnce = async (op: 'open' | 'close', sandboxId: string): Promise<Answer> => {
+  /**
+   * A gateway that is new knows none, and one that ran has those of whoever changed them last. One of the version before takes
+   * none: commands go on without them, and whatever else is wrong with it the next request says.
+   */
+  const sendTokens = async (): Promise<void> => {
+    if (options.tokens === undefined) return
+    const tokens = await options.tokens.read()
+    const text = JSON.stringify(tokens)
+    if (text === sentTokens) return
+    const answer = await sendOnce({ op: 'tokens', tokens })
+    if (answer.ok) sentTokens = text
+  }
+
+  const sendOnce = async (request: Unnumbered): Promise<Answer> => {
     const { socket, pending } = await connected()
     const id = ++lastId
     return await new Promise<Answer>((resolve) => {
@@ -94,7 +121,7 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
         clearTimeout(timer)
         resolve(given)
       })
-      socket.write(`${JSON.stringify({ id, op, key: netKey(sandboxId) })}\n`)
+      socket.write(`${JSON.stringify({ id, ...request })}\n`)
     }).finally(() => pending.delete(id))
   }
 
@@ -108,7 +135,8 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
         makeGatewayDir(paths.dir)
         replaceFile(policy, text, 0o600)
       }
-      await send('open', sandboxId)
+      await sendTokens()
+      await send({ op: 'open', key: netKey(sandboxId) })
       opened.set(sandboxId, text)
     },
     denials(sandboxId, since) {
@@ -121,7 +149,7 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
       // Nobody is started to forget.
       const socket = await connectTo(paths.control)
       socket?.destroy()
-      if (socket !== null) await send('close', sandboxId)
+      if (socket !== null) await send({ op: 'close', key: netKey(sandboxId) })
       for (const file of [mount, policy, denied]) rmSync(file, { recursive: true, force: true })
     },
     disconnect() {
@@ -132,7 +160,11 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
   }
 }
 
-function attach(socket: Socket, onGone: () => void): Connection {
+type Unnumbered =
+  | Omit<Extract<ControlRequest, { key: string }>, 'id'>
+  | Omit<Extract<ControlRequest, { op: 'tokens' }>, 'id'>
+
+function attach(socket: Socket, { onGone, onUsed }: { onGone(): void; onUsed(tokenId: string): void }): Connection {
   const pending: Connection['pending'] = new Map()
   let text = ''
   socket.on('data', (chunk: Buffer) => {
@@ -140,8 +172,9 @@ function attach(socket: Socket, onGone: () => void): Connection {
     const lines = text.split('\n')
     text = lines.pop() ?? ''
     for (const line of lines) {
-      const answer = JSON.parse(line) as Answer & { readonly id: number }
-      pending.get(answer.id)?.(answer)
+      const answer = JSON.parse(line) as (Answer & { readonly id: number }) | { readonly used: string }
+      if ('used' in answer) onUsed(answer.used)
+      else pending.get(answer.id)?.(answer)
     }
   })
   socket.on('error', () => undefined) // 'close' follows and tells all that wait

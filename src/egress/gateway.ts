@@ -14,7 +14,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import type { Network } from '../shared/network.ts'
 import { openAuthority } from './authority.ts'
-import { credentialsFor, decideByPolicy, type Registry } from './decision.ts'
+import { credentialsFor, decideByPolicy, type Registry, withStoredTokens } from './decision.ts'
 import { createDeniedLog } from './denied-log.ts'
 import {
   type GatewayPaths,
@@ -35,15 +35,18 @@ export interface GatewayArgs {
   readonly idleMs: number
 }
 
-/** A line on the control socket; the answer is `{id, ok, message?}`. */
-export interface ControlRequest {
-  readonly id: number
-  readonly op: 'open' | 'close'
-  readonly key: string
-}
+/**
+ * A line on the control socket; the answer is `{id, ok, message?}`. `tokens` replaces the stored registry tokens, which are
+ * held in memory alone. Unasked comes `{used}`, the id of a token that was just sent, at most once a minute each.
+ */
+export type ControlRequest =
+  | { readonly id: number; readonly op: 'open' | 'close'; readonly key: string }
+  | { readonly id: number; readonly op: 'tokens'; readonly tokens: readonly Registry[] }
 
 const EXIT_LOCKED = 3
-const MAX_LINE_CHARACTERS = 1_000
+/** Two hundred tokens of the greatest length. */
+const MAX_LINE_CHARACTERS = 4 * 1024 * 1024
+const TOLD_USE_MS = 60_000
 const NO_NETWORK: Network = { policy: 'none', hosts: [] }
 
 const args = JSON.parse(process.argv[2] ?? '') as GatewayArgs
@@ -88,7 +91,16 @@ async function serve({ dir, control, registries: registriesFile, bundle }: Gatew
     0o644,
   )
   const readRegistries = watchJson<{ registries: readonly Registry[] }>(registriesFile, { registries: [] })
-  const registries = () => readRegistries().registries
+  let tokens: readonly Registry[] = []
+  const registries = () => withStoredTokens(readRegistries().registries, tokens)
+  const toldUses = new Map<string, number>()
+  const onTokenUsed = (used: string): void => {
+    if (Date.now() - (toldUses.get(used) ?? 0) < TOLD_USE_MS) return
+    toldUses.set(used, Date.now())
+    // One of them writes it down.
+    const [first] = clients
+    first?.write(`${JSON.stringify({ used })}\n`)
+  }
   const proxies = new Map<string, HttpServer>()
   const clients = new Set<Socket>()
   let connections = 0
@@ -104,6 +116,7 @@ async function serve({ dir, control, registries: registriesFile, bundle }: Gatew
       registries,
       trusted: [...rootCertificates, ...trusted],
       idleTimeoutMs: DEFAULT_EGRESS_LIMITS.idleTimeoutMs,
+      onTokenUsed,
       onRefused: (refused) => deny({ at: Date.now(), ...refused }),
     })
     const proxy = createEgressProxy({
@@ -140,10 +153,12 @@ async function serve({ dir, control, registries: registriesFile, bundle }: Gatew
   }
 
   const handle = async (line: string): Promise<string> => {
-    const { id, op, key } = JSON.parse(line) as ControlRequest
+    const request = JSON.parse(line) as ControlRequest
+    const { id } = request
     try {
-      if (op === 'open') await open(key)
-      else close(key)
+      if (request.op === 'tokens') tokens = request.tokens
+      else if (request.op === 'open') await open(request.key)
+      else close(request.key)
       return JSON.stringify({ id, ok: true })
     } catch (error) {
       return JSON.stringify({ id, ok: false, message: error instanceof Error ? error.message : String(error) })

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { addressOf, type Resolve, resolveBySystem } from './addresses.ts'
 import type { Authority } from './authority.ts'
-import { credentialsFor, type Registry, readOnlyReason, unreachableReason } from './decision.ts'
+import { credentialFor, type Registry, readOnlyReason, unreachableReason } from './decision.ts'
 import { isRead, passedOn, type ReadDoor, refuseRequest } from './proxy.ts'
 
 export interface ReadDoorOptions {
@@ -22,6 +22,8 @@ export interface ReadDoorOptions {
   readonly resolve?: Resolve
   /** Told of every request that was not a read; must not throw. */
   onRefused?(refused: { host: string; port: number; reason: string }): void
+  /** Told when a stored token is sent to its registry; must not throw. */
+  onTokenUsed?(id: string): void
   readonly idleTimeoutMs: number
 }
 
@@ -63,10 +65,18 @@ export function createReadDoor(options: ReadDoorOptions): { door: ReadDoor; clos
     }
     if (!isRead(asked)) return refuse(answer, target, readOnlyReason(host), 405)
     const headers: Record<string, string | string[]> = { ...passedOn(asked), host: named }
-    const authorization = credentialsFor(options.registries(), target, url)
-    if (authorization !== undefined) headers['authorization'] = authorization
-    const address = await addressOf(host, 'configured', resolve)
+    const registries = options.registries()
+    const credential = credentialFor(registries, target, url)
+    if (credential !== undefined) headers['authorization'] = credential.authorization
+    const registry = registries.find((each) => each.host === host && each.port === port)
+    // One that is none any more was let in a moment ago; it is nobody's private mirror.
+    const address = await addressOf(
+      host,
+      registry === undefined ? 'public' : (registry.addresses ?? 'configured'),
+      resolve,
+    )
     if (address === null) return refuse(answer, target, unreachableReason(host), 502)
+    if (credential?.id !== undefined) options.onTokenUsed?.(credential.id)
     const upstream = request({
       agent,
       host,

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import type { RegistryTokens } from '../egress/gateway-client.ts'
 import { AppError } from '../shared/errors.ts'
 import type { E2bSettings } from './e2b/api.ts'
 import type { CheckpointStore, SandboxLedger } from './e2b/ledger.ts'
@@ -32,6 +33,8 @@ export interface SandboxProviderOptions {
   readonly trustedFiles?: readonly string[]
   /** Directories of toolchains outside /usr that commands see, on their PATH. */
   readonly toolchains?: readonly string[]
+  /** Stored tokens that are added for package registries outside of sandboxes. */
+  readonly registryTokens?: RegistryTokens | undefined
   /** Host names of the package registries that this host's tools use, as they are known now. */
   readonly registryHosts?: () => readonly string[]
   /** Key and addresses of E2B, and where its sandboxes are recorded; without it there is no `e2b`. */
@@ -57,6 +60,7 @@ export function createSandboxProvider(options: SandboxProviderOptions): SandboxP
         ...(options.keeper && { keeper: options.keeper }),
         runnerIdleMs: options.runnerIdleMs ?? RUNNER_IDLE_MS,
         trustedFiles: options.trustedFiles ?? [],
+        registryTokens: options.registryTokens,
         toolchains: options.toolchains ?? [],
         sandboxUser: options.sandboxUser,
         privateDirs: options.privateDirs ?? [],

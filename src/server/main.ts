@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Config, ConfigError, isLoopback, loadConfig } from '../config.ts'
 import { type Credentials, createCredentials } from '../credentials/credentials.ts'
 import { openSealingKey } from '../credentials/key.ts'
+import { createRegistryTokens } from '../credentials/registry-tokens.ts'
 import { createDb, type Db } from '../db/client.ts'
 import { fixCriteria } from '../db/criteria.ts'
 import { readDepths } from '../db/depths.ts'
@@ -84,11 +85,16 @@ async function main(): Promise<void> {
       log.debug({ reason, frames, bytes, projectId, taskId }, 'a stream ended')
     },
   })
+  const credentials = credentialsOf(db, config)
   const provider = createSandboxProviders({
     kind: config.sandbox.provider,
     dir: join(config.home, 'sandboxes'),
     logger: log,
     trustedFiles: config.network.trustedFiles,
+    registryTokens: createRegistryTokens({
+      credentials,
+      onFailure: (error) => log.warn({ err: error }, 'the stored registry tokens could not be read or noted as used'),
+    }),
     toolchains: config.network.toolchains,
     registryHosts: () => knownRegistries(config).registries.map(({ host }) => host),
     sandboxUser: config.sandbox.user,
@@ -96,7 +102,6 @@ async function main(): Promise<void> {
     projectRoots: config.server.projectRoots,
     ...e2bOptions(config.sandbox, createSandboxLedger(db)),
   })
-  const credentials = credentialsOf(db, config)
   const unguarded = workspacesOf(db, provider, credentials, config)
   const restorer = createRestorer({ db, workspaces: unguarded, log, kick: dispatcher.kick })
   const workspaces = guardWorkspaces(unguarded, restorer)

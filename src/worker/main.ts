@@ -5,6 +5,7 @@ import { createActivities } from '../activities/index.ts'
 import { loadConfig } from '../config.ts'
 import { createCredentials } from '../credentials/credentials.ts'
 import { openSealingKey } from '../credentials/key.ts'
+import { createRegistryTokens } from '../credentials/registry-tokens.ts'
 import { createDb } from '../db/client.ts'
 import { createSandboxLedger } from '../db/sandbox-ledger.ts'
 import { createWorkspaceRecovery, createWorkspaceStore } from '../db/workspace-store.ts'
@@ -62,11 +63,16 @@ const registries = keepRegistries({
   named: config.network.registries,
   onFailure: (error) => log.warn({ err: error }, 'the package managers could not be asked for their registries'),
 })
+const credentials = createCredentials({ db, key: () => openSealingKey(config.home, config.credentials.key) })
 const provider = createSandboxProviders({
   kind: config.sandbox.provider,
   dir: sandboxesDir,
   logger: log,
   trustedFiles: config.network.trustedFiles,
+  registryTokens: createRegistryTokens({
+    credentials,
+    onFailure: (error) => log.warn({ err: error }, 'the stored registry tokens could not be read or noted as used'),
+  }),
   toolchains: config.network.toolchains,
   registryHosts: () => registries.known().registries.map(({ host }) => host),
   sandboxUser: config.sandbox.user,
@@ -80,7 +86,6 @@ if (!probe.ok) {
   process.exit(78)
 }
 log.info({ provider: provider.kind, isolation: probe.isolation }, probe.detail)
-const credentials = createCredentials({ db, key: () => openSealingKey(config.home, config.credentials.key) })
 const unguarded = createWorkspaces({
   store: createWorkspaceStore(db),
   recovery: createWorkspaceRecovery(db),

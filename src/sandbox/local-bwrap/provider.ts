@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import { createEgressGateway } from '../../egress/gateway-client.ts'
+import { createEgressGateway, type RegistryTokens } from '../../egress/gateway-client.ts'
 import { AppError } from '../../shared/errors.ts'
 import type {
   Doors,
@@ -64,6 +64,8 @@ export interface LocalProviderOptions {
   readonly sandboxUser?: string | undefined
   /** Files with certificates, in PEM, that are trusted on the way out of sandboxes. */
   readonly trustedFiles: readonly string[]
+  /** Stored tokens that the gateway adds for registries. */
+  readonly registryTokens?: RegistryTokens | undefined
   /** Directories of toolchains outside /usr that commands see. */
   readonly toolchains: readonly string[]
   /** All data of this installation, and directories with other projects: no command may see them. */
@@ -114,6 +116,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
           sandboxesDir: dir,
           nodePath,
           trustedFiles: options.trustedFiles,
+          tokens: options.registryTokens,
           idleMs: GATEWAY_IDLE_MS,
         })
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { decideByPolicy, parseAuthority } from '../../../src/egress/decision.ts'
+import { credentialFor, decideByPolicy, parseAuthority, withStoredTokens } from '../../../src/egress/decision.ts'
 import { hostEntryFault, isListed } from '../../../src/shared/network.ts'
 
 const registries = [
@@ -104,6 +104,40 @@ test('a policy takes host names and wildcards below a domain, and says what is w
     'exämple.com',
   ]
   expect(refused.filter((entry) => hostEntryFault(entry) === null)).toEqual([])
+})
+
+test('a stored token goes first at its registry, makes another host one at a public address, and never goes in plain HTTP', () => {
+  const tool = { pathPrefix: '/', authorization: 'Bearer tool' }
+  const known = [
+    { host: 'npm.example.com', port: 443, scheme: 'https', credentials: [tool] },
+    { host: 'plain.example.com', port: 8080, scheme: 'http' },
+  ] as const
+  const token = (host: string, port: number) =>
+    ({
+      host,
+      port,
+      scheme: 'https',
+      addresses: 'public',
+      credentials: [{ pathPrefix: '/', authorization: 'Bearer stored', id: 'crd_1' }],
+    }) as const
+  const stored = [token('npm.example.com', 443), token('plain.example.com', 8080), token('new.example.com', 443)]
+  const registries = withStoredTokens(known, stored)
+  const decide = (host: string, port: number, kind: 'connect' | 'http' = 'connect') =>
+    decideByPolicy({ policy: 'registries', hosts: [] }, registries, { host, port, kind })
+  expect({
+    known: [
+      decide('npm.example.com', 443),
+      credentialFor(registries, { host: 'npm.example.com', port: 443 }, '/x')?.id,
+    ],
+    plain: credentialFor(registries, { host: 'plain.example.com', port: 8080 }, '/x'),
+    fresh: decide('new.example.com', 443),
+    other: decide('other.example.com', 443).action,
+  }).toEqual({
+    known: [{ action: 'read', addresses: 'configured' }, 'crd_1'],
+    plain: undefined,
+    fresh: { action: 'read', addresses: 'public' },
+    other: 'refuse',
+  })
 })
 
 test('a wildcard stands for names below, never for a name that only ends alike', () => {
