@@ -16,6 +16,8 @@ export interface ActivityDeps {
   profileOf(model: string): ModelProfile
   /** Notes what a model's server said it takes at most; `profileOf` knows it from then on. */
   learnLimits(model: string, limits: ModelLimits): void
+  /** Writes to the log that a request which the server refused is made again, and without what. Absent: nobody logs. */
+  logRepair?(fields: Readonly<Record<string, unknown>>): void
   /** Settles when the model's server was asked for its limits, as far as it needs to be. Never rejects. */
   limitsReady(): Promise<void>
   readonly workspaces: Workspaces

@@ -168,6 +168,7 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
     ...own,
     people,
     compaction: null,
+    dropped: new Set(),
     name: ask.name,
     taskId: task.id,
     scope: { projectId: task.projectId, conversationId: task.conversationId, taskId: task.id },
@@ -193,7 +194,7 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
 }
 
 function bindJournal(
-  { db }: ActivityDeps,
+  { db, logRepair }: ActivityDeps,
   lease: Lease,
   lane: LaneName,
   told: Omit<PinnedAsk, 'taskId' | 'projectId' | 'lane' | 'throughTurn'>,
@@ -211,7 +212,10 @@ function bindJournal(
     noteWaiting: (call, wait) => noteWaiting(db, lease, call, wait),
     noteReading: (call, reading) => noteReading(db, lease, call, reading),
     noteSubstitute: (call, models) => noteSubstitute(db, lease, call, models),
-    noteRepair: (call, message) => noteRepair(db, lease, call, message),
+    async noteRepair(call, message) {
+      logRepair?.({ taskId, lane, ...call, reason: message })
+      await noteRepair(db, lease, call, message)
+    },
     interruptTurn: (turn, parts) => interruptTurn(db, lease, turn, parts),
     warnBudget: (marks) => warnBudget(db, lease, marks),
     readCompaction: () => readCompaction(db, taskId, lane),

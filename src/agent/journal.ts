@@ -38,7 +38,7 @@ export interface Journal {
   /** Tells people that another model answered than the one that was asked for; once for each such model. */
   noteSubstitute(call: ModelCallName, models: { readonly asked: string; readonly answered: string }): Promise<void>
   /** Tells people that a refused request is made again without what the server named. */
-  noteRepair(call: ModelCallName, message: string): Promise<void>
+  noteRepair(call: ModelCallName & { readonly repair: number }, message: string): Promise<void>
   interruptTurn(turn: JournalTurn, parts: readonly MessagePart[]): Promise<void>
   /** The lane's newest compaction, or null. */
   readCompaction(): Promise<Compaction | null>

@@ -38,6 +38,8 @@ export interface Lane {
   readonly turns: JournalTurn[]
   /** The newest one of this lane, or null: what the model is told in place of the turns that it replaces. */
   compaction: Compaction | null
+  /** Blocks of the history, as JSON, that the model's server refused by name: they are not told again. The loop adds to them. */
+  readonly dropped: Set<string>
   /** How many turns this lane may have, whatever the budget; it then ends as idle. null: as many as the budget allows. */
   readonly maxTurns: number | null
   /** The task's, its project's and the day's limits, asked before each model call. */

@@ -7,7 +7,7 @@ import type { BeginTurn, JournalTurn } from '../db/journal.ts'
 import { limitsOf } from '../model/failures.ts'
 import type { ModelLimits } from '../model/limits.ts'
 import { isSameModel, promptTokens } from '../model/profiles.ts'
-import type { ModelDelta, ModelReply, SpentCall } from '../model/types.ts'
+import type { HistoryMessage, ModelDelta, ModelReply, SpentCall } from '../model/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
 import { upperCostUsd, upperTokens } from './budget.ts'
@@ -19,6 +19,7 @@ import { buildHistory, toolResultsOf, validateHistory } from './history.ts'
 import { isOutOfTries, OUT_OF_TRIES_END } from './invalid-calls.ts'
 import type { Lane } from './lane.ts'
 import { admitted, ReplyIds, toolNameOf, withoutThinking } from './made-valid.ts'
+import { blocksToDrop, placesIn, withoutDropped } from './repair.ts'
 import { partIdOf, partsOf, ReplyStream } from './reply-stream.ts'
 import { runTools } from './run-tools.ts'
 import { judgeProgress, STUCK_NOTE } from './stuck.ts'
@@ -206,20 +207,50 @@ function windowBehind(lane: Lane, refusal: AppError): ModelLimits {
   return { contextTokens: Math.max(MIN_GUESSED_TOKENS, guess) }
 }
 
-/** A request that the server refuses as malformed is made once more without the one thing that a server may dislike in it. */
+const MAX_REPAIRS = 4
+
+/**
+ * A request that the server refuses as malformed is made again without what it names, then without the one thing that a
+ * server may dislike unsaid: thinking. What was named stays out of the lane's later requests too.
+ */
 async function streamRepaired(
   lane: Lane,
   turn: JournalTurn,
   call: { attempt: number; maxTokens: number },
 ): Promise<ModelReply> {
-  try {
-    return await streamReply(lane, turn, call)
-  } catch (error) {
-    const isRejected = error instanceof AppError && error.code === 'model_rejected'
-    const hasThinking = lane.turns.some(({ reply }) => withoutThinking(reply ?? []).length < (reply ?? []).length)
-    if (!isRejected || !hasThinking) throw error
-    return await streamReply(lane, turn, { ...call, bare: true })
+  let bare = false
+  for (let repair = 1; ; repair++) {
+    try {
+      return await streamReply(lane, turn, { ...call, bare })
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'model_rejected' || repair > MAX_REPAIRS) throw error
+      const without = repairFor(lane, error, bare)
+      if (without === null) throw error
+      bare ||= without === THINKING
+      const message = `${error.message} The call is made again without ${without}.`
+      await lane.journal.noteRepair({ turn: turn.turn, attempt: call.attempt, repair }, message)
+    }
   }
+}
+
+const THINKING = 'earlier thinking'
+
+/** Notes what a refusal names to be left out, and says what that is; null: there is nothing that could be left out. */
+function repairFor(lane: Lane, refusal: AppError, isBare: boolean): string | null {
+  const messages = messagesOf(lane, isBare)
+  const places = limitsOf(refusal).maxOutputTokens === undefined ? placesIn(refusal.message, messages) : []
+  const blocks = blocksToDrop(messages, places).filter((block) => !lane.dropped.has(block))
+  if (blocks.length > 0) {
+    for (const block of blocks) lane.dropped.add(block)
+    return `what it names (${blocks.length === 1 ? '1 block' : `${blocks.length} blocks`} of the conversation)`
+  }
+  const hasThinking = lane.turns.some(({ reply }) => withoutThinking(reply ?? []).length < (reply ?? []).length)
+  return hasThinking && !isBare && lane.dropped.size === 0 ? THINKING : null
+}
+
+/** What the model is told now. */
+function messagesOf(lane: Lane, bare: boolean): HistoryMessage[] {
+  return withoutDropped(buildHistory(turnsToTell(lane), { bare }), lane.dropped)
 }
 
 /** Out of room with nothing usable said: half a tool call (which must never run), or thinking alone. */
@@ -233,7 +264,7 @@ async function streamReply(
   turn: JournalTurn,
   { attempt, maxTokens, bare = false }: { attempt: number; maxTokens: number; bare?: boolean },
 ): Promise<ModelReply> {
-  const messages = buildHistory(turnsToTell(lane), { bare })
+  const messages = messagesOf(lane, bare)
   const anchor = anchorOf(lane)
   const problem = validateHistory(messages)
   if (problem) throw new AppError('internal', `The history of this task is not valid: ${problem}.`)

@@ -43,13 +43,18 @@ export async function noteSubstitute(
   })
 }
 
-/** Says that a refused request is made again without what the server named; once for each call. */
-export async function noteRepair(db: Db, lease: Lease, call: ModelCallName, message: string): Promise<void> {
+/** Says that a refused request is made again without what the server named; once for each of a call's repairs. */
+export async function noteRepair(
+  db: Db,
+  lease: Lease,
+  call: ModelCallName & { readonly repair: number },
+  message: string,
+): Promise<void> {
   await withLease(db, lease, async (tx) => {
     tx.emit({
       type: 'model.retrying',
       // By this prefix the event is known as one of a call that goes on, see endedByRetry.
-      key: `model.waiting:repair:${lease.taskId}:${call.turn}:${call.attempt}`,
+      key: `model.waiting:repair:${lease.taskId}:${call.turn}:${call.attempt}:${call.repair}`,
       scope: scopeOf(lease, call),
       payload: { code: 'model_rejected', message, attempt: call.attempt, delayMs: 0 },
     })

@@ -160,6 +160,7 @@ const activities = createActivities({
   profileOf: limits.profileOf,
   learnLimits: limits.learn,
   limitsReady: limits.ask,
+  logRepair: (fields) => log.warn(fields, 'a request that the model’s server refused is repaired'),
   workspaces,
   publishing,
   defaultNetwork: config.network.policy,

@@ -106,6 +106,38 @@ test('replies of nothing but calls that cannot be run are paid for twelve times'
   expect([(await failureOf(task)).code, task.asked().length]).toEqual(['model_invalid_calls', 12])
 })
 
+test('a block that the server refuses by name is left out of this request and later ones, and people are told', async () => {
+  const inner = host.deps.model
+  let refusals = 0
+  const strict: Model = {
+    kind: inner.kind,
+    async stream(request, options) {
+      // The user's own words hold the script, and with it the word.
+      const at = request.messages.findIndex(
+        ({ content }, index) => index > 0 && JSON.stringify(content).includes('poison'),
+      )
+      const block = request.messages[at]?.content.findIndex((one) => JSON.stringify(one).includes('poison'))
+      if (block === undefined) return await inner.stream(request, options)
+      refusals += 1
+      throw new AppError('model_rejected', `The server said: messages.${at}.content.${block}: is not taken`)
+    },
+  }
+  const tools = (word: string) => [{ name: 'bash', input: { command: `echo ${word}` } }]
+  const turns = [
+    { text: 'One.', tools: tools('$((1)) poison') },
+    { text: 'Two.', tools: tools('two') },
+    { text: 'Done.' },
+  ]
+  const task = await anAgentTask(host, { turns })
+  const said: object[] = []
+  Object.assign(host.deps, { logRepair: (fields: object) => said.push(fields) })
+  expect(await task.run({ onLane: (lane) => void Object.assign(lane, { model: strict }) })).toBe('idle')
+  const retried = framesOf(host.db.published).filter((frame) => frame.type === 'model.retrying')
+  expect([refusals, retried.length, said.length]).toEqual([1, 1, 1])
+  expect(retried[0]?.['message']).toMatch(/messages\.1\.content\.1: .*made again without what it names \(1 block/)
+  expect((await task.turns()).map((turn) => turn.reply !== null)).toEqual([true, true, true])
+})
+
 test('a wait for the first event is told, and another model’s reply is not priced as the one that was asked for', async () => {
   const inner = host.deps.model
   const slow: Model = {

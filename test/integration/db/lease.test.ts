@@ -69,7 +69,7 @@ const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
     ),
   noteReading: (held) => noteReading(db, held, { turn: 1, attempt: 1 }, { waitedMs: 10_000, limitMs: 600_000 }),
   noteSubstitute: (held) => noteSubstitute(db, held, { turn: 1, attempt: 1 }, { asked: 'a', answered: 'b' }),
-  noteRepair: (held) => noteRepair(db, held, { turn: 1, attempt: 1 }, 'x'),
+  noteRepair: (held) => noteRepair(db, held, { turn: 1, attempt: 1, repair: 1 }, 'x'),
   shortenTurn: (held) => shortenTurn(db, held, turn.turn, [{ type: 'text', text: 'short' }]),
   interruptTurn: (held) => interruptTurn(db, held, turn, [{ partId: 'p', type: 'text', text: 'half' }]),
   addNotice: (held) => addNotice(db, held, { id: 'req_1', lane: 'coder', key: 'k', text: 'x' }),
