@@ -12,6 +12,7 @@ import { activityCost } from './activity-cost.ts'
 import { cacheFigures } from './cache.ts'
 import { checkpointMs } from './checkpoint.ts'
 import { percentile, type Target, type TaskTimes } from './client.ts'
+import { commandStartMs } from './command-start.ts'
 import { type Figure, lastSaved, save, tableOf, worseThan } from './figures.ts'
 import { journalStepMs } from './journal-step.ts'
 import { pageRows } from './page.ts'
@@ -174,6 +175,12 @@ async function measureAll(): Promise<void> {
     per: 'plain_write_ms',
   })
   note('checkpoint_cold_ms', '  the same by another process, the first', checkpoint.cold, { per: null })
+  const start = await commandStartMs()
+  note('command_start_ms', 'warm command start over bwrap alone, p50', start.sandbox - start.bare, {
+    target: '≤ 20 ms',
+    per: null,
+  })
+  note('command_bare_ms', '  bwrap alone, p50', start.bare, { per: null })
   await measureKinds()
   const slowProject = await openProject(target, 'read')
   const slow: number[] = []

@@ -123,6 +123,7 @@ const EnvSchema = z.object({
 
   SANDBOX_PROVIDER: z.enum(['local-bwrap', 'e2b', 'unsafe-host']).default('local-bwrap'),
   KEELSON_SANDBOX_USER: optionalText,
+  KEELSON_MAX_COMMANDS: z.coerce.number().int().min(1).max(1_000).optional(),
   SANDBOX_SWEEP_SECONDS: whole(300, 1, 86_400),
   SERVICE_IDLE_MINUTES: whole(60, 1, 10_080),
   KEELSON_NETWORK: z.enum(NETWORK_POLICIES).default('registries'),
@@ -224,6 +225,8 @@ export interface Config {
     readonly serviceIdleMinutes: number
     /** Whom root runs commands as. */
     readonly user?: string
+    /** Commands that run at a time on this host, of all projects; left out: as many as its processors and memory serve. */
+    readonly maxCommands?: number
     readonly e2bApiKey?: string
     /** Where E2B is, when it is not at e2b.app. */
     readonly e2bDomain?: string
@@ -432,6 +435,7 @@ function group(env: Env, temporal: Config['temporal'], present: Readonly<Record<
       sweepSeconds: env.SANDBOX_SWEEP_SECONDS,
       serviceIdleMinutes: env.SERVICE_IDLE_MINUTES,
       ...(env.KEELSON_SANDBOX_USER === undefined ? {} : { user: env.KEELSON_SANDBOX_USER }),
+      ...(env.KEELSON_MAX_COMMANDS === undefined ? {} : { maxCommands: env.KEELSON_MAX_COMMANDS }),
       ...(env.E2B_API_KEY === undefined ? {} : { e2bApiKey: env.E2B_API_KEY }),
       ...(env.E2B_DOMAIN === undefined ? {} : { e2bDomain: env.E2B_DOMAIN }),
       ...(env.E2B_API_URL === undefined ? {} : { e2bApiUrl: env.E2B_API_URL }),

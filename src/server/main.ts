@@ -98,6 +98,7 @@ async function main(): Promise<void> {
     toolchains: config.network.toolchains,
     registryHosts: () => knownRegistries(config).registries.map(({ host }) => host),
     sandboxUser: config.sandbox.user,
+    ...(config.sandbox.maxCommands && { limits: { maxCommands: config.sandbox.maxCommands } }),
     privateDirs: [config.home],
     projectRoots: config.server.projectRoots,
     ...e2bOptions(config.sandbox, createSandboxLedger(db)),

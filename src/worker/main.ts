@@ -76,6 +76,7 @@ const provider = createSandboxProviders({
   toolchains: config.network.toolchains,
   registryHosts: () => registries.known().registries.map(({ host }) => host),
   sandboxUser: config.sandbox.user,
+  ...(config.sandbox.maxCommands && { limits: { maxCommands: config.sandbox.maxCommands } }),
   privateDirs: [config.home],
   projectRoots: config.server.projectRoots,
   ...e2bOptions(config.sandbox, createSandboxLedger(db)),
