@@ -75,6 +75,15 @@ const personEmail = z
   .trim()
   .regex(/^[^<>\s\p{Cc}]{1,200}$/u, 'must be an e-mail address without < and >')
 
+const domainName = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .regex(
+    /^(?=.{1,200}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/,
+    'must be a domain name such as preview.example.com',
+  )
+
 /** One proxy, or a subnet of them, whose X-Forwarded headers count; `loopback` stands for this machine. */
 const proxyAddress = z
   .string()
@@ -93,6 +102,7 @@ const EnvSchema = z.object({
   KEELSON_API_TOKEN: z.string().min(16, 'must be at least 16 characters').optional(),
   KEELSON_SETUP_TOKEN: z.string().min(16, 'must be at least 16 characters').optional(),
   KEELSON_ALLOWED_HOSTS: list(','),
+  KEELSON_PREVIEW_DOMAIN: domainName.optional(),
   KEELSON_TRUST_PROXY: list(',')
     .pipe(z.array(proxyAddress))
     .transform((all) => all.flat()),
@@ -182,6 +192,8 @@ export interface Config {
     readonly trustedProxies: readonly string[]
     readonly projectRoots: readonly string[]
     readonly temporalWebUrl?: string
+    /** Below it each preview has a host name of its own. */
+    readonly previewDomain?: string
     readonly maxStreams: number
   }
   readonly git: {
@@ -421,6 +433,7 @@ function group(env: Env, temporal: Config['temporal'], present: Readonly<Record<
       maxStreams: env.MAX_STREAMS,
       ...(env.KEELSON_API_TOKEN === undefined ? {} : { apiToken: env.KEELSON_API_TOKEN }),
       ...(env.KEELSON_SETUP_TOKEN === undefined ? {} : { setupToken: env.KEELSON_SETUP_TOKEN }),
+      ...(env.KEELSON_PREVIEW_DOMAIN === undefined ? {} : { previewDomain: env.KEELSON_PREVIEW_DOMAIN }),
       ...(env.TEMPORAL_WEB_URL === undefined ? {} : { temporalWebUrl: env.TEMPORAL_WEB_URL }),
     },
     git: gitOf(env),

@@ -28,6 +28,13 @@ export interface Auth {
    * after 20 wrong ones in a minute.
    */
   knows(c: Context): Promise<boolean>
+  /** This server asks nobody for a token. */
+  readonly isOpen: boolean
+  /**
+   * Whether an Authorization header holds the API token; no header is no try. Throws `rate_limited` after 20 wrong ones in a
+   * minute from one address.
+   */
+  takesToken(authorization: string | undefined, address: string): boolean
   /**
    * Exchanges the setup token, or one of a link that `keelson open` made, for the page's cookie, once, however many servers know it and however often they were
    * restarted; or the API token, as often as one likes. Throws `unauthorized`, `rate_limited`, or `store_unavailable`
@@ -73,12 +80,14 @@ export function createAuth(options: {
     return session === 'expired' ? null : (session ?? 'wrong')
   }
 
+  const isToken = (header: string): boolean => {
+    const [scheme, token] = header.split(/\s+/, 2)
+    return scheme?.toLowerCase() === 'bearer' && isSame(token ?? '', apiToken ?? '')
+  }
+
   const isRight = async (c: Context): Promise<boolean | undefined> => {
     const header = c.req.header('authorization')
-    if (header !== undefined) {
-      const [scheme, token] = header.split(/\s+/, 2)
-      return scheme?.toLowerCase() === 'bearer' && isSame(token ?? '', apiToken ?? '')
-    }
+    if (header !== undefined) return isToken(header)
     const session = sessionOf(c)
     if (session === null || session === 'wrong') return session === null ? undefined : false
     return (await asked.isEnded(session)) ? undefined : true
@@ -103,6 +112,13 @@ export function createAuth(options: {
       const right = apiToken === undefined || (await isRight(c).catch(() => undefined))
       if (right === false) tries.count(readOrigin(c).address)
       return right === true
+    },
+    isOpen: apiToken === undefined,
+    takesToken: (authorization, address) => {
+      if (authorization === undefined || apiToken === undefined) return false
+      const right = isToken(authorization)
+      if (!right) tries.count(address)
+      return right
     },
     exchange: async (c, offered) => {
       const isTaken =

@@ -69,6 +69,8 @@ export interface AppDeps {
     readonly defaultNetwork: NetworkPolicy
     /** Services that run at a time on this host, of all projects. */
     readonly maxServices: number
+    /** Below it each preview has a host name of its own, for whoever asks us by another name than loopback's. */
+    readonly previewDomain?: string | undefined
     /** What this host's package managers use, as it is known now. */
     registries(): readonly { readonly tool: string; readonly hosts: readonly string[] }[]
     readonly temporalWebUrl?: string | undefined

@@ -9,6 +9,9 @@ const FIXED_HEADERS = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'x-frame-options': 'DENY',
+  // A page of another origin, a preview for instance, gets neither a hold of our window nor our answers as its parts.
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
 }
 
 /** Gives each request an id, which every error names, and the headers that every answer has. */
@@ -34,18 +37,28 @@ export function commonHeaders(c: Context): Record<string, string> {
  * Refuses a Host that is not ours: without this a page of any web site could rebind its own name to 127.0.0.1 and read
  * our answers. A plain address cannot be rebound, so addresses pass when the server listens beyond loopback.
  */
-export function requireKnownHost(
-  options: { allowedHosts: readonly string[]; isLoopback: boolean },
-  readOrigin: ReadOrigin,
-): MiddlewareHandler {
-  const names = new Set(['localhost', '127.0.0.1', '[::1]', ...options.allowedHosts.map((name) => name.toLowerCase())])
+export function requireKnownHost(options: KnownHosts, readOrigin: ReadOrigin): MiddlewareHandler {
+  const isKnown = createHostCheck(options)
   return async (c, next) => {
-    const name = hostNameOf(readOrigin(c).host)
-    const isAddress = isIP(name.replace(/^\[|\]$/g, '')) !== 0
-    if (!names.has(name) && !(isAddress && !options.isLoopback)) {
+    if (!isKnown(readOrigin(c).host)) {
       throw new AppError('forbidden_host', 'This server does not answer to that host name.')
     }
     await next()
+  }
+}
+
+export interface KnownHosts {
+  readonly allowedHosts: readonly string[]
+  readonly isLoopback: boolean
+}
+
+/** Whether a Host, with or without its port, is ours; see {@link requireKnownHost}. */
+export function createHostCheck({ allowedHosts, isLoopback }: KnownHosts): (host: string) => boolean {
+  const names = new Set(['localhost', '127.0.0.1', '[::1]', ...allowedHosts.map((name) => name.toLowerCase())])
+  return (host) => {
+    const name = hostNameOf(host)
+    const isAddress = isIP(name.replace(/^\[|\]$/g, '')) !== 0
+    return names.has(name) || (isAddress && !isLoopback)
   }
 }
 

@@ -37,8 +37,11 @@ export function htmlPage(c: Context, page: { title: string; body: string; script
   return c.html(html, 200, { 'content-security-policy': policy, 'cache-control': 'no-store' })
 }
 
-/** The built page with a nonce of its own. Only this server's files run or are asked; no page may frame it. */
-export function webPage(c: Context, index: string): Response {
+/**
+ * The built page with a nonce of its own. Only this server's files run or are asked; no page may frame it. `frames`: what
+ * it may show in a frame itself.
+ */
+export function webPage(c: Context, index: string, frames: readonly string[]): Response {
   const nonce = randomBytes(16).toString('base64')
   const policy = [
     `default-src 'self'`,
@@ -50,6 +53,7 @@ export function webPage(c: Context, index: string): Response {
     `font-src 'self'`,
     `connect-src 'self'`,
     `worker-src 'self'`,
+    `frame-src ${["'self'", ...frames].join(' ')}`,
     `object-src 'none'`,
     `base-uri 'none'`,
     `form-action 'none'`,

@@ -1,7 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { Previews } from './preview/previews.ts'
 
 const REQUEST_TIMEOUT_MS = 30_000
 /** An archive may be half a gigabyte over a slow line. */
@@ -16,19 +18,53 @@ const MALFORMED = JSON.stringify({
   requestId: 'none',
 })
 
+const LIMITS = {
+  requestTimeout: UPLOAD_TIMEOUT_MS,
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+}
+
 /** HTTP/1.1 only: Hono's stream helper and Node's HTTP/2 do not agree, and proxies speak HTTP/2 to browsers. */
-export function createHttpServer(app: OpenAPIHono): Server {
+export function createHttpServer(app: OpenAPIHono, previews: Previews | null = null): Server {
   const listener = getRequestListener(app.fetch, { errorHandler: () => malformed() })
-  const server = createServer(
-    { requestTimeout: UPLOAD_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS },
-    (incoming, outgoing) => {
-      if (!UPLOAD_PATH.test(incoming.url ?? '')) refuseSlowBody(incoming, outgoing)
-      void listener(incoming, outgoing)
-    },
-  )
+  const serve = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    const preview = previews?.targetOf(incoming) ?? null
+    if (previews !== null && preview !== null) return previews.handle(incoming, outgoing, preview)
+    if (!UPLOAD_PATH.test(incoming.url ?? '')) refuseSlowBody(incoming, outgoing)
+    void listener(incoming, outgoing)
+  }
+  const server = createServer(LIMITS, serve)
   // What Node's parser refuses never reaches the app; answer in the same shape, then close.
   server.on('clientError', (_error, socket) => refuse(socket as Socket))
+  if (previews !== null) takeUpgrades(server, serve, previews)
   return server
+}
+
+/**
+ * WebSockets go to previews. Whoever offers another protocol (HTTP/2, say) means a request that is answered as it is: Node
+ * would take it from the server, so it is given, without the offer, to a second one that knows of no upgrades.
+ */
+function takeUpgrades(server: Server, serve: RequestListener, previews: Previews): void {
+  const plain = createServer(LIMITS, serve)
+  plain.on('clientError', (_error, socket) => refuse(socket as Socket))
+  server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const preview = previews.targetOf(incoming)
+    const isWebSocket = incoming.headers.upgrade?.toLowerCase() === 'websocket'
+    if (preview !== null && isWebSocket) return previews.upgrade(incoming, socket, head, preview)
+    socket.unshift(Buffer.concat([Buffer.from(headWithoutUpgrade(incoming), 'latin1'), head]))
+    plain.emit('connection', socket)
+  })
+  server.on('close', () => plain.closeAllConnections())
+}
+
+function headWithoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
+  let text = `${method} ${url} HTTP/${httpVersion}\r\n`
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const [name = '', value = ''] = rawHeaders.slice(i, i + 2)
+    if (!/^(upgrade|connection|http2-settings)$/i.test(name)) text += `${name}: ${value}\r\n`
+  }
+  // One request on it: the next one might offer again, and this server would not hear it.
+  return `${text}Connection: close\r\n\r\n`
 }
 
 /** Listens on host and port; settles with the port that was taken. Rejects when it is in use. */

@@ -37,8 +37,10 @@ import { createApp } from './app.ts'
 import { createAuth, type EndedSessions } from './auth.ts'
 import type { AppDeps } from './deps.ts'
 import { createDispatcher } from './dispatcher.ts'
-import { createOriginReader } from './forwarded.ts'
+import { createOriginReader, createRequestOriginReader } from './forwarded.ts'
+import { createHostCheck } from './guards.ts'
 import { closeHttpServer, createHttpServer, listen } from './http-server.ts'
+import { createPreviews } from './preview/previews.ts'
 import { createReadiness } from './readiness.ts'
 import { createSandboxWatch } from './sandbox-watch.ts'
 import { createSse } from './sse.ts'
@@ -107,6 +109,13 @@ async function main(): Promise<void> {
   const restorer = createRestorer({ db, workspaces: unguarded, log, kick: dispatcher.kick })
   const workspaces = guardWorkspaces(unguarded, restorer)
   const readOrigin = createOriginReader(config.server.trustedProxies)
+  const auth = createAuth({
+    ...config.server,
+    readOrigin,
+    sessions: endedSessions(db),
+    claimSetupToken: (hash) => claimSetupToken(db, hash),
+  })
+  const settings = settingsOf(config)
   let isDraining = false
   const app = createApp({
     db,
@@ -114,12 +123,7 @@ async function main(): Promise<void> {
     sse,
     dispatcher,
     log,
-    auth: createAuth({
-      ...config.server,
-      readOrigin,
-      sessions: endedSessions(db),
-      claimSetupToken: (hash) => claimSetupToken(db, hash),
-    }),
+    auth,
     readOrigin,
     workspaces,
     sandboxes: provider,
@@ -148,9 +152,18 @@ async function main(): Promise<void> {
       text: () => metrics.text({ hub, sse, publisher, db, readDepths: () => readDepths(db) }),
     },
     checkModel: (model) => void profileFor(model, { compat: config.model.isCompat }),
-    settings: settingsOf(config),
+    settings,
   })
-  const server = createHttpServer(app)
+  const previews = createPreviews({
+    db,
+    workspaces,
+    auth,
+    log,
+    readOrigin: createRequestOriginReader(config.server.trustedProxies),
+    isOwnHost: createHostCheck(settings),
+    settings,
+  })
+  const server = createHttpServer(app, previews)
   const port = await listen(server, config.server)
   log.info({ config: config.toJSON(), port }, 'listening')
   restorer.settleAll().catch((error: unknown) => log.warn({ err: error }, 'pending restores are left to the sweep'))
@@ -161,6 +174,7 @@ async function main(): Promise<void> {
     isDraining = true
     stopWatchdog()
     sse.endAll(COME_BACK_SPREAD_MS)
+    previews.close()
     await closeHttpServer(server, CLOSE_TIMEOUT_MS)
     await dispatcher.close()
     hub.close()
@@ -252,6 +266,7 @@ function settingsOf(config: Config): AppDeps['settings'] {
     defaultCriteria: DEFAULT_CRITERIA,
     defaultNetwork: config.network.policy,
     maxServices: DEFAULT_LIMITS.maxServices,
+    previewDomain: config.server.previewDomain,
     registries: () => knownRegistries(config).tools,
     temporalWebUrl: config.server.temporalWebUrl,
     temporalNamespace: config.temporal.namespace,

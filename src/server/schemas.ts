@@ -451,6 +451,16 @@ export const ServicesSchema = z.object({
   nextAfter: z.string().nullable(),
   limits: z.object({ perProject: z.number(), perHost: z.number() }),
 })
+export const PreviewSchema = z
+  .object({
+    url: z.string(),
+    origin: z.string(),
+    form: z.enum(['host', 'path']).openapi({
+      description: 'path: no host name below ours can be had, so absolute paths of the page lead elsewhere',
+    }),
+    expiresInSeconds: z.number().nullable().openapi({ description: 'null: as long as the service runs' }),
+  })
+  .openapi('Preview')
 export const ServiceLogSchema = z
   .object({ serviceId: z.string(), text: z.string(), sizeBytes: z.number(), truncated: z.boolean() })
   .openapi('ServiceLog')

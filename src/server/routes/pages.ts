@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { AppDeps } from '../deps.ts'
 import { escapeHtml, htmlPage, webPage } from '../html-page.ts'
+import { LOCAL_PREVIEW_DOMAIN } from '../preview/preview-target.ts'
 import { addRoute } from '../route.ts'
 import { SessionBody, SignOutBody } from '../schemas.ts'
 import { findWebFiles, type WebFiles } from '../web-files.ts'
@@ -36,8 +37,10 @@ curl -N -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
 const PLACES = ['/', '/p/:projectId', '/p/:projectId/c/:conversationId']
 
 /** The built page at each of its places, and its files. Their names hold their hash, so a browser asks once. */
-function addWebRoutes(app: OpenAPIHono, files: WebFiles): void {
-  for (const place of PLACES) app.get(place, (c) => webPage(c, files.index))
+function addWebRoutes(app: OpenAPIHono, files: WebFiles, previewDomain: string | undefined): void {
+  const domains = [LOCAL_PREVIEW_DOMAIN, ...(previewDomain === undefined ? [] : [previewDomain])]
+  const frames = domains.flatMap((domain) => [`http://*.${domain}:*`, `https://*.${domain}:*`])
+  for (const place of PLACES) app.get(place, (c) => webPage(c, files.index, frames))
   app.get('/assets/:name', async (c) => {
     const acceptsGzip = (c.req.header('accept-encoding') ?? '').includes('gzip')
     const file = await files.readAsset(c.req.param('name'), { acceptsGzip })
@@ -69,7 +72,7 @@ export function addPageRoutes(app: OpenAPIHono, deps: AppDeps): void {
 
   const files = findWebFiles()
   if (files === undefined) app.get('/', (c) => htmlPage(c, { title: 'Keelson', body, script: SIGN_IN }))
-  else addWebRoutes(app, files)
+  else addWebRoutes(app, files, deps.settings.previewDomain)
   app.get('/favicon.ico', (c) => c.body(null, 204))
   addRoute(
     app,

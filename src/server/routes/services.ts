@@ -7,9 +7,12 @@ import { addService, getService, listServices, requestStop, type ServiceRow } fr
 import { AppError } from '../../shared/errors.ts'
 import { isEnded, MAX_SERVICES_PER_PROJECT } from '../../shared/service.ts'
 import type { AppDeps } from '../deps.ts'
+import { issueTicket, pathToken, TICKET_SECONDS } from '../preview/preview-access.ts'
+import { OPEN_PATH, previewBase } from '../preview/preview-target.ts'
 import { addRoute } from '../route.ts'
 import {
   NoBody,
+  PreviewSchema,
   ProjectParams,
   ServiceBody,
   ServiceLogSchema,
@@ -104,6 +107,28 @@ export function addServiceRoutes(app: OpenAPIHono, deps: AppDeps): void {
       const { name, command, wantedPort } = old
       const { service } = await start(params.projectId, { name, command, port: wantedPort ?? undefined })
       return c.json(presentService(service, ''), 201)
+    },
+  )
+  addRoute(
+    app,
+    {
+      method: 'post',
+      path: `${path}/{serviceId}/preview`,
+      summary: 'Get an address that opens the service in a browser: once, within a minute, on an origin of its own',
+      tag,
+      params: ServiceParams,
+      body: NoBody,
+      responses: { 201: { description: 'Where to go', schema: PreviewSchema } },
+    },
+    async ({ c, params }) => {
+      const service = await getService(db, params.projectId, params.serviceId)
+      const { form, url, origin } = previewBase(deps.readOrigin(c), service.id, settings.previewDomain)
+      const opens =
+        form === 'path'
+          ? `${url}${pathToken(service)}/`
+          : `${url}${OPEN_PATH.slice(1)}?ticket=${await issueTicket(db, service.id)}`
+      const answer = { url: opens, origin, form, expiresInSeconds: form === 'path' ? null : TICKET_SECONDS }
+      return c.json(answer, 201, { 'cache-control': 'no-store' })
     },
   )
   addRoute(

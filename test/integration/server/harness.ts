@@ -17,8 +17,10 @@ import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
 import { createApp } from '../../../src/server/app.ts'
 import { createAuth } from '../../../src/server/auth.ts'
 import type { AppDeps } from '../../../src/server/deps.ts'
-import { createOriginReader } from '../../../src/server/forwarded.ts'
+import { createOriginReader, createRequestOriginReader } from '../../../src/server/forwarded.ts'
+import { createHostCheck } from '../../../src/server/guards.ts'
 import { closeHttpServer, createHttpServer, listen } from '../../../src/server/http-server.ts'
+import { createPreviews } from '../../../src/server/preview/previews.ts'
 import { createSse, type Sse } from '../../../src/server/sse.ts'
 import { SSE_LIMITS, type SseLimits, type SseStats } from '../../../src/server/sse-connection.ts'
 import { AppError } from '../../../src/shared/errors.ts'
@@ -145,28 +147,30 @@ export async function aServer(options: {
     onClose: (stats) => closed.push(stats),
   })
   const readOrigin = createOriginReader(options.trustedProxies ?? [])
+  const auth = createAuth({
+    apiToken: TOKEN,
+    setupToken: options.setupToken ?? SETUP,
+    readOrigin,
+    sessions: {
+      isEnded: (session) => isSessionEnded(db, session),
+      end: (which, at) => endSession(db, which, at),
+    },
+    claimSetupToken: (hash) => claimSetupToken(db, hash),
+  })
+  const workspaces = options.deps?.workspaces ?? {
+    open: () => Promise.reject(new AppError('sandbox_unavailable', 'No sandbox in this test.')),
+    openExisting: () => Promise.resolve(null),
+  }
   let kicks = 0
   const app = createApp({
     db,
     hub,
     sse,
     log: silent,
-    auth: createAuth({
-      apiToken: TOKEN,
-      setupToken: options.setupToken ?? SETUP,
-      readOrigin,
-      sessions: {
-        isEnded: (session) => isSessionEnded(db, session),
-        end: (which, at) => endSession(db, which, at),
-      },
-      claimSetupToken: (hash) => claimSetupToken(db, hash),
-    }),
+    auth,
     readOrigin,
     dispatcher: { kick: () => kicks++ },
-    workspaces: {
-      open: () => Promise.reject(new AppError('sandbox_unavailable', 'No sandbox in this test.')),
-      openExisting: () => Promise.resolve(null),
-    },
+    workspaces,
     sandboxes: {
       kinds: ['local-bwrap'],
       of: () => {
@@ -218,7 +222,17 @@ export async function aServer(options: {
       ...options.settings,
     },
   })
-  const server = createHttpServer(app)
+  const previews = createPreviews({
+    db,
+    workspaces,
+    auth,
+    log: silent,
+    readOrigin: createRequestOriginReader(options.trustedProxies ?? []),
+    isOwnHost: createHostCheck({ allowedHosts: [], isLoopback: true, ...options.settings }),
+    settings: { allowedHosts: [], ...options.settings },
+    firstByteMs: 1_500,
+  })
+  const server = createHttpServer(app, previews)
   const port = await listen(server, { host: '127.0.0.1', port: 0 })
   return {
     port,
@@ -240,6 +254,7 @@ export async function aServer(options: {
     },
     close: async () => {
       sse.endAll(0)
+      previews.close()
       await closeHttpServer(server, 1e3)
       hub.close()
       await publisher.close()

@@ -1,104 +1,21 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createDb, type Db } from '../../../src/db/client.ts'
 import { deleteProject } from '../../../src/db/projects.ts'
-import { createWorkspaceStore } from '../../../src/db/workspace-store.ts'
-import { createPublisher, type Publisher } from '../../../src/events/publisher.ts'
-import { createSandboxProviders } from '../../../src/sandbox/create.ts'
-import type { SandboxProviders } from '../../../src/sandbox/providers.ts'
-import { createWorkspaces, type Workspaces } from '../../../src/sandbox/workspaces.ts'
-import { keepServices, type ServiceKeeper } from '../../../src/worker/services/keep-services.ts'
-import { aDatabase, anOwnRedis, aServer, type OwnRedis, silent, type TestServer, TOKEN, until } from './harness.ts'
+import { until } from './harness.ts'
+import { aServiceHost, at, type ServiceHost, type ShownService } from './service-host.ts'
 import { readSse } from './sse-client.ts'
 
 const SERVER = (port: number) =>
   `echo ready on http://localhost:${port}; exec node -e "require('node:http').createServer((q, a) => a.end(process.pid + q.url)).listen(${port})"`
 
-let database: Awaited<ReturnType<typeof aDatabase>>
-let redis: OwnRedis
-let server: TestServer
-let dir: string
-let providers: SandboxProviders
-let db: Db
-let publisher: Publisher
-let workspaces: Workspaces
-const keepers: ServiceKeeper[] = []
-
-function aKeeper(idleMs = 3_600_000): ServiceKeeper {
-  const keeper = keepServices({ db, workspaces, publisher, log: silent, defaultNetwork: 'none', idleMs })
-  keepers.push(keeper)
-  return keeper
-}
+let host: ServiceHost
 
 beforeAll(async () => {
-  database = await aDatabase()
-  redis = await anOwnRedis()
-  dir = await mkdtemp(join(tmpdir(), 'keelson-services-'))
-  providers = createSandboxProviders({ kind: 'local-bwrap', dir, logger: silent })
-  publisher = createPublisher({ redisUrl: redis.url, log: silent })
-  db = createDb({
-    url: database.url,
-    applicationName: 'keelson-test-worker',
-    poolSize: 5,
-    onEvents: publisher.publishEvents,
-    onConnectionError: () => undefined,
-  })
-  workspaces = createWorkspaces({ store: createWorkspaceStore(db), provider: providers, fill: async () => undefined })
-  server = await aServer({ databaseUrl: database.url, redisUrl: redis.url, deps: { workspaces } })
-  aKeeper()
+  host = await aServiceHost()
 })
-
-afterAll(async () => {
-  for (const keeper of keepers) await keeper.close()
-  await server?.close()
-  await providers?.close()
-  await publisher?.close()
-  await db?.close()
-  await redis?.close()
-  await database?.drop()
-  await rm(dir, { recursive: true, force: true, maxRetries: 5 })
-})
-
-interface Shown {
-  readonly id: string
-  readonly state: string
-  readonly port: number | null
-  readonly reason?: string
-  readonly exitCode: number | null
-  readonly tail: string
-}
-
-async function call<T>(method: string, path: string, body?: object): Promise<{ status: number; body: T }> {
-  const headers = { authorization: `Bearer ${TOKEN}`, ...(body && { 'content-type': 'application/json' }) }
-  const init = { method, headers, ...(body && { body: JSON.stringify(body) }) }
-  const response = await fetch(`${server.url}${path}`, init)
-  const text = await response.text()
-  return { status: response.status, body: (text === '' ? null : JSON.parse(text)) as T }
-}
-
-const at = (projectId: string) => `/api/workspace/${projectId}/services`
-
-async function start(projectId: string, command: string, more: object = {}): Promise<string> {
-  const { status, body } = await call<Shown>('POST', at(projectId), { command, ...more })
-  expect([status, body]).toMatchObject([201, { state: 'starting' }])
-  return body.id
-}
-
-async function list(projectId: string): Promise<Shown[]> {
-  return (await call<{ items: Shown[] }>('GET', at(projectId))).body.items
-}
-
-async function inState(projectId: string, id: string, state: string): Promise<Shown> {
-  return await until(
-    async () => (await list(projectId)).find((service) => service.id === id && service.state === state),
-    `${id} is ${state}`,
-  )
-}
+afterAll(() => host?.close())
 
 async function eventsOf(projectId: string): Promise<Record<string, number>> {
-  const { rows } = await db.pool.query<{ type: string; count: number }>(
+  const { rows } = await host.db.pool.query<{ type: string; count: number }>(
     'SELECT type, count(*)::int AS count FROM events WHERE project_id = $1 GROUP BY type ORDER BY type',
     [projectId],
   )
@@ -106,26 +23,26 @@ async function eventsOf(projectId: string): Promise<Record<string, number>> {
 }
 
 test('a service is started, found by its port, told on the stream with its output, stopped and started anew', async () => {
-  const projectId = await server.aProject()
-  const stream = await readSse(`${server.url}/api/workspace/${projectId}/events?topics=terminal,status`)
-  const id = await start(projectId, SERVER(5170))
-  const again = await call<Shown>('POST', at(projectId), { command: SERVER(5170) })
+  const projectId = await host.server.aProject()
+  const stream = await readSse(`${host.server.url}/api/workspace/${projectId}/events?topics=terminal,status`)
+  const id = await host.start(projectId, SERVER(5170))
+  const again = await host.call<ShownService>('POST', at(projectId), { command: SERVER(5170) })
   expect([again.status, again.body.id]).toEqual([200, id])
-  expect(await inState(projectId, id, 'listening')).toMatchObject({ port: 5170, exitCode: null })
+  expect(await host.inState(projectId, id, 'listening')).toMatchObject({ port: 5170, exitCode: null })
   const output = await until(
     () => stream.frames.find(({ data }) => data.type === 'output' && data.toolUseId === id),
     'its output arrives',
   )
   expect(output).toMatchObject({ event: 'terminal', data: { partId: `${id}/output`, offset: 0 } })
-  const log = await call<{ text: string }>('GET', `${at(projectId)}/${id}/log`)
+  const log = await host.call<{ text: string }>('GET', `${at(projectId)}/${id}/log`)
   expect(log.body.text).toBe('ready on http://localhost:5170\n')
 
-  const restarted = await call<Shown>('POST', `${at(projectId)}/${id}/restart`)
+  const restarted = await host.call<ShownService>('POST', `${at(projectId)}/${id}/restart`)
   expect([restarted.status, restarted.body.id === id]).toEqual([201, false])
-  await inState(projectId, restarted.body.id, 'listening')
-  expect((await call('DELETE', `${at(projectId)}/${restarted.body.id}`)).status).toBe(204)
-  expect((await call('DELETE', `${at(projectId)}/${restarted.body.id}`)).status).toBe(204)
-  expect((await list(projectId)).map(({ state, exitCode, tail }) => ({ state, exitCode, tail }))).toEqual([
+  await host.inState(projectId, restarted.body.id, 'listening')
+  expect((await host.call('DELETE', `${at(projectId)}/${restarted.body.id}`)).status).toBe(204)
+  expect((await host.call('DELETE', `${at(projectId)}/${restarted.body.id}`)).status).toBe(204)
+  expect((await host.list(projectId)).map(({ state, exitCode, tail }) => ({ state, exitCode, tail }))).toEqual([
     { state: 'stopped', exitCode: null, tail: 'ready on http://localhost:5170\n' },
     { state: 'stopped', exitCode: null, tail: 'ready on http://localhost:5170\n' },
   ])
@@ -141,28 +58,28 @@ test('a service is started, found by its port, told on the stream with its outpu
 })
 
 test('a service outlives the worker that followed it: the next one takes over the very same process', async () => {
-  const projectId = await server.aProject()
-  const id = await start(projectId, `echo run >> runs; ${SERVER(5171)}`)
-  await inState(projectId, id, 'listening')
-  await keepers[0]?.close()
-  const late = await start(projectId, 'echo run >> late; sleep 60')
-  expect((await list(projectId)).map(({ state }) => state)).toEqual(['listening', 'starting'])
-  aKeeper()
-  const sandbox = await workspaces.open(projectId)
+  const projectId = await host.server.aProject()
+  const id = await host.start(projectId, `echo run >> runs; ${SERVER(5171)}`)
+  await host.inState(projectId, id, 'listening')
+  await host.keepers[0]?.close()
+  const late = await host.start(projectId, 'echo run >> late; sleep 60')
+  expect((await host.list(projectId)).map(({ state }) => state)).toEqual(['listening', 'starting'])
+  host.aKeeper()
+  const sandbox = await host.workspaces.open(projectId)
   await until(async () => (await sandbox.stat('late')) !== null, 'the late one runs')
-  await call('DELETE', `${at(projectId)}/${id}`)
-  await call('DELETE', `${at(projectId)}/${late}`)
+  await host.call('DELETE', `${at(projectId)}/${id}`)
+  await host.call('DELETE', `${at(projectId)}/${late}`)
   const runs = Buffer.from((await sandbox.read('runs')).data).toString()
   expect([runs, (await eventsOf(projectId))['service.stopped']]).toEqual(['run\n', 2])
 })
 
 test('a service that ends says how, and one that floods is told in part and kept in part', async () => {
-  const projectId = await server.aProject()
-  const stream = await readSse(`${server.url}/api/workspace/${projectId}/events?topics=terminal`)
-  const fails = await start(projectId, 'echo no such thing; exit 3')
-  expect(await inState(projectId, fails, 'exited')).toMatchObject({ exitCode: 3, tail: 'no such thing\n' })
-  const floods = await start(projectId, 'head -c 20000000 /dev/zero | tr "\\0" x; echo; echo the end')
-  const ended = await inState(projectId, floods, 'exited')
+  const projectId = await host.server.aProject()
+  const stream = await readSse(`${host.server.url}/api/workspace/${projectId}/events?topics=terminal`)
+  const fails = await host.start(projectId, 'echo no such thing; exit 3')
+  expect(await host.inState(projectId, fails, 'exited')).toMatchObject({ exitCode: 3, tail: 'no such thing\n' })
+  const floods = await host.start(projectId, 'head -c 20000000 /dev/zero | tr "\\0" x; echo; echo the end')
+  const ended = await host.inState(projectId, floods, 'exited')
   const finished = await until(
     () => stream.frames.find(({ data }) => data.type === 'command.finished' && data.toolUseId === floods),
     'its end arrives',
@@ -173,35 +90,35 @@ test('a service that ends says how, and one that floods is told in part and kept
   expect(published.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(256 * 1024)
   expect(finished.data).toMatchObject({ truncated: true, bytes: 20_000_009 })
   expect([ended.tail.endsWith('x\nthe end\n'), ended.tail.length]).toEqual([true, 8 * 1024])
-  const log = await call<{ text: string; truncated: boolean }>('GET', `${at(projectId)}/${floods}/log`)
+  const log = await host.call<{ text: string; truncated: boolean }>('GET', `${at(projectId)}/${floods}/log`)
   expect([log.body.truncated, log.body.text.length < 140_000]).toEqual([true, true])
   await stream.close()
 })
 
 test('nobody looks, the project goes, there are too many: each has its end or its refusal', async () => {
-  const projectId = await server.aProject()
+  const projectId = await host.server.aProject()
   const ids = [
-    await start(projectId, 'sleep 601'),
-    await start(projectId, 'sleep 602'),
-    await start(projectId, 'sleep 603'),
+    await host.start(projectId, 'sleep 601'),
+    await host.start(projectId, 'sleep 602'),
+    await host.start(projectId, 'sleep 603'),
   ]
-  expect(await call('POST', at(projectId), { command: 'sleep 604' })).toMatchObject({
+  expect(await host.call('POST', at(projectId), { command: 'sleep 604' })).toMatchObject({
     status: 409,
     body: { error: { code: 'service_limit', message: 'A project runs at most 3 services; stop one first.' } },
   })
-  const other = await server.aProject()
-  const last = await start(other, 'sleep 605')
-  expect(await call('POST', at(other), { command: 'sleep 606' })).toMatchObject({
+  const other = await host.server.aProject()
+  const last = await host.start(other, 'sleep 605')
+  expect(await host.call('POST', at(other), { command: 'sleep 606' })).toMatchObject({
     status: 409,
     body: { error: { code: 'service_limit', message: expect.stringContaining('This host runs at most 4 services') } },
   })
-  await db.pool.query(`UPDATE services SET viewed_at = now() - interval '61 minutes' WHERE id = $1`, [ids[0]])
-  expect(await inState(projectId, ids[0] ?? '', 'stopped')).toMatchObject({
+  await host.db.pool.query(`UPDATE services SET viewed_at = now() - interval '61 minutes' WHERE id = $1`, [ids[0]])
+  expect(await host.inState(projectId, ids[0] ?? '', 'stopped')).toMatchObject({
     reason: 'Nobody looked at it for 60 minutes.',
   })
-  await deleteProject(db, projectId)
+  await deleteProject(host.db, projectId)
   const ended = await until(async () => {
-    const { rows } = await db.pool.query(
+    const { rows } = await host.db.pool.query(
       'SELECT state, reason FROM services WHERE project_id = $1 AND ended_at IS NOT NULL',
       [projectId],
     )
@@ -211,13 +128,13 @@ test('nobody looks, the project goes, there are too many: each has its end or it
     { state: 'stopped', reason: 'Its project was deleted.' },
     { state: 'stopped', reason: 'Its project was deleted.' },
   ])
-  expect((await call('DELETE', `${at(other)}/${last}`)).status).toBe(204)
+  expect((await host.call('DELETE', `${at(other)}/${last}`)).status).toBe(204)
 })
 
 test('bad input is refused naming the field and the way out', async () => {
-  const projectId = await server.aProject()
+  const projectId = await host.server.aProject()
   const refused = async (body: object) => {
-    const { status, body: answer } = await call<{ error: { details?: object } }>('POST', at(projectId), body)
+    const { status, body: answer } = await host.call<{ error: { details?: object } }>('POST', at(projectId), body)
     return [status, answer.error.details]
   }
   expect([
@@ -242,11 +159,11 @@ test('bad input is refused naming the field and the way out', async () => {
     [400, expect.anything()],
   ])
   const missing = [
-    await call('GET', at('prj_none')),
-    await call('POST', at('prj_none'), { command: 'x' }),
-    await call('DELETE', `${at(projectId)}/svc-none`),
-    await call('GET', `${at(projectId)}/svc-none/log`),
-    await call('POST', `${at(projectId)}/svc-none/restart`),
+    await host.call('GET', at('prj_none')),
+    await host.call('POST', at('prj_none'), { command: 'x' }),
+    await host.call('DELETE', `${at(projectId)}/svc-none`),
+    await host.call('GET', `${at(projectId)}/svc-none/log`),
+    await host.call('POST', `${at(projectId)}/svc-none/restart`),
   ]
   expect(missing.map(({ status }) => status)).toEqual([404, 404, 404, 404, 404])
 })
