@@ -43,6 +43,7 @@ import { newId } from '../shared/ids.ts'
 import { isOver } from '../shared/task.ts'
 import type { ActivityDeps } from './deps.ts'
 import { type ActivityRun, endsTask } from './run-activity.ts'
+import { createServiceDesk } from './service-desk.ts'
 
 export interface LaneAsk {
   readonly name: LaneName
@@ -180,6 +181,7 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
       return deps.profileOf(task.model)
     },
     sandbox: ask.sandbox,
+    services: ask.name === 'coder' ? createServiceDesk(deps.db, ask.sandbox) : undefined,
     budget: createBudgetGate({
       warned: task.budgetWarned,
       read: () => readBudget(deps.db, task.id, deps.budgets),

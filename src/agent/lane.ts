@@ -8,6 +8,7 @@ import type { Sandbox } from '../sandbox/types.ts'
 import type { BudgetGate } from './budget.ts'
 import type { Journal } from './journal.ts'
 import type { People } from './people.ts'
+import type { ServiceDesk } from './tools/service.ts'
 import type { Tool } from './tools/tool.ts'
 
 /** One conversation with a model: the coder's, or a reviewer's. Everything the loop needs, and the turns so far. */
@@ -25,6 +26,8 @@ export interface Lane {
   readonly system: readonly string[]
   readonly tools: readonly Tool[]
   readonly sandbox: Sandbox
+  /** See `ToolContext.services`. */
+  readonly services?: ServiceDesk | undefined
   /**
    * What the lane's first message says before the user's words, as long as the conversation is told message by message
    * (`first`), and what takes its place once it is compacted (`compacted`). null and absent: nothing.

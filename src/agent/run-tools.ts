@@ -184,6 +184,7 @@ function contextOf(
     toolUseId: call.toolUseId,
     taskId: lane.taskId,
     sandbox: lane.sandbox,
+    services: lane.services,
     signal: lane.signal,
     knownPaths: known,
     begun: call.effect,

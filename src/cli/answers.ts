@@ -17,6 +17,20 @@ export interface TaskAnswer {
   readonly budget?: { readonly maxUsd?: number | null }
 }
 
+/** A long-lived command of the project. */
+export interface ServiceAnswer {
+  readonly id: string
+  readonly name: string
+  readonly state: string
+  readonly port: number | null
+  readonly exitCode: number | null
+  readonly reason?: string
+}
+
+export interface ServicesAnswer {
+  readonly items: readonly ServiceAnswer[]
+}
+
 /** A task in a list. */
 export interface TaskRow {
   readonly id: string

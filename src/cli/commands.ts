@@ -8,10 +8,13 @@ import type {
   EnvironmentAnswer,
   MemoryAnswer,
   ProjectContextAnswer,
+  ServiceAnswer,
+  ServicesAnswer,
   SyncAnswer,
   TaskAnswer,
 } from './answers.ts'
 import { ApiError } from './api.ts'
+import { clean } from './clean-text.ts'
 import { EXIT } from './exit-codes.ts'
 import { publishTask, showPublication } from './publish-work.ts'
 import type { Session } from './session.ts'
@@ -24,6 +27,7 @@ import {
   showFiles,
   showMemory,
   showProposals,
+  showServices,
   showSync,
 } from './show.ts'
 import { UsageError } from './usage-error.ts'
@@ -67,6 +71,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   criteria: { usage: '/criteria', what: 'what reviews look for', run: criteria },
   memory: { usage: '/memory', what: 'what the project remembers', run: memory },
   forget: { usage: '/forget ID', what: 'make the project forget a fact', takesArgument: true, run: forget },
+  services: {
+    usage: '/services [start COMMAND | stop ID | restart ID | log ID | open ID]',
+    what: 'dev servers of the project: what runs, and what to do with it',
+    takesArgument: true,
+    run: services,
+  },
   cost: { usage: '/cost', what: 'tokens and dollars of the newest task and of the project', run: cost },
   help: { usage: '/help', what: 'this list', run: help },
 }
@@ -223,6 +233,52 @@ async function forget(session: Session, factId: string): Promise<number> {
   if (session.options.json) session.writeJson(left)
   else showMemory(session.printer, left)
   return EXIT.good
+}
+
+const SERVICE_ACTIONS = 'start COMMAND, stop ID, restart ID, log ID or open ID'
+
+async function services(session: Session, argument: string): Promise<number> {
+  const { api, options, printer } = session
+  const path = `${workspaceOf(session)}/services`
+  const [, action = '', rest = ''] = /^(\S*)\s*([\s\S]*)$/.exec(argument) ?? []
+  const one = `${path}/${encodeURIComponent(rest)}`
+  if (action !== '' && rest === '') throw new UsageError(`/services takes ${SERVICE_ACTIONS}.`)
+  switch (action) {
+    case '': {
+      const found = await api.insist<ServicesAnswer>('GET', path)
+      if (options.json) session.writeJson(found)
+      else showServices(printer, found.items)
+      return EXIT.good
+    }
+    case 'start':
+    case 'restart': {
+      const made =
+        action === 'start'
+          ? await api.call<ServiceAnswer>('POST', path, { command: rest })
+          : await api.call<ServiceAnswer>('POST', `${one}/restart`, {})
+      if (options.json) session.writeJson(made)
+      else showServices(printer, [made])
+      return EXIT.good
+    }
+    case 'stop':
+      await api.call('DELETE', one)
+      printer.note(`${rest} is stopped.`)
+      return EXIT.good
+    case 'log': {
+      const log = await api.insist<{ text: string }>('GET', `${one}/log`)
+      if (options.json) session.writeJson(log)
+      else printer.note(clean(log.text).trimEnd())
+      return EXIT.good
+    }
+    case 'open': {
+      const address = await api.call<{ url: string }>('POST', `${one}/preview`, {})
+      if (options.json) session.writeJson(address)
+      else printer.note(`Open this in a browser within a minute: ${clean(address.url)}`)
+      return EXIT.good
+    }
+    default:
+      throw new UsageError(`/services takes ${SERVICE_ACTIONS}.`)
+  }
 }
 
 async function cost(session: Session): Promise<number> {

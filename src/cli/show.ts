@@ -7,6 +7,7 @@ import type {
   EnvironmentAnswer,
   MemoryAnswer,
   ProjectContextAnswer,
+  ServiceAnswer,
   SyncAnswer,
   TaskAnswer,
 } from './answers.ts'
@@ -43,6 +44,18 @@ export function showDiff(printer: Printer, diff: DiffAnswer): void {
 export function showContext(printer: Printer, { markdown, tokens, generatedAt, hash }: ProjectContextAnswer): void {
   printer.note(clean(markdown).trimEnd())
   printer.note(`${count(tokens)} tokens · made ${oneLine(generatedAt)} · ${oneLine(hash).slice(0, 12)}`, 'dim')
+}
+
+/** Services, one a line. */
+export function showServices(printer: Printer, services: readonly ServiceAnswer[]): void {
+  if (services.length === 0) printer.note('No services; /services start COMMAND starts one.')
+  for (const { id, name, state, port, exitCode, reason } of services) {
+    const where = port === null || state !== 'listening' ? '' : ` on port ${port}`
+    const how = exitCode === null ? '' : ` (exit code ${exitCode})`
+    printer.note(
+      `  ${oneLine(id)} ${state}${where}${how} ${oneLine(name)}${reason === undefined ? '' : `: ${oneLine(reason)}`}`,
+    )
+  }
 }
 
 /** What the project's commands run in, and where its set-up stands. */

@@ -129,8 +129,8 @@ export async function listServices(db: Db, projectId: string): Promise<ServiceRo
     db,
     `(SELECT ${COLUMNS} FROM services WHERE project_id = $1 AND ended_at IS NULL)
      UNION ALL
-     (SELECT ${COLUMNS} FROM services WHERE project_id = $1 AND ended_at IS NOT NULL ORDER BY id DESC LIMIT ${LISTED_ENDED})
-     ORDER BY id`,
+     (SELECT ${COLUMNS} FROM services WHERE project_id = $1 AND ended_at IS NOT NULL ORDER BY created_at DESC LIMIT ${LISTED_ENDED})
+     ORDER BY "createdAt", id`,
     [projectId],
   )
   return rows.map(toRow)

@@ -39,7 +39,8 @@ function applyDurable(state: ViewState, event: Durable): ViewState {
       : { ...state.tasks, [reduced.id]: reduced }
   const messages = reduceMessages(state.messages, event, isReviewer ? 'reviewer' : 'coder')
   const closedParts = rememberClosed(state, event)
-  const next = { ...state, lastSeq: event.seq, tasks, messages, closedParts }
+  const serviceSeq = event.type.startsWith('service.') ? event.seq : state.serviceSeq
+  const next = { ...state, lastSeq: event.seq, serviceSeq, tasks, messages, closedParts }
   return state.needsRefetch && closedParts !== state.closedParts ? { ...next, needsRefetch: false } : next
 }
 

@@ -16,6 +16,8 @@ export interface ViewState {
   readonly isDegraded: boolean
   /** A delta was missed or the cursor was lost: fetch again, or wait for the closing events. */
   readonly needsRefetch: boolean
+  /** Seq of the newest event about a service; 0 before the first: what was read of services before it is stale. */
+  readonly serviceSeq: number
   /** Parts that are closed, so that a late delta does not open them again; bounded. */
   readonly closedParts: readonly string[]
 }
@@ -175,5 +177,5 @@ export interface TaskView {
 }
 
 export function initialState(lastSeq = 0): ViewState {
-  return { lastSeq, messages: [], tasks: {}, isDegraded: false, needsRefetch: false, closedParts: [] }
+  return { lastSeq, messages: [], tasks: {}, isDegraded: false, needsRefetch: false, serviceSeq: 0, closedParts: [] }
 }

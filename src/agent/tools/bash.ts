@@ -35,7 +35,7 @@ export const bash = defineTool<BashInput>({
     'Runs a command in the sandbox and returns how it ended and what it printed (standard output and error together).',
     'Each call is a new process that starts in the root of the workspace: use `cd dir && …` within one call, and nothing',
     'set in one call is there in the next. There is no terminal and no input, so pass flags that keep programs from',
-    'asking. Processes left in the background end with the command. There is no network unless the project grants it.',
+    'asking. Processes left in the background end with the command (the service tool keeps a server up). There is no network unless the project grants it.',
     'Long output is cut in the middle; narrow it with head, tail or grep. Use read, glob and grep to look at files.',
   ].join('\n'),
   schema: BashInputSchema,
@@ -53,6 +53,7 @@ export const bash = defineTool<BashInput>({
         env: QUIET_ENV,
         timeoutMs: input.timeout ?? DEFAULT_TIMEOUT_MS,
         network: true,
+        reachesServices: true,
       },
       {
         signal,

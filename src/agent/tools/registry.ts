@@ -7,11 +7,12 @@ import { glob } from './glob.ts'
 import { grep } from './grep.ts'
 import { plan } from './plan.ts'
 import { read } from './read.ts'
+import { service } from './service.ts'
 import type { Tool } from './tool.ts'
 import { write } from './write.ts'
 
 /** What the coder may use. The order is part of the cached prefix: append, never rearrange. */
-export const coderTools: readonly Tool[] = [bash, read, write, edit, glob, grep, plan, ask]
+export const coderTools: readonly Tool[] = [bash, read, write, edit, glob, grep, plan, ask, service]
 
 /** What the reviewer may use: it looks, and answers through `submit_review`; it cannot change anything. */
 export const reviewerTools: readonly Tool[] = [read, glob, grep, submitReview]

@@ -6,6 +6,7 @@ import type { ToolDefinition } from '../../model/types.ts'
 import type { ExecState, FileChangeKind, Sandbox } from '../../sandbox/types.ts'
 import type { Effect } from '../../shared/effect.ts'
 import type { PlanItem } from '../../shared/plan.ts'
+import type { ServiceDesk } from './service.ts'
 
 export type { Effect }
 
@@ -17,6 +18,8 @@ export interface ToolContext {
   readonly signal: AbortSignal
   /** Paths this conversation has read or written, relative to the workspace: editing wants one of these. */
   readonly knownPaths: ReadonlySet<string>
+  /** The project's long-lived servers; absent where they cannot be run, and for a reviewer. */
+  readonly services?: ServiceDesk | undefined
   /** What an earlier attempt announced for this very call, or null. */
   readonly begun: Effect | null
   /** What a person decided about this call; null when nobody was to be asked. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { cleanText, showOutput } from '../../agent/tools/clean-text.ts'
-import { savedEnvironment } from '../../db/environments.ts'
+import { nameService } from '../../db/named-service.ts'
 import { getProject } from '../../db/projects.ts'
 import { addService, getService, listServices, requestStop, type ServiceRow } from '../../db/services.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -24,7 +24,6 @@ import {
 const LISTED_TAIL_BYTES = 4 * 1024
 const LOG_HEAD_BYTES = 16 * 1024
 const LOG_TAIL_BYTES = 112 * 1024
-const NAME_CHARACTERS = 60
 /** How long an answer waits for a service to be gone; a worker ends it in about a second. */
 const STOP_WAIT_MS = 10_000
 const STOP_POLL_MS = 100
@@ -71,7 +70,7 @@ export function addServiceRoutes(app: OpenAPIHono, deps: AppDeps): void {
     },
     async ({ c, params, body }) => {
       await getProject(db, params.projectId)
-      const { service, isNew } = await start(params.projectId, await resolve(deps, params.projectId, body))
+      const { service, isNew } = await start(params.projectId, await nameService(db, params.projectId, body))
       return c.json(presentService(service, ''), isNew ? 201 : 200)
     },
   )
@@ -166,26 +165,6 @@ export function presentService(service: ServiceRow, tail: string) {
     createdAt: createdAt.toISOString(),
     endedAt: endedAt?.toISOString() ?? null,
   }
-}
-
-/** A command with its name: as given, or as the environment says. Throws `bad_request` that lists the known names. */
-async function resolve(
-  { db }: AppDeps,
-  projectId: string,
-  { name, command, port }: { name?: string | undefined; command?: string | undefined; port?: number | undefined },
-): Promise<{ name: string; command: string; port?: number | undefined }> {
-  if (command !== undefined) return { name: name ?? shortName(command), command, port }
-  const services = (await savedEnvironment(db, projectId))?.services ?? []
-  const known = services.find((service) => service.name === name)
-  if (known !== undefined) return { name: known.name, command: known.command, port: port ?? known.port }
-  const names = services.map((service) => service.name).join(', ')
-  const message = names === '' ? 'The environment has no services; give a command.' : `Known services: ${names}.`
-  throw new AppError('bad_request', message, { details: { name: 'unknown service' } })
-}
-
-function shortName(command: string): string {
-  const [line = ''] = command.trim().split('\n', 1)
-  return line.length <= NAME_CHARACTERS ? line : `${line.slice(0, NAME_CHARACTERS - 1)}…`
 }
 
 /** Ends a service and waits for it. Throws `sandbox_busy` when that takes long; the service is ended all the same. */

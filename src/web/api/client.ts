@@ -4,6 +4,7 @@ import type {
   Accepted,
   ApiMessage,
   ApiReview,
+  ApiService,
   ApiTask,
   Budget,
   ChatRequest,
@@ -19,6 +20,7 @@ import type {
   Metrics,
   MetricsBucket,
   Page,
+  PreviewAddress,
   Project,
   ProjectContext,
   ProjectEnvironment,
@@ -201,6 +203,19 @@ export const api = {
       method: 'POST',
       body: {},
     }),
+  listServices: (projectId: string, signal?: AbortSignal) =>
+    request<Page<ApiService>>(workspace(projectId, 'services'), { signal }),
+  /** Throws `service_limit` when as many run as may. The same command twice is one service. */
+  startService: (projectId: string, given: { name?: string; command?: string; port?: number }) =>
+    request<ApiService>(workspace(projectId, 'services'), { method: 'POST', body: given }),
+  restartService: (projectId: string, serviceId: string) =>
+    request<ApiService>(workspace(projectId, 'services', serviceId, 'restart'), { method: 'POST', body: {} }),
+  stopService: (projectId: string, serviceId: string) =>
+    request<undefined>(workspace(projectId, 'services', serviceId), { method: 'DELETE' }),
+  serviceLog: (projectId: string, serviceId: string, signal?: AbortSignal) =>
+    request<{ text: string }>(workspace(projectId, 'services', serviceId, 'log'), { signal }),
+  openPreview: (projectId: string, serviceId: string) =>
+    request<PreviewAddress>(workspace(projectId, 'services', serviceId, 'preview'), { method: 'POST', body: {} }),
   listFiles: (projectId: string, options: { path?: string; depth?: number } = {}, signal?: AbortSignal) =>
     request<FileTree>(`${workspace(projectId, 'files')}${query(options)}`, { signal }),
   readFile: (

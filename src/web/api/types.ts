@@ -4,6 +4,7 @@ import type { Environment, SetupStatus, ShownSetupCommand } from '../../shared/e
 import type { LeftOut } from '../../shared/left-out.ts'
 import type { Metrics, MetricsBucket } from '../../shared/metrics.ts'
 import type { CheckResult, Evidence, EvidenceGap, Finding, ReviewState, RoundVerdict } from '../../shared/review.ts'
+import type { ServiceState } from '../../shared/service.ts'
 import type { Budget, DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../../shared/task.ts'
 
 export type { Budget, CheckResult, DiffStat, Finding, Metrics, MetricsBucket, ReviewState, Usage }
@@ -38,6 +39,26 @@ export interface Project {
   readonly createdAt: string
   /** Only when one project is read: the seq of its newest event. */
   readonly latestSeq?: number
+}
+
+/** A long-lived command of the project, such as a dev server. */
+export interface ApiService {
+  readonly id: string
+  readonly name: string
+  readonly command: string
+  readonly state: ServiceState
+  readonly port: number | null
+  readonly ports: readonly number[]
+  readonly startedBy: 'user' | 'agent'
+  readonly exitCode: number | null
+  readonly reason?: string
+  readonly tail: string
+}
+
+/** An address that opens a service in a browser, once. */
+export interface PreviewAddress {
+  readonly url: string
+  readonly form: 'host' | 'path'
 }
 
 export interface Conversation {

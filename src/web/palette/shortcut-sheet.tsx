@@ -9,7 +9,7 @@ const SHORTCUTS: readonly (readonly [string, string])[] = [
   ['@', 'Name a file of the project'],
   ['/', 'Go to where one writes'],
   ['Alt N', 'New conversation'],
-  ['Alt 1 … 7', 'Changes, Terminal, Files, Context, Review, Checkpoints, Metrics'],
+  ['Alt 1 … 9', 'Changes, Terminal, Files, Context, Review, Checkpoints, Metrics, Environment, Preview'],
   ['Alt Up, Alt Down', 'From call to call in the thread'],
   ['?', 'This list'],
 ]

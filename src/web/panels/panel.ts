@@ -9,6 +9,7 @@ export const PANEL_NAMES = [
   'checkpoints',
   'metrics',
   'environment',
+  'preview',
 ] as const
 export type PanelName = (typeof PANEL_NAMES)[number]
 

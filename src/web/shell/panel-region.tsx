@@ -14,6 +14,7 @@ const PANELS: Readonly<Record<PanelName, ComponentType<PanelProps>>> = {
   review: lazy(() => import('../panels/review-panel.tsx')),
   checkpoints: lazy(() => import('../panels/checkpoints-panel.tsx')),
   metrics: lazy(() => import('../panels/metrics-panel.tsx')),
+  preview: lazy(() => import('../panels/preview-panel.tsx')),
 }
 
 interface PanelRegionProps {
@@ -39,6 +40,7 @@ export function PanelRegion({ projectId, conversationId, taskId, panel, target, 
       { id: 'checkpoints' as const, label: 'Checkpoints' },
       { id: 'metrics' as const, label: 'Metrics' },
       { id: 'environment' as const, label: 'Environment' },
+      { id: 'preview' as const, label: 'Preview' },
     ],
     [task?.diffStat.files],
   )

@@ -42,6 +42,10 @@ const KINDS: Readonly<Record<string, (input: Input) => ToolSummary>> = {
   }),
   glob: (input) => ({ kind: 'find', verb: 'Find', target: within(text(input, 'pattern'), input) }),
   grep: (input) => ({ kind: 'search', verb: 'Search', target: within(text(input, 'pattern'), input) }),
+  service: (input) => {
+    const what = text(input, 'command') || text(input, 'name') || text(input, 'id')
+    return { kind: 'run', verb: `Service ${text(input, 'action')}`.trim(), target: firstLine(what) }
+  },
   submit_review: () => ({ kind: 'review', verb: 'Submit review', target: '' }),
 }
 

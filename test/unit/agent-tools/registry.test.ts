@@ -25,6 +25,7 @@ test('the tools have a fixed order and the reviewer none that changes anything',
     ['grep', true],
     ['plan', true],
     ['ask', true],
+    ['service', false],
   ])
   expect(reviewerTools.map((entry) => [entry.definition.name, entry.readOnly])).toEqual([
     ['read', true],
@@ -58,6 +59,7 @@ test('definitions are plain object schemas with the contract’s field names', (
     ['grep', ['pattern', 'path', 'glob', 'output_mode', 'ignore_case', 'context'], ['pattern'], 'object', keys],
     ['plan', ['items'], ['items'], 'object', keys],
     ['ask', ['question', 'options', 'allow_other', 'default', 'expires_in_minutes'], ['question'], 'object', keys],
+    ['service', ['action', 'command', 'name', 'port', 'id'], ['action'], 'object', keys],
   ])
 })
 
