@@ -1,20 +1,10 @@
 /** What proposals for a project's criteria are computed from, and which of them a person declined. */
 
-import type { Criterion, Severity } from '../shared/review.ts'
+import type { Criterion, JudgedFinding } from '../shared/review.ts'
 import { type Db, toDbError } from './client.ts'
 
 const MAX_FINDINGS = 500
 const MAX_VERSIONS = 200
-
-export interface JudgedRow {
-  readonly id: string
-  readonly taskId: string
-  readonly criterionId: string | null
-  readonly severity: Severity
-  readonly claim: string
-  readonly verdict: 'confirm' | 'dismiss'
-  readonly reason: string | null
-}
 
 /**
  * A criterion's verdicts count from the version on that gave it its present text and severity, among the newest 200. Where
@@ -50,10 +40,10 @@ export async function judgedFindings(
   projectId: string,
   criteria: readonly Criterion[],
   builtIn: readonly Criterion[],
-): Promise<readonly JudgedRow[]> {
+): Promise<readonly JudgedFinding[]> {
   const first = new Map(builtIn.map(({ id, text, severity }) => [id, JSON.stringify([text, severity])]))
   const changed = criteria.filter(({ id, text, severity }) => first.get(id) !== JSON.stringify([text, severity]))
-  return await rowsOf<JudgedRow>(db, JUDGED, [projectId, changed.map(({ id }) => id)])
+  return await rowsOf<JudgedFinding>(db, JUDGED, [projectId, changed.map(({ id }) => id)])
 }
 
 /** Ids of the proposals that a person declined. */

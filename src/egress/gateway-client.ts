@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect, type Socket } from 'node:net'
 import path from 'node:path'
@@ -7,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { AppError } from '../shared/errors.ts'
 import type { Network, NetworkDenial } from '../shared/network.ts'
+import { type DetachedProcess, startDetached } from '../shared/start-detached.ts'
 import type { Registry } from './decision.ts'
 import { readDenied } from './denied-log.ts'
 import type { ControlRequest, GatewayArgs } from './gateway.ts'
@@ -200,7 +200,7 @@ function connectTo(control: string): Promise<Socket | null> {
 
 async function connectOrStart(control: string, options: EgressGatewayOptions): Promise<Socket> {
   const deadline = Date.now() + CONNECT_WAIT_MS
-  let child: { exited: boolean } | null = null
+  let child: DetachedProcess | null = null
   for (;;) {
     const socket = await connectTo(control)
     if (socket !== null) return socket
@@ -211,31 +211,16 @@ async function connectOrStart(control: string, options: EgressGatewayOptions): P
 }
 
 /** Starts the gateway in a session of its own. From source it needs the loader that this process itself runs with. */
-function startGateway({ nodePath, sandboxesDir, trustedFiles, idleMs }: EgressGatewayOptions): { exited: boolean } {
+function startGateway({ nodePath, sandboxesDir, trustedFiles, idleMs }: EgressGatewayOptions): DetachedProcess {
   const { dir } = gatewayPaths(sandboxesDir)
   makeGatewayDir(dir)
   const isSource = import.meta.url.endsWith('.ts')
   const program = fileURLToPath(new URL(isSource ? './gateway.ts' : './gateway.js', import.meta.url))
   const loader = isSource ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href] : []
   const args: GatewayArgs = { sandboxesDir, trustedFiles, idleMs }
-  const log = openSync(path.join(dir, 'gateway.log'), 'a', 0o600)
-  try {
-    const child = spawn(nodePath, [...loader, '--max-old-space-size=192', program, JSON.stringify(args)], {
-      cwd: '/',
-      env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
-      stdio: ['ignore', log, log],
-      detached: true,
-    })
-    const state = { exited: false }
-    child.on('error', () => {
-      state.exited = true
-    })
-    child.on('exit', () => {
-      state.exited = true
-    })
-    child.unref()
-    return state
-  } finally {
-    closeSync(log)
-  }
+  const command = [nodePath, ...loader, '--max-old-space-size=192', program, JSON.stringify(args)]
+  return startDetached(command, {
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+    logFile: path.join(dir, 'gateway.log'),
+  })
 }

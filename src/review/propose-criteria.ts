@@ -4,20 +4,8 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { CriteriaProposal, Criterion, Severity } from '../shared/review.ts'
+import type { CriteriaProposal, Criterion, JudgedFinding, Severity } from '../shared/review.ts'
 import { MAX_CRITERIA } from './criteria.ts'
-
-/** A finding that a person judged, and which criteria its task was reviewed with. */
-export interface JudgedFinding {
-  readonly id: string
-  readonly taskId: string
-  /** Null: it fell under none. */
-  readonly criterionId: string | null
-  readonly severity: Severity
-  readonly claim: string
-  readonly verdict: 'confirm' | 'dismiss'
-  readonly reason: string | null
-}
 
 /** Fewer verdicts than these say nothing. */
 const MIN_JUDGED = 5

@@ -40,6 +40,18 @@ export interface Criteria {
   readonly enabled: boolean
 }
 
+/** A finding that a person judged. */
+export interface JudgedFinding {
+  readonly id: string
+  readonly taskId: string
+  /** Null: it fell under none. */
+  readonly criterionId: string | null
+  readonly severity: Severity
+  readonly claim: string
+  readonly verdict: Judgement['verdict']
+  readonly reason: string | null
+}
+
 /** A change of a project's criteria that people's verdicts on findings speak for. */
 export interface CriteriaProposal {
   readonly id: string

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../shared/errors.ts'
+import { type DetachedProcess, startDetached } from '../../shared/start-detached.ts'
 import type { ExecState } from '../types.ts'
 import { checkSocketDirectory, withShortAddress } from './layout.ts'
 import { PROGRAM_ENV, programCommand } from './own-program.ts'
@@ -177,7 +177,7 @@ function connectTo(socketPath: string): Promise<Socket | null> {
 
 async function connectOrStart(dir: string, plan: RunnerPlan): Promise<Socket> {
   const deadline = Date.now() + CONNECT_WAIT_MS
-  let child: { exited: boolean } | null = null
+  let child: DetachedProcess | null = null
   for (;;) {
     const socket = await connectTo(plan.socketPath)
     if (socket !== null) return socket
@@ -192,27 +192,8 @@ async function connectOrStart(dir: string, plan: RunnerPlan): Promise<Socket> {
 }
 
 /** Starts the runner in a session of its own. */
-function startRunner(dir: string, plan: RunnerPlan): { exited: boolean } {
+function startRunner(dir: string, plan: RunnerPlan): DetachedProcess {
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  const log = openSync(path.join(dir, 'runner.log'), 'a', 0o600)
-  try {
-    const [first = '', ...rest] = plan.commandFor(programCommand('runner', plan.args.nodePath, plan.args))
-    const child = spawn(first, rest, {
-      cwd: '/',
-      env: PROGRAM_ENV,
-      stdio: ['ignore', log, log],
-      detached: true,
-    })
-    const state = { exited: false }
-    child.on('error', () => {
-      state.exited = true
-    })
-    child.on('exit', () => {
-      state.exited = true
-    })
-    child.unref()
-    return state
-  } finally {
-    closeSync(log)
-  }
+  const command = plan.commandFor(programCommand('runner', plan.args.nodePath, plan.args))
+  return startDetached(command, { env: PROGRAM_ENV, logFile: path.join(dir, 'runner.log') })
 }
