@@ -27,7 +27,7 @@ const OF_ITS_CONVERSATIONS = 'conversation_id IN (SELECT id FROM conversations W
 
 /** Tables whose rows go with their project; what else names one is kept, without texts, for figures. */
 export const ERASED_BY_PROJECT: readonly string[] =
-  'events messages outbox project_contexts project_memories review_criteria restores sandbox_checkpoints sandbox_losses forked_files project_locks environments setups declined_proposals approvals'.split(
+  'events messages outbox project_contexts project_memories review_criteria restores sandbox_checkpoints sandbox_losses forked_files project_locks environments setups declined_proposals approvals publications services'.split(
     ' ',
   )
 const BY_TASK = 'notices compactions task_summaries task_memories'

@@ -31,11 +31,11 @@ test('a task whose activity fails while it is being cancelled ends cancelled, no
 
 test('a context whose making fails while it is being restarted is made anew', async () => {
   const { fake, handle } = await worker.start({
-    prepareProjectContext: (_, nth) => (nth === 1 ? failWhenCancelled() : undefined),
+    prepareTask: (_, nth) => (nth === 1 ? failWhenCancelled() : { isSetupDue: false }),
   })
-  await fake.reached('prepareProjectContext')
+  await fake.reached('prepareTask')
   await handle.signal(regenerateProjectContext, { by: 'user' })
   await handle.result()
-  expect(fake.of('prepareProjectContext').map(({ input }) => input)).toMatchObject([{ force: false }, { force: true }])
+  expect(fake.of('prepareTask').map(({ input }) => input)).toMatchObject([{ force: false }, { force: true }])
   expect(fake.of('finishTask').map(({ input }) => input)).toMatchObject([{ kind: 'completed', outcome: 'approved' }])
 })

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { openApproval, setNeedsAnswer } from '../../../src/db/approvals.ts'
 import { setBudgetReached } from '../../../src/db/budgets.ts'
 import { recordCheckpoint, recordLeftOut } from '../../../src/db/checkpoints.ts'
 import { storeCompaction } from '../../../src/db/compactions.ts'
@@ -112,6 +113,12 @@ const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
       notice: 'x',
       event: { type: 'sandbox.lost', key: 'k', scope: { ...held }, payload: { provider: 'e2b', detail: 'x' } },
     }),
+  openApproval: (held) =>
+    openApproval(db, held, {
+      ...{ key: 'k', kind: 'question', title: 'Which?', turn: 1, expiresMs: 60_000 },
+      detail: { question: 'Which?' },
+    }),
+  setNeedsAnswer: (held) => setNeedsAnswer(db, held),
   setBudgetReached: (held) => setBudgetReached(db, held, [REACHED]),
   closeTask: (held) => closeTask(db, held, { kind: 'cancelled', killed: [] }),
 }
@@ -142,6 +149,7 @@ const TABLES = [
   'checkpoints',
   'compactions',
   'task_memories',
+  'approvals',
 ]
 
 /** Everything that is stored for the project. */
@@ -171,8 +179,8 @@ describe('an attempt whose lease was taken over', () => {
   test('the table above names every function of the database that takes a lease', async () => {
     const directory = new URL('../../../src/db/', import.meta.url)
     const names: string[] = []
-    for (const file of await readdir(directory)) {
-      if (!file.endsWith('.ts') || file === 'transaction.ts') continue
+    for (const file of await readdir(directory, { recursive: true })) {
+      if (!file.endsWith('.ts') || file === 'transaction.ts' || file.startsWith('generated')) continue
       const source = await readFile(new URL(file, directory), 'utf8')
       for (const found of source.matchAll(/export async function (\w+)\(\s*db: Db,([\s\S]*?)\): Promise/g)) {
         if (found[2]?.includes('lease: Lease')) names.push(found[1] ?? '')

@@ -42,6 +42,9 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
     criteria: [{ id: 'tests', text: 'New code\nhas tests', severity: 'blocking', enabled: false }],
     checks: [{ name: 'test', command: 'npm test' }],
   },
+  'GET /api/workspace/p1/review-criteria/proposals': {
+    items: [{ id: 'prp_1', kind: 'drop', criterion: { id: 'tests', text: 'x' }, reason: '0 of 5\u001b[2J confirmed.' }],
+  },
 }
 
 function aSession(answers = ANSWERS, overrides: { words?: readonly string[]; confirms?: boolean | null } = {}) {
@@ -110,6 +113,7 @@ describe('commands', () => {
         '  ○ tests (blocking, off)',
         '    New code has tests',
         '  check test: npm test',
+        '  proposed: drop tests · 0 of 5 confirmed.',
         'tsk_1 · claude-haiku-4-5 · 3 turns',
         '  cost         $0.0123 of at most $5',
         '  input        1,234 tokens',

@@ -153,11 +153,13 @@ test.each([
   expect(isLoopback(host)).toBe(expected)
 })
 
-test('the terminal’s client finds the home directory, heeds NO_COLOR and knows how it is typed', () => {
+test('the terminal’s client finds home and the directory it was called in, heeds NO_COLOR and knows how it is typed', () => {
   const typed = 'npm run chat --'
-  expect(loadChatConfig({ KEELSON_HOME: '/k', NO_COLOR: '1', KEELSON_TYPED: typed })).toEqual({
+  const called = { npm_lifecycle_event: 'chat', INIT_CWD: '/src/mine' }
+  expect(loadChatConfig({ ...called, KEELSON_HOME: '/k', NO_COLOR: '1', KEELSON_TYPED: typed })).toEqual({
     home: '/k',
     noColor: true,
     typed,
+    directory: '/src/mine',
   })
 })
