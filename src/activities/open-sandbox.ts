@@ -15,7 +15,11 @@ const LEFT_OUT =
  * The project's sandbox for an attempt at a task: older attempts can change nothing there any more. When it had to be made anew since the last task or turn, people (`sandbox.lost`) and the
  * model (a notice before its next reply) are told exactly what is missing. Throws `sandbox_*` and `lease_lost`. Safe to repeat.
  */
-export async function openSandbox(deps: ActivityDeps, lease: Lease, onProgress?: () => void): Promise<Sandbox> {
+export async function openSandbox(
+  deps: ActivityDeps,
+  lease: Lease,
+  onProgress?: (said?: string) => void,
+): Promise<Sandbox> {
   const opened = await deps.workspaces.open(lease.projectId, onProgress ? { onProgress } : {})
   const sandbox = await opened.fenced(lease.lease)
   const mayBeNew = sandbox.ref.kind === 'e2b' && sandbox.ref.generation > 1

@@ -17,6 +17,7 @@ import type { ActivityDeps } from './deps.ts'
 import { openSandbox } from './open-sandbox.ts'
 import type { ActivityRun } from './run-activity.ts'
 import { isSetupDue } from './set-up.ts'
+import { tellProgress } from './tell-progress.ts'
 
 /** What {@link prepareSandbox} works on. */
 export interface Preparing {
@@ -49,7 +50,11 @@ export async function prepareSandbox(
   if (task.startTree !== null) return await askSetup(deps, lease, run, await openSandbox(deps, lease, run.onProgress))
   const startedAt = performance.now()
   const reused = (await deps.workspaces.openExisting(projectId)) !== null
-  const sandbox = await openSandbox(deps, lease, run.onProgress)
+  const progress = tellProgress(deps, lease, run.attempt)
+  const sandbox = await openSandbox(deps, lease, (said) => {
+    run.onProgress()
+    if (said !== undefined) progress.say(said)
+  }).finally(progress.settled)
   // An earlier task may have died with another tree in the workspace.
   await returnWorkspace(deps.db, lease, sandbox)
   const treeHash = await sandbox.checkpoint()

@@ -136,6 +136,8 @@ function describe(event: StreamEvent): Described | null {
       return { text: 'A queued message was taken back.', color: 'dim' }
     case 'sandbox.starting':
       return { text: `◦ sandbox starting (${clean(event.provider)})`, color: 'dim' }
+    case 'sandbox.progress':
+      return { text: `◦ ${oneLine(event.text)}`, color: 'dim' }
     case 'sandbox.ready':
       return { text: `◦ sandbox ${event.reused ? 'reused' : 'ready'} · ${duration(event.durationMs)}`, color: 'dim' }
     case 'sandbox.lost':

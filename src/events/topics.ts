@@ -58,6 +58,8 @@ export interface DurablePayloads {
   'task.failed': TaskEnd & { reason: TaskReason }
   'task.cancelled': TaskEnd & { killed: readonly { toolUseId: string; command: string }[] }
   'sandbox.starting': { provider: string }
+  /** How far the files of a project are that is being prepared, in words. */
+  'sandbox.progress': { text: string }
   'sandbox.ready': { provider: string; durationMs: number; reused: boolean }
   'sandbox.lost': { provider: string; detail: string }
   'sandbox.closed': { provider: string }

@@ -44,8 +44,8 @@ export interface WorkspaceStore {
 export interface FillControl {
   /** Throws `sandbox_busy` when another process may have taken over; asked before each step that writes. */
   check(): void
-  /** Something moved: whoever waits for the sandbox is alive. Never throws. */
-  onProgress(): void
+  /** Something moved: whoever waits for the sandbox is alive. `said` are a few words of ours for people. Never throws. */
+  onProgress(said?: string): void
   /** Runs work that costs this process something when it is its turn: at most four fills do so at once. */
   inTurn<T>(work: () => Promise<T>): Promise<T>
 }
@@ -62,7 +62,7 @@ export interface WorkspaceRecovery {
 
 export interface OpenOptions {
   /** Called whenever something moves while the sandbox is made, filled or waited for. Must not throw. */
-  onProgress?(): void
+  onProgress?(said?: string): void
 }
 
 export interface Workspaces {
@@ -86,7 +86,7 @@ const DEFAULT_PATIENCE_MS = 45_000
 
 interface Preparation {
   readonly sandbox: Promise<Sandbox>
-  readonly listeners: Set<() => void>
+  readonly listeners: Set<(said?: string) => void>
 }
 
 export function createWorkspaces(options: {
@@ -154,16 +154,17 @@ export function createWorkspaces(options: {
   function prepare(projectId: string): Preparation {
     const known = preparations.get(projectId)
     if (known) return known
-    const listeners = new Set<() => void>()
-    const onProgress = () => {
-      for (const listener of listeners) listener()
+    const listeners = new Set<(said?: string) => void>()
+    const onProgress = (said?: string) => {
+      for (const listener of listeners) listener(said)
     }
     const work = store.locked(
       projectId,
-      (held) => make(projectId, { check: held.check, onProgress, inTurn: (work) => slots.run(work, onProgress) }),
+      (held) =>
+        make(projectId, { check: held.check, onProgress, inTurn: (work) => slots.run(work, () => onProgress()) }),
       {
         waitMs: patienceMs,
-        onWait: onProgress,
+        onWait: () => onProgress(),
       },
     )
     const preparation = { sandbox: work.finally(() => preparations.delete(projectId)), listeners }

@@ -35,6 +35,7 @@ export async function cloneRepository(sandbox: Sandbox, source: GitSource, optio
   const { settings, credential, control } = options
   const place = gitHostOf(source.url, settings.origins)
   const { workspaceBytes, fileBytes } = sandbox.limits ?? { workspaceBytes: 1024 * MIB, fileBytes: 1024 * MIB }
+  control.onProgress(`Cloning from ${place.host}`)
   const depth = String(source.depth ?? DEFAULT_DEPTH)
   const { state, output, failure, usedCredential } = await runGit(
     sandbox,
@@ -46,6 +47,10 @@ export async function cloneRepository(sandbox: Sandbox, source: GitSource, optio
       script: CLONE_SCRIPT,
       words: [source.url, source.ref ?? '', depth, String(workspaceBytes), String(fileBytes), String(MAX_FILES)],
       limitMinutes: LIMIT_MINUTES,
+      onOutput: (text) => {
+        const said = progressIn(text)
+        if (said !== null) control.onProgress(said)
+      },
     },
     settings,
     control,
@@ -57,6 +62,15 @@ export async function cloneRepository(sandbox: Sandbox, source: GitSource, optio
     throw failed(describeFailedClone({ ...told, limitMinutes: LIMIT_MINUTES }))
   }
   return await reportOf(sandbox, output, place.host)
+}
+
+/** How far git is, in words of ours; null when it says nothing of that. Pure. */
+export function progressIn(text: string): string | null {
+  const [, what, percent] =
+    [...text.matchAll(/(Receiving objects|Resolving deltas|Updating files):\s+(\d{1,3})%/g)].at(-1) ?? []
+  if (what === undefined || percent === undefined) return null
+  const words = what === 'Receiving objects' ? 'Cloning' : what === 'Resolving deltas' ? 'Unpacking' : 'Writing files'
+  return `${words}: ${percent} %`
 }
 
 async function reportOf(sandbox: Sandbox, output: string, host: string): Promise<FillReport> {

@@ -56,10 +56,14 @@ export function createFiller(deps: FillerDeps) {
       if (credential !== null) await deps.credentials.markUsed(credential.id)
     }
     const options = { settings: deps.git, credential, onCredentialUsed, control }
-    return await atHost(host.authority, control.onProgress, async () => {
-      if (sandbox.doors) return await cloneRepository(sandbox, source, options)
-      return await cloneBeside(deps.staging, sandbox, source, options)
-    })
+    return await atHost(
+      host.authority,
+      () => control.onProgress(),
+      async () => {
+        if (sandbox.doors) return await cloneRepository(sandbox, source, options)
+        return await cloneBeside(deps.staging, sandbox, source, options)
+      },
+    )
   }
 
   return async (projectId: string, sandbox: Sandbox, control: FillControl): Promise<void> => {

@@ -5,9 +5,9 @@ import type { GitHost } from './git-host.ts'
 import type { GitCredential } from './run-git.ts'
 
 /**
- * The credential for a repository's host: the one that the source names, or the newest stored for that host; null when there
- * is none. Throws `project_source_failed` when the named one is gone or belongs to another host, `credential_unreadable` and
- * `store_unavailable`.
+ * The credential for a repository's host: the one that the source names, or, when it names none or that was deleted since, the
+ * newest stored for that host; null when there is none. Throws `project_source_failed` when the named one belongs to another
+ * host, `credential_unreadable` and `store_unavailable`.
  */
 export async function credentialFor(
   credentials: Pick<Credentials, 'find'>,
@@ -16,18 +16,15 @@ export async function credentialFor(
 ): Promise<GitCredential | null> {
   const name = credentialHostOf(host)
   const { credentialId: id } = source
-  const found = await credentials.find('git', id === undefined ? { host: name } : { id })
-  if (id === undefined) return found && { ...found, isNamed: false }
-  if (found === null) {
-    throw refused(`The credential ${id} that the project names is not stored here (any more); store one for ${name}.`)
+  const named = id === undefined ? null : await credentials.find('git', { id })
+  if (named === null) {
+    const newest = await credentials.find('git', { host: name })
+    return newest && { ...newest, isNamed: false }
   }
   // A token that reaches another host than its own is given away.
-  if (found.host !== name) {
-    throw refused(`The credential that the project names is for ${found.host}, and the repository is at ${name}.`)
+  if (named.host !== name) {
+    const message = `The credential that the project names is for ${named.host}, and the repository is at ${name}.`
+    throw new AppError('project_source_failed', message)
   }
-  return { ...found, isNamed: true }
-}
-
-function refused(message: string): AppError {
-  return new AppError('project_source_failed', message)
+  return { ...named, isNamed: true }
 }

@@ -103,6 +103,8 @@ function reduceProgress(task: TaskView, event: Durable): TaskView {
     case 'task.failed':
     case 'task.cancelled':
       return endTask(task, event)
+    case 'sandbox.progress':
+      return { ...task, sandbox: { provider: task.sandbox?.provider ?? '', state: 'starting', detail: event.text } }
     case 'sandbox.starting':
       return { ...task, phase: 'preparing', sandbox: { provider: event.provider, state: 'starting' } }
     case 'sandbox.ready':

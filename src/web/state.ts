@@ -146,7 +146,12 @@ export interface TaskView {
   readonly endedAt: number | null
   readonly outcome: Outcome | null
   readonly reason: TaskReason | null
-  readonly sandbox: { readonly provider: string; readonly state: 'starting' | 'ready' | 'lost' | 'closed' } | null
+  readonly sandbox: {
+    readonly provider: string
+    readonly state: 'starting' | 'ready' | 'lost' | 'closed'
+    /** How far its files are. */
+    readonly detail?: string
+  } | null
   /** Where the set-up stands that ran before the first turn; null when none was due. */
   readonly setup: { readonly state: 'running' | 'ready' | 'failed' } | null
   readonly context: { readonly hash: string; readonly tokens: number } | null

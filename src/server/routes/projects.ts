@@ -114,9 +114,12 @@ export function addProjectRoutes(app: OpenAPIHono, deps: AppDeps): void {
 /** The host may be used, and a credential that is named is there and belongs to it: said before anything is sent. */
 async function requireSource({ settings, credentials }: AppDeps, source: GitSource): Promise<void> {
   const host = naming('source.url', () => gitHostOf(source.url, settings.gitOrigins))
-  if (source.credentialId === undefined) return
+  const { credentialId } = source
+  if (credentialId === undefined) return
   try {
-    await credentialFor(credentials, source, host)
+    const found = await credentialFor(credentials, source, host)
+    if (found?.id === credentialId) return
+    throw new AppError('project_source_failed', `There is no git credential ${credentialId}.`)
   } catch (error) {
     throw error instanceof AppError && error.code === 'project_source_failed'
       ? namingField('source.credentialId', error)

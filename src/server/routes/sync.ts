@@ -17,6 +17,7 @@ const SyncedSchema = z
     commit: z.string(),
     changed: z.array(z.string()),
     conflicts: z.array(z.string()),
+    historyMoved: z.boolean().describe('Whether the project’s own git has the new commits'),
     checkpoint: CheckpointSchema.optional(),
   })
   .openapi('Synced')

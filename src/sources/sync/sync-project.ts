@@ -36,6 +36,8 @@ export interface Synced {
   /** Paths that changed here, and those with conflict marks in them. */
   readonly changed: readonly string[]
   readonly conflicts: readonly string[]
+  /** Whether the project's own git has the new commits; the files are merged all the same. */
+  readonly historyMoved: boolean
   /** The files after it; absent when none had to change. */
   readonly checkpoint?: Checkpoint
 }
@@ -83,7 +85,7 @@ export async function syncProject(deps: SyncDeps, projectId: string, onConflict:
     check: () => undefined,
   }
   return await mergeUpstream(staging, ask, async (merge) => {
-    if (merge.kind === 'current') return upToDate(base, base)
+    if (merge.kind === 'current') return { ...upToDate(base, base), historyMoved: true }
     if (merge.kind === 'conflicts') throw conflict(merge)
     const answer = await whileRestoring(deps.db, projectId, async (held) => {
       await idle()
@@ -94,11 +96,12 @@ export async function syncProject(deps: SyncDeps, projectId: string, onConflict:
     })
     if (answer === TAKEN) throw restoreRunning()
     // Behind everything that counts: without it the project's own git lacks the new commits, and nothing else.
-    await moveHistory(sandbox, merge, { base, branch: source.ref }).catch(() => false)
-    return answer
+    const historyMoved = await moveHistory(sandbox, merge, { base, branch: source.ref }).catch(() => false)
+    return { ...answer, historyMoved }
   })
 }
 
+type Merging = Omit<Synced, 'historyMoved'>
 type Merged = Extract<Merge, { kind: 'merged' }>
 
 interface Application {
@@ -114,7 +117,7 @@ interface Application {
 async function apply(
   deps: SyncDeps,
   { project, source, sandbox, base, before, merge, held }: Application,
-): Promise<Synced> {
+): Promise<Merging> {
   const sync = await beginSync(deps.db, project.id, before)
   try {
     await applyMerge(sandbox, merge, () => held.check())
@@ -150,12 +153,12 @@ async function goBack(db: Db, sync: Restore, sandbox: Sandbox, before: string, c
   }
 }
 
-async function onlyCommit(db: Db, projectId: string, base: string, merge: Merged): Promise<Synced> {
+async function onlyCommit(db: Db, projectId: string, base: string, merge: Merged): Promise<Merging> {
   await recordSyncedCommit(db, projectId, merge.tip)
   return upToDate(base, merge.tip)
 }
 
-function upToDate(from: string, commit: string): Synced {
+function upToDate(from: string, commit: string): Merging {
   return { status: 'up_to_date', from, commit, changed: [], conflicts: [] }
 }
 

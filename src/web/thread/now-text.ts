@@ -14,7 +14,7 @@ export function nowText(task: TaskView): string {
   const command = task.commands.findLast((known) => known.status === 'running')
   switch (task.phase) {
     case 'preparing':
-      return 'Preparing the sandbox …'
+      return task.sandbox?.detail === undefined ? 'Preparing the sandbox …' : `${task.sandbox.detail} …`
     case 'setup':
       return 'Installing what the project needs …'
     case 'context':

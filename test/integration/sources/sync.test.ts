@@ -118,6 +118,7 @@ test('changes on both sides are merged, the project’s git follows, and checkpo
       commit: 40,
       changed: ['gone.txt', 'link', 'n.txt', 'new/run.sh', 'old/x'],
       conflicts: [],
+      historyMoved: true,
       checkpoint: `synced with main at ${commit.slice(0, 7)}`,
     },
     seen: `one\n2\n3\n4\nfive\nmine\nnoise\ndep\nn.txt\n755\n2\n M n.txt\n?? mine.txt\n?? node_modules/\n${commit}\n${commit}\n2\n0000000   a  \\r  \\n\n`,
