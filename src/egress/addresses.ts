@@ -107,18 +107,35 @@ export const resolveBySystem: Resolve = async (host) => {
   }
 }
 
+/** What a name leads to: an address that may be dialled, nothing that this host knows of, or something that may not be. */
+export type Found =
+  | { readonly kind: 'address'; readonly address: string }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'forbidden' }
+
 /**
- * The address to dial for a name: the first one, provided that every answer is allowed, since a name with one private
- * answer among public ones is an attack or a mistake. null when there is none or it may not be dialled: callers say the
- * same sentence for both, so that nobody can map a private network by asking.
+ * Looks a name up: its first address, provided that every answer is allowed, since a name with one private answer among
+ * public ones is an attack or a mistake.
  */
-export async function addressOf(host: string, rule: AddressRule, resolve: Resolve): Promise<string | null> {
+export async function lookUp(host: string, rule: AddressRule, resolve: Resolve): Promise<Found> {
   let addresses: readonly string[]
   try {
     addresses = await resolve(host)
   } catch {
-    return null
+    return { kind: 'unknown' }
   }
   const [first] = addresses
-  return first !== undefined && addresses.every((address) => mayDial(address, rule)) ? first : null
+  if (first === undefined) return { kind: 'unknown' }
+  return addresses.every((address) => mayDial(address, rule))
+    ? { kind: 'address', address: first }
+    : { kind: 'forbidden' }
+}
+
+/**
+ * The address to dial for a name, see {@link lookUp}. null when there is none or it may not be dialled: callers say the
+ * same sentence for both, so that nobody can map a private network by asking.
+ */
+export async function addressOf(host: string, rule: AddressRule, resolve: Resolve): Promise<string | null> {
+  const found = await lookUp(host, rule, resolve)
+  return found.kind === 'address' ? found.address : null
 }

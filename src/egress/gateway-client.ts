@@ -11,6 +11,7 @@ import type { Registry } from './decision.ts'
 import { readDenied } from './denied-log.ts'
 import type { ControlRequest, GatewayArgs } from './gateway.ts'
 import { gatewayPaths, makeGatewayDir, netKey, replaceFile, sandboxNetPaths } from './gateway-files.ts'
+import type { HostProxies } from './host-proxy.ts'
 
 export interface EgressGateway {
   /**
@@ -53,6 +54,8 @@ export interface RegistryTokens {
 }
 
 export interface EgressGatewayOptions extends GatewayArgs {
+  /** The proxies that this host itself must use; written to a file, since arguments are seen by every user. */
+  readonly hostProxies: HostProxies
   readonly nodePath: string
   readonly tokens?: RegistryTokens | undefined
 }
@@ -69,6 +72,8 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
 
   const connected = (): Promise<Connection> => {
     if (connection !== null) return connection
+    makeGatewayDir(paths.dir)
+    replaceFile(paths.hostProxies, JSON.stringify(options.hostProxies), 0o600)
     const opened = connectOrStart(paths.control, options).then((socket) =>
       attach(socket, { onGone: () => forgetConnection(opened), onUsed: (id) => options.tokens?.onUsed(id) }),
     )

@@ -18,10 +18,14 @@ export interface GatewayPaths {
   readonly control: string
   /** What this host's tools use, with their credentials: mode 0600. */
   readonly registries: string
+  /** The proxies that this host itself must use, with their credentials: mode 0600. */
+  readonly hostProxies: string
   /** Variables that tell tools inside a sandbox of registries that are not their defaults; no secrets. */
   readonly toolEnv: string
   /** Certificates that commands trust: this host's public ones and the gateway's own. */
   readonly bundle: string
+  /** The same for the JVM. */
+  readonly trustStore: string
 }
 
 export interface SandboxNetPaths {
@@ -53,8 +57,10 @@ export function gatewayPathsIn(dir: string): GatewayPaths {
     dir,
     control: path.join(dir, 'control.sock'),
     registries: path.join(dir, 'registries.json'),
+    hostProxies: path.join(dir, 'host-proxies.json'),
     toolEnv: path.join(dir, 'tool-env.json'),
     bundle: path.join(dir, 'certificates.pem'),
+    trustStore: path.join(dir, 'certificates.p12'),
   }
 }
 
@@ -97,9 +103,9 @@ export function makeDirectory(dir: string, mode: number): void {
 }
 
 /** Replaces a file in one step. */
-export function replaceFile(file: string, text: string, mode: number): void {
+export function replaceFile(file: string, content: string | Uint8Array, mode: number): void {
   const fresh = `${file}.${randomBytes(6).toString('hex')}`
-  writeFileSync(fresh, text, { mode: 0o600 })
+  writeFileSync(fresh, content, { mode: 0o600 })
   chmodSync(fresh, mode)
   renameSync(fresh, file)
 }

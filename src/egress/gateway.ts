@@ -25,8 +25,11 @@ import {
   netPathsOf,
   replaceFile,
 } from './gateway-files.ts'
+import { type HostProxies, NO_PROXIES } from './host-proxy.ts'
 import { createEgressProxy, DEFAULT_EGRESS_LIMITS } from './proxy.ts'
 import { createReadDoor } from './read-only-door.ts'
+import { trustStoreOf } from './trust-store.ts'
+import { readTrusted } from './trusted-files.ts'
 
 export interface GatewayArgs {
   readonly sandboxesDir: string
@@ -78,19 +81,23 @@ function watchJson<T>(file: string, fallback: T): () => T {
   }
 }
 
-function readTrusted(files: readonly string[]): string[] {
-  return files.filter((file) => existsSync(file)).map((file) => readFileSync(file, 'utf8'))
-}
-
-async function serve({ dir, control, registries: registriesFile, bundle }: GatewayPaths): Promise<void> {
+async function serve({
+  dir,
+  control,
+  registries: registriesFile,
+  hostProxies: proxiesFile,
+  bundle,
+  trustStore,
+}: GatewayPaths): Promise<void> {
   const authority = await openAuthority(dir)
   const trusted = readTrusted(args.trustedFiles)
-  replaceFile(
-    bundle,
-    [...new Set([...(trusted.length > 0 ? trusted : rootCertificates), authority.certificate])].join('\n'),
-    0o644,
+  const certificates = [...new Set([...(trusted.length > 0 ? trusted : rootCertificates), authority.certificate])].join(
+    '\n',
   )
+  replaceFile(bundle, certificates, 0o644)
+  replaceFile(trustStore, trustStoreOf(certificates), 0o644)
   const readRegistries = watchJson<{ registries: readonly Registry[] }>(registriesFile, { registries: [] })
+  const hostProxies = watchJson<HostProxies>(proxiesFile, NO_PROXIES)
   let tokens: readonly Registry[] = []
   const registries = () => withStoredTokens(readRegistries().registries, tokens)
   const toldUses = new Map<string, number>()
@@ -117,11 +124,15 @@ async function serve({ dir, control, registries: registriesFile, bundle }: Gatew
       trusted: [...rootCertificates, ...trusted],
       idleTimeoutMs: DEFAULT_EGRESS_LIMITS.idleTimeoutMs,
       onTokenUsed,
+      hostProxies,
       onRefused: (refused) => deny({ at: Date.now(), ...refused }),
     })
     const proxy = createEgressProxy({
       decide: (request) => decideByPolicy(network(), registries(), request),
+      // Where some hosts are allowed and others are not, nothing but TLS says which one a tunnel is used for.
+      needsTls: ({ port }) => network().policy === 'hosts' && port === 443,
       readDoor: door,
+      hostProxies,
       authorization: (target, path) => credentialsFor(registries(), target, path),
       onDecision: ({ at, host, port, reason }) => {
         if (reason !== undefined) deny({ at, host, port, reason })

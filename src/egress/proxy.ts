@@ -1,15 +1,19 @@
 /**
  * An HTTP proxy that decides by host name, for commands that have no other way out: CONNECT for TLS, absolute URLs for
  * plain HTTP. Invariants:
- * 1. The name is resolved here, once, and the address that was checked is the one that is dialled.
+ * 1. The name is resolved here, once, and the address that was checked is the one that is dialled; where the host itself has
+ *    to use a proxy, that proxy is given the name.
  * 2. A refusal is a 403 that closes the connection, since tools try 407, 429 and 5xx again and again.
  * 3. Every connection has an idle limit, a longest life and a cap of bytes; there are at most `maxConnections` at once.
+ * 4. A tunnel leads to the host that was asked for: TLS inside it names that host, or nothing is passed on.
  */
 
 import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import { request as httpsRequest } from 'node:https'
+import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { addressOf, type Resolve, resolveBySystem } from './addresses.ts'
+import { type Resolve, resolveBySystem } from './addresses.ts'
+import { type FirstBytes, readFirstBytes } from './client-hello.ts'
 import {
   type EgressDecision,
   type EgressRequest,
@@ -17,6 +21,8 @@ import {
   readOnlyReason,
   unreachableReason,
 } from './decision.ts'
+import { type HostProxies, NO_PROXIES, openConnection, portOf, proxyAuthorization } from './host-proxy.ts'
+import { type WayOut, wayTo } from './way-out.ts'
 
 export interface EgressLimits {
   readonly maxConnections: number
@@ -56,10 +62,14 @@ export interface EgressProxyOptions {
    * too. Every other address is refused unasked.
    */
   readonly namedAddresses?: ReadonlySet<string>
+  /** Whether a tunnel may hold TLS alone; left out: it may hold anything. */
+  needsTls?(request: EgressRequest): boolean
   /** Needed when `decide` may answer `read` for a tunnel. */
   readonly readDoor?: ReadDoor
   /** What is sent along with a plain request to a registry for this path, if anything. */
   authorization?(target: { host: string; port: number }, path: string): string | undefined
+  /** The proxies that this host itself must use, as they are now; left out: none. */
+  hostProxies?(): HostProxies
   readonly resolve?: Resolve
   readonly limits?: Partial<EgressLimits>
 }
@@ -78,16 +88,18 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
   const limits = { ...DEFAULT_EGRESS_LIMITS, ...options.limits }
   const resolve = options.resolve ?? resolveBySystem
 
-  const settle = async (request: EgressRequest): Promise<{ decision: EgressDecision; address: string }> => {
+  const settle = async (request: EgressRequest): Promise<{ decision: EgressDecision; way: WayOut }> => {
     const decision = options.decide(request)
-    const address = decision.action === 'refuse' ? null : await addressOf(request.host, decision.addresses, resolve)
+    const destination = { ...request, scheme: request.kind === 'http' ? 'http' : 'https' } as const
+    const ways = { resolve, proxies: options.hostProxies?.() ?? NO_PROXIES }
+    const way = decision.action === 'refuse' ? null : await wayTo(destination, decision.addresses, ways)
     const settled: EgressDecision =
-      decision.action !== 'refuse' && address === null
+      decision.action !== 'refuse' && way === null
         ? { action: 'refuse', reason: unreachableReason(request.host) }
         : decision
     const reason = settled.action === 'refuse' ? { reason: settled.reason } : {}
     options.onDecision?.({ at: Date.now(), host: request.host, port: request.port, action: settled.action, ...reason })
-    return { decision: settled, address: address ?? '' }
+    return { decision: settled, way: way ?? { address: null, proxy: null } }
   }
 
   const malformed = (asked: string): string => {
@@ -100,7 +112,7 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
   const onConnect = async (asked: IncomingMessage, client: Socket, head: Buffer): Promise<void> => {
     const target = parseAuthority(asked.url ?? '') ?? namedAddress(asked.url ?? '', options.namedAddresses)
     if (target === null) return refuseTunnel(client, malformed(asked.url ?? ''))
-    const { decision, address } = await settle({ ...target, kind: 'connect' })
+    const { decision, way } = await settle({ ...target, kind: 'connect' })
     if (client.destroyed) return
     if (decision.action === 'refuse') return refuseTunnel(client, decision.reason)
     if (decision.action === 'read') {
@@ -110,22 +122,35 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
       options.readDoor(client, head, target)
       return
     }
-    const upstream = connect({ host: address, port: target.port })
-    const timer = setTimeout(() => upstream.destroy(), limits.connectTimeoutMs)
-    let isJoined = false
-    upstream.once('error', () => undefined) // 'close' follows
-    upstream.once('close', () => {
-      clearTimeout(timer)
-      if (!isJoined) refuseTunnel(client, `${target.host} does not answer.`, '504 Gateway Timeout')
-    })
-    upstream.once('connect', () => {
-      clearTimeout(timer)
-      isJoined = true
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
-      if (head.length > 0) upstream.write(head)
-      join(client, upstream, limits)
-    })
+    let upstream: Socket
+    try {
+      const destination = { ...target, scheme: 'https' } as const
+      upstream = await openConnection({ destination, ...way, timeoutMs: limits.connectTimeoutMs })
+    } catch {
+      // Whatever it was: the tool is told what it can understand.
+      return refuseTunnel(client, `${target.host} does not answer.`, '504 Gateway Timeout')
+    }
+    upstream.on('error', () => undefined) // 'close' follows
+    if (client.destroyed) {
+      upstream.destroy()
+      return
+    }
     client.once('close', () => upstream.destroy())
+    upstream.once('close', () => client.destroySoon())
+    client.write('HTTP/1.1 200 Connection established\r\n\r\n')
+    guard(client, limits)
+    const needsTls = options.needsTls?.({ ...target, kind: 'connect' }) ?? false
+    awaitFirstBytes(client, head, (bytes, first) => {
+      const reason = problemOf(first, { ...target, needsTls })
+      if (reason === null) {
+        upstream.write(bytes)
+        join(client, upstream, limits)
+        return
+      }
+      options.onDecision?.({ at: Date.now(), ...target, action: 'refuse', reason })
+      client.end(UNRECOGNIZED_NAME)
+      upstream.destroy()
+    })
   }
 
   const onRequest = async (asked: IncomingMessage, answer: ServerResponse): Promise<void> => {
@@ -133,7 +158,7 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
     const parts = /^http:\/\/([^/?#]*)(.*)$/i.exec(url)
     const target = parts === null ? null : parseAuthority(parts[1] ?? '', 80)
     if (parts === null || target === null) return refuseRequest(answer, malformed(url))
-    const { decision, address } = await settle({ ...target, kind: 'http' })
+    const { decision, way } = await settle({ ...target, kind: 'http' })
     if (decision.action === 'refuse') return refuseRequest(answer, decision.reason)
     if (decision.action === 'read' && !isRead(asked)) {
       const reason = readOnlyReason(target.host)
@@ -147,12 +172,14 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
       host: target.port === 80 ? target.host : `${target.host}:${target.port}`,
       ...(authorization === undefined ? {} : { authorization }),
     }
-    const upstream = httpRequest({
-      host: address,
-      port: target.port,
+    const { proxy } = way
+    const ask = proxy?.protocol === 'https:' ? httpsRequest : httpRequest
+    const upstream = ask({
+      host: proxy === null ? way.address : proxy.hostname.replace(/^\[|\]$/g, ''),
+      port: proxy === null ? target.port : portOf(proxy),
       method: asked.method,
-      path,
-      headers,
+      path: proxy === null ? path : `http://${headers.host}${path}`,
+      headers: proxy === null ? headers : { ...headers, ...proxyAuthorization(proxy) },
       timeout: limits.idleTimeoutMs,
       agent: false,
     })
@@ -225,6 +252,39 @@ function refuseTunnel(client: Socket, reason: string, status = '403 Forbidden'):
 export function refuseRequest(answer: ServerResponse, reason: string, status = 403): void {
   answer.writeHead(status, { connection: 'close', 'content-type': 'text/plain' })
   answer.end(`Keelson: ${reason}\n`)
+}
+
+/** A fatal alert of TLS (RFC 6066, section 3): a refusal that a client in the midst of its handshake understands. */
+const UNRECOGNIZED_NAME = Buffer.from([21, 3, 3, 0, 2, 2, 112])
+
+/** Why a tunnel's first bytes may not pass, or null. What has an address for a name is not named in TLS. */
+function problemOf(
+  first: FirstBytes,
+  { host, needsTls }: { readonly host: string; readonly needsTls: boolean },
+): string | null {
+  if (first.kind !== 'tls') return needsTls ? `a tunnel to ${host} must hold TLS.` : null
+  if (first.name === host || (first.name === null && isIP(host) !== 0)) return null
+  return first.name === null
+    ? `TLS in a tunnel to ${host} must name that host.`
+    : `a tunnel to ${host} was used to ask for ${first.name}.`
+}
+
+/** Calls back once with what a client sent first, as soon as it says whether that is TLS; nothing is lost or read further. */
+function awaitFirstBytes(client: Socket, head: Buffer, done: (bytes: Buffer, first: FirstBytes) => void): void {
+  let bytes = head
+  const look = (): boolean => {
+    const first = readFirstBytes(bytes)
+    if (first.kind === 'more') return false
+    client.removeListener('data', take)
+    client.pause()
+    done(bytes, first)
+    return true
+  }
+  const take = (chunk: Buffer) => {
+    bytes = Buffer.concat([bytes, chunk])
+    look()
+  }
+  if (!look()) client.on('data', take)
 }
 
 const guarded = new WeakSet<Socket>()

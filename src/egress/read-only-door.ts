@@ -5,13 +5,15 @@
  */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { Agent, request } from 'node:https'
-import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
-import { addressOf, type Resolve, resolveBySystem } from './addresses.ts'
+import { Agent, type RequestOptions, request } from 'node:https'
+import { Socket } from 'node:net'
+import { TLSSocket, connect as tlsConnect } from 'node:tls'
+import { type Resolve, resolveBySystem } from './addresses.ts'
 import type { Authority } from './authority.ts'
 import { credentialFor, type Registry, readOnlyReason, unreachableReason } from './decision.ts'
+import { type Destination, type HostProxies, NO_PROXIES, openConnection } from './host-proxy.ts'
 import { isRead, passedOn, type ReadDoor, refuseRequest } from './proxy.ts'
+import { type WayOut, wayTo } from './way-out.ts'
 
 export interface ReadDoorOptions {
   readonly authority: Authority
@@ -19,6 +21,8 @@ export interface ReadDoorOptions {
   registries(): readonly Registry[]
   /** Certificates, in PEM, that are trusted on the way out. */
   readonly trusted: readonly string[]
+  /** The proxies that this host itself must use, as they are now; left out: none. */
+  hostProxies?(): HostProxies
   readonly resolve?: Resolve
   /** Told of every request that was not a read; must not throw. */
   onRefused?(refused: { host: string; port: number; reason: string }): void
@@ -29,6 +33,7 @@ export interface ReadDoorOptions {
 
 const MAX_URL_CHARACTERS = 8_192
 const MAX_SOCKETS_PER_HOST = 64
+const PROXY_TIMEOUT_MS = 10_000
 
 interface Target {
   readonly host: string
@@ -45,6 +50,10 @@ export function createReadDoor(options: ReadDoorOptions): { door: ReadDoor; clos
     maxSockets: MAX_SOCKETS_PER_HOST,
     ca: [...options.trusted],
   })
+
+  /** One pool for what is reached straight; through the host's proxy each request has a connection of its own. */
+  const agentOf = (way: WayOut, destination: Destination): Agent =>
+    way.proxy === null ? agent : tunnelAgent(way, destination, options)
 
   const refuse = (answer: ServerResponse, target: Target, reason: string, status: number) => {
     onRefused?.({ ...target, reason })
@@ -70,27 +79,20 @@ export function createReadDoor(options: ReadDoorOptions): { door: ReadDoor; clos
     if (credential !== undefined) headers['authorization'] = credential.authorization
     const registry = registries.find((each) => each.host === host && each.port === port)
     // One that is none any more was let in a moment ago; it is nobody's private mirror.
-    const address = await addressOf(
-      host,
-      registry === undefined ? 'public' : (registry.addresses ?? 'configured'),
-      resolve,
-    )
-    if (address === null) return refuse(answer, target, unreachableReason(host), 502)
+    const rule = registry === undefined ? 'public' : (registry.addresses ?? 'configured')
+    const destination = { ...target, scheme: 'https' } as const
+    const way = await wayTo(destination, rule, { resolve, proxies: options.hostProxies?.() ?? NO_PROXIES })
+    if (way === null) return refuse(answer, target, unreachableReason(host), 502)
     if (credential?.id !== undefined) options.onTokenUsed?.(credential.id)
     const upstream = request({
-      agent,
+      agent: agentOf(way, destination),
       host,
       servername: host,
       port,
       method: asked.method,
       path: url,
       headers,
-      lookup: (_host, lookupOptions, done) => {
-        const family = address.includes(':') ? 6 : 4
-        // Node asks for a list when it wants to try several families; there is one, the checked one.
-        if (lookupOptions.all) done(null, [{ address, family }])
-        else done(null, address, family)
-      },
+      ...connectedBy(way),
     })
     upstream.setTimeout(options.idleTimeoutMs, () => upstream.destroy(new Error('no answer')))
     answer.once('close', () => upstream.destroy())
@@ -129,4 +131,34 @@ export function createReadDoor(options: ReadDoorOptions): { door: ReadDoor; clos
       inner.closeAllConnections()
     },
   }
+}
+
+/** Node looks nothing up: the address was checked. */
+function connectedBy({ address }: WayOut): Pick<RequestOptions, 'lookup'> {
+  if (address === null) return {}
+  return {
+    lookup: (_host, lookupOptions, done) => {
+      const family = address.includes(':') ? 6 : 4
+      // Node asks for a list when it wants to try several families; there is one, the checked one.
+      if (lookupOptions.all) done(null, [{ address, family }])
+      else done(null, address, family)
+    },
+  }
+}
+
+/** Makes its connections through the host's proxy, and TLS with the destination inside them. */
+function tunnelAgent(way: WayOut, destination: Destination, { trusted }: Pick<ReadDoorOptions, 'trusted'>): Agent {
+  const agent = new Agent({ keepAlive: false })
+  const connect = async () => {
+    const socket = await openConnection({ destination, ...way, timeoutMs: PROXY_TIMEOUT_MS })
+    return tlsConnect({ socket, servername: destination.host, ca: [...trusted] })
+  }
+  agent.createConnection = (_options, done) => {
+    connect().then(
+      (socket) => done?.(null, socket),
+      (error: unknown) => done?.(error instanceof Error ? error : new Error('no connection'), new Socket()),
+    )
+    return undefined
+  }
+  return agent
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { RegistryTokens } from '../egress/gateway-client.ts'
+import { type HostProxies, NO_PROXIES } from '../egress/host-proxy.ts'
 import { AppError } from '../shared/errors.ts'
 import type { E2bSettings } from './e2b/api.ts'
 import type { CheckpointStore, SandboxLedger } from './e2b/ledger.ts'
@@ -31,6 +32,8 @@ export interface SandboxProviderOptions {
   readonly runnerIdleMs?: number
   /** Files with certificates, in PEM, that are trusted on the way out besides the public ones. */
   readonly trustedFiles?: readonly string[]
+  /** The proxies that this host itself must use to get out; default none. */
+  readonly hostProxies?: HostProxies
   /** Directories of toolchains outside /usr that commands see, on their PATH. */
   readonly toolchains?: readonly string[]
   /** Stored tokens that are added for package registries outside of sandboxes. */
@@ -61,6 +64,7 @@ export function createSandboxProvider(options: SandboxProviderOptions): SandboxP
         runnerIdleMs: options.runnerIdleMs ?? RUNNER_IDLE_MS,
         trustedFiles: options.trustedFiles ?? [],
         registryTokens: options.registryTokens,
+        hostProxies: options.hostProxies ?? NO_PROXIES,
         toolchains: options.toolchains ?? [],
         sandboxUser: options.sandboxUser,
         privateDirs: options.privateDirs ?? [],

@@ -3,12 +3,18 @@
 /** Inside the sandbox: nothing else listens here, since every command has a network of its own. */
 export const PROXY_PORT = 3128
 export const CERTIFICATES = '/run/keelson/certificates.pem'
+/** The same certificates for the JVM, which reads no PEM. */
+export const TRUST_STORE = '/run/keelson/certificates.p12'
 
 const PROXY_URL = `http://127.0.0.1:${PROXY_PORT}`
 const LOCAL = 'localhost,127.0.0.1,::1,.localhost'
-const JVM_OPTIONS = ['http', 'https']
-  .flatMap((scheme) => [`-D${scheme}.proxyHost=127.0.0.1`, `-D${scheme}.proxyPort=${PROXY_PORT}`])
-  .join(' ')
+/** For build tools alone: a JVM that finds them in JAVA_TOOL_OPTIONS says so on standard error, where tests compare it. */
+const JVM_OPTIONS = [
+  ...['http', 'https'].flatMap((scheme) => [`-D${scheme}.proxyHost=127.0.0.1`, `-D${scheme}.proxyPort=${PROXY_PORT}`]),
+  `-Djavax.net.ssl.trustStore=${TRUST_STORE}`,
+  '-Djavax.net.ssl.trustStoreType=PKCS12',
+  '-Djavax.net.ssl.trustStorePassword=changeit',
+].join(' ')
 
 /**
  * What makes the usual tools go through the proxy, trust its certificates and give up at once where it refuses. Both

@@ -16,6 +16,7 @@ import { claimSetupToken } from '../db/setup-tokens.ts'
 import { getTask } from '../db/tasks.ts'
 import { createWorkspaceRecovery, createWorkspaceStore } from '../db/workspace-store.ts'
 import { gatewayPaths } from '../egress/gateway-files.ts'
+import { hostProxiesOf } from '../egress/host-proxy.ts'
 import { type KnownRegistries, readRegistries } from '../egress/registries/discover.ts'
 import { createHub } from '../events/hub.ts'
 import { createPublisher } from '../events/publisher.ts'
@@ -97,6 +98,7 @@ async function main(): Promise<void> {
       credentials,
       onFailure: (error) => log.warn({ err: error }, 'the stored registry tokens could not be read or noted as used'),
     }),
+    hostProxies: hostProxiesOf(config.network.toolEnv),
     toolchains: config.network.toolchains,
     registryHosts: () => knownRegistries(config).registries.map(({ host }) => host),
     sandboxUser: config.sandbox.user,

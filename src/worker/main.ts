@@ -9,6 +9,7 @@ import { createRegistryTokens } from '../credentials/registry-tokens.ts'
 import { createDb } from '../db/client.ts'
 import { createSandboxLedger } from '../db/sandbox-ledger.ts'
 import { createWorkspaceRecovery, createWorkspaceStore } from '../db/workspace-store.ts'
+import { hostProxiesOf } from '../egress/host-proxy.ts'
 import { keepRegistries } from '../egress/registries/keep-registries.ts'
 import { createPublisher } from '../events/publisher.ts'
 import { createLogger, toTemporalLogger } from '../logger.ts'
@@ -73,6 +74,7 @@ const provider = createSandboxProviders({
     credentials,
     onFailure: (error) => log.warn({ err: error }, 'the stored registry tokens could not be read or noted as used'),
   }),
+  hostProxies: hostProxiesOf(config.network.toolEnv),
   toolchains: config.network.toolchains,
   registryHosts: () => registries.known().registries.map(({ host }) => host),
   sandboxUser: config.sandbox.user,

@@ -67,6 +67,14 @@ const NPM_CHANGE = {
   'index.js': 'const isNumber = require("is-number")\nmodule.exports = (value) => isNumber(value)\n',
 }
 
+/** Its parent is what must be fetched: one file, by a JVM that trusts what the other tools trust. */
+const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <parent><groupId>org.apache</groupId><artifactId>apache</artifactId><version>33</version><relativePath/></parent>
+  <groupId>tiny</groupId><artifactId>tiny</artifactId><version>1</version><packaging>pom</packaging>
+</project>
+`
+
 describe('a project with a dependency', () => {
   test('JavaScript: what it needs is installed once, its test runs and the change is approved', async () => {
     const first = await played(NPM, NPM_CHANGE)
@@ -126,6 +134,52 @@ describe('a project with a dependency', () => {
       expect({ outcome: seen.outcome, setup: seen.setup }).toEqual({ outcome: 'approved', setup: [READY] })
     },
   )
+
+  test('pnpm and yarn: fetched from the registry when this host lacks them, and what they install is tested', async () => {
+    const seen = []
+    for (const packageManager of ['pnpm@10.12.1', 'yarn@1.22.22']) {
+      const manifest = { ...JSON.parse(NPM['package.json']), packageManager }
+      seen.push(await played({ ...NPM, 'package.json': JSON.stringify(manifest) }, NPM_CHANGE))
+    }
+    expect(seen.map(({ outcome, setup, checks }) => [outcome, setup.map(({ state }) => state), checks])).toEqual([
+      ['approved', ['ready'], ['passed']],
+      ['approved', ['ready'], ['passed']],
+    ])
+  })
+
+  test('uv, Cargo and Maven reach their registries from inside, as far as this host has them', async () => {
+    const projectId = await stack.api.newProject({
+      kind: 'files',
+      files: {
+        'pom.xml': POM,
+        'crate/Cargo.toml': '[package]\nname = "tiny"\nversion = "0.1.0"\n\n[dependencies]\nitoa = "=1.0.11"\n',
+        'crate/src/lib.rs': '',
+        'keep.txt': '',
+      },
+    })
+    const without = { ...(await stack.api.get<object>(`/api/workspace/${projectId}/environment`)) }
+    const commands = [
+      'python3 -m venv /tmp/u && /tmp/u/bin/pip -q install uv && /tmp/u/bin/uv -q venv /tmp/v && VIRTUAL_ENV=/tmp/v /tmp/u/bin/uv -q pip install six && /tmp/v/bin/python -c "import six; print(\'uv\', 1)"',
+      'if command -v cargo >/dev/null; then cd crate && cargo -q fetch && echo cargo 1; else echo cargo 1; fi',
+      'if command -v mvn >/dev/null; then mvn -q -B -ntp validate && echo maven 1; else echo maven 1; fi',
+    ]
+    await stack.api.call(
+      'PUT',
+      `/api/workspace/${projectId}/environment`,
+      { ...without, setup: { enabled: false, commands: [] } },
+      { 'if-match': '0' },
+    )
+    const { taskId } = await stack.api.chat(projectId, {
+      message: scriptOf(
+        [{ tools: commands.map((command) => ({ name: 'bash', input: { command } })) }, { text: 'Done.' }],
+        [],
+      ),
+    })
+    await stack.api.ended(taskId, HOUR_MS)
+    const finished = await eventsOf(taskId, 'command.finished')
+    expect(finished.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0])
+    expect(await eventsOf(taskId, 'network.denied')).toEqual([])
+  })
 
   test('a set-up that fails is told to the model and ends no task', async () => {
     const broken = {

@@ -22,6 +22,7 @@ export async function recordHosts(
       seen.set(`${host}:${port}`, { host, port })
       return { action: 'tunnel', addresses: 'configured' }
     },
+    hostProxies: () => runner.hostProxies,
   })
   await new Promise<void>((resolve, reject) => {
     recorder.once('error', reject)

@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { type HostProxies, hostProxiesOf } from '../host-proxy.ts'
 
 /** How a tool of this host is asked: with the environment that its owner gave it, never inside a sandbox. */
 export interface ToolRunner {
+  /** By its variables. */
+  readonly hostProxies: HostProxies
   /** What the command prints, trimmed; null when it is not there, fails or takes longer than `timeoutMs` (default 20 s). */
   run(program: string, args: readonly string[], options?: RunOptions): Promise<string | null>
 }
@@ -20,6 +23,7 @@ const MAX_OUTPUT_BYTES = 1024 * 1024
 export function createToolRunner(env: Readonly<Record<string, string>>): ToolRunner {
   const exec = promisify(execFile)
   return {
+    hostProxies: hostProxiesOf(env),
     async run(program, args, options = {}) {
       try {
         const { stdout } = await exec(program, [...args], {

@@ -1,5 +1,5 @@
 import { AppError } from '../../shared/errors.ts'
-import { BRIDGE_SCRIPT, CACHE_DIR, CERTIFICATES } from '../network-env.ts'
+import { BRIDGE_SCRIPT, CACHE_DIR, CERTIFICATES, TRUST_STORE } from '../network-env.ts'
 import type { HostView } from './host-view.ts'
 import { DOOR, SERVICES, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
@@ -59,6 +59,8 @@ export interface NetworkMounts {
   readonly socketDir: string
   /** Certificates that commands trust. */
   readonly bundle: string
+  /** The same for the JVM; a gateway of an earlier version makes none. */
+  readonly trustStore: string
   /** The host's bundle, in whose place this one is seen, too; null when it has none. */
   readonly systemBundle: string | null
 }
@@ -157,7 +159,7 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
   const { network } = input
   if (network !== undefined) {
     args.push('--dir', '/run/keelson', '--ro-bind', network.socketDir, '/run/keelson/net')
-    args.push('--ro-bind', network.bundle, CERTIFICATES)
+    args.push('--ro-bind', network.bundle, CERTIFICATES, '--ro-bind-try', network.trustStore, TRUST_STORE)
     if (network.systemBundle !== null) args.push('--ro-bind', network.bundle, network.systemBundle)
   }
   args.push('--bind', input.workspace, WORKSPACE)

@@ -104,7 +104,7 @@ export function createCommandTable(
     const { mount, socket } = sandboxNetPaths(gateway.dir, sandbox)
     if (!existsSync(socket)) return null
     const systemBundle = SYSTEM_BUNDLES.find((file) => existsSync(file)) ?? null
-    return { socketDir: mount, bundle: gateway.bundle, systemBundle }
+    return { socketDir: mount, bundle: gateway.bundle, trustStore: gateway.trustStore, systemBundle }
   }
 
   const makeCacheDir = (sandbox: string): string => {

@@ -12,6 +12,7 @@ import {
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { createEgressGateway, type RegistryTokens } from '../../egress/gateway-client.ts'
+import type { HostProxies } from '../../egress/host-proxy.ts'
 import { AppError } from '../../shared/errors.ts'
 import type {
   Doors,
@@ -66,6 +67,8 @@ export interface LocalProviderOptions {
   readonly trustedFiles: readonly string[]
   /** Stored tokens that the gateway adds for registries. */
   readonly registryTokens?: RegistryTokens | undefined
+  /** The proxies that this host itself must use to get out. */
+  readonly hostProxies: HostProxies
   /** Directories of toolchains outside /usr that commands see. */
   readonly toolchains: readonly string[]
   /** All data of this installation, and directories with other projects: no command may see them. */
@@ -117,6 +120,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
           nodePath,
           trustedFiles: options.trustedFiles,
           tokens: options.registryTokens,
+          hostProxies: options.hostProxies,
           idleMs: GATEWAY_IDLE_MS,
         })
 

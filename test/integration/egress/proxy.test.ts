@@ -233,3 +233,78 @@ test('every decision is told once, with the host as it was compared', () => {
     { port: 80, action: 'refuse' },
   ])
 })
+
+/** The first message of a TLS connection that names a host, or none. */
+function helloFor(servername: string | undefined): Promise<Buffer> {
+  return new Promise((done) => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', (chunk) => {
+        socket.destroy()
+        server.close()
+        done(chunk)
+      })
+    })
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      const client = tlsConnect({ port, host: '127.0.0.1', ...(servername === undefined ? {} : { servername }) })
+      client.on('error', () => undefined) // the other side only listens
+    })
+  })
+}
+
+/** What comes back of these pieces from the echo behind the tunnel, in hexadecimal. */
+function echoed(pieces: readonly Buffer[]): Promise<string> {
+  return new Promise((done) => {
+    const socket = connect((proxy.address() as AddressInfo).port, '127.0.0.1')
+    const target = `tunnel.example:${(tcp.address() as AddressInfo).port}`
+    const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    let answer = Buffer.alloc(0)
+    let isOpen = false
+    const end = () => {
+      socket.destroy()
+      done(answer.toString('hex'))
+    }
+    socket.on('error', () => undefined)
+    socket.on('close', end)
+    socket.on('data', (chunk) => {
+      if (!isOpen) {
+        isOpen = true
+        for (const [index, piece] of pieces.entries()) setTimeout(() => socket.write(piece), index * 20)
+        return
+      }
+      answer = Buffer.concat([answer, chunk])
+      if (answer.length >= sizeBytes) end()
+    })
+    socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`)
+  })
+}
+
+test('TLS in a tunnel names the host that was asked for, or is ended and told', async () => {
+  const [own, other, nameless] = await Promise.all([
+    helloFor('tunnel.example'),
+    helloFor('other.example'),
+    helloFor(undefined),
+  ])
+  const from = records.length
+  const halves = [own.subarray(0, 7), own.subarray(7, 90), own.subarray(90)]
+  const plain = Buffer.from('hello, no TLS')
+  expect({
+    own: await echoed([own]),
+    halves: await echoed(halves),
+    plain: await echoed([plain]),
+    other: await echoed([other]),
+    nameless: await echoed([nameless]),
+    told: records.slice(from).flatMap(({ reason }) => reason ?? []),
+  }).toEqual({
+    own: own.toString('hex'),
+    halves: own.toString('hex'),
+    plain: plain.toString('hex'),
+    other: '15030300020270',
+    nameless: '15030300020270',
+    told: [
+      'a tunnel to tunnel.example was used to ask for other.example.',
+      'TLS in a tunnel to tunnel.example must name that host.',
+    ],
+  })
+})
