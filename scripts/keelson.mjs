@@ -6,7 +6,9 @@ import { pathToFileURL } from 'node:url'
 import { build } from './lib/build.mjs'
 import { runChat } from './lib/chat.mjs'
 import { ensureDependencies } from './lib/dependencies.mjs'
+import { inspectHost } from './lib/inspect-host.mjs'
 import { createLog } from './lib/log.mjs'
+import { chooseModel } from './lib/model-choice.mjs'
 import { openBrowser } from './lib/open-browser.mjs'
 import { homeOf, isCheckout, ROOT, readSettings } from './lib/paths.mjs'
 import { orAborted, runScript } from './lib/run-script.mjs'
@@ -39,6 +41,7 @@ await runScript(async (signal) => {
       stop: ({ json }) => stopInstance({ home, json }),
       status: ({ json }) => showStatus({ home, json }),
       chat: (args) => runChat({ home, settings, args, signal }),
+      facts: { settings, model: chooseModel(settings), inspect: () => inspectHost({ home, settings, version }) },
       browse: (url) => openBrowser(url, settings),
     },
   })

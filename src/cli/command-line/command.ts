@@ -1,4 +1,5 @@
 import type { Api } from '../api.ts'
+import type { HostFacts } from '../doctor/examine.ts'
 import { helpText } from '../grammar/help-text.ts'
 import { type OptionTable, type ParsedWords, parseWords } from '../grammar/parse-words.ts'
 import type { Printer } from '../printer.ts'
@@ -11,6 +12,8 @@ export interface Host {
   status(options: { readonly json: boolean }): Promise<number>
   /** The client of one message, with the terminal as its own. */
   chat(words: readonly string[]): Promise<number>
+  /** For the doctor. */
+  readonly facts: HostFacts
   /** Opens an address in the person's browser; false where there is no desktop. */
   browse(url: string): Promise<boolean>
 }

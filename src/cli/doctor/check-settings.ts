@@ -1,0 +1,20 @@
+import { type Config, ConfigError, loadConfig } from '../../config.ts'
+import { type Finding, fail, ok } from './finding.ts'
+
+/** Where no store is named, a start fills in its own: for the look they stand at addresses that nobody asks. */
+const OWN_STORES = { DATABASE_URL: 'postgresql://127.0.0.1/keelson', REDIS_URL: 'redis://127.0.0.1' }
+
+/** The settings as the parts of an instance would read them; without faults they come along. */
+export function checkSettings(
+  settings: Readonly<Record<string, string | undefined>>,
+  home: string,
+): { readonly findings: Finding[]; readonly config: Config | null } {
+  try {
+    const config = loadConfig({ ...OWN_STORES, ...settings, KEELSON_HOME: home }, { callsModel: false })
+    return { findings: [ok('settings', 'no faults')], config }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const findings = error.faults.map((fault) => fail('settings', fault, '.env.example says what each setting takes'))
+    return { findings, config: null }
+  }
+}
