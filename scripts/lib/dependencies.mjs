@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { unlockPackage } from './lock-package.mjs'
 import { announced } from './log.mjs'
 import { lastLines, runCommand } from './run-command.mjs'
-import { removeShrinkwrap } from './shrinkwrap.mjs'
 import { StartError } from './start-error.mjs'
 
 const INSTALL_TIMEOUT_MS = 15 * 60_000
@@ -18,7 +18,7 @@ const INSTALL_TIMEOUT_MS = 15 * 60_000
  */
 export async function ensureDependencies(root, env, log) {
   if (areDependenciesInstalled(root)) return
-  removeShrinkwrap(root)
+  unlockPackage(root)
   await announced(log, 'Installing the dependencies (npm ci)', async () => {
     const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--include=dev']
     const result = await runCommand('npm', args, {

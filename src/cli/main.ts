@@ -71,8 +71,8 @@ ${commands.join('\n')}
 ${row('help COMMAND', 'what a command takes; COMMAND --help says the same')}
 ${row('version', 'the version')}
 
-All data are in ${context.home} (KEELSON_HOME names another directory). Every command but help, version and
-completion takes --json. Ends with 0 when it went well, 1 when it did not, 2 when it could not be asked (wrong words,
+All data are in ${context.home} (KEELSON_HOME names another directory). Every command but help, version,
+patch and completion takes --json. Ends with 0 when it went well, 1 when it did not, 2 when it could not be asked (wrong words,
 nothing runs, refused), 130 after Ctrl-C.
 `)
   return EXIT.good

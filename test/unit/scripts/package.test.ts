@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { lockPackage, shrinkwrapOf, unlockPackage } from '../../../scripts/lib/lock-package.mjs'
 import { homeOf, isCheckout, ROOT, readSettings } from '../../../scripts/lib/paths.mjs'
-import { removeShrinkwrap, shrinkwrapOf, writeShrinkwrap } from '../../../scripts/lib/shrinkwrap.mjs'
 
 let directory: string
 
@@ -53,11 +53,35 @@ test('the package is locked to what the checkout is locked to, without what only
   }).toEqual({ missing: [], development: [], changed: [], addresses: false })
 })
 
-test('the package’s lockfile is gone after packing', () => {
-  writeFileSync(join(directory, 'package-lock.json'), '{"packages":{"":{"devDependencies":{}}}}')
-  writeShrinkwrap(directory)
-  const written = JSON.parse(readFileSync(join(directory, 'npm-shrinkwrap.json'), 'utf8'))
-  removeShrinkwrap(directory)
-  removeShrinkwrap(directory)
-  expect([written, existsSync(join(directory, 'npm-shrinkwrap.json'))]).toEqual([{ packages: { '': {} } }, false])
+test('while it is packed the manifest names exact versions; afterwards the checkout is as it was', () => {
+  const manifest = '{"name":"x","dependencies":{"a":"^1.0.0"},"devDependencies":{"b":"2.0.0"}}\n'
+  const lock = {
+    packages: {
+      '': { dependencies: { a: '^1.0.0' }, devDependencies: { b: '2.0.0' } },
+      'node_modules/a': { version: '1.2.3' },
+      'node_modules/a/node_modules/c': { version: '0.9.0' },
+      'node_modules/b': { version: '2.0.0', dev: true },
+      'node_modules/c': { version: '1.0.0' },
+      'node_modules/d': { version: '1.0.0', optional: true },
+    },
+  }
+  mkdirSync(join(directory, 'node_modules'))
+  writeFileSync(join(directory, 'package.json'), manifest)
+  writeFileSync(join(directory, 'package-lock.json'), JSON.stringify(lock))
+  const read = (name: string) => JSON.parse(readFileSync(join(directory, name), 'utf8'))
+  lockPackage(directory)
+  lockPackage(directory)
+  const locked = [read('package.json'), Object.keys(read('npm-shrinkwrap.json').packages)]
+  unlockPackage(directory)
+  unlockPackage(directory)
+  expect({
+    locked,
+    after: [readFileSync(join(directory, 'package.json'), 'utf8'), existsSync(join(directory, 'npm-shrinkwrap.json'))],
+  }).toEqual({
+    locked: [
+      { name: 'x', dependencies: { a: '1.2.3', c: '1.0.0' } },
+      ['', 'node_modules/a', 'node_modules/a/node_modules/c', 'node_modules/c', 'node_modules/d'],
+    ],
+    after: [manifest, false],
+  })
 })
