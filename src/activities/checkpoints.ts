@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { knownPathOf } from '../agent/tools/workspace-path.ts'
-import { recordCheckpoint, recordLeftOut } from '../db/checkpoints.ts'
+import { type NewCheckpoint, recordCheckpoint, recordLeftOut } from '../db/checkpoints.ts'
 import type { JournalTurn } from '../db/journal.ts'
 import { getTask, type Task } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
@@ -30,6 +30,9 @@ export interface ShellChanges {
   readonly turn: number
 }
 
+/** How a checkpoint is stored with the events that say so. */
+export type RecordCheckpoint = (checkpoint: NewCheckpoint, events: readonly NewEvent[]) => Promise<void>
+
 /**
  * Stores the workspace's tree when it differs from the task's latest one, and tells the stream which files changed:
  * those that no tool announced were changed by a command. Returns the tree. Safe to repeat.
@@ -46,6 +49,7 @@ export async function takeCheckpoint(
     /** Told of what no tool announced, before it is recorded. */
     onShellChanges?(changes: ShellChanges): Promise<void>
   },
+  record: RecordCheckpoint = (checkpoint, events) => recordCheckpoint(deps.db, at.lease, checkpoint, events),
 ): Promise<string> {
   const { task, lease, sandbox } = at
   const tree = await sandbox.checkpoint()
@@ -79,7 +83,7 @@ export async function takeCheckpoint(
   const payload = { checkpointId, treeHash: tree, label: at.label, stat }
   events.push({ type: 'checkpoint.created', key: `checkpoint.created:${key}`, scope, payload })
   const checkpoint = { id: checkpointId, turn: at.turn, treeHash: tree, label: at.label, stat }
-  await recordCheckpoint(deps.db, lease, checkpoint, events)
+  await record(checkpoint, events)
   return tree
 }
 
@@ -123,11 +127,12 @@ export function createCheckpointer(
     sandbox: Sandbox
     onShellChanges?(changes: ShellChanges): Promise<void>
   },
+  record: RecordCheckpoint,
 ): Checkpointer {
   let { task } = at
   const after = async (turn: JournalTurn): Promise<void> => {
     const toolPaths = toolPathsOf(turn, at.sandbox.root)
-    const tree = await takeCheckpoint(deps, { ...at, task, turn: turn.turn, label: turnLabel(turn), toolPaths })
+    const tree = await takeCheckpoint(deps, { ...at, task, turn: turn.turn, label: turnLabel(turn), toolPaths }, record)
     task = { ...task, latestTree: tree }
   }
   return {

@@ -15,7 +15,6 @@ import { inheritedTasks } from '../db/forks.ts'
 import {
   beginModelCall,
   beginTurn,
-  finishTools,
   hasWaiting,
   interruptTurn,
   type JournalTurn,
@@ -23,8 +22,6 @@ import {
   noteWaiting,
   readTurns,
   recordSpent,
-  startTool,
-  storeReply,
   warnBudget,
 } from '../db/journal.ts'
 import { type TaskMemory, type ToldOpening, toldOpenings } from '../db/memory.ts'
@@ -44,6 +41,7 @@ import { isOver } from '../shared/task.ts'
 import type { ActivityDeps } from './deps.ts'
 import { type ActivityRun, endsTask } from './run-activity.ts'
 import { createServiceDesk } from './service-desk.ts'
+import { TurnWrites } from './turn-writes.ts'
 
 export interface LaneAsk {
   readonly name: LaneName
@@ -196,20 +194,24 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
 }
 
 function bindJournal(
-  { db, logRepair }: ActivityDeps,
+  { db, budgets, logRepair }: ActivityDeps,
   lease: Lease,
   lane: LaneName,
   told: Omit<PinnedAsk, 'taskId' | 'projectId' | 'lane' | 'throughTurn'>,
 ): Journal {
   const { taskId, projectId } = lease
+  const writes = new TurnWrites({ db, lease, lane, budgets })
   return {
     hasWaiting: () => hasWaiting(db, taskId, lane),
     beginTurn: (begin) => beginTurn(db, lease, begin),
     beginModelCall: (turn) => beginModelCall(db, lease, turn),
     shortenTurn: (turn, content) => shortenTurn(db, lease, turn, content),
-    storeReply: (store) => storeReply(db, lease, store),
-    startTool: (call, effect) => startTool(db, lease, call, effect),
-    finishTools: (finished) => finishTools(db, lease, lane, finished),
+    storeReply: (store, mayWait) => writes.storeReply(store, mayWait),
+    startTool: (call, effect) => writes.startTool(call, effect),
+    finishTools: (finished, ends) => writes.finishTools(finished, ends),
+    recordCheckpoint: (checkpoint, events) => writes.recordCheckpoint(checkpoint, events),
+    beginNext: (begin, mayBegin) => writes.beginNext(begin, mayBegin),
+    flush: () => writes.flush(),
     recordSpent: (spent) => recordSpent(db, lease, spent),
     noteWaiting: (call, wait) => noteWaiting(db, lease, call, wait),
     noteReading: (call, reading) => noteReading(db, lease, call, reading),

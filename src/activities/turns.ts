@@ -67,8 +67,13 @@ async function runSlice(
     await setUp(deps, { projectId, scope, sandbox, run, lease })
   }
   const people = peopleOf(deps, { task, lease, sandbox, environment, mayAsk })
-  const checkpointer = createCheckpointer(deps, { task, lease, sandbox, onShellChanges: people.onShellChanges })
   const opened = await openCoderLane(deps, { name: 'coder', task, lease, sandbox, run, people })
+  const { onShellChanges } = people
+  const checkpointer = createCheckpointer(
+    deps,
+    { task, lease, sandbox, onShellChanges },
+    opened.journal.recordCheckpoint,
+  )
   const lane = { ...opened, onToolsDone: checkpointer.afterTools }
   const left = lane.turns.at(-1)
   // The attempt before may have died between a turn's tools and its checkpoint.

@@ -68,6 +68,8 @@ export interface BudgetGate {
    * of what is nearly used, once per limit. `again` judges by the reading of the call before instead of taking a new one.
    */
   refuses(need: BudgetNeed, again?: 'same_reading'): Promise<boolean>
+  /** Whether a turn that needs this much may begin, by this reading, without a refusal or a warning to be told. */
+  fits(reading: BudgetReading, need: BudgetNeed): boolean
   /** The call that was refused last, so that whoever waits can judge later whether it may be made. */
   readonly refused: BudgetNeed | null
 }
@@ -95,6 +97,12 @@ export function createBudgetGate(options: {
       }
       if (judged.reached.length === 0) return false
       refused = need
+      return true
+    },
+    fits(fresh, need) {
+      const judged = judgeBudget(fresh, need)
+      if (judged.reached.length > 0 || judged.warned.some((mark) => !warned.has(limitName(mark)))) return false
+      reading = fresh
       return true
     },
     get refused() {

@@ -1,11 +1,12 @@
 /** The journal as the loop uses it, bound to one lease: every call throws `lease_lost` once another attempt took over. */
 
+import type { NewCheckpoint } from '../db/checkpoints.ts'
 import type { Compaction } from '../db/compactions.ts'
 import type { BeginTurn, FinishedCall, JournalToolCall, JournalTurn, StoreReply } from '../db/journal.ts'
 import type { ModelCallName } from '../db/model-notes.ts'
-import type { MessagePart } from '../events/topics.ts'
+import type { MessagePart, NewEvent } from '../events/topics.ts'
 import type { ModelReading, ModelWait, UserBlock } from '../model/types.ts'
-import type { BudgetMark } from '../shared/budget.ts'
+import type { BudgetMark, BudgetReading } from '../shared/budget.ts'
 import type { Effect } from '../shared/effect.ts'
 import type { Usage } from '../shared/task.ts'
 import type { Pinned } from './compaction/compaction-text.ts'
@@ -27,9 +28,17 @@ export interface Journal {
   beginModelCall(turn: number): Promise<number>
   /** Replaces the user message of a turn that no model has taken. */
   shortenTurn(turn: number, userContent: readonly UserBlock[]): Promise<void>
-  storeReply(store: StoreReply): Promise<void>
+  /** `mayWait`: its first call will announce its effect, or end without one, at once; both may be stored together. */
+  storeReply(store: StoreReply, mayWait: boolean): Promise<void>
   startTool(call: JournalToolCall, effect: Effect): Promise<void>
-  finishTools(finished: readonly FinishedCall[]): Promise<void>
+  /** `ends`: the turn that has ended with these calls; its end may wait for what comes next. Null: others are to come. */
+  finishTools(finished: readonly FinishedCall[], ends: JournalTurn | null): Promise<void>
+  /** Stores a checkpoint, together with its turn's end when that waits. */
+  recordCheckpoint(checkpoint: NewCheckpoint, events: readonly NewEvent[]): Promise<void>
+  /** Begins the next turn together with the end that waits. Null: nothing waits, or `mayBegin` said no and the turn has ended. */
+  beginNext(begin: BeginTurn, mayBegin: (reading: BudgetReading) => boolean): Promise<JournalTurn | null>
+  /** Stores what waits. */
+  flush(): Promise<void>
   recordSpent(spent: Spent): Promise<void>
   /** Tells people that a model call waits because the model is away; once for each call. */
   noteWaiting(call: { readonly turn: number; readonly attempt: number }, wait: ModelWait): Promise<void>

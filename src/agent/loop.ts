@@ -8,6 +8,7 @@ import { limitsOf } from '../model/failures.ts'
 import type { ModelLimits } from '../model/limits.ts'
 import { isSameModel, promptTokens } from '../model/profiles.ts'
 import type { HistoryMessage, ModelDelta, ModelReply, SpentCall } from '../model/types.ts'
+import type { BudgetNeed } from '../shared/budget.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
 import { upperCostUsd, upperTokens } from './budget.ts'
@@ -24,7 +25,7 @@ import { partIdOf, partsOf, ReplyStream } from './reply-stream.ts'
 import { runTools } from './run-tools.ts'
 import { judgeProgress, STUCK_NOTE } from './stuck.ts'
 import { ToldReadings } from './told-readings.ts'
-import { toolDefinitions } from './tools/registry.ts'
+import { findTool, toolDefinitions } from './tools/registry.ts'
 import { hasWrittenCall, WRITTEN_CALL_NOTE, WRITTEN_CALLS_END, writtenCalls } from './written-calls.ts'
 
 export type LaneStatus = 'continue' | 'idle' | 'answered' | 'needs_budget' | 'needs_answer' | 'stuck' | 'refused'
@@ -39,6 +40,18 @@ const MAX_DOUBLINGS = 2
  * `model_*`, `sandbox_*`, `lease_lost` and what the lane's signal says. Safe to call again after any of these.
  */
 export async function runLane(lane: Lane, isTimeUp: () => boolean): Promise<LaneStatus> {
+  try {
+    const status = await runTurns(lane, isTimeUp)
+    await lane.journal.flush()
+    return status
+  } catch (error) {
+    // What is done is stored whatever ended the lane; the first failure says more than one to store it, which is mended.
+    await lane.journal.flush().catch(() => undefined)
+    throw error
+  }
+}
+
+async function runTurns(lane: Lane, isTimeUp: () => boolean): Promise<LaneStatus> {
   if (lane.turns.length > 0) lane.compaction = await lane.journal.readCompaction()
   for (let turns = 0; ; turns++) {
     lane.signal.throwIfAborted()
@@ -62,16 +75,24 @@ export async function runLane(lane: Lane, isTimeUp: () => boolean): Promise<Lane
     if (progress === 'stuck') return 'stuck'
     if (lane.maxTurns !== null && lane.turns.length >= lane.maxTurns) return 'idle'
     const begin = turnToBegin(lane, progress === 'nudge' ? [STUCK_NOTE] : [])
-    // Work that is done is done, also when it took the last of the budget.
-    if (begin.idle && !(await lane.journal.hasWaiting())) return 'idle'
-    if (await isTurnRefused(lane)) return 'needs_budget'
-    const begun = await lane.journal.beginTurn(begin)
-    if (!begun) return 'idle'
+    const begun = await beginTurn(lane, begin)
+    if (typeof begun === 'string') return begun
     lane.turns.push(begun)
     hitCrashPoint('turn.begun')
     const stopped = await completeTurn(lane, begun, 'new')
     if (stopped !== null) return stopped
   }
+}
+
+/** The turn that began, or why none did. */
+async function beginTurn(lane: Lane, begin: BeginTurn): Promise<JournalTurn | 'idle' | 'needs_budget'> {
+  const { journal, budget } = lane
+  const next = await journal.beginNext(begin, (reading) => budget.fits(reading, needOfTurn(lane)))
+  if (next !== null) return next
+  // Work that is done is done, also when it took the last of the budget.
+  if (begin.idle && !(await journal.hasWaiting())) return 'idle'
+  if (await budget.refuses(needOfTurn(lane))) return 'needs_budget'
+  return (await journal.beginTurn(begin)) ?? 'idle'
 }
 
 function isWhole(turn: JournalTurn): boolean {
@@ -90,7 +111,6 @@ async function completeTurn(
   if (replied.toolCalls.length === 0) return null
   const done = await runTools(lane, replied)
   lane.turns[lane.turns.length - 1] = done
-  hitCrashPoint('tools.recorded')
   if (!isWhole(done)) return 'needs_answer'
   await lane.onToolsDone?.(done)
   return null
@@ -351,21 +371,23 @@ async function storeReply(lane: Lane, turn: JournalTurn, attempt: number, reply:
       : [],
   )
   hitCrashPoint('reply.before_store')
-  await lane.journal.storeReply({
+  const store = {
     turn: turn.turn,
     lane: lane.name,
     messageId: turn.messageId,
     reply: { ...reply, content },
     parts: partsOf({ messageId: turn.messageId, attempt }, content),
     calls,
-  })
-  hitCrashPoint('reply.stored')
+  }
+  await lane.journal.storeReply(store, startsAtOnce(lane, calls[0]))
   return {
     ...turn,
     reply: content,
     stopReason: reply.stopReason,
     usage: reply.usage,
     costUsd: reply.costUsd,
+    firstTokenMs: reply.firstTokenMs === null ? null : Math.round(reply.firstTokenMs),
+    durationMs: Math.round(reply.durationMs),
     toolCalls: calls.map((call) => ({
       toolUseId: call.toolUseId,
       lane: lane.name,
@@ -381,6 +403,11 @@ async function storeReply(lane: Lane, turn: JournalTurn, attempt: number, reply:
   }
 }
 
+/** Whether a reply's first call is one that announces what it does, which goes with the reply. */
+function startsAtOnce(lane: Lane, first: { readonly name: string } | undefined): boolean {
+  return first !== undefined && findTool(lane.tools, first.name)?.readOnly === false
+}
+
 /** A call that begins to stream, under the id and the name that it will have in the journal. */
 function named(delta: ModelDelta, ids: ReplyIds): ModelDelta {
   if (delta.type !== 'block_start' || delta.block !== 'tool_use') return delta
@@ -394,11 +421,11 @@ function takenIds(lane: Lane): Set<string> {
   return new Set(calls.map((call) => call.toolUseId))
 }
 
-/** Whether the budget has no room for one more turn, by what is known before its messages are. */
-async function isTurnRefused(lane: Lane): Promise<boolean> {
+/** What one more turn needs, by what is known before its messages are. */
+function needOfTurn(lane: Lane): BudgetNeed {
   const last = lane.turns.at(-1)
   const prompt = last ? promptAfter(lane, last) + upperTokens(lane.profile, toolResultsOf(last)) : 0
-  return await lane.budget.refuses({ usd: upperCostUsd(lane.profile, prompt, lane.profile.defaultMaxTokens), turns: 1 })
+  return { usd: upperCostUsd(lane.profile, prompt, lane.profile.defaultMaxTokens), turns: 1 }
 }
 
 /** Whether the budget has no room for the call that is to be made now. A new turn's first was read for at its beginning. */

@@ -29,13 +29,15 @@ const WAITS = Symbol('waits for a person')
 export async function runTools(lane: Lane, turn: JournalTurn): Promise<JournalTurn> {
   const known = knownPaths(lane)
   const done = new Map<string, JournalToolCall>()
-  for (const group of groupCalls(lane, turn.toolCalls)) {
+  const groups = groupCalls(lane, turn.toolCalls)
+  for (const group of groups) {
     const settled = await Promise.allSettled(group.map((call) => runCall(lane, call, known)))
     const ended = settled.filter((entry) => entry.status === 'fulfilled').map((entry) => entry.value)
     const over = ended.filter((entry) => entry !== WAITS)
     const finished = withinWindow(lane, over, [...done.values(), ...turn.toolCalls])
     hitCrashPoint('tool.effect.before_record')
-    await lane.journal.finishTools(finished)
+    const isLast = group === groups.at(-1) && finished.length === group.length
+    await lane.journal.finishTools(finished, isLast ? turn : null)
     for (const entry of finished) {
       done.set(entry.call.toolUseId, {
         ...entry.call,
@@ -139,6 +141,8 @@ async function runTool(
   if (!parsed.ok) return { content: parsed.message, isError: true }
   const ask = call.effect === null ? askOf(lane, tool, parsed.input) : null
   if (ask?.isDenied === true) return { content: deniedText(DENIED_BEFORE), isError: true }
+  // Nobody is asked about a call that is not stored yet.
+  if (ask !== null) await lane.journal.flush()
   const asked = ask === null ? null : await lane.people.ask(call, ask)
   if (asked?.kind === 'waits') return WAITS
   if (asked?.kind === 'refused') return { content: asked.message, isError: true }

@@ -21,7 +21,8 @@ import { inProject, inTask, type Lease, withLease } from './transaction.ts'
 /** The first instant of the UTC day, for SQL. */
 const DAY_BEGAN = `date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'`
 
-interface OwnRow {
+/** What a task's own row says of its limits and use. */
+export interface OwnBudgetRow {
   project_id: string
   budget: string | null
   max_usd: number | null
@@ -42,31 +43,50 @@ export async function readBudget(
   taskId: string,
   defaults: Pick<BudgetsByScope, 'project' | 'day'>,
 ): Promise<BudgetReading> {
-  const text = `
-    SELECT t.project_id, p.budget, t.max_usd, t.max_turns, t.max_minutes, t.cost_usd AS usd, t.turn AS turns,
-      greatest(0, extract(epoch FROM now() - coalesce(t.started_at, now())) - coalesce((
-        SELECT sum(extract(epoch FROM coalesce(w.ended_at, now()) - w.began_at))
-        FROM budget_waits w WHERE w.task_id = t.id), 0))::float8 / 60 AS minutes
-    FROM tasks t JOIN projects p ON p.id = t.project_id WHERE t.id = $1`
   try {
-    const { rows } = await db.pool.query<OwnRow>({ name: 'read_budget', text, values: [taskId] })
+    const text = `SELECT ${OWN_BUDGET} WHERE t.id = $1`
+    const { rows } = await db.pool.query<OwnBudgetRow>({ name: 'read_budget', text, values: [taskId] })
     const row = rows[0]
     if (!row) throw new AppError('not_found', 'There is no such task.')
-    const own = parseProjectBudget(row.budget)
-    const project = { ...defaults.project, ...own.project }
-    const day = { ...defaults.day, ...own.day }
-    const isLimited = Object.keys(project).length + Object.keys(day).length > 0
-    const used = isLimited ? await readProjectUse(db, row.project_id) : { project: NOTHING, day: NOTHING }
-    return {
-      task: {
-        limits: { maxUsd: row.max_usd, maxTurns: row.max_turns, maxMinutes: row.max_minutes },
-        use: { usd: row.usd, turns: row.turns, minutes: row.minutes },
-      },
-      project: { limits: toLimits(project), use: used.project },
-      day: { limits: toLimits(day), use: used.day },
-    }
+    return await toReading(row, defaults, async (use) => {
+      return (await db.pool.query<UseRow>({ name: 'read_project_use', text: use.text, values: [...use.values] })).rows
+    })
   } catch (error) {
     throw toDbError(error)
+  }
+}
+
+/** Columns and tables of an {@link OwnBudgetRow}; `t` is the task. */
+export const OWN_BUDGET = `t.project_id, p.budget, t.max_usd, t.max_turns, t.max_minutes, t.cost_usd AS usd, t.turn AS turns,
+  greatest(0, extract(epoch FROM now() - coalesce(t.started_at, now())) - coalesce((
+    SELECT sum(extract(epoch FROM coalesce(w.ended_at, now()) - w.began_at))
+    FROM budget_waits w WHERE w.task_id = t.id), 0))::float8 / 60 AS minutes
+  FROM tasks t JOIN projects p ON p.id = t.project_id`
+
+/** The reading of a task's row; `query` is asked for its project's use where that is limited. */
+export async function toReading(
+  row: OwnBudgetRow,
+  defaults: Pick<BudgetsByScope, 'project' | 'day'>,
+  query: (use: { readonly text: string; readonly values: readonly unknown[] }) => Promise<UseRow[]>,
+): Promise<BudgetReading> {
+  const own = parseProjectBudget(row.budget)
+  const project = { ...defaults.project, ...own.project }
+  const day = { ...defaults.day, ...own.day }
+  const isLimited = Object.keys(project).length + Object.keys(day).length > 0
+  const [use] = isLimited ? await query({ text: PROJECT_USE, values: [row.project_id] }) : []
+  return {
+    task: {
+      limits: { maxUsd: row.max_usd, maxTurns: row.max_turns, maxMinutes: row.max_minutes },
+      use: { usd: row.usd, turns: row.turns, minutes: row.minutes },
+    },
+    project: {
+      limits: toLimits(project),
+      use: use ? { usd: use.usd, turns: use.turns, minutes: use.minutes } : NOTHING,
+    },
+    day: {
+      limits: toLimits(day),
+      use: use ? { usd: use.usd_today, turns: use.turns_today, minutes: use.minutes_today } : NOTHING,
+    },
   }
 }
 
@@ -95,20 +115,7 @@ const PROJECT_USE = `
       / 60 AS minutes_today
   FROM worked k CROSS JOIN day LEFT JOIN waited w ON w.task_id = k.id LEFT JOIN called c ON c.task_id = k.id`
 
-async function readProjectUse(db: Db, projectId: string): Promise<{ project: BudgetUse; day: BudgetUse }> {
-  const { rows } = await db.pool.query<BudgetUse & { usd_today: number; turns_today: number; minutes_today: number }>({
-    name: 'read_project_use',
-    text: PROJECT_USE,
-    values: [projectId],
-  })
-  const [row] = rows
-  if (!row) return { project: NOTHING, day: NOTHING }
-  const { usd, turns, minutes } = row
-  return {
-    project: { usd, turns, minutes },
-    day: { usd: row.usd_today, turns: row.turns_today, minutes: row.minutes_today },
-  }
-}
+type UseRow = BudgetUse & { usd_today: number; turns_today: number; minutes_today: number }
 
 /**
  * Shows that a task waits for a larger budget and begins to count the wait; the next attempt that takes the task over

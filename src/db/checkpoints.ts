@@ -4,7 +4,8 @@ import type { LeftOut } from '../shared/left-out.ts'
 import type { DiffStat } from '../shared/task.ts'
 import { type Db, toDbError } from './client.ts'
 import { type Page, toPage } from './projects.ts'
-import { type Lease, type Tx, withLease } from './transaction.ts'
+import { Statement } from './statement.ts'
+import { type Lease, withLease } from './transaction.ts'
 
 export interface Checkpoint {
   readonly id: string
@@ -137,14 +138,30 @@ export async function recordCheckpoint(
   events: readonly NewEvent[],
 ): Promise<void> {
   await withLease(db, lease, async (tx) => {
-    await insertCheckpoint(tx, lease, checkpoint)
-    await tx.query(
-      `UPDATE tasks SET latest_tree = $2, files_changed = $3, lines_added = $4, lines_removed = $5,
-         start_tree = coalesce(start_tree, $2) WHERE id = $1`,
-      [lease.taskId, checkpoint.treeHash, checkpoint.stat.files, checkpoint.stat.added, checkpoint.stat.removed],
-    )
     tx.emit(...events)
+    const statement = new Statement()
+    addCheckpoint(statement, lease, checkpoint)
+    await tx.write(statement)
   })
+}
+
+/** Adds a checkpoint to a statement and makes it the task's latest tree. */
+export function addCheckpoint(statement: Statement, lease: Lease, checkpoint: NewCheckpoint): void {
+  const { id, turn, treeHash, label, stat } = checkpoint
+  const [taskId, tree] = [statement.value(lease.taskId), statement.value(treeHash)]
+  const [files, added, removed] = [stat.files, stat.added, stat.removed].map((each) => `${statement.value(each)}::int`)
+  const [own, project] = [statement.value(id), statement.value(lease.projectId)]
+  statement.part(
+    'checkpoint',
+    `INSERT INTO checkpoints (id, project_id, task_id, turn, tree_hash, label, files, added, removed)
+     VALUES (${own}, ${project}, ${taskId}, ${statement.value(turn)}, ${tree}, ${statement.value(label)},
+       ${files}, ${added}, ${removed}) ON CONFLICT (task_id, turn, tree_hash) DO NOTHING`,
+  )
+  statement.setTask(
+    lease.taskId,
+    `latest_tree = ${tree}, files_changed = ${files}, lines_added = ${added}, lines_removed = ${removed}`,
+    `start_tree = coalesce(start_tree, ${tree})`,
+  )
 }
 
 /** Notes what changed in places that checkpoints do not hold, with the event that says so. Safe to repeat. */
@@ -158,22 +175,4 @@ export async function recordLeftOut(
     await tx.query('UPDATE tasks SET left_out = $2 WHERE id = $1', [lease.taskId, JSON.stringify(leftOut)])
     tx.emit(...events)
   })
-}
-
-async function insertCheckpoint(tx: Tx, lease: Lease, checkpoint: NewCheckpoint): Promise<void> {
-  await tx.query(
-    `INSERT INTO checkpoints (id, project_id, task_id, turn, tree_hash, label, files, added, removed)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (task_id, turn, tree_hash) DO NOTHING`,
-    [
-      checkpoint.id,
-      lease.projectId,
-      lease.taskId,
-      checkpoint.turn,
-      checkpoint.treeHash,
-      checkpoint.label,
-      checkpoint.stat.files,
-      checkpoint.stat.added,
-      checkpoint.stat.removed,
-    ],
-  )
 }

@@ -13,7 +13,8 @@ import type { PlanItem } from '../shared/plan.ts'
 import type { Usage } from '../shared/task.ts'
 import { wellFormed } from '../shared/well-formed.ts'
 import { type Db, toDbError } from './client.ts'
-import { type Lease, type Tx, withLease } from './transaction.ts'
+import { Statement } from './statement.ts'
+import { callWithLease, type Lease, type Tx, withLease } from './transaction.ts'
 
 /** `coder`, or `reviewer/<round>`: each lane is a history of its own. */
 export type Lane = 'coder' | `reviewer/${number}`
@@ -51,6 +52,9 @@ export interface JournalTurn {
   readonly usage: Usage
   /** null before the reply, and when its price is not known. */
   readonly costUsd: number | null
+  /** Both null before the reply; the first also when nothing was streamed. */
+  readonly firstTokenMs: number | null
+  readonly durationMs: number | null
   readonly toolCalls: readonly JournalToolCall[]
 }
 
@@ -141,6 +145,8 @@ function toJournalTurn(row: TurnRow, calls: readonly ToolCallRow[]): JournalTurn
       cacheWriteTokens: row.cache_write_tokens,
     },
     costUsd: row.cost_usd,
+    firstTokenMs: row.first_token_ms,
+    durationMs: row.duration_ms,
     toolCalls: calls.map(toJournalToolCall),
   }
 }
@@ -189,17 +195,27 @@ export interface BeginTurn {
 export async function beginTurn(db: Db, lease: Lease, begin: BeginTurn): Promise<JournalTurn | null> {
   return await withLease(db, lease, async (tx) => {
     const waiting = await unclaimed(tx, lease.taskId, begin)
-    const messages = waiting.filter((entry) => entry.kind === 'message')
-    const notices = waiting.filter((entry) => entry.kind === 'notice')
-    const texts = [...messages, ...notices].map((entry) => entry.text)
-    // Notes alone are no reason to go on, unless the loop has results or messages to go with them or asks to continue.
-    const userContent: UserBlock[] = wellFormed([
-      ...begin.toolResults,
-      ...[...texts, ...begin.notes].map((text) => ({ type: 'text' as const, text })),
-    ])
-    if (begin.toolResults.length + texts.length === 0 && (begin.idle || begin.notes.length === 0)) return null
-    return await insertTurn(tx, lease, begin, userContent, messages, notices)
+    return await beginTurnWith(tx, lease, begin, waiting)
   })
+}
+
+/** The same in a transaction that has more to do, with what was found to wait. */
+export async function beginTurnWith(
+  tx: Tx,
+  lease: Lease,
+  begin: BeginTurn,
+  waiting: readonly Waiting[],
+): Promise<JournalTurn | null> {
+  const messages = waiting.filter((entry) => entry.kind === 'message')
+  const notices = waiting.filter((entry) => entry.kind === 'notice')
+  const texts = [...messages, ...notices].map((entry) => entry.text)
+  // Notes alone are no reason to go on, unless the loop has results or messages to go with them or asks to continue.
+  const userContent: UserBlock[] = wellFormed([
+    ...begin.toolResults,
+    ...[...texts, ...begin.notes].map((text) => ({ type: 'text' as const, text })),
+  ])
+  if (begin.toolResults.length + texts.length === 0 && (begin.idle || begin.notes.length === 0)) return null
+  return await insertTurn(tx, lease, begin, userContent, messages, notices)
 }
 
 /** Whether something waits to be said in a lane that would be idle otherwise: {@link beginTurn} would begin a turn. */
@@ -215,14 +231,15 @@ export async function hasWaiting(db: Db, taskId: string, lane: Lane): Promise<bo
   }
 }
 
-interface Waiting {
+/** A message or a notice that no turn has claimed. */
+export interface Waiting {
   kind: 'message' | 'notice'
   id: string
   text: string
 }
 
 /** What waits to be said in a lane: the user's messages for the coder, then the harness's notices, each in order. */
-async function unclaimed(tx: Tx, taskId: string, begin: BeginTurn): Promise<Waiting[]> {
+export async function unclaimed(tx: Tx, taskId: string, begin: BeginTurn): Promise<Waiting[]> {
   return await tx.query<Waiting>(
     `SELECT 'message' AS kind, id, text, position FROM messages
      WHERE task_id = $1 AND role = 'user' AND status = 'queued' AND ($2 OR delivery = 'steer') AND $3 = 'coder'
@@ -241,39 +258,35 @@ async function insertTurn(
   messages: readonly Waiting[],
   notices: readonly Waiting[],
 ): Promise<JournalTurn> {
-  const [row] = await tx.query<{ turn: number }>('UPDATE tasks SET turn = turn + 1 WHERE id = $1 RETURNING turn', [
-    lease.taskId,
-  ])
-  if (!row) throw new AppError('not_found', 'There is no such task.')
-  const { turn } = row
+  if (tx.taskTurn === null) throw new AppError('not_found', 'There is no such task.')
+  const turn = tx.taskTurn + 1
+  emitTurnBegun(tx, { ...lease, turn }, begin, messages)
+  const statement = new Statement()
+  const [taskId, newTurn] = [statement.value(lease.taskId), `${statement.value(turn)}::int`]
+  statement.setTask(lease.taskId, `turn = ${newTurn}`)
   if (messages.length > 0) {
-    await tx.query(`UPDATE messages SET status = 'claimed', turn = $2 WHERE id = ANY($1)`, [
-      messages.map((message) => message.id),
-      turn,
-    ])
+    const ids = statement.value(messages.map((message) => message.id))
+    statement.part('claimed', `UPDATE messages SET status = 'claimed', turn = ${newTurn} WHERE id = ANY(${ids})`)
   }
   if (notices.length > 0) {
-    await tx.query('UPDATE notices SET claimed_turn = $2 WHERE id = ANY($1)', [
-      notices.map((notice) => notice.id),
-      turn,
-    ])
+    const ids = statement.value(notices.map((notice) => notice.id))
+    statement.part('told', `UPDATE notices SET claimed_turn = ${newTurn} WHERE id = ANY(${ids})`)
   }
-  await tx.query(
-    `WITH message AS (
-       INSERT INTO messages (id, project_id, conversation_id, task_id, role, text, status, turn)
-       SELECT $4, $6, $7, $1, 'assistant', '', 'streaming', $2 WHERE $3 = 'coder')
-     INSERT INTO turns (task_id, turn, lane, message_id, user_content, attempts) VALUES ($1, $2, $3, $4, $5, 1)`,
-    [
-      lease.taskId,
-      turn,
-      begin.lane,
-      begin.messageId,
-      JSON.stringify(userContent),
-      lease.projectId,
-      lease.conversationId,
-    ],
+  const messageId = statement.value(begin.messageId)
+  if (begin.lane === 'coder') {
+    const [project, conversation] = [statement.value(lease.projectId), statement.value(lease.conversationId)]
+    statement.part(
+      'message',
+      `INSERT INTO messages (id, project_id, conversation_id, task_id, role, text, status, turn)
+       VALUES (${messageId}, ${project}, ${conversation}, ${taskId}, 'assistant', '', 'streaming', ${newTurn})`,
+    )
+  }
+  statement.part(
+    'begun',
+    `INSERT INTO turns (task_id, turn, lane, message_id, user_content, attempts)
+     VALUES (${taskId}, ${newTurn}, ${statement.value(begin.lane)}, ${messageId}, ${statement.value(JSON.stringify(userContent))}, 1)`,
   )
-  emitTurnBegun(tx, { ...lease, turn }, begin, messages)
+  await tx.write(statement)
   return {
     taskId: lease.taskId,
     turn,
@@ -285,6 +298,8 @@ async function insertTurn(
     attempts: 1,
     usage: { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 },
     costUsd: null,
+    firstTokenMs: null,
+    durationMs: null,
     toolCalls: [],
   }
 }
@@ -358,94 +373,75 @@ export interface StoreReply {
   readonly calls: readonly RequestedCall[]
 }
 
-/** Stores a whole reply with the tool calls it asks for; from here on it is never asked for again. */
-export async function storeReply(db: Db, lease: Lease, store: StoreReply): Promise<void> {
-  await withLease(db, lease, async (tx) => {
-    await updateTurn(tx, lease, store)
-    if (store.calls.length > 0) await insertCalls(tx, lease, store)
-    emitReply(tx, lease, store)
-  })
+/** The call that begins at once, with what it is about to do. */
+export interface StartedCall {
+  readonly call: Pick<JournalToolCall, 'toolUseId' | 'name' | 'turn'>
+  readonly effect: Effect
 }
 
-async function updateTurn(tx: Tx, lease: Lease, store: StoreReply): Promise<void> {
+/**
+ * Stores a whole reply with the tool calls it asks for, and notes what the one that begins at once is about to do; from
+ * here on it is never asked for again. Throws `journal_conflict` when the turn has a reply, `model_rejected` for ids that
+ * repeat.
+ */
+export async function storeReply(db: Db, lease: Lease, store: StoreReply, started?: StartedCall): Promise<void> {
   const { reply } = store
-  const text = store.parts.filter((part) => part.type === 'text').map((part) => part.text)
   const { usage } = reply
-  const [row] = await tx.query(
-    `WITH turn AS (
-       UPDATE turns SET reply_content = $3, stop_reason = $4, input_tokens = $5, output_tokens = $6, cache_read_tokens = $7,
-         cache_write_tokens = $8, cost_usd = $9, model = $10, first_token_ms = $11, duration_ms = $12, replied_at = now()
-       WHERE task_id = $1 AND turn = $2 AND reply_content IS NULL RETURNING message_id),
-     message AS (
-       UPDATE messages SET text = $13, status = 'completed' FROM turn WHERE messages.id = turn.message_id),
-     task AS (
-       UPDATE tasks SET input_tokens = input_tokens + $5, output_tokens = output_tokens + $6,
-         cache_read_tokens = cache_read_tokens + $7, cache_write_tokens = cache_write_tokens + $8,
-         cost_usd = cost_usd + coalesce($9, 0), unpriced_calls = unpriced_calls + (CASE WHEN $9::float IS NULL THEN 1 ELSE 0 END)
-       FROM turn WHERE tasks.id = $1)
-     SELECT message_id FROM turn`,
-    [
-      lease.taskId,
-      store.turn,
-      JSON.stringify(reply.content),
-      reply.stopReason,
-      usage.inputTokens,
-      usage.outputTokens,
-      usage.cacheReadTokens,
-      usage.cacheWriteTokens,
-      reply.costUsd,
-      reply.model,
-      reply.firstTokenMs === null ? null : Math.round(reply.firstTokenMs),
-      Math.round(reply.durationMs),
-      text.join('\n\n').replaceAll('\0', '\u{FFFD}'),
-    ],
-  )
-  if (!row) throw new AppError('journal_conflict', 'This turn has a reply already.')
-}
-
-async function insertCalls(tx: Tx, lease: Lease, store: StoreReply): Promise<void> {
-  const inserted = await tx.query(
-    `INSERT INTO tool_calls (task_id, tool_use_id, turn, ordinal, lane, name, input, status)
-     SELECT $1, call.id, $2, call.ordinal, $3, call.name, call.input, 'requested'
-     FROM unnest($4::text[], $5::text[], $6::text[]) WITH ORDINALITY AS call (id, name, input, ordinal)
-     ON CONFLICT DO NOTHING RETURNING tool_use_id`,
-    [
-      lease.taskId,
-      store.turn,
-      store.lane,
-      store.calls.map((call) => call.toolUseId),
-      store.calls.map((call) => call.name),
-      store.calls.map((call) => JSON.stringify(call.input)),
-    ],
-  )
-  // The loop makes ids unique before; this keeps a mistake there from running one call for another.
-  if (inserted.length < store.calls.length) {
-    throw new AppError('model_rejected', 'Two tool calls of this task have one id, so they cannot be kept apart.')
+  const text = store.parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n\n')
+  const columns = {
+    content: JSON.stringify(reply.content),
+    stop_reason: reply.stopReason,
+    input_tokens: usage.inputTokens,
+    output_tokens: usage.outputTokens,
+    cache_read_tokens: usage.cacheReadTokens,
+    cache_write_tokens: usage.cacheWriteTokens,
+    cost_usd: reply.costUsd,
+    model: storable(reply.model),
+    first_token_ms: reply.firstTokenMs === null ? null : Math.round(reply.firstTokenMs),
+    duration_ms: Math.round(reply.durationMs),
+    text: storable(text),
   }
+  const calls = store.calls.map(({ toolUseId, name, input }) => {
+    return { id: storable(toolUseId), name: storable(name), input: JSON.stringify(input) }
+  })
+  const values = [
+    ...[store.turn, store.lane, JSON.stringify(columns), JSON.stringify(calls)],
+    ...[started?.call.toolUseId ?? null, started ? JSON.stringify(started.effect) : null],
+  ]
+  const events = [...replyEvents(lease, store), ...(started ? startEvents(lease, started) : [])]
+  await callWithLease(db, lease, 'store_reply', values, events)
 }
 
-function emitReply(tx: Tx, lease: Lease, store: StoreReply): void {
+/** What a text of Postgres can hold: no NUL, no half of a character. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '\u{FFFD}').toWellFormed()
+}
+
+function replyEvents(lease: Lease, store: StoreReply): NewEvent[] {
   const scope = scopeOf(lease, store.turn)
-  if (store.lane === 'coder') {
-    tx.emit({
-      type: 'message.completed',
-      key: `message.completed:${store.messageId}`,
-      scope,
-      payload: { messageId: store.messageId, role: 'assistant', parts: store.parts, complete: false },
-    })
+  const { messageId, parts, calls } = store
+  const said: NewEvent = {
+    type: 'message.completed',
+    key: `message.completed:${messageId}`,
+    scope,
+    payload: { messageId, role: 'assistant', parts, complete: false },
   }
-  for (const call of store.calls) {
-    tx.emit({
+  const asked = calls.map(
+    (call): NewEvent => ({
       type: 'tool.requested',
       key: `tool.requested:${lease.taskId}:${call.toolUseId}`,
       scope,
-      payload: { ...call, messageId: store.messageId },
-    })
-  }
-  if (store.calls.length === 0) tx.emit(turnFinished(lease, store.turn, store.lane, store.reply))
+      payload: { ...call, messageId },
+    }),
+  )
+  return [
+    ...(store.lane === 'coder' ? [said] : []),
+    ...asked,
+    ...(calls.length === 0 ? [turnFinished(lease, store.turn, store.lane, store.reply)] : []),
+  ]
 }
 
-interface TurnFigures {
+export interface TurnFigures {
   readonly stopReason: string
   readonly usage: Usage
   readonly costUsd: number | null
@@ -453,7 +449,8 @@ interface TurnFigures {
   readonly durationMs: number
 }
 
-function turnFinished(lease: Lease, turn: number, lane: Lane, figures: TurnFigures): NewEvent {
+/** Says that all of a turn is done. Pure. */
+export function turnFinished(lease: Lease, turn: number, lane: Lane, figures: TurnFigures): NewEvent {
   const { stopReason, usage, costUsd, firstTokenMs, durationMs } = figures
   return {
     type: 'turn.finished',
@@ -471,21 +468,23 @@ export async function startTool(db: Db, lease: Lease, call: JournalToolCall, eff
        WHERE task_id = $1 AND tool_use_id = $2 AND status = 'requested'`,
       [lease.taskId, call.toolUseId, JSON.stringify(effect)],
     )
-    const scope = scopeOf(lease, call.turn)
-    tx.emit(toolStarted(lease, call))
-    if (effect.kind !== 'command') return
-    tx.emit({
+    tx.emit(...startEvents(lease, { call, effect }))
+  })
+}
+
+function startEvents(lease: Lease, { call, effect }: StartedCall): NewEvent[] {
+  const started = toolStarted(lease, call)
+  if (effect.kind !== 'command') return [started]
+  const { command, cwd } = effect
+  return [
+    started,
+    {
       type: 'command.started',
       key: `command.started:${lease.taskId}:${call.toolUseId}`,
-      scope,
-      payload: {
-        toolUseId: call.toolUseId,
-        partId: outputPartId(call.toolUseId),
-        command: effect.command,
-        cwd: effect.cwd,
-      },
-    })
-  })
+      scope: scopeOf(lease, call.turn),
+      payload: { toolUseId: call.toolUseId, partId: outputPartId(call.toolUseId), command, cwd },
+    },
+  ]
 }
 
 /** The part that holds a command's output in the stream. */
@@ -493,7 +492,7 @@ export function outputPartId(toolUseId: string): string {
   return `${toolUseId}:output`
 }
 
-function toolStarted(lease: Lease, call: JournalToolCall): NewEvent {
+function toolStarted(lease: Lease, call: StartedCall['call']): NewEvent {
   return {
     type: 'tool.started',
     key: `tool.started:${lease.taskId}:${call.toolUseId}`,
@@ -518,41 +517,50 @@ export async function finishTools(db: Db, lease: Lease, lane: Lane, finished: re
   const first = finished[0]
   if (!first) return
   await withLease(db, lease, async (tx) => {
-    await tx.query(
-      `UPDATE tool_calls SET status = 'finished', result = done.result, is_error = done.is_error, finished_at = now(),
-         started_at = coalesce(started_at, now()), duration_ms = done.duration_ms
-       FROM unnest($2::text[], $3::text[], $4::bool[], $5::int[]) AS done (id, result, is_error, duration_ms)
-       WHERE task_id = $1 AND tool_use_id = done.id AND status <> 'finished'`,
-      [
-        lease.taskId,
-        finished.map((entry) => entry.call.toolUseId),
-        finished.map((entry) => entry.result.replaceAll('\0', '\u{FFFD}').toWellFormed()),
-        finished.map((entry) => entry.isError),
-        finished.map((entry) => Math.round(entry.durationMs)),
-      ],
-    )
-    const plan = finished.findLast((entry) => entry.plan !== undefined)?.plan
-    if (plan) await tx.query('UPDATE tasks SET plan = $2 WHERE id = $1', [lease.taskId, JSON.stringify(plan)])
-    for (const entry of finished) emitToolFinished(tx, lease, entry)
+    const statement = new Statement()
+    addResults(statement, lease, finished)
+    await tx.query(`WITH ${statement.parts} SELECT 1`, statement.values)
+    tx.emit(...finished.flatMap((entry) => finishEvents(lease, entry)))
     const figures = await figuresWhenDone(tx, lease, first.call.turn)
     if (figures) tx.emit(turnFinished(lease, first.call.turn, lane, figures))
   })
 }
 
-function emitToolFinished(tx: Tx, lease: Lease, entry: FinishedCall): void {
-  if (entry.call.status === 'requested' && entry.call.effect === null) tx.emit(toolStarted(lease, entry.call))
-  tx.emit(...entry.events, {
-    type: 'tool.finished',
-    key: `tool.finished:${lease.taskId}:${entry.call.toolUseId}`,
-    scope: scopeOf(lease, entry.call.turn),
-    payload: {
-      toolUseId: entry.call.toolUseId,
-      name: entry.call.name,
-      result: entry.result,
-      isError: entry.isError,
-      durationMs: Math.round(entry.durationMs),
+/** Adds the results of calls that ended to a statement, with the plan they made. A result that is stored already stays. */
+export function addResults(statement: Statement, lease: Lease, finished: readonly FinishedCall[]): void {
+  if (finished.length === 0) return
+  const taskId = statement.value(lease.taskId)
+  const columns = [
+    `${statement.value(finished.map((entry) => entry.call.toolUseId))}::text[]`,
+    `${statement.value(finished.map((entry) => storable(entry.result)))}::text[]`,
+    `${statement.value(finished.map((entry) => entry.isError))}::bool[]`,
+    `${statement.value(finished.map((entry) => Math.round(entry.durationMs)))}::int[]`,
+  ]
+  statement.part(
+    'results',
+    `UPDATE tool_calls SET status = 'finished', result = done.result, is_error = done.is_error, finished_at = now(),
+       started_at = coalesce(started_at, now()), duration_ms = done.duration_ms
+     FROM unnest(${columns.join(', ')}) AS done (id, result, is_error, duration_ms)
+     WHERE task_id = ${taskId} AND tool_use_id = done.id AND status <> 'finished'`,
+  )
+  const plan = finished.findLast((entry) => entry.plan !== undefined)?.plan
+  if (plan !== undefined) statement.setTask(lease.taskId, `plan = ${statement.value(JSON.stringify(plan))}`)
+}
+
+/** The events of a call that ended. Pure. */
+export function finishEvents(lease: Lease, entry: FinishedCall): NewEvent[] {
+  const { call, result, isError, durationMs, events } = entry
+  const wasStarted = call.status !== 'requested' || call.effect !== null
+  return [
+    ...(wasStarted ? [] : [toolStarted(lease, call)]),
+    ...events,
+    {
+      type: 'tool.finished',
+      key: `tool.finished:${lease.taskId}:${call.toolUseId}`,
+      scope: scopeOf(lease, call.turn),
+      payload: { toolUseId: call.toolUseId, name: call.name, result, isError, durationMs: Math.round(durationMs) },
     },
-  })
+  ]
 }
 
 async function figuresWhenDone(tx: Tx, lease: Lease, turn: number): Promise<TurnFigures | null> {

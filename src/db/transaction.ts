@@ -6,9 +6,10 @@
 
 import pg from 'pg'
 import { type NewEvent, type StoredEvent, topicOf } from '../events/topics.ts'
-import { AppError } from '../shared/errors.ts'
+import { AppError, type ErrorCode } from '../shared/errors.ts'
 import { type Db, refusesWrites, toDbError } from './client.ts'
 import { holdConnection } from './connection.ts'
+import type { Statement } from './statement.ts'
 
 /** A worker's right to write for a task. Each attempt of an activity takes a higher one; a lower one is refused. */
 export interface Lease {
@@ -29,11 +30,15 @@ export interface LockedProject {
 
 export interface Tx {
   readonly project: LockedProject
+  /** How many turns the locked task has had; null when no task was asked for. */
+  readonly taskTurn: number | null
   query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]>
   /** Events to store with this transaction, in order, directly before its commit. */
   emit(...events: NewEvent[]): void
   /** Stores the events emitted so far at once and returns those that were new, numbered. */
   flush(): Promise<StoredEvent[]>
+  /** Makes the statement's changes and stores the events emitted so far, both in one. */
+  write(statement: Statement): Promise<void>
 }
 
 interface ProjectRow {
@@ -44,6 +49,7 @@ interface ProjectRow {
   budget: string | null
   /** null when no task was asked for. */
   lease: number | null
+  turn: number | null
 }
 
 /** Begins and locks in one round trip, which only the simple protocol allows: hence literals instead of parameters. */
@@ -53,13 +59,14 @@ function beginText(projectId: string, taskId: string | null): string {
   const columns = 'p.id, p.active_task_id, p.context_hash, p.sandbox_provider, p.budget'
   // The task is locked too, since a row that is only joined would be read as it was before the wait for the lock.
   return taskId === null
-    ? `BEGIN; SELECT ${columns}, NULL::int AS lease FROM projects p
+    ? `BEGIN; SELECT ${columns}, NULL::int AS lease, NULL::int AS turn FROM projects p
        WHERE p.id = ${project} AND p.deleted_at IS NULL FOR NO KEY UPDATE`
-    : `BEGIN; SELECT ${columns}, t.lease FROM projects p JOIN tasks t ON t.id = ${pg.escapeLiteral(taskId)}
+    : `BEGIN; SELECT ${columns}, t.lease, t.turn FROM projects p JOIN tasks t ON t.id = ${pg.escapeLiteral(taskId)}
        WHERE p.id = ${project} AND t.project_id = p.id FOR NO KEY UPDATE OF p, t`
 }
 
-const APPEND_EVENTS = 'SELECT seq, topic, type, task_id AS "taskId", data FROM append_events($1, $2)'
+const EVENT_COLUMNS = 'seq, topic, type, task_id AS "taskId", data'
+const APPEND_EVENTS = `SELECT ${EVENT_COLUMNS} FROM append_events($1, $2)`
 
 /**
  * Runs `work` with the project locked. Throws `not_found` when there is no such project, `store_unavailable` (retryable)
@@ -89,8 +96,7 @@ async function runTransaction<T>(db: Db, at: At, work: (tx: Tx) => Promise<T>): 
   const stored: StoredEvent[] = []
   const { client, release } = await holdConnection(db)
   try {
-    const project = await beginLocked(client, at)
-    const tx = createTx(client, project, stored)
+    const tx = createTx(client, await beginLocked(client, at), stored)
     const result = await work(tx)
     await tx.flush()
     await client.query('COMMIT')
@@ -107,7 +113,10 @@ async function runTransaction<T>(db: Db, at: At, work: (tx: Tx) => Promise<T>): 
   }
 }
 
-async function beginLocked(client: pg.PoolClient, { projectId, taskId, lease }: At): Promise<LockedProject> {
+async function beginLocked(
+  client: pg.PoolClient,
+  { projectId, taskId, lease }: At,
+): Promise<{ readonly project: LockedProject; readonly taskTurn: number | null }> {
   // Several statements in one text come back as several results, which the types do not say.
   const results: unknown = await client.query(beginText(projectId, taskId))
   const row = (results as pg.QueryResult<ProjectRow>[])[1]?.rows[0]
@@ -115,19 +124,25 @@ async function beginLocked(client: pg.PoolClient, { projectId, taskId, lease }: 
   if (lease !== null && row.lease !== lease) {
     throw new AppError('lease_lost', 'Another attempt has taken over this task.')
   }
-  return {
+  const project = {
     id: row.id,
     activeTaskId: row.active_task_id,
     contextHash: row.context_hash,
     sandboxProvider: row.sandbox_provider,
     budget: row.budget,
   }
+  return { project, taskTurn: row.turn }
 }
 
-function createTx(client: pg.PoolClient, project: LockedProject, stored: StoredEvent[]): Tx {
+function createTx(
+  client: pg.PoolClient,
+  { project, taskTurn }: Pick<Tx, 'project' | 'taskTurn'>,
+  stored: StoredEvent[],
+): Tx {
   let pending: NewEvent[] = []
   return {
     project,
+    taskTurn,
     async query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]> {
       const result = await client.query<Row>({ name: statementName(text), text, values: values.map(withoutNul) })
       return result.rows
@@ -142,6 +157,15 @@ function createTx(client: pg.PoolClient, project: LockedProject, stored: StoredE
       const appended = await client.query<StoredEvent>({ name: 'append_events', text: APPEND_EVENTS, values })
       stored.push(...appended.rows)
       return appended.rows
+    },
+    async write(statement) {
+      if (statement.isEmpty) return void (await this.flush())
+      const { parts } = statement
+      const events = `append_events(${statement.value(project.id)}, ${statement.value(JSON.stringify(pending.map(toRow)))})`
+      const text = `WITH ${parts} SELECT ${EVENT_COLUMNS} FROM ${events}`
+      pending = []
+      const values = statement.values.map(withoutNul)
+      stored.push(...(await client.query<StoredEvent>({ name: statementName(text), text, values })).rows)
     },
   }
 }
@@ -168,6 +192,40 @@ function statementName(text: string): string {
  */
 export async function withLease<T>(db: Db, lease: Lease, work: (tx: Tx) => Promise<T>): Promise<T> {
   return await runTransaction(db, lease, work)
+}
+
+/** What functions of the migrations say when they refuse, by SQLSTATE. */
+const REFUSALS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  KE404: ['not_found', 'There is no such task.'],
+  KE409: ['lease_lost', 'Another attempt has taken over this task.'],
+  KE410: ['journal_conflict', 'This turn has a reply already.'],
+  KE411: ['model_rejected', 'Two tool calls of this task have one id, so they cannot be kept apart.'],
+}
+
+/**
+ * Calls a function of the migrations which does all that {@link withLease} does by itself: it takes project, task and
+ * lease first and the events last, and returns those that were new. One statement, and a transaction of its own. Throws
+ * what `withLease` throws, and what the function refuses.
+ */
+export async function callWithLease(
+  db: Db,
+  lease: Lease,
+  name: 'store_reply',
+  values: readonly unknown[],
+  events: readonly NewEvent[],
+): Promise<void> {
+  const all = [lease.projectId, lease.taskId, lease.lease, ...values, JSON.stringify(events.map(toRow))]
+  const text = `SELECT ${EVENT_COLUMNS} FROM ${name}(${all.map((_, index) => `$${index + 1}`).join(', ')})`
+  try {
+    const { rows } = await db.pool.query<StoredEvent>({ name: statementName(text), text, values: all.map(withoutNul) })
+    if (rows.length === 0) return
+    db.refusedWrites.succeeded()
+    db.onEvents(lease.projectId, rows)
+  } catch (error) {
+    if (refusesWrites(error)) db.refusedWrites.failed()
+    const [code, message] = (error instanceof pg.DatabaseError && REFUSALS[error.code ?? '']) || []
+    throw code === undefined ? toDbError(error) : new AppError(code, message ?? '', { cause: error })
+  }
 }
 
 interface EventRow {

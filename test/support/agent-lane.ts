@@ -114,7 +114,7 @@ export interface RunOptions {
   readonly isTimeUp?: () => boolean
   /** Sees every use of the sandbox. */
   readonly sandbox?: Sandbox
-  onLane?(lane: Lane): void
+  onLane?(lane: Lane): void | Promise<void>
 }
 
 /** A task whose message is a script for the list policy, or plain words. */
@@ -147,7 +147,7 @@ export async function anAgentTask(
         ...{ name: 'coder', ...taken, sandbox: used, run },
         people,
       })
-      options.onLane?.(lane)
+      await options.onLane?.(lane)
       return await runLane(lane, options.isTimeUp ?? (() => false))
     },
     async runThroughCrash(spec) {

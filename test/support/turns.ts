@@ -42,6 +42,8 @@ export function aTurn(overrides: Partial<JournalTurn> = {}): JournalTurn {
     attempts: 1,
     usage: NO_USAGE,
     costUsd: 0,
+    firstTokenMs: 0,
+    durationMs: 0,
     ...overrides,
     toolCalls: calls,
   }

@@ -345,9 +345,9 @@ describe('a budget', () => {
     const status = await task.run({
       onLane({ journal }) {
         const { finishTools } = journal
-        const raised = async (finished: Parameters<typeof finishTools>[0]): Promise<void> => {
+        const raised = async (...finished: Parameters<typeof finishTools>): Promise<void> => {
           await raiseBudget(host.db, task.taskId, { maxTurns: 50 })
-          await finishTools(finished)
+          await finishTools(...finished)
         }
         Object.assign(journal, { finishTools: raised })
       },

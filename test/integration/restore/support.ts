@@ -87,7 +87,11 @@ export async function aDoneTask(
   const start = { id: newId('ckp'), turn: 0, treeHash: await sandbox.checkpoint(), label: 'before', stat: NO_DIFF }
   await recordCheckpoint(db, held, start, [])
   const deps = { db } as unknown as ActivityDeps
-  const checkpointer = createCheckpointer(deps, { task: await getTask(db, task.id), lease: held, sandbox })
+  const checkpointer = createCheckpointer(
+    deps,
+    { task: await getTask(db, task.id), lease: held, sandbox },
+    (checkpoint, events) => recordCheckpoint(db, held, checkpoint, events),
+  )
   for (const [index, change] of turns.entries()) {
     const turn = index + 1
     await apply(sandbox, change)

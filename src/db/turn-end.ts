@@ -1,0 +1,105 @@
+/**
+ * The second of a turn's two writes: the results of its last calls, the checkpoint of what they changed, and the next
+ * turn's beginning, when the budget has room for it.
+ */
+
+import type { NewEvent } from '../events/topics.ts'
+import type { BudgetReading, BudgetsByScope } from '../shared/budget.ts'
+import { OWN_BUDGET, type OwnBudgetRow, toReading } from './budgets.ts'
+import { addCheckpoint, type NewCheckpoint } from './checkpoints.ts'
+import type { Db } from './client.ts'
+import {
+  addResults,
+  type BeginTurn,
+  beginTurnWith,
+  type FinishedCall,
+  finishEvents,
+  type JournalTurn,
+  turnFinished,
+  unclaimed,
+} from './journal.ts'
+import { Statement } from './statement.ts'
+import { type Lease, type Tx, withLease } from './transaction.ts'
+
+/** A turn whose calls have all ended. */
+export interface TurnEnd {
+  readonly turn: JournalTurn
+  /** Those whose results are not stored yet. */
+  readonly finished: readonly FinishedCall[]
+  readonly checkpoint: NewCheckpoint | null
+  /** What the checkpoint tells. */
+  readonly events: readonly NewEvent[]
+}
+
+/** Stores the end of a turn. A repeat changes nothing. */
+export async function endTurn(db: Db, lease: Lease, end: TurnEnd): Promise<void> {
+  await withLease(db, lease, async (tx) => {
+    tx.emit(...eventsOf(lease, end))
+    await tx.write(changesOf(lease, end))
+  })
+}
+
+export interface NextTurn {
+  readonly begin: BeginTurn
+  /** Limits of projects and days that name none of their own. */
+  readonly budgets: Pick<BudgetsByScope, 'project' | 'day'>
+  /** Whether the turn may begin without a word to anybody, by what is true in this transaction. */
+  mayBegin(reading: BudgetReading): boolean
+}
+
+/**
+ * Stores the end of a turn and begins the next one. Null: the turn has ended and the next one has not begun, since
+ * `mayBegin` said no.
+ */
+export async function endAndBeginTurn(
+  db: Db,
+  lease: Lease,
+  end: TurnEnd,
+  { begin, budgets, mayBegin }: NextTurn,
+): Promise<JournalTurn | null> {
+  return await withLease(db, lease, async (tx) => {
+    tx.emit(...eventsOf(lease, end))
+    const row = await storeAndRead(tx, lease, end, begin)
+    const reading = await toReading(row, budgets, (use) => tx.query(use.text, use.values))
+    if (!mayBegin(reading)) return null
+    const waiting = row.waits ? await unclaimed(tx, lease.taskId, begin) : []
+    return await beginTurnWith(tx, lease, begin, waiting)
+  })
+}
+
+function changesOf(lease: Lease, { finished, checkpoint }: TurnEnd): Statement {
+  const statement = new Statement()
+  addResults(statement, lease, finished)
+  if (checkpoint !== null) addCheckpoint(statement, lease, checkpoint)
+  return statement
+}
+
+function eventsOf(lease: Lease, { turn, finished, events }: TurnEnd): NewEvent[] {
+  const figures = { ...turn, stopReason: turn.stopReason ?? 'unknown', durationMs: turn.durationMs ?? 0 }
+  return [
+    ...finished.flatMap((entry) => finishEvents(lease, entry)),
+    ...(finished.length > 0 ? [turnFinished(lease, turn.turn, turn.lane, figures)] : []),
+    ...events,
+  ]
+}
+
+/** The end of the turn, then in the same statement what the next one needs to know. */
+async function storeAndRead(
+  tx: Tx,
+  lease: Lease,
+  end: TurnEnd,
+  begin: BeginTurn,
+): Promise<OwnBudgetRow & { readonly waits: boolean }> {
+  const statement = changesOf(lease, end)
+  const { parts } = statement
+  const [taskId, lane] = [statement.value(lease.taskId), statement.value(begin.lane)]
+  const idle = `${statement.value(begin.idle)}::bool`
+  const waits = `EXISTS (SELECT 1 FROM messages m WHERE m.task_id = ${taskId} AND m.role = 'user' AND m.status = 'queued'
+      AND (${idle} OR m.delivery = 'steer') AND ${lane} = 'coder')
+    OR EXISTS (SELECT 1 FROM notices n WHERE n.task_id = ${taskId} AND n.lane = ${lane} AND n.claimed_turn IS NULL)`
+  const text = `${parts === '' ? '' : `WITH ${parts} `}SELECT (${waits}) AS waits, ${OWN_BUDGET} WHERE t.id = ${taskId}`
+  const [row] = await tx.query<OwnBudgetRow & { waits: boolean }>(text, statement.values)
+  // The task's row is locked by this transaction.
+  if (!row) throw new Error('the task of a turn is gone')
+  return row
+}
