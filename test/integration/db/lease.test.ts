@@ -35,6 +35,7 @@ import { shortenTurn } from '../../../src/db/shorten-turn.ts'
 import { getTask } from '../../../src/db/tasks.ts'
 import type { Lease } from '../../../src/db/transaction.ts'
 import { endAndBeginTurn, endTurn } from '../../../src/db/turn-end.ts'
+import { newId } from '../../../src/shared/ids.ts'
 import { NO_DIFF, NO_USAGE } from '../../../src/shared/task.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 import { aStoredReply } from '../../support/replies.ts'
@@ -53,7 +54,7 @@ const begin = { lane: 'coder', messageId: 'msg_x', toolResults: [], notes: [], i
 const REACHED = { scope: 'task', kind: 'usd', used: 2, limit: 2 } as const
 const bash = { type: 'tool_use', id: 'toolu_1', name: 'bash', input: { command: 'true' } } as const
 
-const A_CHECKPOINT = { id: 'ckp_2', turn: 1, treeHash: 'tree_2', label: 'x', stat: NO_DIFF } as const
+const aCheckpoint = () => ({ id: newId('ckp'), turn: 1, treeHash: 'tree_2', label: 'x', stat: NO_DIFF })
 const aFinished = () => ({ call: aCall(), result: 'x', isError: false, durationMs: 1, events: [] })
 
 /** Every way in which an attempt writes for its task, by the name of the function. */
@@ -76,14 +77,19 @@ const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
   noteSubstitute: (held) => noteSubstitute(db, held, { turn: 1, attempt: 1 }, { asked: 'a', answered: 'b' }),
   noteRepair: (held) => noteRepair(db, held, { turn: 1, attempt: 1, repair: 1 }, 'x'),
   shortenTurn: (held) => shortenTurn(db, held, turn.turn, [{ type: 'text', text: 'short' }]),
-  endTurn: (held) => endTurn(db, held, { turn, finished: [aFinished()], checkpoint: A_CHECKPOINT, events: [] }),
+  endTurn: (held) => endTurn(db, held, { turn, finished: [aFinished()], checkpoint: aCheckpoint(), events: [] }),
   endAndBeginTurn: (held) =>
     endAndBeginTurn(
       db,
       held,
-      { turn, finished: [aFinished()], checkpoint: A_CHECKPOINT, events: [] },
+      { turn, finished: [aFinished()], checkpoint: aCheckpoint(), events: [] },
       { begin: { ...begin, messageId: 'msg_y' }, budgets: { project: {}, day: {} }, mayBegin: () => true },
     ),
+  openApproval: (held) =>
+    openApproval(db, held, {
+      ...{ key: 'toolu_ask', turn: 1, kind: 'question', title: 'x', detail: { question: 'x' }, expiresMs: 1_000 },
+    }),
+  setNeedsAnswer: (held) => setNeedsAnswer(db, held),
   interruptTurn: (held) => interruptTurn(db, held, turn, [{ partId: 'p', type: 'text', text: 'half' }]),
   addNotice: (held) => addNotice(db, held, { id: 'req_1', lane: 'coder', key: 'k', text: 'x' }),
   warnBudget: (held) => warnBudget(db, held, [{ scope: 'task', kind: 'usd', used: 1, limit: 2, note: 'x' }]),
