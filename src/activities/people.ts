@@ -89,8 +89,10 @@ export function peopleOf(deps: ActivityDeps, at: PeopleAsk): TaskPeople {
       const detail = { paths: all.slice(0, MAX_PATHS), pattern, from }
       await hold({ key: `tree:${turn}:${tree}`, turn, kind: 'path', title, detail, expiresMs })
     },
-    async isHeld() {
+    async isHeld(settle) {
       if (policy.paths.length + policy.hosts.length === 0) return false
+      // A change that is put back takes a checkpoint, which must be the newest one.
+      await settle()
       let isOpen = false
       for (const change of await heldChanges(db, lease.taskId)) {
         if (change.state === 'open') isOpen = true

@@ -64,7 +64,7 @@ async function runTurns(lane: Lane, isTimeUp: () => boolean): Promise<LaneStatus
     }
     if (last?.stopReason === 'refusal') return 'refused'
     if (last && lane.isAnswered(last)) return 'answered'
-    if (last && (await lane.people.isHeld())) return 'needs_answer'
+    if (last && (await lane.people.isHeld(() => lane.journal.flush()))) return 'needs_answer'
     if (turns > 0 && isTimeUp()) return 'continue'
     if (isOutOfTries(lane.turns, lane.tools)) throw new AppError('model_invalid_calls', OUT_OF_TRIES_END)
     if (last && isWrittenCallAgain(lane, last)) {

@@ -10,8 +10,8 @@ export interface People {
   ask(call: JournalToolCall, ask: PersonAsk): Promise<Asked>
   /** A command was refused these hosts: has people decide on those that the policy names. Safe to repeat. */
   onDenied(call: { readonly turn: number; readonly command: string | null }, hosts: readonly string[]): Promise<void>
-  /** Whether people must decide on what commands did before the model is asked again; what they decided is told to it. */
-  isHeld(): Promise<boolean>
+  /** Whether people must decide on what commands did before the model is asked again; what they decided is told to it. `settle` is called before anything is looked at or put back. */
+  isHeld(settle: () => Promise<void>): Promise<boolean>
 }
 
 /** For a lane that has no tool which could ask or be held back. */
