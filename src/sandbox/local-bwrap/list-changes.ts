@@ -10,13 +10,17 @@ import type { ObjectStore } from './objects.ts'
 
 /** Beyond so many changed files git counts the lines of all at once. */
 const MAX_COUNTED = 500
-/** Lines are counted here in files up to this size, and as long as they have no more edits than that. */
+/** Lines are counted here when what differs is no larger than this, and has no more edits than that. */
 const MAX_COUNTED_BYTES = 256 * 1024
 const MAX_EDITS = 1_000
 const COUNT_TIMEOUT_MS = 20
 /** Git looks for a NUL in so many bytes. */
 const BINARY_LOOK_BYTES = 8_000
 const FILES_PER_BREATH = 20
+const COMPARED_BYTES = 4 * 1024
+const NEWLINE = 10
+/** Pairs of contents whose count a sandbox remembers; forgotten as a whole when there are too many. */
+const MAX_KNOWN = 5_000
 
 export interface LineCount {
   readonly added: number
@@ -26,6 +30,25 @@ export interface LineCount {
 
 /** Has git count the lines of all files that differ; by byte name. */
 export type CountByGit = () => Promise<ReadonlyMap<ByteName, LineCount>>
+
+/** Counts of pairs of contents, which never change: each turn compares again what earlier ones changed. */
+export class KnownCounts {
+  readonly #counts = new Map<string, LineCount>()
+
+  get(change: TreeChange): LineCount | undefined {
+    return this.#counts.get(keyOf(change))
+  }
+
+  set(change: TreeChange, count: LineCount): void {
+    if (this.#counts.size >= MAX_KNOWN) this.#counts.clear()
+    this.#counts.set(keyOf(change), count)
+  }
+}
+
+function keyOf({ from, to }: TreeChange): string {
+  const side = (node: TreeNode | null) => (node === null ? '' : `${node.mode} ${node.hash}`)
+  return `${side(from)}:${side(to)}`
+}
 
 const NO_LINES: LineCount = { added: 0, removed: 0, binary: false }
 
@@ -38,18 +61,22 @@ export async function describeChanges(
   store: Pick<ObjectStore, 'readBlob'>,
   changes: readonly TreeChange[],
   countByGit: CountByGit,
+  known: KnownCounts = new KnownCounts(),
 ): Promise<FileChange[]> {
   const files = changes.filter((change) => !isDirectoryChange(change))
   const shown = files.length > 0 ? files : changes.filter((change, at) => isToldDirectory(change, changes[at + 1]))
-  let git: ReadonlyMap<ByteName, LineCount> | null = shown.length > MAX_COUNTED ? await countByGit() : null
+  const isUnknown = (change: TreeChange) => knownCount(change) === null && known.get(change) === undefined
+  const unknown = shown.filter(isUnknown)
+  let git: ReadonlyMap<ByteName, LineCount> | null = unknown.length > MAX_COUNTED ? await countByGit() : null
   const described: FileChange[] = []
   for (const [index, change] of shown.entries()) {
     if (index % FILES_PER_BREATH === FILES_PER_BREATH - 1) await breathe()
-    let count = git === null ? await countLines(store, change) : null
+    let count = knownCount(change) ?? known.get(change) ?? (git === null ? await countLines(store, change) : null)
     if (count === null) {
       git ??= await countByGit()
-      count = knownCount(change) ?? git.get(change.path) ?? NO_LINES
+      count = git.get(change.path) ?? NO_LINES
     }
+    known.set(change, count)
     const path = isDirectoryChange(change) ? `${toShown(change.path)}/` : toShown(change.path)
     described.push({ path, kind: kindOf(change), ...count })
   }
@@ -82,8 +109,6 @@ function knownCount(change: TreeChange): LineCount | null {
 
 /** Null when that is too much work for this process. */
 async function countLines(store: Pick<ObjectStore, 'readBlob'>, change: TreeChange): Promise<LineCount | null> {
-  const known = knownCount(change)
-  if (known !== null) return known
   const content = async (node: TreeNode | null) =>
     node === null || isDirectoryNode(node) ? Buffer.alloc(0) : await store.readBlob(node.hash)
   const [before, after] = [await content(change.from), await content(change.to)]
@@ -94,9 +119,10 @@ async function countLines(store: Pick<ObjectStore, 'readBlob'>, change: TreeChan
   if (before.length === 0 || after.length === 0 || isOther) {
     return { added: lineCount(after), removed: lineCount(before), binary: false }
   }
-  if (before.length > MAX_COUNTED_BYTES || after.length > MAX_COUNTED_BYTES) return null
+  const [left, right] = differingLines(before, after)
+  if (left.length > MAX_COUNTED_BYTES || right.length > MAX_COUNTED_BYTES) return null
   const options = { maxEditLength: MAX_EDITS, timeout: COUNT_TIMEOUT_MS }
-  const parts = diffArrays(linesOf(before), linesOf(after), options)
+  const parts = diffArrays(linesOf(left), linesOf(right), options)
   if (parts === undefined) return null
   const sum = (side: 'added' | 'removed') => parts.reduce((total, part) => total + (part[side] ? part.count : 0), 0)
   return { added: sum('added'), removed: sum('removed'), binary: false }
@@ -107,7 +133,29 @@ function isBinary(data: Buffer): boolean {
 }
 
 function linesOf(data: Buffer): string[] {
-  return data.toString('latin1').split(/(?<=\n)/)
+  return data.length === 0 ? [] : data.toString('latin1').split(/(?<=\n)/)
+}
+
+/** What is left of two contents without the whole lines that they begin and end with alike. */
+function differingLines(a: Buffer, b: Buffer): [Buffer, Buffer] {
+  const shorter = Math.min(a.length, b.length)
+  let start = 0
+  while (start < shorter && a.compare(b, start, blockEnd(start, shorter), start, blockEnd(start, shorter)) === 0) {
+    start = blockEnd(start, shorter)
+  }
+  while (start < shorter && a[start] === b[start]) start++
+  start = start === 0 ? 0 : a.lastIndexOf(NEWLINE, start - 1) + 1
+  const [left, right] = [a.subarray(start), b.subarray(start)]
+  const most = Math.min(left.length, right.length)
+  let same = 0
+  while (same < most && left[left.length - 1 - same] === right[right.length - 1 - same]) same++
+  const lineEnd = left.indexOf(NEWLINE, left.length - same)
+  const kept = same === 0 || lineEnd === -1 ? 0 : left.length - lineEnd - 1
+  return [left.subarray(0, left.length - kept), right.subarray(0, right.length - kept)]
+}
+
+function blockEnd(start: number, length: number): number {
+  return Math.min(length, start + COMPARED_BYTES)
 }
 
 /** As git counts: a last line without an end is one too. */

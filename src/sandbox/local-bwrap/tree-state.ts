@@ -11,6 +11,7 @@ import type { ByteName } from './descriptors.ts'
 import { isMissing, writeWhole } from './job-files.ts'
 import { createLargeFiles, type LargeFiles } from './large-files.ts'
 import type { SandboxPaths } from './layout.ts'
+import { KnownCounts } from './list-changes.ts'
 import { createDiskGuard, createObjectStore, type ObjectStore } from './objects.ts'
 import { type LeftOutPlace, type Snapshot, takeSnapshot } from './snapshot.ts'
 import { countNames, loadStatCache, type StatCache, saveStatCache } from './stat-cache.ts'
@@ -26,6 +27,7 @@ const HASH = /^[0-9a-f]{40}$/
 export interface TreeState {
   readonly store: ObjectStore
   readonly large: LargeFiles
+  readonly counts: KnownCounts
   /** Walks the workspace and stores its tree. Only within `inTurn` of this git directory. */
   take(): Promise<Snapshot>
   /** The places that the last walk left out; null when this process has not walked yet. */
@@ -63,6 +65,7 @@ function createTreeState(paths: SandboxPaths, minFreeBytes: number): TreeState {
   return {
     store,
     large,
+    counts: new KnownCounts(),
     async take() {
       const known = await refresh()
       const decided = readSources(gitDir)

@@ -27,7 +27,7 @@ export async function changesBetween(
   if (first === second) return []
   const { from, to } = await trees.comparable(first, second)
   const changes = await compareTrees(trees.store, from, to)
-  return await describeChanges(trees.store, changes, () => countLinesByGit(gitDir, from, to))
+  return await describeChanges(trees.store, changes, () => countLinesByGit(gitDir, from, to), trees.counts)
 }
 
 /** The unified diff of two trees, with a head of its own for each file whose mode alone differs in what git does not keep. */
