@@ -1,4 +1,5 @@
 import { acquireLease } from '../db/lifecycle.ts'
+import { KnownInputs } from '../environment/known-inputs.ts'
 import type { Activities } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
 import { openSandbox } from './open-sandbox.ts'
@@ -13,15 +14,16 @@ import { beginPreparing, prepareSandbox } from './sandbox.ts'
 export function createPrepareActivities(
   deps: ActivityDeps,
 ): Pick<Activities, 'prepareTask' | 'prepareSandbox' | 'prepareProjectContext'> {
+  const known = new KnownInputs()
   return {
     prepareTask: runActivity(async ({ force, ...ref }, run) => {
       const at = await beginPreparing(deps, ref, run)
-      const { isSetupDue, sandbox } = await prepareSandbox(deps, at)
+      const { isSetupDue, sandbox } = await prepareSandbox(deps, at, known)
       if (!isSetupDue) await prepareContext(deps, { ...at, sandbox, force })
       return { isSetupDue }
     }),
     prepareSandbox: runActivity(async (ref, run) => {
-      const { isSetupDue } = await prepareSandbox(deps, await beginPreparing(deps, ref, run))
+      const { isSetupDue } = await prepareSandbox(deps, await beginPreparing(deps, ref, run), known)
       return { isSetupDue }
     }),
     prepareProjectContext: runActivity(async ({ taskId, projectId, force }, run) => {

@@ -4,7 +4,8 @@ import { acquireLease, requestsOf } from '../db/lifecycle.ts'
 import { getProject } from '../db/projects.ts'
 import type { Task } from '../db/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
-import { planSetup } from '../environment/look-at-inputs.ts'
+import type { KnownInputs } from '../environment/known-inputs.ts'
+import { planFrom } from '../environment/look-at-inputs.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { newId } from '../shared/ids.ts'
@@ -45,9 +46,14 @@ export async function beginPreparing(deps: ActivityDeps, ref: TaskRef, run: Acti
 export async function prepareSandbox(
   deps: ActivityDeps,
   { task, lease, run }: Preparing,
+  known: KnownInputs,
 ): Promise<Prepared & { readonly sandbox: Sandbox }> {
   const { projectId, taskId } = lease
-  if (task.startTree !== null) return await askSetup(deps, lease, run, await openSandbox(deps, lease, run.onProgress))
+  if (task.startTree !== null) {
+    const sandbox = await openSandbox(deps, lease, run.onProgress)
+    const plan = { known, tree: await sandbox.checkpoint() }
+    return await askSetup(deps, { lease, run, sandbox }, plan)
+  }
   const startedAt = performance.now()
   const reused = (await deps.workspaces.openExisting(projectId)) !== null
   const progress = tellProgress(deps, lease, run.attempt)
@@ -77,20 +83,19 @@ export async function prepareSandbox(
       payload: { checkpointId: checkpoint.id, treeHash, label: checkpoint.label, stat: NO_DIFF },
     },
   ])
-  return await askSetup(deps, lease, run, sandbox)
+  return await askSetup(deps, { lease, run, sandbox }, { known, tree: treeHash })
 }
 
 /** Whether the project's dependencies must be installed before the first turn. */
 async function askSetup(
   deps: ActivityDeps,
-  lease: Lease,
-  run: ActivityRun,
-  sandbox: Sandbox,
+  { lease, run, sandbox }: { readonly lease: Lease; readonly run: ActivityRun; readonly sandbox: Sandbox },
+  { known, tree }: { readonly known: KnownInputs; readonly tree: string },
 ): Promise<Prepared & { readonly sandbox: Sandbox }> {
   const { projectId, taskId } = lease
   const environment = await applyEnvironment(deps, projectId, sandbox)
   const look = { execId: `look-${newId('stp')}`, taskId, signal: run.signal }
-  const plan = await planSetup(sandbox, environment, look)
+  const plan = planFrom(await known.of(sandbox, tree, look), environment)
   const isDue = isSetupDue(environment, plan, await readSetup(deps.db, projectId), sandbox.ref.id)
   // What a set-up installs is no change of the task: then it is the set-up that notes where the task begins.
   if (!isDue) await sandbox.markLeftOut(taskId)

@@ -42,6 +42,20 @@ function any(names: readonly string[]): string {
   return names.map((name) => `-name '${name}'`).join(' -o ')
 }
 
+/** Lock files and manifests as they were seen. */
+export interface SeenInputs {
+  /** SHA-256 in hex by path. */
+  readonly hashes: ReadonlyMap<string, string>
+  /** Of those that are read, by path. */
+  readonly texts: ReadonlyMap<string, string>
+}
+
+interface LookOptions {
+  readonly execId: string
+  readonly taskId: string
+  readonly signal: AbortSignal
+}
+
 /**
  * Looks for lock files and manifests, three directories deep, in the sandbox and bounded, and says what a set-up would do.
  * `execId` makes a repeat attach. Throws the `sandbox_*` codes; safe to repeat.
@@ -49,8 +63,13 @@ function any(names: readonly string[]): string {
 export async function planSetup(
   sandbox: Sandbox,
   environment: EnvironmentBody,
-  options: { readonly execId: string; readonly taskId: string; readonly signal: AbortSignal },
+  options: LookOptions,
 ): Promise<SetupPlan> {
+  return planFrom(await lookAtInputs(sandbox, options), environment)
+}
+
+/** What {@link planSetup} plans from. */
+export async function lookAtInputs(sandbox: Sandbox, options: LookOptions): Promise<SeenInputs> {
   const hashes = await hashInputs(sandbox, options)
   const texts = new Map<string, string>()
   for (const path of [...hashes.keys()]
@@ -59,6 +78,11 @@ export async function planSetup(
     const { data, sizeBytes } = await sandbox.read(path, { maxBytes: MAX_FILE_BYTES })
     if (data.length === sizeBytes) texts.set(path, Buffer.from(data).toString('utf8'))
   }
+  return { hashes, texts }
+}
+
+/** What a set-up would do with these inputs. Pure. */
+export function planFrom({ hashes, texts }: SeenInputs, environment: EnvironmentBody): SetupPlan {
   const inputs: SetupInputs = { files: new Set(hashes.keys()), texts }
   const detected = detectSetup(inputs)
   const commands = mergeCommands(detected.commands, environment)
@@ -87,10 +111,7 @@ export function mergeCommands(
 
 type DetectedCommands = ReturnType<typeof detectSetup>['commands']
 
-async function hashInputs(
-  sandbox: Sandbox,
-  { execId, taskId, signal }: { execId: string; taskId: string; signal: AbortSignal },
-): Promise<Map<string, string>> {
+async function hashInputs(sandbox: Sandbox, { execId, taskId, signal }: LookOptions): Promise<Map<string, string>> {
   const { head } = await runExec(
     sandbox,
     { execId, taskId, argv: { sh: FIND }, timeoutMs: LOOK_TIMEOUT_MS },
