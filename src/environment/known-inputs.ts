@@ -29,8 +29,12 @@ export class KnownInputs {
   }
 }
 
+const INPUT = new RegExp(
+  `^(${INPUT_NAMES.map((name) => name.replaceAll('.', '\\.').replaceAll('*', '.*')).join('|')})$`,
+)
+
 async function touchesInputs(sandbox: Sandbox, before: string, after: string): Promise<boolean> {
   if (before === after) return false
   const changes = await sandbox.changes(before, after)
-  return changes.some(({ path }) => INPUT_NAMES.includes(path.slice(path.lastIndexOf('/') + 1)))
+  return changes.some(({ path }) => INPUT.test(path.slice(path.lastIndexOf('/') + 1)))
 }

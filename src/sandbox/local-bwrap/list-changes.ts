@@ -4,7 +4,7 @@ import { diffArrays } from 'diff'
 import type { FileChange, FileChangeKind } from '../types.ts'
 import { isDirectoryNode, type TreeChange, type TreeNode } from './compare-trees.ts'
 import { type ByteName, toShown } from './descriptors.ts'
-import { isLargeMode, isLinkMode } from './entry-mode.ts'
+import { isLargeMode } from './entry-mode.ts'
 import { breathe } from './files.ts'
 import type { ObjectStore } from './objects.ts'
 
@@ -112,11 +112,8 @@ async function countLines(store: Pick<ObjectStore, 'readBlob'>, change: TreeChan
   const content = async (node: TreeNode | null) =>
     node === null || isDirectoryNode(node) ? Buffer.alloc(0) : await store.readBlob(node.hash)
   const [before, after] = [await content(change.from), await content(change.to)]
-  // A file that became a link, or a link that became a file, is another thing in its place.
-  const isOther =
-    change.from !== null && change.to !== null && isLinkMode(change.from.mode) !== isLinkMode(change.to.mode)
   if (isBinary(before) || isBinary(after)) return { added: 0, removed: 0, binary: true }
-  if (before.length === 0 || after.length === 0 || isOther) {
+  if (before.length === 0 || after.length === 0) {
     return { added: lineCount(after), removed: lineCount(before), binary: false }
   }
   const [left, right] = differingLines(before, after)
