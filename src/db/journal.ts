@@ -405,8 +405,12 @@ export async function storeReply(db: Db, lease: Lease, store: StoreReply, starte
     return { id: storable(toolUseId), name: storable(name), input: JSON.stringify(input) }
   })
   const values = [
-    ...[store.turn, store.lane, JSON.stringify(columns), JSON.stringify(calls)],
-    ...[started?.call.toolUseId ?? null, started ? JSON.stringify(started.effect) : null],
+    store.turn,
+    store.lane,
+    JSON.stringify(columns),
+    JSON.stringify(calls),
+    started?.call.toolUseId ?? null,
+    started ? JSON.stringify(started.effect) : null,
   ]
   const events = [...replyEvents(lease, store), ...(started ? startEvents(lease, started) : [])]
   await callWithLease(db, lease, 'store_reply', values, events)
