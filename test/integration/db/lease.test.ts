@@ -85,11 +85,6 @@ const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
       { turn, finished: [aFinished()], checkpoint: aCheckpoint(), events: [] },
       { begin: { ...begin, messageId: 'msg_y' }, budgets: { project: {}, day: {} }, mayBegin: () => true },
     ),
-  openApproval: (held) =>
-    openApproval(db, held, {
-      ...{ key: 'toolu_ask', turn: 1, kind: 'question', title: 'x', detail: { question: 'x' }, expiresMs: 1_000 },
-    }),
-  setNeedsAnswer: (held) => setNeedsAnswer(db, held),
   interruptTurn: (held) => interruptTurn(db, held, turn, [{ partId: 'p', type: 'text', text: 'half' }]),
   addNotice: (held) => addNotice(db, held, { id: 'req_1', lane: 'coder', key: 'k', text: 'x' }),
   warnBudget: (held) => warnBudget(db, held, [{ scope: 'task', kind: 'usd', used: 1, limit: 2, note: 'x' }]),
