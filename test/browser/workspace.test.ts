@@ -10,6 +10,7 @@ import { hostileTextSuite } from './suites/hostile-text.ts'
 import { longConversationSuite } from './suites/long-conversation.ts'
 import { looksSuite } from './suites/looks.ts'
 import { panelsSuite } from './suites/panels.ts'
+import { previewsSuite } from './suites/previews.ts'
 import { steeringSuite } from './suites/steering.ts'
 import { troubleSuite } from './suites/trouble.ts'
 
@@ -31,6 +32,7 @@ firstMinuteSuite(bench)
 steeringSuite(bench)
 longConversationSuite(bench)
 panelsSuite(bench)
+previewsSuite(bench)
 credentialsSuite(bench)
 hostileTextSuite(bench)
 looksSuite(bench)

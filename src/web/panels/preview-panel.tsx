@@ -60,9 +60,11 @@ export default function PreviewPanel({ projectId }: PanelProps) {
             onChanged={services.reload}
           />
           {(isLogOpen || chosen.state !== 'listening') && (
-            <ServiceLog key={chosen.id} projectId={projectId} service={chosen} />
+            <ServiceLog key={`log:${chosen.id}`} projectId={projectId} service={chosen} />
           )}
-          {chosen.state === 'listening' && <PreviewFrame key={chosen.id} projectId={projectId} service={chosen} />}
+          {chosen.state === 'listening' && (
+            <PreviewFrame key={`page:${chosen.id}`} projectId={projectId} service={chosen} />
+          )}
         </>
       )}
     </section>

@@ -52,8 +52,8 @@ export function ServiceBar({ projectId, service, isLogOpen, onLog, onStarted, on
         <Badge tone={TONES[state]}>{state}</Badge>
         <span className="min-w-0 flex-1 truncate font-mono text-xs" title={command}>
           <VisibleText text={name} />
-          {state === 'listening' && <span className="text-muted">{` :${port}`}</span>}
         </span>
+        {state === 'listening' && <span className="font-mono text-xs text-muted">{`:${port}`}</span>}
         <IconButton
           size="small"
           label={isLogOpen ? 'Hide the log' : 'Show the log'}
