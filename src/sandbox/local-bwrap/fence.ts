@@ -78,7 +78,7 @@ export function raiseFence(paths: SandboxPaths, lease: number): Fence {
   try {
     note(paths, lease)
     removeOlder(paths, lease)
-    mkdirSync(fence.staging, { recursive: true, mode: 0o700 })
+    makeStaging(fence.staging)
   } catch (error) {
     fence.check()
     if (isMissing(error)) throw new AppError('sandbox_gone', 'this sandbox does not exist any more', { cause: error })
@@ -88,6 +88,15 @@ export function raiseFence(paths: SandboxPaths, lease: number): Fence {
   fence.check()
   removePast(paths)
   return fence
+}
+
+/** Not its parents: those of a sandbox that is just being removed must not come back. */
+function makeStaging(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+  }
 }
 
 /** Files that attempts left on their way. One that an attempt is just making an entry in stays for the next time. */
