@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, realpathSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createSandboxProvider, type SandboxProviderOptions } from '../../../src/sandbox/create.ts'
 import type { JobRecord } from '../../../src/sandbox/local-bwrap/job-files.ts'
+import { removeTree } from '../../../src/sandbox/local-bwrap/remove-tree.ts'
 import type { SandboxProvider, SandboxRef } from '../../../src/sandbox/types.ts'
 
 const silent = { info: () => undefined, warn: () => undefined }
@@ -34,7 +35,8 @@ export function aHost() {
     },
     async close(): Promise<void> {
       for (const provider of opened) await provider.close()
-      rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
+      // Tests leave directories that their owner may not enter.
+      await removeTree(dir)
     },
   }
 }
