@@ -58,7 +58,7 @@ async function aSandbox(limits: Partial<Limits> = {}): Promise<Sandbox> {
   return await provider.open(await provider.ensure({ projectId: 'prj_clone', generation: ++generation }))
 }
 const control = { check: () => undefined, onProgress: () => undefined }
-const trusting = (): GitSettings => ({ origins: [host.origin], extraCaFile: host.caFile, silenceMs: 1_500 })
+const trusting = (): GitSettings => ({ origins: [host.origin], extraCaFile: host.caFile })
 async function clone(
   sandbox: Sandbox,
   source: Omit<GitSource, 'kind'>,
@@ -142,7 +142,11 @@ test('every failure is a sentence: unknown ref or repository, too large, an unkn
     file: await sentence(clone(await aSandbox({ fileBytes: 30 * 1024 * 1024 }), { url: urlOf('bomb') })),
     certificate: await sentence(clone(await aSandbox(), { url: urlOf('plain') }, { origins: [host.origin] })),
     mute: await sentence(
-      clone(await aSandbox(), { url: `${mute.origin}/x.git` }, { ...trusting(), origins: [mute.origin] }),
+      clone(
+        await aSandbox(),
+        { url: `${mute.origin}/x.git` },
+        { ...trusting(), origins: [mute.origin], silenceMs: 1_500 },
+      ),
     ),
   }
   await mute.close()
