@@ -3,6 +3,7 @@ import { type LaneStatus, runLane } from '../agent/loop.ts'
 import { setNeedsAnswer } from '../db/approvals.ts'
 import { readBudget, setBudgetReached } from '../db/budgets.ts'
 import { isSetupRequested } from '../db/environments.ts'
+import type { JournalTurn } from '../db/journal.ts'
 import { acquireLease, appendWithLease } from '../db/lifecycle.ts'
 import { equalFailures } from '../db/model-notes.ts'
 import { getTask } from '../db/tasks.ts'
@@ -19,6 +20,7 @@ import { peopleOf } from './people.ts'
 import { type ActivityRun, runActivity } from './run-activity.ts'
 import { setUp } from './set-up.ts'
 import { changesOf } from './task-changes.ts'
+import { createFolderRules } from './tell-folder-rules.ts'
 
 const HOUR_MS = 3_600_000
 /** For workflows that were started before they said how long. */
@@ -74,7 +76,14 @@ async function runSlice(
     { task, lease, sandbox, onShellChanges },
     opened.journal.recordCheckpoint,
   )
-  const lane = { ...opened, onToolsDone: checkpointer.afterTools }
+  const tellRules = createFolderRules(deps, { task, lease, sandbox })
+  const lane = {
+    ...opened,
+    onToolsDone: async (turn: JournalTurn) => {
+      await checkpointer.afterTools(turn)
+      await tellRules(turn)
+    },
+  }
   const left = lane.turns.at(-1)
   // The attempt before may have died between a turn's tools and its checkpoint.
   if (attempt > 1 && left !== undefined) await checkpointer.after(left)

@@ -69,3 +69,20 @@ export async function pinContext(db: Db, lease: Lease, hash: string, events: rea
     tx.emit(...events)
   })
 }
+
+/** Names more files that a context's task was told of, beside those it was made from. Safe to repeat. */
+export async function addContextSources(
+  db: Db,
+  more: { readonly projectId: string; readonly hash: string; readonly sources: readonly string[] },
+): Promise<void> {
+  const text = `
+    UPDATE project_contexts SET sources = (
+      SELECT json_agg(DISTINCT source ORDER BY source)::text
+      FROM (SELECT json_array_elements_text(sources::json) AS source UNION SELECT unnest($3::text[])) known)
+    WHERE project_id = $1 AND hash = $2`
+  try {
+    await db.pool.query(text, [more.projectId, more.hash, more.sources])
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
