@@ -62,14 +62,14 @@ export function contextSuite(stack: TestStack): void {
         notices: [0, 0, 1, 0],
       })
 
-      // The next task has it in its prefix, without making it again.
+      // The next task is told it, without making it again.
       const next = await api.chatStream(projectId, { message: scriptOf([{ text: 'Hello.' }]) })
       await next.untilTerminal()
       const [first] = await model.bodies(next.response.headers.get('x-keelson-task-id') ?? '')
       expect({
         reused: next.events.flatMap((event) => (event.type.startsWith('context.') ? [event.type] : [])),
-        prefix: JSON.stringify(first?.system).includes('Rule two.'),
-      }).toEqual({ reused: ['context.reused'], prefix: true })
+        told: JSON.stringify(first?.messages).includes('Rule two.'),
+      }).toEqual({ reused: ['context.reused'], told: true })
     })
 
     test('an idle project has its context made alone, and a message may force it', async () => {

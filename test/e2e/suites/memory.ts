@@ -17,11 +17,11 @@ export function memorySuite(stack: TestStack): void {
       const bodies = await model.bodies(second.taskId)
       const text = JSON.stringify(bodies.at(-1))
       expect({
-        prefix: JSON.stringify(bodies[0]?.system).includes('- prices are in cents'),
+        told: JSON.stringify(bodies[0]?.messages).includes('- prices are in cents'),
         earlier: text.includes('Noted.'),
         // As `cat` printed it: harness-written, with the fact in it.
         file: text.includes('# Memory') && text.includes('Written by the harness'),
-      }).toEqual({ prefix: true, earlier: true, file: true })
+      }).toEqual({ told: true, earlier: true, file: true })
 
       const summaries = () =>
         stack.query<{ name: string }>('SELECT name FROM task_summaries WHERE task_id = $1', [second.taskId])

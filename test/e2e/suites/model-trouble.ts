@@ -141,5 +141,37 @@ export function modelTroubleSuite(stack: TestStack): void {
         await server.close()
       }
     })
+
+    test('a server of one’s own needs no key, may read a prompt in silence, and a message beyond its window is left behind', async () => {
+      const server = await startScriptedServer({ policy: POLICIES.demo, contextTokens: 16_384 })
+      const own = new TestStack({ settings: { ANTHROPIC_BASE_URL: server.url } })
+      try {
+        await own.start()
+        const { api } = own
+        const projectId = await api.newProject()
+        const long = await api.chat(projectId, { message: `What is this? ${'a line of a long log\n'.repeat(5_000)}` })
+        const refused = await api.ended(long.taskId)
+        server.setPace({ ttftMs: 11_000 })
+        const stream = await api.chatStream(projectId, { message: 'Never mind, say hello.' })
+        const events = await stream.untilTerminal()
+        expect({
+          model: own.state().model,
+          refused: [refused.status, refused.reason],
+          reading: events.flatMap((event) => (event.type === 'model.reading' ? [event.message] : [])).slice(0, 1),
+          end: events.at(-1)?.type,
+        }).toEqual({
+          model: { kind: 'anthropic', name: 'claude-haiku-4-5', baseUrl: server.url },
+          refused: [
+            'failed',
+            { code: 'model_context_exceeded', message: expect.stringMatching(/The server said: .*16384 maximum/) },
+          ],
+          reading: [expect.stringMatching(/^The model is still reading the prompt \(1\d s\)\.$/)],
+          end: 'task.completed',
+        })
+      } finally {
+        await own.stop()
+        await server.close()
+      }
+    })
   })
 }
