@@ -149,7 +149,7 @@ export function modelTroubleSuite(stack: TestStack): void {
         await own.start()
         const { api } = own
         const projectId = await api.newProject()
-        const long = await api.chat(projectId, { message: `What is this? ${'a line of a long log\n'.repeat(5_000)}` })
+        const long = await api.chat(projectId, { message: `What is this? ${'a line of a long log\n'.repeat(4_400)}` })
         const refused = await api.ended(long.taskId)
         server.setPace({ ttftMs: 11_000 })
         const stream = await api.chatStream(projectId, { message: 'Never mind, say hello.' })
