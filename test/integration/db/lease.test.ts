@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { openApproval, setNeedsAnswer } from '../../../src/db/approvals.ts'
+import { openApproval, setNeedsAnswer, tellHeldChange } from '../../../src/db/approvals.ts'
 import { setBudgetReached } from '../../../src/db/budgets.ts'
 import { recordCheckpoint, recordLeftOut } from '../../../src/db/checkpoints.ts'
 import { storeCompaction } from '../../../src/db/compactions.ts'
@@ -132,6 +132,7 @@ const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
       detail: { question: 'Which?' },
     }),
   setNeedsAnswer: (held) => setNeedsAnswer(db, held),
+  tellHeldChange: (held) => tellHeldChange(db, held, { id: 'req_3', approvalId: 'apr_1', text: 'x' }),
   setBudgetReached: (held) => setBudgetReached(db, held, [REACHED]),
   closeTask: (held) => closeTask(db, held, { kind: 'cancelled', killed: [] }),
 }
