@@ -37,6 +37,10 @@ export interface Publication {
   readonly allowWorkflowFiles: boolean
   readonly baseBranch: string | null
   readonly parent: string | null
+  /** A second parent: what the project was synced with since the branch's last commit. */
+  readonly merged: string | null
+  /** The commit that the project's files came from, or were synced with. */
+  readonly baseCommit: string | null
   readonly commit: string | null
   readonly isNewBranch: boolean | null
   readonly branchUrl: string | null
@@ -50,7 +54,7 @@ export interface Publication {
 
 const COLUMNS = `id, request, project_id AS "projectId", conversation_id AS "conversationId", task_id AS "taskId", status, step, branch,
   is_named AS "isNamed", tree_hash AS "treeHash", title, body, pull_request AS "pullRequest", draft,
-  allow_workflow_files AS "allowWorkflowFiles", base_branch AS "baseBranch", parent, commit, is_new_branch AS "isNewBranch",
+  allow_workflow_files AS "allowWorkflowFiles", base_branch AS "baseBranch", base_commit AS "baseCommit", parent, merged, commit, is_new_branch AS "isNewBranch",
   branch_url AS "branchUrl", pull_request_number AS "pullRequestNumber", pull_request_url AS "pullRequestUrl",
   error_code AS "errorCode", error_message AS "errorMessage", created_at AS "createdAt", finished_at AS "finishedAt"`
 
@@ -214,6 +218,8 @@ export interface PublicationProgress {
   readonly branch?: string
   readonly baseBranch?: string
   readonly parent?: string
+  readonly merged?: string
+  readonly baseCommit?: string
   readonly commit?: string
   readonly isNewBranch?: boolean
   readonly branchUrl?: string
@@ -227,7 +233,8 @@ export async function recordProgress(db: Db, id: string, found: PublicationProgr
     UPDATE publications SET step = $2, branch = coalesce($3, branch), base_branch = coalesce($4, base_branch),
       parent = coalesce($5, parent), commit = coalesce($6, commit), is_new_branch = coalesce($7, is_new_branch),
       branch_url = coalesce($8, branch_url), pull_request_number = coalesce($9, pull_request_number),
-      pull_request_url = coalesce($10, pull_request_url)
+      pull_request_url = coalesce($10, pull_request_url), merged = coalesce($11, merged),
+      base_commit = coalesce($12, base_commit)
     WHERE id = $1 AND status = 'running' RETURNING ${COLUMNS}`
   const [row] = await rowsOf(db, text, [
     id,
@@ -240,6 +247,8 @@ export async function recordProgress(db: Db, id: string, found: PublicationProgr
     found.branchUrl ?? null,
     found.pullRequestNumber ?? null,
     found.pullRequestUrl ?? null,
+    found.merged ?? null,
+    found.baseCommit ?? null,
   ])
   if (row === undefined) throw new AppError('not_found', 'This publication is over.')
   return row

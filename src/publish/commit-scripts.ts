@@ -40,9 +40,10 @@ git diff-tree -r -z --name-only --no-renames "$before" "$tree"`
 export const MARKS_SCRIPT =
   'git diff-tree -r --check "$1" "$2" | sed -n "s/:[0-9]*: leftover conflict marker$//p" | sort -u | head -n 20; true'
 
-/** `$1` is the tree, `$2` the parent; the message comes on its input. */
-export const COMMIT_SCRIPT =
-  'if [ -n "$2" ]; then git commit-tree "$1" -p "$2" -F -; else git commit-tree "$1" -F -; fi'
+/** `$1` is the tree, the others are its parents; the message comes on the input. */
+export const COMMIT_SCRIPT = `tree=$1; shift; parents=()
+for parent in "$@"; do parents+=(-p "$parent"); done
+git commit-tree "$tree" "\${parents[@]}" -F -`
 
 /** `$1` is the address, `$2` the commit, `$3` the branch, `$4` is "new" when it must not be there yet. Never by force. */
 export const PUSH_SCRIPT = `lease=(); [ "$4" = new ] && lease=(--force-with-lease="refs/heads/$3:")

@@ -6,8 +6,8 @@ export interface CommitAsk {
   readonly branch: string
   /** Whether a person named it. */
   readonly isNamed: boolean
-  /** What this project published there last. */
-  readonly last: string | null
+  /** What this project published there last, and what its files came from then. */
+  readonly last: { readonly commit: string; readonly base: string | null } | null
   /** The commit that was checked out; null: the repository was empty. */
   readonly checkedOut: string | null
   /** The branch that was checked out. */
@@ -18,6 +18,8 @@ export interface CommitAsk {
 export interface CommitPlan {
   /** null: the first commit of an empty repository. */
   readonly parent: string | null
+  /** A second parent: what the project was synced with since the branch's last commit. */
+  readonly merged: string | null
   readonly isNewBranch: boolean
 }
 
@@ -33,17 +35,21 @@ export function planCommit(refs: RemoteRefs, ask: CommitAsk): CommitPlan | null 
     const inTheWay =
       prefixesOf(branch).find((name) => refs.tips.has(name)) ??
       [...refs.tips.keys()].find((name) => name.startsWith(`${branch}/`))
-    if (inTheWay === undefined) return { parent: checkedOut, isNewBranch: true }
+    if (inTheWay === undefined) return { parent: checkedOut, merged: null, isNewBranch: true }
     if (!isNamed) return null
     throw new AppError(
       'branch_taken',
       `There is a branch ${inTheWay}, beside which git keeps no ${branch}. Name another branch.`,
     )
   }
-  if (tip === last || tip === checkedOut) return { parent: tip, isNewBranch: false }
+  if (tip === checkedOut) return { parent: tip, merged: null, isNewBranch: false }
+  if (tip === last?.commit) {
+    const isSynced = last.base !== null && last.base !== checkedOut
+    return { parent: tip, merged: isSynced ? checkedOut : null, isNewBranch: false }
+  }
   if (last !== null) {
     const message = `Somebody else pushed to ${branch} since this project published there. Nothing was overwritten: sync the project, or publish to another branch.`
-    throw new AppError('branch_moved', message, { details: { branch, expected: last, found: tip } })
+    throw new AppError('branch_moved', message, { details: { branch, expected: last.commit, found: tip } })
   }
   if (branch === cloned) {
     const message = `${branch} moved since this project was cloned from it. Nothing was overwritten: sync the project, or publish to a new branch and open a pull request.`

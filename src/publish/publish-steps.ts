@@ -182,20 +182,21 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
   }
 
   /** The parent, the branch and the branch that a pull request goes into. */
-  const plan = async (work: Work): Promise<CommitPlan & { branch: string; base: string | null; refs: RemoteRefs }> => {
+  const plan = async (work: Work): Promise<CommitPlan & { branch: string; base: string | null }> => {
     const { publication, project } = work
     const decide = async (branch: string) => {
       const refs = await readRefs(work, branch)
       const { ref } = project.source
       const cloned = ref === undefined ? refs.head : refs.tips.has(ref) ? ref : null
+      const last = await lastOnBranch(db, { ...publication, branch })
       const found = planCommit(refs, {
         branch,
         isNamed: publication.isNamed,
-        last: (await lastOnBranch(db, { ...publication, branch }))?.commit ?? null,
+        last: last === null || last.commit === null ? null : { commit: last.commit, base: last.baseCommit },
         checkedOut: project.sourceReport?.commit ?? null,
         cloned,
       })
-      return found && { ...found, branch, base: cloned ?? refs.head, refs }
+      return found && { ...found, branch, base: cloned ?? refs.head }
     }
     const found = (await decide(publication.branch)) ?? (await decide(spareBranch(publication)))
     if (found !== null) return found
@@ -205,8 +206,8 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
     )
   }
 
-  /** Makes the commit on a parent in the place and returns its id. */
-  const makeCommit = async (work: Work, parent: string | null): Promise<string> => {
+  /** Makes the commit on its parents in the place and returns its id. */
+  const makeCommit = async (work: Work, { parent, merged }: Pick<CommitPlan, 'parent' | 'merged'>): Promise<string> => {
     const { publication, place, control } = work
     const local = (script: string, words: readonly string[], stdin?: Uint8Array, env?: Record<string, string>) =>
       runInPlace(place, {
@@ -218,8 +219,9 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
       })
     const sandbox = await deps.open(publication.projectId)
     await putFiles(place, sandbox, publication.treeHash, control)
-    if (parent !== null) {
-      const fetched = await atRemote(work, { script: FETCH_SCRIPT, words: [parent], push: false })
+    const parents = [parent, merged].filter((each) => each !== null)
+    for (const each of parents) {
+      const fetched = await atRemote(work, { script: FETCH_SCRIPT, words: [each], push: false })
       if (fetched.state.exitCode !== 0) throw fetchFailure(failedOf(work, fetched))
     }
     const on = parent ?? ''
@@ -233,7 +235,7 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
     if (latestTree !== publication.treeHash) refuseMarks(await local(MARKS_SCRIPT, [before, tree]))
     const message = await commitMessage(deps, publication)
     const { author, committer } = deps.git
-    const commit = await local(COMMIT_SCRIPT, [tree, on], Buffer.from(message), {
+    const commit = await local(COMMIT_SCRIPT, [tree, ...parents], Buffer.from(message), {
       GIT_AUTHOR_NAME: author.name,
       GIT_AUTHOR_EMAIL: author.email,
       GIT_AUTHOR_DATE: gitDate(finishedAt ?? createdAt),
@@ -246,12 +248,14 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
 
   return {
     async buildCommit(publicationId, control) {
-      const work = await begin(publicationId, control)
-      if (work.publication.commit !== null) return
-      const { parent, isNewBranch, branch, base } = await plan(work)
+      const begun = await begin(publicationId, control)
+      if (begun.publication.commit !== null) return
+      const { parent, merged, isNewBranch, branch, base } = await plan(begun)
+      const baseCommit = begun.project.sourceReport?.commit
+      const work: Work = { ...begun, publication: { ...begun.publication, branch } }
       if (work.publication.pullRequest) requireBase(branch, base)
       await refuseProtected(work, branch)
-      const commit = await makeCommit(work, parent)
+      const commit = await makeCommit(work, { parent, merged })
       hitCrashPoint('publish.built.before_record')
       await recordProgress(db, publicationId, {
         step: 'pushing',
@@ -260,19 +264,21 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
         isNewBranch,
         ...(base === null ? {} : { baseBranch: base }),
         ...(parent === null ? {} : { parent }),
+        ...(merged === null ? {} : { merged }),
+        ...(baseCommit === undefined ? {} : { baseCommit }),
       })
       hitCrashPoint('publish.recorded')
     },
     async pushBranch(publicationId, control) {
       const work = await begin(publicationId, control)
       const { publication } = work
-      const { commit, parent, branch, isNewBranch, step } = publication
+      const { commit, branch, isNewBranch, step } = publication
       if (commit === null) throw new AppError('internal', 'a publication was pushed before its commit was made')
       if (step !== 'pushing') return
       const { tips, isHere } = await readRefs(work, branch, commit)
       if (tips.get(branch) !== commit) {
         // Another machine made it, or the place was lost: the same row makes the same commit.
-        if (!isHere && (await makeCommit(work, parent)) !== commit) {
+        if (!isHere && (await makeCommit(work, publication)) !== commit) {
           throw new AppError('git_refused', 'The commit could not be made again as it was: publish once more.')
         }
         hitCrashPoint('publish.before_push')

@@ -90,7 +90,8 @@ export function fetchFailure(failed: FailedGit): AppError {
 /** What the way out saw; null when git says it better. */
 function networkFailure({ failure, host }: FailedGit): AppError | null {
   if (failure === null) return null
-  const sentence = describeFailure(failure, host)
+  const isWait = failure.kind === 'status' && failure.status === 429
+  const sentence = isWait ? `${host} asks to wait before it is asked again.` : describeFailure(failure, host)
   if (sentence === undefined) return null
   return new AppError(codeOf(failure), sentence)
 }

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { removePlace } from '../../../src/publish/place.ts'
+import { syncProject } from '../../../src/sources/sync/sync-project.ts'
 import { run } from '../../contract/sandbox/harness.ts'
 import { aProject } from '../../support/tasks.ts'
 import { aPublishWorld, control, errorOf, type PublishWorld, SECRET } from './world.ts'
@@ -292,4 +293,55 @@ test('without a token, with a wrong one and without write access the sentence na
     ['failed', 'credential_refused'],
     ['failed', 'missing_scope'],
   ])
+})
+
+test('a task whose change lies behind a sync is published with what the sync made of it, and never with its marks', async () => {
+  const { db, parts, host } = world
+  const projectId = await aRepository('synced', 'seq 1 9 > n; echo 1 > other; git add -A; git commit -qm base')
+  const git = { origins: [host.origin], extraCaFile: host.caFile }
+  const { provider: staging, credentials } = parts
+  const open = (id: string) => parts.workspaces.open(id)
+  const sync = (onConflict: 'refuse' | 'markers') =>
+    syncProject({ db, open, git, credentials, staging, kick: () => undefined }, projectId, onConflict)
+  const mine = await world.task(projectId, 'sed -i s/1/one/ n', 'Mine')
+  host.change('synced', 'sed -i s/9/nine/ n; echo up > new; git rm -q other; git add -A; git commit -qm theirs')
+  const moved = await world.publish(mine, { branch: 'main' })
+  await sync('refuse')
+  const merged = await world.publish(mine, { branch: 'main' })
+  const seen = host.inside(
+    'synced',
+    'git log --format=%s main; git show main:n | tr "\\n" " "; git ls-tree --name-only main',
+  )
+  const evidence = host.inside('synced', 'git log -1 --format=%B main').includes('Evidence: unverified')
+  const own = await world.publish(mine)
+  const conversationId = await world.conversationOf(mine)
+  host.inside('synced', 'git update-ref refs/heads/main main~1')
+  host.change('synced', 'echo more > more; git add -A; git commit -qm more')
+  await sync('refuse')
+  const after = await world.task(projectId, 'echo after > after', 'After', { conversationId })
+  const joined = await world.publish(after)
+  const graph = host.inside('synced', 'git log -1 --format=%P keelson/mine; git diff --name-status main...keelson/mine')
+  const parents = `${String(own['commit'])} ${host.inside('synced', 'git rev-parse main').trim()}`
+  const clash = await world.task(projectId, 'echo mine > new', 'Clash')
+  host.change('synced', 'echo theirs > new; git add -A; git commit -qm clash')
+  await sync('markers')
+  const marked = await world.publish(clash, { branch: 'marked' })
+  expect({
+    joined: graph.split('\n')[0] === parents,
+    changed: graph.split('\n').slice(1),
+    told: [moved, merged, joined, marked].map((each) => [each['status'], errorOf(each)]),
+    seen,
+    evidence,
+  }).toEqual({
+    told: [
+      ['failed', 'branch_moved'],
+      ['finished', undefined],
+      ['finished', undefined],
+      ['failed', 'sync_conflict'],
+    ],
+    joined: true,
+    changed: ['A\tafter', 'M\tn', ''],
+    seen: 'Mine\ntheirs\nbase\none 2 3 4 5 6 7 8 nine n\nnew\n',
+    evidence: true,
+  })
 })
