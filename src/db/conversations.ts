@@ -4,6 +4,9 @@ import { newId } from '../shared/ids.ts'
 import { type Db, toDbError } from './client.ts'
 import { type Page, toPage } from './projects.ts'
 
+/** The title of a conversation that nobody named. */
+export const UNTITLED = 'New conversation'
+
 export interface Conversation {
   readonly id: string
   readonly projectId: string

@@ -1,5 +1,11 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
-import { createConversation, getConversation, listConversations, listMessages } from '../../db/conversations.ts'
+import {
+  createConversation,
+  getConversation,
+  listConversations,
+  listMessages,
+  UNTITLED,
+} from '../../db/conversations.ts'
 import { getProject } from '../../db/projects.ts'
 import { withdrawMessage } from '../../db/withdraw-message.ts'
 import type { AppDeps } from '../deps.ts'
@@ -46,7 +52,7 @@ export function addConversationRoutes(app: OpenAPIHono, deps: AppDeps): void {
     },
     async ({ c, params, body }) => {
       await getProject(db, params.projectId)
-      const conversation = await createConversation(db, params.projectId, body.title ?? 'New conversation')
+      const conversation = await createConversation(db, params.projectId, body.title ?? UNTITLED)
       return c.json(presentConversation(conversation), 201)
     },
   )

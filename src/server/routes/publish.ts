@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { z } from '@hono/zod-openapi'
 import { newestCheckpoints } from '../../db/checkpoints.ts'
-import { getConversation } from '../../db/conversations.ts'
+import { getConversation, UNTITLED } from '../../db/conversations.ts'
 import { getProject } from '../../db/projects.ts'
 import { createPublication, getPublication, listPublications, type Publication } from '../../db/publications.ts'
 import { readTaskRecords } from '../../db/task-records.ts'
@@ -142,7 +142,8 @@ function addPublishRoute(app: OpenAPIHono, deps: AppDeps): void {
       await requireInEffect(deps, task)
       const [record] = await readTaskRecords(db, [task.id])
       const { title: conversation } = await getConversation(db, task.conversationId)
-      const branch = defaultBranch(conversation)
+      const request = titleOf(record === undefined ? '' : requestOf(record))
+      const branch = defaultBranch(conversation === UNTITLED ? request : conversation)
       const { clientPublishId, ...wish } = body
       const made = await createPublication(db, {
         projectId: task.projectId,
@@ -152,7 +153,7 @@ function addPublishRoute(app: OpenAPIHono, deps: AppDeps): void {
         branch: body.branch,
         defaultBranch: branch,
         spareBranch: spareBranch({ branch, conversationId: task.conversationId }),
-        title: titleOf(body.title ?? (record === undefined ? '' : requestOf(record))),
+        title: body.title === undefined ? request : titleOf(body.title),
         body: record === undefined ? (body.body ?? '') : changeBody(asPublished(task, treeHash), record, body.body),
         pullRequest: body.pullRequest,
         draft: body.draft,
