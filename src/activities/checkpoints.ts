@@ -116,6 +116,8 @@ export interface Checkpointer {
   afterTools(turn: JournalTurn): Promise<void>
   /** The same, whatever the turn did: for what an attempt that died may have left. */
   after(turn: JournalTurn): Promise<void>
+  /** Files were put back behind its back: later changes count from this tree. */
+  moveTo(tree: string): void
 }
 
 /** A slice's checkpoints, one for each turn that changed files. */
@@ -137,6 +139,9 @@ export function createCheckpointer(
   }
   return {
     after,
+    moveTo(tree) {
+      task = { ...task, latestTree: tree }
+    },
     async afterTools(turn) {
       if (turn.toolCalls.some((call) => changesFiles(call.name))) await after(turn)
     },

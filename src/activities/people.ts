@@ -34,6 +34,8 @@ export interface PeopleAsk {
   readonly environment: EnvironmentBody
   /** Whether the workflow can wait for people; if not, what wants one is refused. */
   readonly mayAsk: boolean
+  /** Told of the tree once something denied was put back. */
+  onPutBack?(tree: string): void
 }
 
 export interface TaskPeople extends People {
@@ -117,7 +119,15 @@ export function peopleOf(deps: ActivityDeps, at: PeopleAsk): TaskPeople {
       await sandbox.restore(from, paths)
       const task = await getTask(db, lease.taskId)
       const toolPaths = new Set(paths)
-      await takeCheckpoint(deps, { task, lease, sandbox, turn: task.turn, label: 'denied change put back', toolPaths })
+      const tree = await takeCheckpoint(deps, {
+        task,
+        lease,
+        sandbox,
+        turn: task.turn,
+        label: 'denied change put back',
+        toolPaths,
+      })
+      at.onPutBack?.(tree)
     }
     await tellHeldChange(db, lease, { id: newId('req'), approvalId: change.id, text: heldChangeText(change) })
   }

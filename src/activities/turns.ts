@@ -68,7 +68,14 @@ async function runSlice(
     const scope = { projectId, conversationId: task.conversationId, taskId }
     await setUp(deps, { projectId, scope, sandbox, run, lease })
   }
-  const people = peopleOf(deps, { task, lease, sandbox, environment, mayAsk })
+  const people = peopleOf(deps, {
+    task,
+    lease,
+    sandbox,
+    environment,
+    mayAsk,
+    onPutBack: (tree) => checkpointer.moveTo(tree),
+  })
   const opened = await openCoderLane(deps, { name: 'coder', task, lease, sandbox, run, people })
   const { onShellChanges } = people
   const checkpointer = createCheckpointer(

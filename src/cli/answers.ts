@@ -42,6 +42,20 @@ export interface TaskRow {
   readonly createdAt: string
 }
 
+export interface ApprovalAnswer {
+  readonly id: string
+  readonly projectName: string
+  readonly kind: string
+  readonly title: string
+  readonly question?: string
+  readonly options?: readonly string[]
+  readonly default?: string
+  readonly command?: string
+  readonly paths?: readonly string[]
+  readonly status: string
+  readonly expiresAt: string
+}
+
 export interface DiffAnswer {
   readonly stat: { readonly files: number; readonly added: number; readonly removed: number }
   readonly files: readonly {

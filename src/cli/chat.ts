@@ -13,7 +13,7 @@ import { chatUsage, parseOptions } from './options.ts'
 import { createPrinter } from './printer.ts'
 import { runMessage } from './run-message.ts'
 import type { Session } from './session.ts'
-import { confirm, onSignal } from './terminal.ts'
+import { confirm, onSignal, readLine } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
 
 const { home, noColor, typed, directory } = loadChatConfig(process.env)
@@ -39,6 +39,7 @@ async function main(): Promise<number> {
     conversationId: options.newConversation ? await newConversation(api, project.id) : undefined,
     writeJson: (value) => void process.stdout.write(`${JSON.stringify(value)}\n`),
     confirm: (question) => (isTerminal && !options.json ? confirm(question) : Promise.resolve(null)),
+    ...(isTerminal && !options.json ? { readLine } : {}),
     onInterrupt: onSignal,
   }
   if (options.message === null) return await runPrompt(session)

@@ -15,6 +15,7 @@ import type {
 } from './answers.ts'
 import { ApiError } from './api.ts'
 import { clean } from './clean-text.ts'
+import { answer, approve, deny, waiting } from './approvals.ts'
 import { EXIT } from './exit-codes.ts'
 import { publishTask, showPublication } from './publish-work.ts'
 import type { Session } from './session.ts'
@@ -77,6 +78,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     takesArgument: true,
     run: services,
   },
+  waiting: { usage: '/waiting', what: 'what waits for you, in all projects', run: waiting },
+  answer: { usage: '/answer [ID] TEXT', what: 'answer a question of the agent', takesArgument: true, run: answer },
+  approve: {
+    usage: '/approve [ID] [task|always]',
+    what: 'let the agent do what waits',
+    takesArgument: true,
+    run: approve,
+  },
+  deny: { usage: '/deny [ID] [WHY]', what: 'do not let it, or leave a question to it', takesArgument: true, run: deny },
   cost: { usage: '/cost', what: 'tokens and dollars of the newest task and of the project', run: cost },
   help: { usage: '/help', what: 'this list', run: help },
 }

@@ -193,6 +193,17 @@ function describe(event: StreamEvent): Described | null {
       return { text: `◦ no review (${event.reason.replaceAll('_', ' ')})`, color: 'dim' }
     case 'checkpoint.restored':
       return { text: '◦ files restored', color: 'dim' }
+    case 'plan.updated': {
+      const settled = event.items.filter(({ state }) => state === 'done' || state === 'dropped').length
+      const now = event.items.find(({ state }) => state === 'in_progress')
+      const at = now === undefined ? '' : ` · ${oneLine(now.text)}`
+      return { text: `◦ plan: ${settled} of ${event.items.length}${at}`, color: 'dim' }
+    }
+    case 'approval.requested':
+      return { text: approvalText(event), color: 'yellow' }
+    case 'approval.resolved': {
+      return { text: `◦ ${oneLine(event.title)}: ${oneLine(event.answer ?? DECIDED[event.decision])}`, color: 'dim' }
+    }
     case 'budget.warning':
       return { text: `! ${amounts(event)} of ${whose(event)} budget used`, color: 'yellow' }
     case 'budget.reached':
@@ -308,4 +319,31 @@ function count(value: number): string {
 
 function duration(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
+}
+
+const DECIDED = {
+  answer: 'answered',
+  approve: 'approved',
+  deny: 'denied',
+  expired: 'nobody answered in time',
+  withdrawn: 'the task ended first',
+} as const
+
+/** What is asked, its choices, and how to decide from another terminal. */
+function approvalText({
+  approvalId,
+  kind,
+  title,
+  detail,
+}: Extract<StreamEvent, { type: 'approval.requested' }>): string {
+  const options = (detail.options ?? []).map((option, index) => `  ${index + 1}  ${oneLine(option)}`)
+  const paths = (detail.paths ?? []).map((path) => `  ${oneLine(path)}`)
+  const byDefault = detail.default === undefined ? [] : [`  when nobody answers: ${oneLine(detail.default)}`]
+  const how =
+    kind === 'question'
+      ? `/answer ${clean(approvalId)} …`
+      : `/approve ${clean(approvalId)} or /deny ${clean(approvalId)}`
+  return [`? ${clean(detail.question ?? title)}`, ...options, ...paths, ...byDefault, `  the task waits: ${how}`].join(
+    '\n',
+  )
 }

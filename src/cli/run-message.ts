@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isTerminalType, type StreamEvent } from '../events/topics.ts'
 import { ApiError } from './api.ts'
+import { askAtTerminal } from './approvals.ts'
 import { clean } from './clean-text.ts'
 import { EXIT } from './exit-codes.ts'
 import { offerChange } from './here/offer-change.ts'
@@ -26,13 +27,18 @@ export async function runMessage(session: Session, message: string): Promise<num
     leave.signal,
   )
   printer.note(`${clean(project.name)} · ${taskId}`, 'dim')
-  const stopListening = cancelOnInterrupt(session, taskId, leave)
+  let stopListening = cancelOnInterrupt(session, taskId, leave)
   try {
     let end: StreamEvent | undefined
     for await (const event of events) {
       if (options.json) session.writeJson(event)
       else printer.print(event)
       if (isTerminalType(event.type)) end = event
+      if (event.type !== 'approval.requested' || session.readLine === undefined) continue
+      // The prompt reads the keys itself.
+      stopListening()
+      await askAtTerminal(session, event.approvalId)
+      stopListening = cancelOnInterrupt(session, taskId, leave)
     }
     if (session.directory !== undefined) await offerChange(session, session.directory, taskId)
     return end === undefined ? await exitCodeByTask(session, taskId) : exitCodeOf(end, options)

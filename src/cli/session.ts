@@ -17,6 +17,8 @@ export interface Session {
   writeJson(value: unknown): void
   /** Asks a person yes or no; null when nobody can be asked. */
   confirm(question: string): Promise<boolean | null>
+  /** Reads one line; null when the person left the prompt. Absent when nobody can be asked. */
+  readonly readLine?: (prompt: string) => Promise<string | null>
   /** Calls back at each Ctrl-C until the answer is called. */
   onInterrupt(handler: () => void): () => void
 }

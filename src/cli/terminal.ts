@@ -44,6 +44,12 @@ export async function confirm(question: string): Promise<boolean> {
   return typed.kind === 'text' && /^y(es)?$/i.test(typed.text.trim())
 }
 
+/** One line; null when the person leaves the prompt. */
+export async function readLine(prompt: string): Promise<string | null> {
+  const typed = await readTyped(prompt)
+  return typed.kind === 'text' ? typed.text : null
+}
+
 /** Calls back at each SIGINT until the answer is called. */
 export function onSignal(handler: () => void): () => void {
   process.on('SIGINT', handler)

@@ -251,6 +251,7 @@ function resolvedEvent(row: ApprovalRow): NewEvent {
     scope: scopeOf(row),
     payload: {
       approvalId: row.id,
+      title: row.title,
       decision: DECISION_OF[row.state],
       ...(row.answer === null ? {} : { answer: row.answer }),
       ...(row.note === null ? {} : { note: row.note }),

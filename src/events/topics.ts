@@ -133,6 +133,7 @@ export interface DurablePayloads {
   /** `withdrawn`: the task that asked has ended. */
   'approval.resolved': {
     approvalId: string
+    title: string
     decision: Decision | 'expired' | 'withdrawn'
     answer?: string
     note?: string

@@ -38,6 +38,8 @@ export function newTask(id: string, event: { conversationId?: string; at: number
     costUsd: 0,
     retrying: null,
     readingMs: null,
+    openApprovals: [],
+    plan: [],
     budget: null,
     killed: [],
     reviewerTurns: [],
@@ -67,6 +69,15 @@ function stepOf(event: Durable): StepView | null {
       return { kind: 'remembered', order, facts: event.facts }
     case 'setup.finished':
       return { kind: 'setup', order, state: event.state, durationMs: event.durationMs }
+    case 'approval.resolved':
+      return {
+        kind: 'approval_resolved',
+        order,
+        title: event.title,
+        decision: event.decision,
+        answer: event.answer ?? null,
+        by: event.by ?? null,
+      }
     case 'network.denied':
       return { kind: 'network_denied', order, host: event.host, reason: event.reason }
     case 'context.compacted':
@@ -96,7 +107,7 @@ function reduceProgress(task: TaskView, event: Durable): TaskView {
     case 'task.started':
       return { ...task, status: 'running', model: event.model, startedAt: event.at, waitingFor: null }
     case 'task.resumed':
-      return { ...task, status: task.status === 'needs_budget' ? 'running' : task.status }
+      return { ...task, status: waits(task) ? 'running' : task.status }
     case 'task.cancel_requested':
       return { ...task, status: 'cancelling' }
     case 'task.completed':
@@ -144,6 +155,16 @@ function reduceProgress(task: TaskView, event: Durable): TaskView {
       return { ...task, budget: { kind: event.kind, used: event.used, limit: event.limit } }
     case 'budget.reached':
       return { ...task, status: 'needs_budget', budget: { kind: event.kind, used: event.used, limit: event.limit } }
+    case 'approval.requested':
+      return {
+        ...task,
+        status: task.status === 'running' ? 'needs_answer' : task.status,
+        openApprovals: [...task.openApprovals, event.approvalId],
+      }
+    case 'approval.resolved':
+      return resolveApproval(task, event.approvalId)
+    case 'plan.updated':
+      return { ...task, plan: event.items }
     case 'command.started':
       return { ...task, commands: [...task.commands.filter((known) => known.partId !== event.partId), started(event)] }
     case 'command.finished':
@@ -235,12 +256,23 @@ function changeRound(task: TaskView, number: number, change: (round: RoundView) 
   return { ...task, rounds: task.rounds.map((round) => (round.round === number ? change(round) : round)) }
 }
 
+function waits({ status }: TaskView): boolean {
+  return status === 'needs_budget' || status === 'needs_answer'
+}
+
+/** The task goes on once nothing is open any more. */
+function resolveApproval(task: TaskView, approvalId: string): TaskView {
+  const openApprovals = task.openApprovals.filter((id) => id !== approvalId)
+  const isFree = openApprovals.length === 0 && task.status === 'needs_answer'
+  return { ...task, openApprovals, status: isFree ? 'running' : task.status }
+}
+
 function startTurn(task: TaskView, turn: number, role: 'coder' | 'reviewer'): TaskView {
   const isReviewer = role === 'reviewer'
   return {
     ...task,
     turn,
-    status: task.status === 'accepted' || task.status === 'needs_budget' ? 'running' : task.status,
+    status: task.status === 'accepted' || waits(task) ? 'running' : task.status,
     phase: isReviewer ? 'reviewing' : task.round > 0 ? 'fixing' : 'working',
     reviewerTurns: isReviewer ? [...task.reviewerTurns, turn] : task.reviewerTurns,
   }

@@ -1,4 +1,5 @@
 import type { LeftOut } from '../shared/left-out.ts'
+import type { PlanItem } from '../shared/plan.ts'
 import type { CheckResult, Evidence, EvidenceGap, Finding, ReviewState, RoundVerdict } from '../shared/review.ts'
 import type { DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../shared/task.ts'
 
@@ -128,6 +129,14 @@ export type StepView =
       readonly limit: number
     }
   | { readonly kind: 'setup'; readonly order: number; readonly state: 'ready' | 'failed'; readonly durationMs: number }
+  | {
+      readonly kind: 'approval_resolved'
+      readonly order: number
+      readonly title: string
+      readonly decision: string
+      readonly answer: string | null
+      readonly by: string | null
+    }
   | { readonly kind: 'network_denied'; readonly order: number; readonly host: string; readonly reason: string }
   | { readonly kind: 'model_substituted'; readonly order: number; readonly message: string }
   | { readonly kind: 'review_skipped'; readonly order: number; readonly reason: 'no_changes' | 'disabled' }
@@ -173,6 +182,9 @@ export interface TaskView {
   readonly retrying: { readonly message: string; readonly attempt: number; readonly delayMs: number } | null
   /** For how long the model has been reading its prompt, in milliseconds; null once it answers. */
   readonly readingMs: number | null
+  /** Ids of what the task asks people now, and its plan. */
+  readonly openApprovals: readonly string[]
+  readonly plan: readonly PlanItem[]
   readonly budget: { readonly kind: string; readonly used: number; readonly limit: number } | null
   readonly killed: readonly { readonly toolUseId: string; readonly command: string }[]
   /** Which turns were the reviewer's. */

@@ -12,6 +12,7 @@ import { handOverSuite } from './suites/hand-over.ts'
 import { memorySuite } from './suites/memory.ts'
 import { messagesSuite } from './suites/messages.ts'
 import { modelTroubleSuite } from './suites/model-trouble.ts'
+import { peopleSuite } from './suites/people.ts'
 import { reachSuite } from './suites/reach.ts'
 import { reviewSuite } from './suites/review.ts'
 import { reviewProjectsSuite } from './suites/review-projects.ts'
@@ -38,5 +39,6 @@ streamSuite(stack)
 modelTroubleSuite(stack)
 wayBackSuite(stack)
 handOverSuite(stack)
+peopleSuite(stack)
 crashSuite(stack)
 temporalSuite(stack)

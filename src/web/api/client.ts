@@ -6,12 +6,14 @@ import type {
   ApiReview,
   ApiService,
   ApiTask,
+  Approval,
   Budget,
   ChatRequest,
   Checkpoint,
   Conversation,
   Credential,
   CriteriaProposal,
+  DecisionBody,
   Diff,
   FileContent,
   FileTree,
@@ -145,11 +147,11 @@ export const api = {
       method: 'POST',
       body: { verdict, ...(reason === undefined ? {} : { reason }) },
     }),
-  resolveApproval: (approvalId: string, decision: 'approve' | 'deny', note?: string) =>
-    request<unknown>(at('approvals', approvalId), {
-      method: 'POST',
-      body: { decision, ...(note === undefined ? {} : { note }) },
-    }),
+  /** What waits for a person; null: in all projects. */
+  listApprovals: (projectId: string | null, signal?: AbortSignal) =>
+    request<Page<Approval>>(`/api/approvals${query({ projectId: projectId ?? undefined, limit: PAGE })}`, { signal }),
+  decide: (approvalId: string, body: DecisionBody) =>
+    request<Approval>(at('approvals', approvalId), { method: 'POST', body }),
 
   restoreCheckpoint: (checkpointId: string) =>
     request<{ checkpoint: Checkpoint }>(at('checkpoints', checkpointId, 'restore'), { method: 'POST', body: {} }),

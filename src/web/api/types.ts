@@ -1,8 +1,10 @@
 /** The contract's shapes as the page reads them. Times are ISO 8601 in UTC. */
 
+import type { ApprovalKind, ApprovalState, Decision, DecisionScope } from '../../shared/approval.ts'
 import type { Environment, SetupStatus, ShownSetupCommand } from '../../shared/environment.ts'
 import type { LeftOut } from '../../shared/left-out.ts'
 import type { Metrics, MetricsBucket } from '../../shared/metrics.ts'
+import type { PlanItem } from '../../shared/plan.ts'
 import type { CheckResult, Evidence, EvidenceGap, Finding, ReviewState, RoundVerdict } from '../../shared/review.ts'
 import type { ServiceState } from '../../shared/service.ts'
 import type { Budget, DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../../shared/task.ts'
@@ -98,6 +100,35 @@ export interface ApiMessage {
   readonly parts: readonly ApiPart[]
 }
 
+/** Something that waits for a person, or did. */
+export interface Approval {
+  readonly id: string
+  readonly projectId: string
+  readonly projectName: string
+  readonly conversationId: string
+  readonly taskId: string
+  readonly kind: ApprovalKind
+  readonly title: string
+  readonly question?: string
+  readonly options?: readonly string[]
+  readonly allowsText?: boolean
+  readonly default?: string
+  readonly command?: string
+  readonly paths?: readonly string[]
+  readonly host?: string
+  readonly pattern?: string
+  readonly status: ApprovalState
+  readonly requestedAt: string
+  readonly expiresAt: string
+}
+
+export interface DecisionBody {
+  readonly decision: Decision
+  readonly answer?: string
+  readonly note?: string
+  readonly scope?: DecisionScope
+}
+
 export interface ApiTask {
   readonly id: string
   readonly projectId: string
@@ -117,6 +148,7 @@ export interface ApiTask {
   readonly costUsd: number | null
   readonly diffStat: DiffStat
   readonly leftOut?: readonly LeftOut[]
+  readonly plan?: readonly PlanItem[]
   readonly budget?: {
     readonly maxUsd: number | null
     readonly maxTurns: number | null

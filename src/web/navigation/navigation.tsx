@@ -225,7 +225,8 @@ function ConversationItem({
   const dot = useView((state) => {
     const taskId = activeTaskIdOf(state, conversation.id)
     if (taskId === null) return null
-    return taskOf(state, taskId)?.status === 'needs_budget' ? 'needs' : 'runs'
+    const status = taskOf(state, taskId)?.status
+    return status === 'needs_budget' || status === 'needs_answer' ? 'needs' : 'runs'
   })
   return (
     <li>

@@ -5,8 +5,9 @@ import type { Instance } from '../api/types.ts'
 import { newClientMessageId } from '../composer/client-message-id.ts'
 import { Composer, type Message } from '../composer/composer.tsx'
 import type { PanelTarget } from '../panels/panel.ts'
+import { PlanBar } from '../people/plan-bar.tsx'
 import { go } from '../routing/use-route.ts'
-import { useWorkspaceStore } from '../store/use-view.ts'
+import { useCurrentTaskId, useWorkspaceStore } from '../store/use-view.ts'
 import { Thread } from '../thread/thread.tsx'
 import { Spinner } from '../ui/spinner.tsx'
 import { showFault } from '../ui/toast.tsx'
@@ -26,6 +27,7 @@ const MAX_TITLE = 80
 /** The conversation and where one writes. */
 export function Centre({ instance, projectId, conversationId, target, navigate }: CentreProps) {
   const store = useWorkspaceStore()
+  const taskId = useCurrentTaskId(conversationId)
   const [isBeginning, setBeginning] = useState(false)
 
   const send = useCallback(
@@ -67,6 +69,7 @@ export function Centre({ instance, projectId, conversationId, target, navigate }
           empty={welcome}
         />
       )}
+      <PlanBar taskId={taskId} />
       <Composer
         projectId={projectId}
         conversationId={conversationId}

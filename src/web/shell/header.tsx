@@ -15,6 +15,7 @@ import { type ReactNode, useEffect, useState } from 'react'
 import { workflowIdFor } from '../../shared/task.ts'
 import type { Instance } from '../api/types.ts'
 import { useStop } from '../composer/use-stop.ts'
+import { Inbox } from '../people/inbox.tsx'
 import type { TaskView } from '../state.ts'
 import { useTask } from '../store/use-view.ts'
 import { isOverView } from '../store/workspace-state.ts'
@@ -76,6 +77,7 @@ export function Header({
       </div>
       {task !== null && <Figures task={task} />}
       <StopButton conversationId={conversationId} />
+      <Inbox />
       <ConnectionState />
       {taskId !== null && <WorkflowLink instance={instance} taskId={taskId} />}
       <IconButton

@@ -4,13 +4,21 @@ import { isOverView, taskOf } from '../store/workspace-state.ts'
 import { endingOf } from '../thread/ending.ts'
 import { readStored, writeStored } from './stored.ts'
 
-type Mood = 'idle' | 'works' | 'needs' | 'done' | 'failed'
+type Mood = 'idle' | 'works' | 'needs' | 'asks' | 'done' | 'failed'
 
-const MARKS: Readonly<Record<Mood, string>> = { idle: '', works: '● ', needs: '! ', done: '✓ ', failed: '× ' }
+const MARKS: Readonly<Record<Mood, string>> = {
+  idle: '',
+  works: '● ',
+  needs: '! ',
+  asks: '? Needs an answer · ',
+  done: '✓ ',
+  failed: '× ',
+}
 const COLOURS: Readonly<Record<Mood, string>> = {
   idle: '#6a655c',
   works: '#2353a8',
   needs: '#b46a00',
+  asks: '#b46a00',
   done: '#146336',
   failed: '#a8231b',
 }
@@ -21,6 +29,7 @@ export function useAttention(title: string, taskId: string | null): void {
     const task = taskId === null ? null : taskOf(state, taskId)
     if (task === null) return 'idle'
     if (task.status === 'needs_budget') return 'needs'
+    if (task.status === 'needs_answer') return 'asks'
     if (!isOverView(task)) return 'works'
     return task.status === 'failed' ? 'failed' : 'done'
   })
@@ -38,6 +47,7 @@ export function useAttention(title: string, taskId: string | null): void {
     last.current = { taskId, mood }
     if (before.taskId !== taskId || before.mood === mood || !document.hidden) return
     if (mood === 'needs') notify(title, 'The budget is reached; the task waits for you.')
+    else if (mood === 'asks') notify(title, 'The agent needs an answer; the task waits for you.')
     else if (mood === 'done' || mood === 'failed') notify(title, ending ?? 'The task ended.')
   }, [taskId, mood, title, ending])
 }

@@ -66,6 +66,7 @@ export function taskFromApi(task: ApiTask, review: ApiReview | null): TaskView {
     costUsd: task.costUsd,
     diffStat: task.diffStat,
     leftOut: task.leftOut ?? [],
+    plan: task.plan ?? [],
     evidence: task.evidence ?? null,
     evidenceGaps: task.evidenceGaps ?? [],
   }

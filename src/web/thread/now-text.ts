@@ -8,6 +8,7 @@ export function nowText(task: TaskView): string {
   if (task.status === 'cancelling') return 'Stopping …'
   if (task.status === 'accepted')
     return task.waitingFor === null ? 'Starting …' : 'Waiting for another task of this project …'
+  if (task.status === 'needs_answer') return 'The agent needs an answer.'
   if (task.retrying !== null) return `The model does not answer; asking again (attempt ${task.retrying.attempt}) …`
   if (task.readingMs !== null)
     return `The model is still reading the prompt (${Math.round(task.readingMs / 1_000)} s) …`

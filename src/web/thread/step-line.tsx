@@ -1,4 +1,14 @@
-import { Box, FileStack, Gauge, PackageCheck, RefreshCw, ShieldOff, Shrink, TriangleAlert } from 'lucide-react'
+import {
+  Box,
+  FileStack,
+  Gauge,
+  PackageCheck,
+  RefreshCw,
+  ShieldOff,
+  Shrink,
+  TriangleAlert,
+  UserCheck,
+} from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { StepView } from '../state.ts'
 import { revealHidden } from '../text/reveal-hidden.ts'
@@ -40,6 +50,8 @@ function describe(step: QuietStep): { icon: ReactNode; text: string } {
       const icon = step.state === 'ready' ? <PackageCheck aria-hidden="true" /> : <TriangleAlert aria-hidden="true" />
       return { icon, text: `${how} in ${formatDuration(step.durationMs)}` }
     }
+    case 'approval_resolved':
+      return { icon: <UserCheck aria-hidden="true" />, text: revealHidden(resolvedText(step)) }
     case 'compacted':
       return {
         icon: <Shrink aria-hidden="true" />,
@@ -61,6 +73,17 @@ function describe(step: QuietStep): { icon: ReactNode; text: string } {
       return { icon: <ShieldOff aria-hidden="true" />, text: `No review: ${why}` }
     }
   }
+}
+
+const RESOLVED: Readonly<Record<string, string>> = {
+  approve: 'approved',
+  deny: 'denied',
+  expired: 'nobody answered in time',
+  withdrawn: 'the task ended first',
+}
+
+function resolvedText({ title, decision, answer }: Extract<StepView, { kind: 'approval_resolved' }>): string {
+  return `${title}: ${answer ?? RESOLVED[decision] ?? decision}`
 }
 
 /** "$0.42 of $0.50", "8 of 10 turns". */

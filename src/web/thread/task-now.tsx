@@ -1,6 +1,7 @@
 import { Gauge } from 'lucide-react'
 import { useState } from 'react'
 import { api } from '../api/client.ts'
+import { NeedsAnswer } from '../people/needs-answer.tsx'
 import type { TaskView } from '../state.ts'
 import { Button } from '../ui/button.tsx'
 import { formatCost } from '../ui/format.ts'
@@ -11,6 +12,7 @@ import { nowText } from './now-text.ts'
 /** What a task that is not over does at this moment, or what it waits for. */
 export function TaskNow({ task }: { task: TaskView }) {
   if (task.status === 'needs_budget') return <NeedsBudget task={task} />
+  if (task.status === 'needs_answer') return <NeedsAnswer task={task} />
   return (
     <p className="flex items-center gap-2 py-1.5 text-sm text-muted">
       <Spinner className="text-accent" />

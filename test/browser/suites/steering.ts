@@ -97,6 +97,35 @@ export function steeringSuite(bench: Workbench): void {
       await context.close()
     })
 
+    test('a question stands as a card, in the inbox and in the title; a key answers it, and the plan is seen meanwhile', async () => {
+      const { path } = await aPlace(bench)
+      const { page, watch, context } = await openAt(bench, path)
+      const items = [
+        { text: 'Choose a colour', state: 'in_progress' },
+        { text: 'Paint', state: 'pending' },
+      ]
+      const question = { question: 'Which colour?', options: ['red', 'blue'], default: 'red' }
+      const tools = [
+        { name: 'plan', input: { items } },
+        { name: 'ask', input: question },
+      ]
+      await say(page, scriptOf([{ tools }, { text: 'Painted.' }]))
+      const card = thread(page).getByRole('region', { name: 'Which colour?' })
+      await card.getByText('Then this holds: red').waitFor()
+      await page.getByText('Plan: Choose a colour').waitFor()
+      await waitFor(async () => (await page.title()).startsWith('? Needs an answer'), 'the title says so')
+      await screenshot(page, 'question-1440-light')
+      await page.getByRole('button', { name: /waits? for you/ }).click()
+      await page.getByRole('dialog').getByRole('region', { name: 'Which colour?' }).waitFor()
+      await page.keyboard.press('Escape')
+      await card.getByRole('button', { name: 'red' }).focus()
+      await page.keyboard.press('2')
+      await thread(page).getByText('Which colour?: blue').waitFor()
+      await ending(page, /^Done, no files changed$/)
+      expect(watch.problems).toEqual([])
+      await context.close()
+    })
+
     test('what is typed stays with its conversation over a reload', async () => {
       const { path } = await aPlace(bench)
       const { page, context } = await openAt(bench, path)
