@@ -75,9 +75,14 @@ export function peopleSuite(stack: TestStack): void {
       const ended = await api.ended(taskId, 120_000)
       const events = await api.storedEvents(taskId)
       const results = events.flatMap((event) =>
-        event.type === 'tool.finished' && event.name !== 'plan' ? [event.result.split('\n', 1)[0]] : [],
+        event.type === 'tool.finished' && ['ask', 'write', 'bash'].includes(event.name)
+          ? [event.result.split('\n', 1)[0]]
+          : [],
       )
-      const bodies = JSON.stringify((await stack.model.bodies(taskId)).at(-1)?.messages)
+      const coder = (await stack.model.bodies(taskId)).findLast(({ tools }) =>
+        tools?.some(({ name }) => name === 'ask'),
+      )
+      const bodies = JSON.stringify(coder?.messages)
       const diff = await api.get<{ files: { path: string }[] }>(`/api/tasks/${taskId}/diff`)
       expect({
         saved: [refused.status, saved.status],
