@@ -14,8 +14,8 @@ import type {
   TaskAnswer,
 } from './answers.ts'
 import { ApiError } from './api.ts'
-import { clean } from './clean-text.ts'
 import { answer, approve, deny, waiting } from './approvals.ts'
+import { clean } from './clean-text.ts'
 import { EXIT } from './exit-codes.ts'
 import { publishTask, showPublication } from './publish-work.ts'
 import type { Session } from './session.ts'
