@@ -67,9 +67,9 @@ const NPM_CHANGE = {
   'index.js': 'const isNumber = require("is-number")\nmodule.exports = (value) => isNumber(value)\n',
 }
 
+const CRATE = '[package]\nname = "tiny"\nversion = "0.1.0"\n\n[dependencies]\nitoa = "=1.0.11"\n'
 /** Its parent is what must be fetched: one file, by a JVM that trusts what the other tools trust. */
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
+const POM = `<project><modelVersion>4.0.0</modelVersion>
   <parent><groupId>org.apache</groupId><artifactId>apache</artifactId><version>33</version><relativePath/></parent>
   <groupId>tiny</groupId><artifactId>tiny</artifactId><version>1</version><packaging>pom</packaging>
 </project>
@@ -147,28 +147,13 @@ describe('a project with a dependency', () => {
     ])
   })
 
-  test('uv, Cargo and Maven reach their registries from inside, as far as this host has them', async () => {
-    const projectId = await stack.api.newProject({
-      kind: 'files',
-      files: {
-        'pom.xml': POM,
-        'crate/Cargo.toml': '[package]\nname = "tiny"\nversion = "0.1.0"\n\n[dependencies]\nitoa = "=1.0.11"\n',
-        'crate/src/lib.rs': '',
-        'keep.txt': '',
-      },
-    })
-    const without = { ...(await stack.api.get<object>(`/api/workspace/${projectId}/environment`)) }
+  test('uv, Cargo and Maven reach their registries from inside, as far as commands have them', async () => {
+    const projectId = await stack.api.newProject({ kind: 'files', files: NPM })
     const commands = [
-      'python3 -m venv /tmp/u && /tmp/u/bin/pip -q install uv && /tmp/u/bin/uv -q venv /tmp/v && VIRTUAL_ENV=/tmp/v /tmp/u/bin/uv -q pip install six && /tmp/v/bin/python -c "import six; print(\'uv\', 1)"',
-      'if command -v cargo >/dev/null; then cd crate && cargo -q fetch && echo cargo 1; else echo cargo 1; fi',
-      'if command -v mvn >/dev/null; then mvn -q -B -ntp validate && echo maven 1; else echo maven 1; fi',
+      'python3 -m venv /tmp/u && /tmp/u/bin/pip -q install uv && /tmp/u/bin/uv -q venv /tmp/v && VIRTUAL_ENV=/tmp/v /tmp/u/bin/uv -q pip install six && /tmp/v/bin/python -c "import six"',
+      `command -v cargo || exit 0; mkdir -p /tmp/c/src && cd /tmp/c && touch src/lib.rs && printf '%s' '${CRATE}' > Cargo.toml && cargo -q fetch`,
+      `command -v mvn || exit 0; mkdir /tmp/m && cd /tmp/m && printf '%s' '${POM}' > pom.xml && mvn -q -B -ntp validate`,
     ]
-    await stack.api.call(
-      'PUT',
-      `/api/workspace/${projectId}/environment`,
-      { ...without, setup: { enabled: false, commands: [] } },
-      { 'if-match': '0' },
-    )
     const { taskId } = await stack.api.chat(projectId, {
       message: scriptOf(
         [{ tools: commands.map((command) => ({ name: 'bash', input: { command } })) }, { text: 'Done.' }],
@@ -177,7 +162,7 @@ describe('a project with a dependency', () => {
     })
     await stack.api.ended(taskId, HOUR_MS)
     const finished = await eventsOf(taskId, 'command.finished')
-    expect(finished.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0])
+    expect(finished.slice(-3).map(({ exitCode }) => exitCode)).toEqual([0, 0, 0])
     expect(await eventsOf(taskId, 'network.denied')).toEqual([])
   })
 

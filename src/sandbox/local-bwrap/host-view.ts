@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readlinkSync, realpathSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs'
 import path from 'node:path'
 
 /** A path of the host that a command sees. */
@@ -24,6 +24,17 @@ const TOP_LEVEL = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']
 /** Public parts of /etc that programs need to start; certificates come as a copy, see `public-certificates.ts`. */
 const ETC = ['alternatives', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime']
 
+/**
+ * Debian keeps parts of its JVMs and of Maven below /etc, without which neither starts. Left out is what may hold an
+ * operator's passwords: Maven's settings, and the JVM's management.
+ */
+function javaParts(): string[] {
+  const maven = ['maven/m2.conf', 'maven/logging']
+  const jvms = readdirSync('/etc').filter((name) => /^java-\d+-openjdk$/.test(name))
+  const parts = jvms.flatMap((jvm) => readdirSync(`/etc/${jvm}`).map((name) => `${jvm}/${name}`))
+  return [...maven, ...parts.filter((name) => !name.endsWith('/management'))]
+}
+
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
@@ -38,7 +49,7 @@ export function lookAtHost(nodePath: string): HostView {
     if (stat?.isSymbolicLink()) mounts.push({ kind: 'symlink', source: readlinkSync(target), target })
     else if (stat?.isDirectory()) mounts.push({ kind: 'bind', source: target, target })
   }
-  for (const name of ETC) {
+  for (const name of [...ETC, ...javaParts()]) {
     if (existsSync(`/etc/${name}`)) mounts.push({ kind: 'bind', source: `/etc/${name}`, target: `/etc/${name}` })
   }
   const node = nodeMounts(realpathSync(nodePath))
