@@ -131,7 +131,7 @@ export function titleOf(text: string): string {
 /** A task that is being cancelled takes no more messages: they start the next one. */
 async function findJoinable(tx: Tx, conversationId: string): Promise<string | null> {
   const [task] = await tx.query<{ id: string }>(
-    `SELECT id FROM tasks WHERE conversation_id = $1 AND status IN ('accepted', 'running', 'needs_budget')
+    `SELECT id FROM tasks WHERE conversation_id = $1 AND status IN ('accepted', 'running', 'needs_budget', 'needs_answer')
        AND cancel_requested_at IS NULL ORDER BY position DESC LIMIT 1`,
     [conversationId],
   )
@@ -184,7 +184,7 @@ async function createTask(tx: Tx, input: AcceptMessage, ids: Ids): Promise<Accep
 /** The task that must end before a new one of this project may run: the youngest that is not over; `except` is the new one. */
 export async function findPredecessor(tx: Tx, except: string | null = null): Promise<string | null> {
   const [task] = await tx.query<{ id: string }>(
-    `SELECT id FROM tasks WHERE project_id = $1 AND status IN ('accepted', 'running', 'needs_budget', 'cancelling')
+    `SELECT id FROM tasks WHERE project_id = $1 AND status IN ('accepted', 'running', 'needs_budget', 'needs_answer', 'cancelling')
        AND ($2::text IS NULL OR id <> $2) ORDER BY position DESC LIMIT 1`,
     [tx.project.id, except],
   )

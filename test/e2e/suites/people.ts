@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { workflowIdFor } from '../../../src/shared/task.ts'
+import { approvals } from '../../../src/workflows/messages.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
 import type { TestStack } from '../../support/stack.ts'
 import { waitFor } from '../../support/wait-for.ts'
@@ -46,8 +47,8 @@ export function peopleSuite(stack: TestStack): void {
       const projectId = await api.newProject({ kind: 'empty' })
       const environment = `/api/workspace/${projectId}/environment`
       const { network, setup } = await api.get<{ network: object; setup: object }>(environment)
-      const put = async (approvals: object) =>
-        await api.call('PUT', environment, { network, setup, approvals }, { 'if-match': '"0"' })
+      const put = async (policy: object) =>
+        await api.call('PUT', environment, { network, setup, approvals: policy }, { 'if-match': '"0"' })
       const refused = await put({ commands: ['*'], paths: ['.github/'] })
       const saved = await put({ paths: ['.github/'] })
       const plan = { name: 'plan', input: { items: [{ text: 'Ask for the colour', state: 'in_progress' }] } }
@@ -66,6 +67,9 @@ export function peopleSuite(stack: TestStack): void {
       await stack.killAndAwait('server')
       await api.chat(projectId, { conversationId, message: 'And hurry.' })
       const still = await api.task(taskId)
+      // A worker that died before it could say what it waits for is replaced first.
+      const handle = (await stack.temporal()).workflow.getHandle(workflowIdFor(taskId))
+      await waitFor(async () => (await handle.query(approvals)).open[0], 'the workflow knows of the question')
       await updateByCli(taskId, { approvalId: question.id, decision: 'answer', answer: 'blue' })
       const file = await waiting(projectId)
       const denied = await api.call('POST', `/api/approvals/${file.id}`, { decision: 'deny', note: 'Leave CI alone.' })
