@@ -28,17 +28,16 @@ const DEFAULT_PORT = 3000
  */
 export async function inspectHost({ home, settings, version }) {
   const running = readRunningState(home)
-  const rows = await Promise.all([
-    [found('keelson', `${version}, ${isCheckout() ? 'a checkout' : 'installed'} at ${ROOT}`)],
-    [found('node', `${process.versions.node} at ${process.execPath}`)],
-    inspectUser(settings),
-    Promise.all(toolsHere().map((tool) => inspectTool(tool, settings))),
-    runsOwnPostgres(settings) ? [inspectPostgres()] : [],
-    runsOwnRedis(settings) ? [await inspectRedis(join(home, 'bin'), settings)] : [],
-    runsOwnTemporal(settings) ? [await inspectTemporal(join(home, 'bin'), settings)] : [],
-    inspectInstance(running, settings),
-  ])
-  return rows.flat()
+  return [
+    found('keelson', `${version}, ${isCheckout() ? 'a checkout' : 'installed'} at ${ROOT}`),
+    found('node', `${process.versions.node} at ${process.execPath}`),
+    ...inspectUser(settings),
+    ...(await Promise.all(toolsHere().map((tool) => inspectTool(tool, settings)))),
+    ...(runsOwnPostgres(settings) ? [inspectPostgres()] : []),
+    ...(runsOwnRedis(settings) ? [await inspectRedis(join(home, 'bin'), settings)] : []),
+    ...(runsOwnTemporal(settings) ? [await inspectTemporal(join(home, 'bin'), settings)] : []),
+    ...(await inspectInstance(running, settings)),
+  ]
 }
 
 /**

@@ -57,10 +57,16 @@ export async function prepareSandbox(
   const startedAt = performance.now()
   const reused = (await deps.workspaces.openExisting(projectId)) !== null
   const progress = tellProgress(deps, lease, run.attempt)
-  const sandbox = await openSandbox(deps, lease, (said) => {
+  const opening = openSandbox(deps, lease, (said) => {
     run.onProgress()
     if (said !== undefined) progress.say(said)
-  }).finally(progress.settled)
+  })
+  try {
+    await opening
+  } finally {
+    await progress.settled()
+  }
+  const sandbox = await opening
   // An earlier task may have died with another tree in the workspace.
   await returnWorkspace(deps.db, lease, sandbox)
   const treeHash = await sandbox.checkpoint()

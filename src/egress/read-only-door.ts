@@ -6,8 +6,9 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Agent, type RequestOptions, request } from 'node:https'
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { TLSSocket, connect as tlsConnect } from 'node:tls'
+import { callbackify } from 'node:util'
 import { type Resolve, resolveBySystem } from './addresses.ts'
 import type { Authority } from './authority.ts'
 import { credentialFor, type Registry, readOnlyReason, unreachableReason } from './decision.ts'
@@ -153,11 +154,9 @@ function tunnelAgent(way: WayOut, destination: Destination, { trusted }: Pick<Re
     const socket = await openConnection({ destination, ...way, timeoutMs: PROXY_TIMEOUT_MS })
     return tlsConnect({ socket, servername: destination.host, ca: [...trusted] })
   }
+  const connectWithCallback = callbackify(connect)
   agent.createConnection = (_options, done) => {
-    connect().then(
-      (socket) => done?.(null, socket),
-      (error: unknown) => done?.(error instanceof Error ? error : new Error('no connection'), new Socket()),
-    )
+    connectWithCallback((error, socket) => done?.(error, socket))
     return undefined
   }
   return agent
