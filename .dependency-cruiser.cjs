@@ -14,6 +14,14 @@ const never = (name, from, to, comment) => ({
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-folder-circles',
+      severity: 'error',
+      comment: 'a room of src that knows another is not known by it, through any chain',
+      scope: 'folder',
+      from: { path: '^src/[^/]+$' },
+      to: { circular: true, path: '^src/[^/]+$' },
+    },
     never('shared-is-a-leaf', '^src/shared/', '^src/(?!shared/)', 'shared imports nothing of ours'),
     never('db-below', '^src/db/', '^src/(?!db/|shared/|events/topics|config)', 'db knows shared and the topics'),
     never('events-below', '^src/events/', '^src/(?!events/|shared/)', 'events know shared'),
@@ -45,6 +53,24 @@ module.exports = {
     ),
     never('approvals-below', '^src/approvals/', '^src/(?!approvals/|shared/)', 'approvals are rules: they know shared'),
     never('model-below', '^src/model/', '^src/(?!model/|shared/)', 'model knows shared'),
+    never(
+      'standin-beside',
+      '^src/standin/',
+      '^src/(?!standin/|model/|shared/)',
+      'the scripted model knows the protocol and shared',
+    ),
+    never(
+      'project-below',
+      '^src/project/',
+      '^src/(?!project/|sandbox/|shared/)',
+      'what a project’s files say is asked of its sandbox alone',
+    ),
+    never(
+      'tools-below',
+      '^src/tools/',
+      '^src/(?!tools/|sandbox/|model/|shared/|approvals/)',
+      'tools are called by a lane and call no agent',
+    ),
     never(
       'agent-in-the-middle',
       '^src/agent/',

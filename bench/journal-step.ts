@@ -1,8 +1,8 @@
-import { acceptMessage } from '../src/db/accept-message.ts'
 import { createDb } from '../src/db/client.ts'
-import { beginTurn, finishTools, readLane, storeReply } from '../src/db/journal.ts'
-import { acquireLease } from '../src/db/lifecycle.ts'
-import { createProject } from '../src/db/projects.ts'
+import { createProject } from '../src/db/project/projects.ts'
+import { acceptMessage } from '../src/db/task/accept-message.ts'
+import { acquireLease } from '../src/db/task/lifecycle.ts'
+import { beginTurn, finishTools, readLane, storeReply } from '../src/db/turn/journal.ts'
 import { newId } from '../src/shared/ids.ts'
 import { percentile } from './client.ts'
 

@@ -1,8 +1,8 @@
 /** What the page's figures need in the database: conversations and tasks as they would be stored, without a model. */
 
 import { createDb, type Db } from '../src/db/client.ts'
-import { createConversation } from '../src/db/conversations.ts'
-import { appendEvents } from '../src/db/events.ts'
+import { createConversation } from '../src/db/project/conversations.ts'
+import { appendEvents } from '../src/db/stream/events.ts'
 import { createPublisher, type Publisher } from '../src/events/publisher.ts'
 import type { EventScope, NewEvent, StoredEvent } from '../src/events/topics.ts'
 import { newId } from '../src/shared/ids.ts'

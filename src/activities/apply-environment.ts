@@ -1,4 +1,4 @@
-import { savedEnvironment } from '../db/environments.ts'
+import { savedEnvironment } from '../db/workspace/environments.ts'
 import { defaultEnvironment } from '../environment/environment-schema.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import type { Environment } from '../shared/environment.ts'

@@ -1,5 +1,5 @@
 import type { Db } from '../db/client.ts'
-import { endLoan, lendWorkspace, lentTree } from '../db/reviews.ts'
+import { endLoan, lendWorkspace, lentTree } from '../db/review/reviews.ts'
 import type { Lease } from '../db/transaction.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { endsTask } from './run-activity.ts'

@@ -1,6 +1,6 @@
 import { log } from '@temporalio/activity'
-import { callsSince, type LaterCall, type SandboxLoss, tellLoss, untoldLosses } from '../db/sandbox-losses.ts'
 import type { Lease } from '../db/transaction.ts'
+import { callsSince, type LaterCall, type SandboxLoss, tellLoss, untoldLosses } from '../db/workspace/sandbox-losses.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import type { ActivityDeps } from './deps.ts'
 

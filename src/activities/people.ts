@@ -13,8 +13,8 @@ import {
   type OpenApproval,
   openApproval,
   tellHeldChange,
-} from '../db/approvals.ts'
-import { getTask, type Task } from '../db/tasks.ts'
+} from '../db/task/approvals.ts'
+import { getTask, type Task } from '../db/task/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { heldHost, heldPath, NO_POLICY, rememberedFor } from '../shared/approval-policy.ts'

@@ -1,4 +1,4 @@
-import { acquireLease } from '../db/lifecycle.ts'
+import { acquireLease } from '../db/task/lifecycle.ts'
 import { KnownInputs } from '../environment/known-inputs.ts'
 import type { Activities } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'

@@ -1,10 +1,7 @@
 import type { Lane } from '../agent/lane.ts'
 import { runLane } from '../agent/loop.ts'
 import { REVIEWER_PROMPT } from '../agent/prompts/reviewer.ts'
-import { reviewerTools } from '../agent/tools/registry.ts'
-import { taskCriteria } from '../db/criteria.ts'
-import { addNotice, type JournalTurn, type Lane as LaneName, readLane } from '../db/journal.ts'
-import { acquireLease, requestsOf } from '../db/lifecycle.ts'
+import { taskCriteria } from '../db/review/criteria.ts'
 import {
   type FindingState,
   finishRound,
@@ -14,9 +11,11 @@ import {
   type ReviewRound,
   saveChecks,
   saveReviewState,
-} from '../db/reviews.ts'
-import { getTask } from '../db/tasks.ts'
+} from '../db/review/reviews.ts'
+import { acquireLease, requestsOf } from '../db/task/lifecycle.ts'
+import { getTask } from '../db/task/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
+import { addNotice, type JournalTurn, type Lane as LaneName, readLane } from '../db/turn/journal.ts'
 import type { EventScope, NewEvent } from '../events/topics.ts'
 import { isFailing, isUnknown, isWorse } from '../review/check-outcome.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
@@ -26,13 +25,14 @@ import { checksFailedPrompt, fixPrompt, parseDisputes, rolledBackPrompt } from '
 import { nextState } from '../review/next-state.ts'
 import { readChange, type ShownChange } from '../review/read-change.ts'
 import { resubmitPrompt, reviewPrompt } from '../review/review-prompt.ts'
-import { SUBMIT_REVIEW, type Submission, submissionIn } from '../review/submit-review.ts'
 import { judgeRound, type RoundResult } from '../review/verdict.ts'
 import type { BudgetNeed } from '../shared/budget.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { evidenceOf } from '../shared/evidence.ts'
 import { newId } from '../shared/ids.ts'
 import type { CheckResult, Finding, ReviewState, TreeEvidence } from '../shared/review.ts'
+import { reviewerTools } from '../tools/registry.ts'
+import { SUBMIT_REVIEW, type Submission, submissionIn } from '../tools/submit-review.ts'
 import type { Activities, RoundInput } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
 import { assembleLane } from './open-lane.ts'

@@ -1,4 +1,4 @@
-import { recordCheckpoint } from '../db/checkpoints.ts'
+import { recordCheckpoint } from '../db/workspace/checkpoints.ts'
 import type { NewEvent } from '../events/topics.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { newId } from '../shared/ids.ts'

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
-import { showOutput } from '../agent/tools/clean-text.ts'
-import type { AgentService, ServiceDesk } from '../agent/tools/service.ts'
 import type { Db } from '../db/client.ts'
-import { nameService } from '../db/named-service.ts'
-import { noteViewed } from '../db/previews.ts'
-import { addService, findService, listServices, requestStop, type ServiceRow } from '../db/services.ts'
+import { nameService } from '../db/workspace/named-service.ts'
+import { noteViewed } from '../db/workspace/previews.ts'
+import { addService, findService, listServices, requestStop, type ServiceRow } from '../db/workspace/services.ts'
 import { DEFAULT_LIMITS } from '../sandbox/local-bwrap/limits.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { AppError } from '../shared/errors.ts'
+import { showOutput } from '../shared/text/clean-text.ts'
+import type { AgentService, ServiceDesk } from '../tools/service.ts'
 
 const LOG_HEAD_BYTES = 2_000
 const LOG_TAIL_BYTES = 8_000

@@ -6,12 +6,17 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { log } from '@temporalio/activity'
-import { showOutput } from '../agent/tools/clean-text.ts'
-import { runExec } from '../agent/tools/exec.ts'
-import { finishSetup, holdSetup, readSetup, SETUP_LEASE_MS, type SetupRow, tellProject } from '../db/environments.ts'
-import { addNotice } from '../db/journal.ts'
-import { acquireLease } from '../db/lifecycle.ts'
+import { acquireLease } from '../db/task/lifecycle.ts'
 import type { Lease } from '../db/transaction.ts'
+import { addNotice } from '../db/turn/journal.ts'
+import {
+  finishSetup,
+  holdSetup,
+  readSetup,
+  SETUP_LEASE_MS,
+  type SetupRow,
+  tellProject,
+} from '../db/workspace/environments.ts'
 import { planSetup, type SetupPlan } from '../environment/look-at-inputs.ts'
 import { deniedEvents, distinctDenials } from '../events/denied-events.ts'
 import type { EventScope, NewEvent } from '../events/topics.ts'
@@ -20,6 +25,8 @@ import type { Environment, ShownSetupCommand } from '../shared/environment.ts'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 import type { NetworkDenial } from '../shared/network.ts'
+import { showOutput } from '../shared/text/clean-text.ts'
+import { runExec } from '../tools/exec.ts'
 import type { Activities } from '../workflows/activities.ts'
 import { applyEnvironment } from './apply-environment.ts'
 import type { ActivityDeps } from './deps.ts'

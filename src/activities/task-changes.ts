@@ -1,4 +1,4 @@
-import type { Task } from '../db/tasks.ts'
+import type { Task } from '../db/task/tasks.ts'
 import { isWork } from '../shared/left-out.ts'
 import type { ChangesResult } from '../workflows/activities.ts'
 

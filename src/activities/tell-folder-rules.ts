@@ -1,11 +1,11 @@
-import { toWorkspacePath } from '../agent/tools/workspace-path.ts'
 import { folderRulesText, foldersOf, readFolderRules } from '../context/folder-rules.ts'
-import { addContextSources } from '../db/contexts.ts'
-import { addNotice, type JournalTurn } from '../db/journal.ts'
-import type { Task } from '../db/tasks.ts'
+import { addContextSources } from '../db/project/contexts.ts'
+import type { Task } from '../db/task/tasks.ts'
 import type { Lease } from '../db/transaction.ts'
+import { addNotice, type JournalTurn } from '../db/turn/journal.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { newId } from '../shared/ids.ts'
+import { toWorkspacePath } from '../tools/workspace-path.ts'
 import type { ActivityDeps } from './deps.ts'
 
 /** Folders that one attempt asks for rules: a task that goes everywhere is told of the first ones. */

@@ -1,5 +1,5 @@
 import { log } from '@temporalio/activity'
-import { appendWithLease } from '../db/lifecycle.ts'
+import { appendWithLease } from '../db/task/lifecycle.ts'
 import type { Lease } from '../db/transaction.ts'
 import type { ActivityDeps } from './deps.ts'
 

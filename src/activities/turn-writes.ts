@@ -1,5 +1,5 @@
-import { type NewCheckpoint, recordCheckpoint } from '../db/checkpoints.ts'
 import type { Db } from '../db/client.ts'
+import type { Lease } from '../db/transaction.ts'
 import {
   type BeginTurn,
   type FinishedCall,
@@ -10,9 +10,9 @@ import {
   type StoreReply,
   startTool,
   storeReply,
-} from '../db/journal.ts'
-import type { Lease } from '../db/transaction.ts'
+} from '../db/turn/journal.ts'
 import { endAndBeginTurn, endTurn, type NextTurn, type TurnEnd } from '../db/turn-end.ts'
+import { type NewCheckpoint, recordCheckpoint } from '../db/workspace/checkpoints.ts'
 import type { NewEvent } from '../events/topics.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import type { Effect } from '../shared/effect.ts'

@@ -4,9 +4,9 @@
  * first thing in the next user message.
  */
 
-import type { JournalTurn } from '../db/journal.ts'
+import type { JournalTurn } from '../db/turn/journal.ts'
 import type { AssistantBlock, HistoryMessage, ToolResultBlock, ToolUseBlock, UserBlock } from '../model/types.ts'
-import { wellFormed } from '../shared/well-formed.ts'
+import { wellFormed } from '../shared/text/well-formed.ts'
 import { BLANK, ToldIds, tellable, tellableWords, withoutThinking } from './made-valid.ts'
 
 export const INTERRUPTED = 'Interrupted before it ended; it may have run in part. Check the state before you repeat it.'

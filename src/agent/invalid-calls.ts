@@ -1,7 +1,7 @@
-import type { JournalTurn } from '../db/journal.ts'
+import type { JournalTurn } from '../db/turn/journal.ts'
 import { INVALID_INPUT } from '../model/types.ts'
-import { findTool, parseToolInput } from './tools/registry.ts'
-import type { Tool } from './tools/tool.ts'
+import { findTool, parseToolInput } from '../tools/registry.ts'
+import type { Tool } from '../tools/tool.ts'
 
 /** So many replies in a row whose calls could not be run, none of them, are paid for at most. */
 const MAX_IN_A_ROW = 12

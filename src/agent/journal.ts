@@ -1,15 +1,15 @@
 /** The journal as the loop uses it, bound to one lease: every call throws `lease_lost` once another attempt took over. */
 
-import type { NewCheckpoint } from '../db/checkpoints.ts'
-import type { Compaction } from '../db/compactions.ts'
-import type { BeginTurn, FinishedCall, JournalToolCall, JournalTurn, StoreReply } from '../db/journal.ts'
-import type { ModelCallName } from '../db/model-notes.ts'
+import type { Compaction } from '../db/turn/compactions.ts'
+import type { BeginTurn, FinishedCall, JournalToolCall, JournalTurn, StoreReply } from '../db/turn/journal.ts'
+import type { ModelCallName } from '../db/turn/model-notes.ts'
+import type { NewCheckpoint } from '../db/workspace/checkpoints.ts'
 import type { MessagePart, NewEvent } from '../events/topics.ts'
+import type { Pinned } from '../memory/pinned.ts'
 import type { ModelReading, ModelWait, UserBlock } from '../model/types.ts'
 import type { BudgetMark, BudgetReading } from '../shared/budget.ts'
 import type { Effect } from '../shared/effect.ts'
 import type { Usage } from '../shared/task.ts'
-import type { Pinned } from './compaction/compaction-text.ts'
 
 /** What a model call cost that never became a reply. */
 export interface Spent {

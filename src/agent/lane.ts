@@ -1,15 +1,15 @@
-import type { Compaction } from '../db/compactions.ts'
-import type { JournalTurn, Lane as LaneName } from '../db/journal.ts'
+import type { Compaction } from '../db/turn/compactions.ts'
+import type { JournalTurn, Lane as LaneName } from '../db/turn/journal.ts'
 import type { EventScope, NewDelta } from '../events/topics.ts'
 import type { ModelLimits } from '../model/limits.ts'
 import type { ModelProfile } from '../model/profiles.ts'
 import type { Model } from '../model/types.ts'
 import type { Sandbox } from '../sandbox/types.ts'
+import type { ServiceDesk } from '../tools/service.ts'
+import type { Tool } from '../tools/tool.ts'
 import type { BudgetGate } from './budget.ts'
 import type { Journal } from './journal.ts'
 import type { People } from './people.ts'
-import type { ServiceDesk } from './tools/service.ts'
-import type { Tool } from './tools/tool.ts'
 
 /** One conversation with a model: the coder's, or a reviewer's. Everything the loop needs, and the turns so far. */
 export interface Lane {

@@ -3,7 +3,7 @@
  * step is journalled before the next begins, so whoever calls this again after a crash goes on at the step that was lost.
  */
 
-import type { BeginTurn, JournalTurn } from '../db/journal.ts'
+import type { BeginTurn, JournalTurn } from '../db/turn/journal.ts'
 import { limitsOf } from '../model/failures.ts'
 import type { ModelLimits } from '../model/limits.ts'
 import { isSameModel, promptTokens } from '../model/profiles.ts'
@@ -11,6 +11,7 @@ import type { HistoryMessage, ModelDelta, ModelReply, SpentCall } from '../model
 import type { BudgetNeed } from '../shared/budget.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
+import { findTool, toolDefinitions } from '../tools/registry.ts'
 import { upperCostUsd, upperTokens } from './budget.ts'
 import { compactFull, compactWhenDue } from './compaction/compact.ts'
 import { nextPromptTokens } from './compaction/estimate.ts'
@@ -25,7 +26,6 @@ import { partIdOf, partsOf, ReplyStream } from './reply-stream.ts'
 import { runTools } from './run-tools.ts'
 import { judgeProgress, STUCK_NOTE } from './stuck.ts'
 import { ToldReadings } from './told-readings.ts'
-import { findTool, toolDefinitions } from './tools/registry.ts'
 import { hasWrittenCall, WRITTEN_CALL_NOTE, WRITTEN_CALLS_END, writtenCalls } from './written-calls.ts'
 
 export type LaneStatus = 'continue' | 'idle' | 'answered' | 'needs_budget' | 'needs_answer' | 'stuck' | 'refused'

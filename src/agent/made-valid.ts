@@ -4,7 +4,7 @@
  */
 
 import type { AssistantBlock, ToolUseBlock, UserBlock } from '../model/types.ts'
-import { wellFormed } from '../shared/well-formed.ts'
+import { wellFormed } from '../shared/text/well-formed.ts'
 
 /** Ids that are random, as Anthropic's are. Others may count from one in every reply, lane or task. */
 const RANDOM_ID = /^toolu_[A-Za-z0-9]{20,100}$/

@@ -5,17 +5,17 @@
 
 import { deniedText } from '../approvals/denied-text.ts'
 import type { Decided, PersonAsk } from '../approvals/person-ask.ts'
-import { type FinishedCall, type JournalToolCall, type JournalTurn, outputPartId } from '../db/journal.ts'
+import { type FinishedCall, type JournalToolCall, type JournalTurn, outputPartId } from '../db/turn/journal.ts'
 import { deniedEvents } from '../events/denied-events.ts'
 import type { NewEvent } from '../events/topics.ts'
 import { INVALID_INPUT } from '../model/types.ts'
 import type { ExecState, Sandbox } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
+import { findTool, parseToolInput } from '../tools/registry.ts'
+import type { Tool, ToolContext, ToolResult } from '../tools/tool.ts'
+import { knownPathOf } from '../tools/workspace-path.ts'
 import { fitResults } from './fit-results.ts'
 import type { Lane } from './lane.ts'
-import { findTool, parseToolInput } from './tools/registry.ts'
-import type { Tool, ToolContext, ToolResult } from './tools/tool.ts'
-import { knownPathOf } from './tools/workspace-path.ts'
 
 /** A command's output in its closing event: whole up to twice this, else head and tail. */
 const EVENT_OUTPUT_BYTES = 128 * 1024

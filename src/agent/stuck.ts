@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { JournalTurn } from '../db/journal.ts'
+import type { JournalTurn } from '../db/turn/journal.ts'
 
 const NUDGE_AFTER = 3
 const STOP_AFTER = 5

@@ -1,12 +1,12 @@
 /** The rules that folders below the root have for what lies in them. */
 
-import { cleanText } from '../agent/tools/clean-text.ts'
-import { fence } from '../review/fence.ts'
+import { MAX_PROSE_BYTES } from '../project/input-files.ts'
+import { readInput } from '../project/read-input.ts'
+import { type RulesFile, withImports } from '../project/rules-files.ts'
 import type { Sandbox } from '../sandbox/types.ts'
-import { MAX_PROSE_BYTES } from './input-files.ts'
-import { readInput } from './read-input.ts'
-import { type RulesFile, withImports } from './rules-files.ts'
-import { cutToTokens } from './tokens.ts'
+import { cleanText } from '../shared/text/clean-text.ts'
+import { fence } from '../shared/text/fence.ts'
+import { cutToTokens } from '../shared/text/tokens.ts'
 
 const FOLDER_RULES = ['AGENTS.md', 'CLAUDE.md']
 /** Directories between a file and the root that are asked; deeper ones are asked nearest first. */

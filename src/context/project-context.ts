@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
+import { type ProjectFiles, readProjectFiles, sourcesOf } from '../project/project-files.ts'
 import type { Sandbox } from '../sandbox/types.ts'
-import { type ProjectFiles, readProjectFiles, sourcesOf } from './project-files.ts'
+import { estimateTokens } from '../shared/text/tokens.ts'
 import { renderContext } from './render-context.ts'
-import { estimateTokens } from './tokens.ts'
 
 /** Where the context lies in the sandbox; no input of itself, and not part of diffs and checkpoints. */
 export const CONTEXT_FILE = '.claude/project-context.md'

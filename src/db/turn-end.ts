@@ -5,9 +5,10 @@
 
 import type { NewEvent } from '../events/topics.ts'
 import type { BudgetReading, BudgetsByScope } from '../shared/budget.ts'
-import { OWN_BUDGET, type OwnBudgetRow, toReading } from './budgets.ts'
-import { addCheckpoint, type NewCheckpoint } from './checkpoints.ts'
 import type { Db } from './client.ts'
+import { Statement } from './statement.ts'
+import { OWN_BUDGET, type OwnBudgetRow, toReading } from './task/budgets.ts'
+import { type Lease, type Tx, withLease } from './transaction.ts'
 import {
   addResults,
   type BeginTurn,
@@ -17,9 +18,8 @@ import {
   type JournalTurn,
   turnFinished,
   unclaimed,
-} from './journal.ts'
-import { Statement } from './statement.ts'
-import { type Lease, type Tx, withLease } from './transaction.ts'
+} from './turn/journal.ts'
+import { addCheckpoint, type NewCheckpoint } from './workspace/checkpoints.ts'
 
 /** A turn whose calls have all ended. */
 export interface TurnEnd {

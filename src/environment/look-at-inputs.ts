@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { runExec } from '../agent/tools/exec.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import type { EnvironmentBody, ShownSetupCommand } from '../shared/environment.ts'
+import { runExec } from '../tools/exec.ts'
 import { detectSetup, INPUT_NAMES, READ_NAMES, type SetupInputs } from './detect-setup.ts'
 
 /** What a project would be set up with now. */

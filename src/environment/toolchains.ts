@@ -1,6 +1,6 @@
-import { runExec } from '../agent/tools/exec.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { newId } from '../shared/ids.ts'
+import { runExec } from '../tools/exec.ts'
 
 /** A language or tool that a command finds, with what it says of its version. */
 export interface Toolchain {

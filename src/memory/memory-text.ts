@@ -1,9 +1,9 @@
 /** Memory as the model and people read it. Pure: the same memory gives the same bytes, which the prompt cache needs. */
 
-import { estimateTokens } from '../context/tokens.ts'
-import type { TaskSummary } from '../db/memory.ts'
+import type { TaskSummary } from '../db/turn/memory.ts'
 import type { ModelProfile } from '../model/profiles.ts'
 import type { Fact } from '../shared/memory.ts'
+import { estimateTokens } from '../shared/text/tokens.ts'
 
 /** The most that the summaries of earlier tasks take. */
 const MAX_SUMMARIES_TOKENS = 8_000

@@ -4,7 +4,7 @@
  * task to task and comes from the cache. Pure.
  */
 
-import type { ToldOpening } from '../db/memory.ts'
+import type { ToldOpening } from '../db/turn/memory.ts'
 import { HEADINGS } from './memory-text.ts'
 
 /** What a task knows now; null where there is nothing. */

@@ -4,6 +4,8 @@
  */
 
 import type { Db } from '../db/client.ts'
+import { readTaskRecords } from '../db/task/task-records.ts'
+import type { Lease } from '../db/transaction.ts'
 import {
   projectMemory,
   saveSummaries,
@@ -14,9 +16,7 @@ import {
   taskSizes,
   taskSummaries,
   toldOpenings,
-} from '../db/memory.ts'
-import { readTaskRecords } from '../db/task-records.ts'
-import type { Lease } from '../db/transaction.ts'
+} from '../db/turn/memory.ts'
 import type { ModelProfile } from '../model/profiles.ts'
 import { contextBlock, factsBlock, summariesBlock, summariesTokens } from './memory-text.ts'
 import { openingOf } from './opening.ts'

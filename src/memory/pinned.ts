@@ -1,13 +1,25 @@
-import type { Pinned } from '../agent/compaction/compaction-text.ts'
 import type { Db } from '../db/client.ts'
-import { lastingNotices } from '../db/compactions.ts'
-import type { Lane } from '../db/journal.ts'
-import { projectMemory } from '../db/memory.ts'
-import { readTaskRecords } from '../db/task-records.ts'
-import { getTask } from '../db/tasks.ts'
+import { readTaskRecords, type TaskRecord } from '../db/task/task-records.ts'
+import { getTask } from '../db/task/tasks.ts'
+import { lastingNotices } from '../db/turn/compactions.ts'
+import type { Lane } from '../db/turn/journal.ts'
+import { projectMemory } from '../db/turn/memory.ts'
 import type { ModelProfile } from '../model/profiles.ts'
+import type { PlanItem } from '../shared/plan.ts'
 import { summariesBlock, summariesTokens } from './memory-text.ts'
 import { summariesOf } from './pin-memory.ts'
+
+/** What must outlast a compaction. */
+export interface Pinned extends Pick<TaskRecord, 'requests' | 'findings' | 'checks' | 'files' | 'stat'> {
+  /** What the agent means to do, as it said last. */
+  readonly plan: readonly PlanItem[]
+  /** Facts that stand nowhere else in the prompt. */
+  readonly facts: readonly string[]
+  /** The summaries of earlier tasks whose messages go, as one text. */
+  readonly earlier: string | null
+  /** What the harness told the lane: a review's prompt, a fix round, a new project context. */
+  readonly notices: readonly string[]
+}
 
 export interface PinnedAsk {
   readonly taskId: string

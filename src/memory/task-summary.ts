@@ -1,6 +1,6 @@
-import { cutToTokens, estimateTokens } from '../context/tokens.ts'
-import type { TaskSummary } from '../db/memory.ts'
-import type { TaskRecord } from '../db/task-records.ts'
+import type { TaskRecord } from '../db/task/task-records.ts'
+import type { TaskSummary } from '../db/turn/memory.ts'
+import { cutToTokens, estimateTokens } from '../shared/text/tokens.ts'
 
 /** The longest summary of one task. */
 export const MAX_SUMMARY_TOKENS = 600

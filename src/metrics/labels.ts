@@ -1,7 +1,7 @@
 /** Values of labels come from outside; each is one of a few known ones, or "other". */
 
-import { coderTools, reviewerTools } from '../agent/tools/registry.ts'
 import { knownModels } from '../model/profiles.ts'
+import { coderTools, reviewerTools } from '../tools/registry.ts'
 
 const MODELS = new Set(knownModels())
 const TOOLS = new Set([...coderTools, ...reviewerTools].map((tool) => tool.definition.name))

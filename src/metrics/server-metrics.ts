@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
-import type { Depths } from '../db/depths.ts'
+import type { Depths } from '../db/stream/depths.ts'
 import type { HubStatus } from '../events/hub.ts'
 import { within } from '../events/live-redis.ts'
 import type { StoredEvent } from '../events/topics.ts'

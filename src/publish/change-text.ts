@@ -1,7 +1,7 @@
 /** How a task's change is told to people who read a history: commit message, patch, pull request. */
 
-import type { TaskRecord } from '../db/task-records.ts'
-import type { Task } from '../db/tasks.ts'
+import type { TaskRecord } from '../db/task/task-records.ts'
+import type { Task } from '../db/task/tasks.ts'
 import { EVIDENCE_WORDS } from '../shared/evidence.ts'
 import type { Outcome } from '../shared/task.ts'
 

@@ -3,10 +3,10 @@
  * project ever runs there, and its git knows neither a project's configuration and hooks nor a credential.
  */
 
-import { runExec } from '../agent/tools/exec.ts'
 import type { Sandbox, SandboxProvider } from '../sandbox/types.ts'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
+import { runExec } from '../tools/exec.ts'
 
 /** The directory of the repository in the place, and that of the files. */
 export const REPOSITORY = 'repository'

@@ -8,10 +8,16 @@ import { z } from 'zod'
 import { credentialHostOf } from '../credentials/credential-host.ts'
 import type { Credentials } from '../credentials/credentials.ts'
 import type { Db } from '../db/client.ts'
-import { getProject, type Project } from '../db/projects.ts'
-import { endPublication, getPublication, lastOnBranch, type Publication, recordProgress } from '../db/publications.ts'
-import { readTaskRecords } from '../db/task-records.ts'
-import { getTask } from '../db/tasks.ts'
+import { getProject, type Project } from '../db/project/projects.ts'
+import {
+  endPublication,
+  getPublication,
+  lastOnBranch,
+  type Publication,
+  recordProgress,
+} from '../db/task/publications.ts'
+import { readTaskRecords } from '../db/task/task-records.ts'
+import { getTask } from '../db/task/tasks.ts'
 import type { GitService } from '../egress/git-proxy.ts'
 import { entryOfTree } from '../sandbox/sources/tree-entry.ts'
 import { fromPathText } from '../sandbox/tree-file-path.ts'

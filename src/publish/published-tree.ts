@@ -1,5 +1,5 @@
 import { type Db, toDbError } from '../db/client.ts'
-import type { Task } from '../db/tasks.ts'
+import type { Task } from '../db/task/tasks.ts'
 import { AppError } from '../shared/errors.ts'
 import { deliveredTrees } from './task-patch.ts'
 

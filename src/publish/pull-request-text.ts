@@ -1,5 +1,5 @@
-import type { TaskRecord } from '../db/task-records.ts'
-import type { Task } from '../db/tasks.ts'
+import type { TaskRecord } from '../db/task/task-records.ts'
+import type { Task } from '../db/task/tasks.ts'
 import { EVIDENCE_WORDS } from '../shared/evidence.ts'
 import { requestOf, verdictOf } from './change-text.ts'
 

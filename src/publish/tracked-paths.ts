@@ -1,6 +1,6 @@
-import { killsOnAbort, QUIET_ENV, runExec } from '../agent/tools/exec.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { newId } from '../shared/ids.ts'
+import { killsOnAbort, QUIET_ENV, runExec } from '../tools/exec.ts'
 
 const TIMEOUT_MS = 20_000
 const MAX_BYTES = 1024 * 1024

@@ -1,4 +1,4 @@
-import type { ToldRestore } from '../db/restores.ts'
+import type { ToldRestore } from '../db/workspace/restores.ts'
 
 const SHOWN_PATHS = 20
 

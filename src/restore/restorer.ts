@@ -4,10 +4,12 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CheckpointInConversation } from '../db/checkpoints.ts'
 import type { Db } from '../db/client.ts'
-import { nextLease } from '../db/lifecycle.ts'
-import { type HeldLock, TAKEN, whileRestoring } from '../db/project-lock.ts'
+import { type HeldLock, TAKEN, whileRestoring } from '../db/project/project-lock.ts'
+import { lentTree } from '../db/review/reviews.ts'
+import { nextLease } from '../db/task/lifecycle.ts'
+import { unfinishedTasks } from '../db/task/tasks.ts'
+import type { CheckpointInConversation } from '../db/workspace/checkpoints.ts'
 import {
   beginRestore,
   completeRestore,
@@ -18,9 +20,7 @@ import {
   type Restore,
   type RestoreAsk,
   restoreRunning,
-} from '../db/restores.ts'
-import { lentTree } from '../db/reviews.ts'
-import { unfinishedTasks } from '../db/tasks.ts'
+} from '../db/workspace/restores.ts'
 import type { Log } from '../logger.ts'
 import type { FileChange, Sandbox } from '../sandbox/types.ts'
 import type { Workspaces } from '../sandbox/workspaces.ts'

@@ -1,5 +1,5 @@
 import type { CheckResult } from '../shared/review.ts'
-import { fence } from './fence.ts'
+import { fence } from '../shared/text/fence.ts'
 
 /** The checks as the reviewer and the coder read them: one line each, the output of those that did not pass fenced. */
 export function checkReport(checks: readonly CheckResult[]): string {

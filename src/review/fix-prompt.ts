@@ -1,7 +1,7 @@
 import type { CheckResult, Finding } from '../shared/review.ts'
+import { fence } from '../shared/text/fence.ts'
 import { isExcused, isFailing } from './check-outcome.ts'
 import { checkReport } from './check-report.ts'
-import { fence } from './fence.ts'
 import { findingText } from './review-prompt.ts'
 
 const DISPUTE = /^[\s>*`-]*DISPUTE[\s`*]+(fnd_[a-z0-9]+)[`*]*\s*:\s*(.+)$/

@@ -1,5 +1,5 @@
-import { killsOnAbort, QUIET_ENV, runExec } from '../agent/tools/exec.ts'
 import type { Sandbox } from '../sandbox/types.ts'
+import { killsOnAbort, QUIET_ENV, runExec } from '../tools/exec.ts'
 
 const TIMEOUT_MS = 20_000
 const MAX_PATHS = 2_000

@@ -1,4 +1,4 @@
-import { isSecretPath } from '../context/secret-paths.ts'
+import { isSecretPath } from '../project/secret-paths.ts'
 import type { FileChange, Sandbox } from '../sandbox/types.ts'
 import { changedLines } from './diff-lines.ts'
 import { isGenerated } from './generated-paths.ts'

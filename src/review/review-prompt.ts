@@ -1,8 +1,8 @@
 import { type LeftOut, leftOutText, replacedDependencies } from '../shared/left-out.ts'
 import type { CheckResult, Criterion, Finding, LeftOutCheck } from '../shared/review.ts'
+import { fence } from '../shared/text/fence.ts'
 import { isExcused } from './check-outcome.ts'
 import { checkReport } from './check-report.ts'
-import { fence } from './fence.ts'
 import type { ShownChange } from './read-change.ts'
 
 export interface ReviewPromptInput {

@@ -1,9 +1,9 @@
-import { cutText, showOutput } from '../agent/tools/clean-text.ts'
-import { type EndedExec, killsOnAbort, QUIET_ENV, runExec } from '../agent/tools/exec.ts'
-import { readProjectFiles } from '../context/project-files.ts'
+import { detectChecks } from '../project/detect-checks.ts'
+import { readProjectFiles } from '../project/project-files.ts'
 import type { ExecState, Sandbox } from '../sandbox/types.ts'
 import type { Check, CheckResult, LeftOutCheck } from '../shared/review.ts'
-import { detectChecks } from './checks.ts'
+import { cutText, showOutput } from '../shared/text/clean-text.ts'
+import { type EndedExec, killsOnAbort, QUIET_ENV, runExec } from '../tools/exec.ts'
 
 const CHECK_TIMEOUT_MS = 300_000
 const TOTAL_TIMEOUT_MS = 600_000

@@ -18,9 +18,9 @@ import type {
   RoundVerdict,
   Severity,
 } from '../shared/review.ts'
+import type { Submission, SubmittedFinding } from '../tools/submit-review.ts'
 import { isFailing, isUnknown } from './check-outcome.ts'
 import { type ChangedLines, touches } from './diff-lines.ts'
-import type { Submission, SubmittedFinding } from './submit-review.ts'
 
 export interface RoundInput {
   readonly checks: readonly CheckResult[]

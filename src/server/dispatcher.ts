@@ -1,5 +1,5 @@
 import type { Db } from '../db/client.ts'
-import { deferOutbox, finishOutbox, type OutboxEntry, pruneOutbox, takeOutbox } from '../db/outbox.ts'
+import { deferOutbox, finishOutbox, type OutboxEntry, pruneOutbox, takeOutbox } from '../db/task/outbox.ts'
 import type { Log } from '../logger.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'

@@ -1,4 +1,4 @@
-import { getTask } from '../db/tasks.ts'
+import { getTask } from '../db/task/tasks.ts'
 import type { JoinRequest } from '../events/hub.ts'
 import { isOver } from '../shared/task.ts'
 import type { AppDeps } from './deps.ts'

@@ -1,11 +1,11 @@
 /** From rows to the contract's JSON: the one place that knows both. Absent means: not known. */
 
-import type { Checkpoint } from '../db/checkpoints.ts'
-import type { StoredContext } from '../db/contexts.ts'
-import type { Conversation, Message } from '../db/conversations.ts'
-import type { Page, Project } from '../db/projects.ts'
-import type { ReviewRound } from '../db/reviews.ts'
-import type { Task } from '../db/tasks.ts'
+import type { StoredContext } from '../db/project/contexts.ts'
+import type { Conversation, Message } from '../db/project/conversations.ts'
+import type { Page, Project } from '../db/project/projects.ts'
+import type { ReviewRound } from '../db/review/reviews.ts'
+import type { Task } from '../db/task/tasks.ts'
+import type { Checkpoint } from '../db/workspace/checkpoints.ts'
 import { workflowIdFor } from '../shared/task.ts'
 
 export type Workers = 'polling' | 'none'

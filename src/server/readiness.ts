@@ -1,5 +1,5 @@
 import type { Db } from '../db/client.ts'
-import { latestSeqs } from '../db/events.ts'
+import { latestSeqs } from '../db/stream/events.ts'
 import type { Hub } from '../events/hub.ts'
 import type { Readiness } from './deps.ts'
 import type { Dispatcher } from './dispatcher.ts'

@@ -1,8 +1,8 @@
 /** Finds tasks whose workflow is gone (terminated by an operator, removed, failed) and tells the truth about them. */
 
 import type { Db } from '../db/client.ts'
-import { abandonTask } from '../db/lifecycle.ts'
-import { tasksThatShouldRun } from '../db/tasks.ts'
+import { abandonTask } from '../db/task/lifecycle.ts'
+import { tasksThatShouldRun } from '../db/task/tasks.ts'
 import type { Log } from '../logger.ts'
 import type { Temporal } from './temporal.ts'
 

@@ -1,5 +1,5 @@
 import type { Db } from '../db/client.ts'
-import { aliveWorkers } from '../db/workers.ts'
+import { aliveWorkers } from '../db/task/workers.ts'
 import type { Workers } from './present.ts'
 import type { Temporal } from './temporal.ts'
 

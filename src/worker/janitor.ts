@@ -1,5 +1,5 @@
 import type { Db } from '../db/client.ts'
-import { knownSandboxIds } from '../db/sandboxes.ts'
+import { knownSandboxIds } from '../db/workspace/sandboxes.ts'
 import type { Log } from '../logger.ts'
 import type { SandboxProvider, SandboxRef } from '../sandbox/types.ts'
 

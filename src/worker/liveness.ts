@@ -1,5 +1,5 @@
 import type { Db } from '../db/client.ts'
-import { retireWorker, touchWorker } from '../db/workers.ts'
+import { retireWorker, touchWorker } from '../db/task/workers.ts'
 import type { Log } from '../logger.ts'
 import { newId } from '../shared/ids.ts'
 

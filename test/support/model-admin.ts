@@ -1,6 +1,6 @@
-import type { Fault } from '../../src/model/scripted/faults.ts'
-import type { JournalEntry } from '../../src/model/scripted/journal.ts'
-import type { WireRequest } from '../../src/model/scripted/wire.ts'
+import type { Fault } from '../../src/standin/faults.ts'
+import type { JournalEntry } from '../../src/standin/journal.ts'
+import type { WireRequest } from '../../src/standin/wire.ts'
 
 /** The scripted model's back door. */
 export class ModelAdmin {

@@ -4,8 +4,8 @@
  */
 
 import { parseArgs } from 'node:util'
-import { POLICIES } from '../../src/model/scripted/policies/index.ts'
-import { startScriptedServer } from '../../src/model/scripted/server.ts'
+import { POLICIES } from '../../src/standin/policies/index.ts'
+import { startScriptedServer } from '../../src/standin/server.ts'
 
 const KEPT_BODIES = 500
 

@@ -1,10 +1,10 @@
 /** Projects, messages and tasks as the server and a worker make them, with what a test does not care about filled in. */
 
-import { type AcceptedMessage, type AcceptMessage, acceptMessage } from '../../src/db/accept-message.ts'
 import type { Db } from '../../src/db/client.ts'
-import { acquireLease } from '../../src/db/lifecycle.ts'
-import { createProject, type ProjectSource } from '../../src/db/projects.ts'
-import type { Task } from '../../src/db/tasks.ts'
+import { createProject, type ProjectSource } from '../../src/db/project/projects.ts'
+import { type AcceptedMessage, type AcceptMessage, acceptMessage } from '../../src/db/task/accept-message.ts'
+import { acquireLease } from '../../src/db/task/lifecycle.ts'
+import type { Task } from '../../src/db/task/tasks.ts'
 import type { Lease } from '../../src/db/transaction.ts'
 import type { StoredEvent } from '../../src/events/topics.ts'
 import type { Phase } from '../../src/shared/task.ts'

@@ -6,10 +6,11 @@
  * which would look like an edited history: one compaction replaces at least one whole reply.
  */
 
-import type { JournalTurn } from '../../db/journal.ts'
+import type { JournalTurn } from '../../db/turn/journal.ts'
+import type { Pinned } from '../../memory/pinned.ts'
 import { buildHistory } from '../history.ts'
 import type { Lane } from '../lane.ts'
-import { compactionText, type Pinned } from './compaction-text.ts'
+import { compactionText } from './compaction-text.ts'
 import { nextPromptTokens, staticTokens, tokensOf } from './estimate.ts'
 import { turnsToTell } from './turns-to-tell.ts'
 

@@ -4,25 +4,12 @@
  * text and no model call can fail.
  */
 
-import type { JournalTurn } from '../../db/journal.ts'
-import type { TaskRecord } from '../../db/task-records.ts'
+import type { JournalTurn } from '../../db/turn/journal.ts'
+import type { Pinned } from '../../memory/pinned.ts'
 import { fileLine, oneLine } from '../../memory/task-summary.ts'
-import { fence } from '../../review/fence.ts'
-import type { PlanItem } from '../../shared/plan.ts'
+import { fence } from '../../shared/text/fence.ts'
 import { fitTexts } from './fit-texts.ts'
 import { gistOf } from './gist.ts'
-
-/** What must outlast a compaction. */
-export interface Pinned extends Pick<TaskRecord, 'requests' | 'findings' | 'checks' | 'files' | 'stat'> {
-  /** What the agent means to do, as it said last. */
-  readonly plan: readonly PlanItem[]
-  /** Facts that stand nowhere else in the prompt. */
-  readonly facts: readonly string[]
-  /** The summaries of earlier tasks whose messages go, as one text. */
-  readonly earlier: string | null
-  /** What the harness told the lane: a review's prompt, a fix round, a new project context. */
-  readonly notices: readonly string[]
-}
 
 /** What each part of the owed may take of the whole; the user's words get all that these and a short log leave. */
 const SHARES = { plan: 0.06, facts: 0.12, earlier: 0.08, findings: 0.1, checks: 0.03, files: 0.05 }

@@ -1,11 +1,11 @@
 /** Tokens of what is about to be sent, before the server has counted them. Pure; errs on the side of more. */
 
-import { estimateTokens } from '../../context/tokens.ts'
 import { type ModelProfile, promptTokens } from '../../model/profiles.ts'
 import type { Usage } from '../../shared/task.ts'
+import { estimateTokens } from '../../shared/text/tokens.ts'
+import { toolDefinitions } from '../../tools/registry.ts'
 import { buildHistory } from '../history.ts'
 import type { Lane } from '../lane.ts'
-import { toolDefinitions } from '../tools/registry.ts'
 import { turnsToTell } from './turns-to-tell.ts'
 
 /** What the service adds when there are tools. Source: Messages API, tool use pricing. */

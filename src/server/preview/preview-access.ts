@@ -1,8 +1,8 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Db } from '../../db/client.ts'
-import { addTicket, redeemTicket } from '../../db/previews.ts'
-import type { ServiceRow } from '../../db/services.ts'
+import { addTicket, redeemTicket } from '../../db/workspace/previews.ts'
+import type { ServiceRow } from '../../db/workspace/services.ts'
 import type { Auth } from '../auth.ts'
 import type { PreviewTarget } from './preview-target.ts'
 

@@ -1,6 +1,6 @@
 /** What of a request a project's server sees, and what of its answer a browser sees. All functions here are pure. */
 
-import type { ServiceRow } from '../../db/services.ts'
+import type { ServiceRow } from '../../db/workspace/services.ts'
 import { cookiesOf, OWN_COOKIES } from './preview-access.ts'
 import { isLoopbackName, LOCAL_PREVIEW_DOMAIN, type PreviewTarget } from './preview-target.ts'
 

@@ -8,7 +8,7 @@ import { type IncomingMessage, request, type ServerResponse, STATUS_CODES } from
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Db } from '../../db/client.ts'
-import type { ServiceRow } from '../../db/services.ts'
+import type { ServiceRow } from '../../db/workspace/services.ts'
 import type { Log } from '../../logger.ts'
 import { AppError } from '../../shared/errors.ts'
 import { isEnded } from '../../shared/service.ts'

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { z } from 'zod'
-import { type Approval, decideApproval, getApproval, listApprovals } from '../../db/approvals.ts'
-import { getProject } from '../../db/projects.ts'
+import { getProject } from '../../db/project/projects.ts'
+import { type Approval, decideApproval, getApproval, listApprovals } from '../../db/task/approvals.ts'
 import type { DecisionScope } from '../../shared/approval.ts'
 import { AppError } from '../../shared/errors.ts'
 import {

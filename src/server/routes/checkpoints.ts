@@ -1,15 +1,15 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { z } from '@hono/zod-openapi'
+import { getConversation } from '../../db/project/conversations.ts'
+import { getProject } from '../../db/project/projects.ts'
+import { getTask } from '../../db/task/tasks.ts'
 import {
   type Checkpoint,
   getCheckpoint,
   listCheckpoints,
   listProjectCheckpoints,
   newestCheckpoints,
-} from '../../db/checkpoints.ts'
-import { getConversation } from '../../db/conversations.ts'
-import { getProject } from '../../db/projects.ts'
-import { getTask } from '../../db/tasks.ts'
+} from '../../db/workspace/checkpoints.ts'
 import { findUndo } from '../../restore/find-undo.ts'
 import { forkProject } from '../../restore/fork-project.ts'
 import { AppError } from '../../shared/errors.ts'

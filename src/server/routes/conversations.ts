@@ -5,9 +5,9 @@ import {
   listConversations,
   listMessages,
   UNTITLED,
-} from '../../db/conversations.ts'
-import { getProject } from '../../db/projects.ts'
-import { withdrawMessage } from '../../db/withdraw-message.ts'
+} from '../../db/project/conversations.ts'
+import { getProject } from '../../db/project/projects.ts'
+import { withdrawMessage } from '../../db/task/withdraw-message.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentConversation, presentMessage, presentPage } from '../present.ts'
 import { addRoute } from '../route.ts'

@@ -1,8 +1,14 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { readSetup, requestSetup, type SetupRow, savedEnvironment, saveEnvironment } from '../../db/environments.ts'
-import { getProject } from '../../db/projects.ts'
+import { getProject } from '../../db/project/projects.ts'
+import {
+  readSetup,
+  requestSetup,
+  type SetupRow,
+  savedEnvironment,
+  saveEnvironment,
+} from '../../db/workspace/environments.ts'
 import { defaultEnvironment, EnvironmentBodySchema } from '../../environment/environment-schema.ts'
 import { planSetup, type SetupPlan } from '../../environment/look-at-inputs.ts'
 import { findToolchains, type Toolchain } from '../../environment/toolchains.ts'

@@ -1,5 +1,5 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
-import { getProject } from '../../db/projects.ts'
+import { getProject } from '../../db/project/projects.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { AppDeps } from '../deps.ts'
 import { contentOf } from '../file-content.ts'

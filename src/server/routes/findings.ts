@@ -1,5 +1,5 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
-import { judgeFinding } from '../../db/reviews.ts'
+import { judgeFinding } from '../../db/review/reviews.ts'
 import type { AppDeps } from '../deps.ts'
 import { addRoute } from '../route.ts'
 import { FindingBody, FindingParams, FindingSchema } from '../schemas.ts'

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { z } from '@hono/zod-openapi'
 import { readMetrics } from '../../db/metrics.ts'
-import { getProject } from '../../db/projects.ts'
+import { getProject } from '../../db/project/projects.ts'
 import { METRICS_BUCKETS, type MetricsRange } from '../../shared/metrics.ts'
 import type { AppDeps } from '../deps.ts'
 import { addRoute } from '../route.ts'

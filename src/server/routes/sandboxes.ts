@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
-import { listSandboxes, type SandboxRecord } from '../../db/sandboxes.ts'
+import { listSandboxes, type SandboxRecord } from '../../db/workspace/sandboxes.ts'
 import { estimateCost } from '../../sandbox/cost.ts'
 import type { SandboxKind, SandboxSummary } from '../../sandbox/types.ts'
 import type { AppDeps } from '../deps.ts'

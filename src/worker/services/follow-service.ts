@@ -5,7 +5,6 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { applyEnvironment } from '../../activities/apply-environment.ts'
-import { cleanText, showOutput } from '../../agent/tools/clean-text.ts'
 import type { Db } from '../../db/client.ts'
 import {
   finishService,
@@ -16,7 +15,7 @@ import {
   type ServiceEnd,
   type ServiceRow,
   serviceScope,
-} from '../../db/services.ts'
+} from '../../db/workspace/services.ts'
 import type { Publisher } from '../../events/publisher.ts'
 import type { NewEvent } from '../../events/topics.ts'
 import type { Log } from '../../logger.ts'
@@ -24,6 +23,7 @@ import { type ExecState, MAX_SERVICE_MS, type Sandbox, type ServiceDoors } from 
 import type { Workspaces } from '../../sandbox/workspaces.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { NetworkPolicy } from '../../shared/network.ts'
+import { cleanText, showOutput } from '../../shared/text/clean-text.ts'
 import { choosePort } from './choose-port.ts'
 
 export interface FollowDeps {

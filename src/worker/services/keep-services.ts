@@ -1,4 +1,4 @@
-import { claimServices, releaseServices, type ServiceRow } from '../../db/services.ts'
+import { claimServices, releaseServices, type ServiceRow } from '../../db/workspace/services.ts'
 import { newId } from '../../shared/ids.ts'
 import { type FollowDeps, followService } from './follow-service.ts'
 

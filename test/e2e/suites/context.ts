@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { blocksOf } from '../../../src/model/scripted/wire.ts'
+import { blocksOf } from '../../../src/standin/wire.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
 import type { TestStack } from '../../support/stack.ts'
 import { waitFor } from '../../support/wait-for.ts'

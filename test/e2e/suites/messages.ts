@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { WireRequest } from '../../../src/model/scripted/wire.ts'
-import { blocksOf } from '../../../src/model/scripted/wire.ts'
+import type { WireRequest } from '../../../src/standin/wire.ts'
+import { blocksOf } from '../../../src/standin/wire.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
 import type { TestStack } from '../../support/stack.ts'
 import { streamFaults } from '../../support/stream-faults.ts'

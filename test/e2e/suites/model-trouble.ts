@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { POLICIES } from '../../../src/model/scripted/policies/index.ts'
-import { startScriptedServer } from '../../../src/model/scripted/server.ts'
+import { POLICIES } from '../../../src/standin/policies/index.ts'
+import { startScriptedServer } from '../../../src/standin/server.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
 import { TestStack } from '../../support/stack.ts'
 import { streamFaults } from '../../support/stream-faults.ts'

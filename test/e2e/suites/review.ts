@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { blocksOf } from '../../../src/model/scripted/wire.ts'
 import type { Finding } from '../../../src/shared/review.ts'
+import { blocksOf } from '../../../src/standin/wire.ts'
 import { scriptOf } from '../../support/model-admin.ts'
 import type { TestStack } from '../../support/stack.ts'
 import { streamFaults } from '../../support/stream-faults.ts'

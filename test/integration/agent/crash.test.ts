@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { readEvents } from '../../../src/db/events.ts'
+import { readEvents } from '../../../src/db/stream/events.ts'
 import { armCrashPoint } from '../../../src/shared/crash-points.ts'
 import { type AgentHost, type AgentTask, anAgentHost, anAgentTask, Crash } from '../../support/agent-lane.ts'
 import { framesOf } from '../../support/tasks.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createFolderRules } from '../../../src/activities/tell-folder-rules.ts'
-import { currentContext, saveContext } from '../../../src/db/contexts.ts'
-import { getTask } from '../../../src/db/tasks.ts'
+import { currentContext, saveContext } from '../../../src/db/project/contexts.ts'
+import { getTask } from '../../../src/db/task/tasks.ts'
 import { type AgentHost, anAgentHost, anAgentTask } from '../../support/agent-lane.ts'
 
 let host: AgentHost

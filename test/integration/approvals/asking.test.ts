@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { decideApproval, expireApprovals, listApprovals, setNeedsAnswer } from '../../../src/db/approvals.ts'
-import { getTask } from '../../../src/db/tasks.ts'
+import { decideApproval, expireApprovals, listApprovals, setNeedsAnswer } from '../../../src/db/task/approvals.ts'
+import { getTask } from '../../../src/db/task/tasks.ts'
 import type { ResolveApproval } from '../../../src/shared/approval.ts'
 import { type AgentHost, type AgentTask, anAgentHost, anAgentTask } from '../../support/agent-lane.ts'
 import { framesOf, post } from '../../support/tasks.ts'

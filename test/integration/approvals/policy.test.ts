@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { decideApproval, listApprovals } from '../../../src/db/approvals.ts'
-import { savedEnvironment, saveEnvironment } from '../../../src/db/environments.ts'
+import { decideApproval, listApprovals } from '../../../src/db/task/approvals.ts'
+import { savedEnvironment, saveEnvironment } from '../../../src/db/workspace/environments.ts'
 import { defaultEnvironment, EnvironmentBodySchema } from '../../../src/environment/environment-schema.ts'
 import type { Decision, DecisionScope } from '../../../src/shared/approval.ts'
 import { type ApprovalPolicy, NO_POLICY } from '../../../src/shared/approval-policy.ts'

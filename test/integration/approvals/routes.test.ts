@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type OpenApproval, openApproval } from '../../../src/db/approvals.ts'
+import { type OpenApproval, openApproval } from '../../../src/db/task/approvals.ts'
 import { aRunningTask, type RunningTask } from '../../support/tasks.ts'
 import { aDatabase, anOwnRedis, aServer, type OwnRedis, type TestServer, TOKEN } from '../server/harness.ts'
 

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { claimSetupToken } from '../../../src/db/setup-tokens.ts'
-import { aliveWorkers, retireWorker, touchWorker } from '../../../src/db/workers.ts'
+import { aliveWorkers, retireWorker, touchWorker } from '../../../src/db/task/workers.ts'
 import { createWorkers } from '../../../src/server/workers.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 

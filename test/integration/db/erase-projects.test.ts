@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ERASED_BY_PROJECT, eraseDeletedProjects } from '../../../src/db/erase-projects.ts'
-import { closeTask } from '../../../src/db/lifecycle.ts'
-import { createProject, deleteProject } from '../../../src/db/projects.ts'
+import { ERASED_BY_PROJECT, eraseDeletedProjects } from '../../../src/db/project/erase-projects.ts'
+import { createProject, deleteProject } from '../../../src/db/project/projects.ts'
+import { closeTask } from '../../../src/db/task/lifecycle.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 import { aRunningTask, type RunningTask } from '../../support/tasks.ts'
 

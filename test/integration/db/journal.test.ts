@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { listMessages } from '../../../src/db/conversations.ts'
-import { readEvents } from '../../../src/db/events.ts'
+import { listMessages } from '../../../src/db/project/conversations.ts'
+import { finishRound, openRound } from '../../../src/db/review/reviews.ts'
+import { readEvents } from '../../../src/db/stream/events.ts'
+import { getTask } from '../../../src/db/task/tasks.ts'
 import {
   addNotice,
   type BeginTurn,
@@ -17,9 +19,7 @@ import {
   storeReply,
   unfinishedCalls,
   warnBudget,
-} from '../../../src/db/journal.ts'
-import { finishRound, openRound } from '../../../src/db/reviews.ts'
-import { getTask } from '../../../src/db/tasks.ts'
+} from '../../../src/db/turn/journal.ts'
 import type { AssistantBlock } from '../../../src/model/types.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { NO_USAGE } from '../../../src/shared/task.ts'

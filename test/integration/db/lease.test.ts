@@ -1,10 +1,21 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { openApproval, setNeedsAnswer, tellHeldChange } from '../../../src/db/approvals.ts'
-import { setBudgetReached } from '../../../src/db/budgets.ts'
-import { recordCheckpoint, recordLeftOut } from '../../../src/db/checkpoints.ts'
-import { storeCompaction } from '../../../src/db/compactions.ts'
-import { pinContext } from '../../../src/db/contexts.ts'
+import { pinContext } from '../../../src/db/project/contexts.ts'
+import {
+  endLoan,
+  finishRound,
+  lendWorkspace,
+  openRound,
+  saveBaseline,
+  saveChecks,
+  saveReviewState,
+} from '../../../src/db/review/reviews.ts'
+import { openApproval, setNeedsAnswer, tellHeldChange } from '../../../src/db/task/approvals.ts'
+import { setBudgetReached } from '../../../src/db/task/budgets.ts'
+import { appendWithLease, closeTask, requestCancel } from '../../../src/db/task/lifecycle.ts'
+import { getTask } from '../../../src/db/task/tasks.ts'
+import type { Lease } from '../../../src/db/transaction.ts'
+import { storeCompaction } from '../../../src/db/turn/compactions.ts'
 import {
   addNotice,
   beginModelCall,
@@ -17,24 +28,13 @@ import {
   startTool,
   storeReply,
   warnBudget,
-} from '../../../src/db/journal.ts'
-import { appendWithLease, closeTask, requestCancel } from '../../../src/db/lifecycle.ts'
-import { saveTaskMemory } from '../../../src/db/memory.ts'
-import { noteReading, noteRepair, noteSubstitute } from '../../../src/db/model-notes.ts'
-import {
-  endLoan,
-  finishRound,
-  lendWorkspace,
-  openRound,
-  saveBaseline,
-  saveChecks,
-  saveReviewState,
-} from '../../../src/db/reviews.ts'
-import { tellLoss } from '../../../src/db/sandbox-losses.ts'
-import { shortenTurn } from '../../../src/db/shorten-turn.ts'
-import { getTask } from '../../../src/db/tasks.ts'
-import type { Lease } from '../../../src/db/transaction.ts'
+} from '../../../src/db/turn/journal.ts'
+import { saveTaskMemory } from '../../../src/db/turn/memory.ts'
+import { noteReading, noteRepair, noteSubstitute } from '../../../src/db/turn/model-notes.ts'
+import { shortenTurn } from '../../../src/db/turn/shorten-turn.ts'
 import { endAndBeginTurn, endTurn } from '../../../src/db/turn-end.ts'
+import { recordCheckpoint, recordLeftOut } from '../../../src/db/workspace/checkpoints.ts'
+import { tellLoss } from '../../../src/db/workspace/sandbox-losses.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { NO_DIFF, NO_USAGE } from '../../../src/shared/task.ts'
 import { aDb, type TestDb } from '../../support/database.ts'

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createConversation, getConversation, listConversations, listMessages } from '../../../src/db/conversations.ts'
-import { beginTurn, finishTools, readLane, storeReply } from '../../../src/db/journal.ts'
-import { closeTask } from '../../../src/db/lifecycle.ts'
+import {
+  createConversation,
+  getConversation,
+  listConversations,
+  listMessages,
+} from '../../../src/db/project/conversations.ts'
 import {
   createProject,
   deleteProject,
@@ -9,7 +12,9 @@ import {
   listProjects,
   type Page,
   renameProject,
-} from '../../../src/db/projects.ts'
+} from '../../../src/db/project/projects.ts'
+import { closeTask } from '../../../src/db/task/lifecycle.ts'
+import { beginTurn, finishTools, readLane, storeReply } from '../../../src/db/turn/journal.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 import { aStoredReply } from '../../support/replies.ts'

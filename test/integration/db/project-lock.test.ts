@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Db } from '../../../src/db/client.ts'
-import { type HeldLock, TAKEN, whileRestoring, withSandboxLock } from '../../../src/db/project-lock.ts'
+import { type HeldLock, TAKEN, whileRestoring, withSandboxLock } from '../../../src/db/project/project-lock.ts'
 import { aDb } from '../../support/database.ts'
 import { waitFor } from '../../support/wait-for.ts'
 

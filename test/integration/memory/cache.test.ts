@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { saveContext } from '../../../src/db/contexts.ts'
+import { saveContext } from '../../../src/db/project/contexts.ts'
 import { type AgentHost, anAgentHost, anAgentTask } from '../../support/agent-lane.ts'
 
 let host: AgentHost

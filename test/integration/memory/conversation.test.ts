@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { replaceFacts, taskMemory, taskSummaries } from '../../../src/db/memory.ts'
+import { replaceFacts, taskMemory, taskSummaries } from '../../../src/db/turn/memory.ts'
 import { writeSummaries } from '../../../src/memory/pin-memory.ts'
 import { type AgentHost, type AgentTask, anAgentHost, anAgentTask } from '../../support/agent-lane.ts'
 import { post } from '../../support/tasks.ts'

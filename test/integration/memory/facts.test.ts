@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { acceptMessage } from '../../../src/db/accept-message.ts'
-import { listMessages } from '../../../src/db/conversations.ts'
-import { forgetFact, projectMemory, replaceFacts } from '../../../src/db/memory.ts'
+import { listMessages } from '../../../src/db/project/conversations.ts'
+import { acceptMessage } from '../../../src/db/task/accept-message.ts'
+import { forgetFact, projectMemory, replaceFacts } from '../../../src/db/turn/memory.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 import { aMessage, aProject, framesOf, post } from '../../support/tasks.ts'
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { assembleLane } from '../../../src/activities/open-lane.ts'
 import { runLane } from '../../../src/agent/loop.ts'
-import { reviewerTools } from '../../../src/agent/tools/registry.ts'
-import { addNotice } from '../../../src/db/journal.ts'
-import { getTask } from '../../../src/db/tasks.ts'
+import { getTask } from '../../../src/db/task/tasks.ts'
+import { addNotice } from '../../../src/db/turn/journal.ts'
+import { reviewerTools } from '../../../src/tools/registry.ts'
 import { type AgentHost, anAgentHost, anAgentTask } from '../../support/agent-lane.ts'
 import { framesOf } from '../../support/tasks.ts'
 

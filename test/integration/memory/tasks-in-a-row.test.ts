@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { saveContext } from '../../../src/db/contexts.ts'
+import { saveContext } from '../../../src/db/project/contexts.ts'
 import { promptTokens } from '../../../src/model/profiles.ts'
-import type { WireRequest } from '../../../src/model/scripted/wire.ts'
+import type { WireRequest } from '../../../src/standin/wire.ts'
 import { type AgentHost, type AgentTask, anAgentHost, anAgentTask } from '../../support/agent-lane.ts'
 
 let host: AgentHost

@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readDepths } from '../../../src/db/depths.ts'
+import { readDepths } from '../../../src/db/stream/depths.ts'
 import { startMetricsListener } from '../../../src/metrics/listener.ts'
 import { createServerMetrics } from '../../../src/metrics/server-metrics.ts'
 import { post } from '../../support/tasks.ts'

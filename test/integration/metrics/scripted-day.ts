@@ -1,6 +1,9 @@
 /** A day of 30 tasks in two projects, played through the functions that server and worker use, then put at its hours. */
 
-import { recordCheckpoint } from '../../../src/db/checkpoints.ts'
+import { finishRound, openRound } from '../../../src/db/review/reviews.ts'
+import { closeTask, requestCancel, type TaskEnding } from '../../../src/db/task/lifecycle.ts'
+import { getTask } from '../../../src/db/task/tasks.ts'
+import type { Lease } from '../../../src/db/transaction.ts'
 import {
   beginModelCall,
   beginTurn,
@@ -10,11 +13,8 @@ import {
   recordSpent,
   startTool,
   storeReply,
-} from '../../../src/db/journal.ts'
-import { closeTask, requestCancel, type TaskEnding } from '../../../src/db/lifecycle.ts'
-import { finishRound, openRound } from '../../../src/db/reviews.ts'
-import { getTask } from '../../../src/db/tasks.ts'
-import type { Lease } from '../../../src/db/transaction.ts'
+} from '../../../src/db/turn/journal.ts'
+import { recordCheckpoint } from '../../../src/db/workspace/checkpoints.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import type { Evidence, Finding, RoundVerdict } from '../../../src/shared/review.ts'
 import type { Outcome } from '../../../src/shared/task.ts'

@@ -2,10 +2,10 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createAnthropicModel } from '../../../src/model/anthropic.ts'
-import type { Fault } from '../../../src/model/scripted/faults.ts'
-import type { ScriptedServer } from '../../../src/model/scripted/server.ts'
 import type { Model, SpentCall } from '../../../src/model/types.ts'
 import { AppError } from '../../../src/shared/errors.ts'
+import type { Fault } from '../../../src/standin/faults.ts'
+import type { ScriptedServer } from '../../../src/standin/server.ts'
 import { aListener, aRequest, aServer } from './support.ts'
 
 let server: ScriptedServer

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createAnthropicModel } from '../../../src/model/anthropic.ts'
 import { createGatedModel } from '../../../src/model/gated-model.ts'
-import type { ScriptedServer } from '../../../src/model/scripted/server.ts'
 import type { ModelWait } from '../../../src/model/types.ts'
 import { AppError } from '../../../src/shared/errors.ts'
+import type { ScriptedServer } from '../../../src/standin/server.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { aListener, aRequest, aServer } from './support.ts'
 

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createAnthropicModel } from '../../../src/model/anthropic.ts'
-import { demoPolicy } from '../../../src/model/scripted/policies/demo.ts'
-import { sampleProjectFiles } from '../../../src/model/scripted/sample-project.ts'
-import type { ScriptedServer } from '../../../src/model/scripted/server.ts'
 import type { HistoryMessage, Model, ModelRequest, ToolUseBlock, UserBlock } from '../../../src/model/types.ts'
+import { demoPolicy } from '../../../src/standin/policies/demo.ts'
+import { sampleProjectFiles } from '../../../src/standin/sample-project.ts'
+import type { ScriptedServer } from '../../../src/standin/server.ts'
 import { aListener, aRequest, aServer, aTool, coderTools, user } from './support.ts'
 
 let server: ScriptedServer

@@ -11,7 +11,7 @@ afterEach(() => {
 })
 
 function start(...args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/model/scripted/main.ts', ...args], {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/standin/main.ts', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.push(child)

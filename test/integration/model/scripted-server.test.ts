@@ -1,7 +1,7 @@
 import Anthropic from '@anthropic-ai/sdk'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAnthropicModel } from '../../../src/model/anthropic.ts'
-import type { ScriptedServer } from '../../../src/model/scripted/server.ts'
+import type { ScriptedServer } from '../../../src/standin/server.ts'
 import { aListener, aRequest, aServer, coderTools, user } from './support.ts'
 
 let server: ScriptedServer

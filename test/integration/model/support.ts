@@ -1,9 +1,3 @@
-import { listPolicy } from '../../../src/model/scripted/policies/list.ts'
-import {
-  type ScriptedServer,
-  type ScriptedServerOptions,
-  startScriptedServer,
-} from '../../../src/model/scripted/server.ts'
 import type {
   HistoryMessage,
   ModelDelta,
@@ -11,6 +5,8 @@ import type {
   StreamOptions,
   ToolDefinition,
 } from '../../../src/model/types.ts'
+import { listPolicy } from '../../../src/standin/policies/list.ts'
+import { type ScriptedServer, type ScriptedServerOptions, startScriptedServer } from '../../../src/standin/server.ts'
 
 const CODER_TOOLS = ['bash', 'read', 'write', 'edit', 'glob', 'grep']
 

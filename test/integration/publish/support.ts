@@ -1,9 +1,9 @@
 /** Tasks whose change a command made: real Postgres and sandbox, no worker, no model. */
 
-import { noReview } from '../../../src/db/accept-message.ts'
-import { recordCheckpoint } from '../../../src/db/checkpoints.ts'
 import type { Db } from '../../../src/db/client.ts'
-import { closeTask } from '../../../src/db/lifecycle.ts'
+import { noReview } from '../../../src/db/task/accept-message.ts'
+import { closeTask } from '../../../src/db/task/lifecycle.ts'
+import { recordCheckpoint } from '../../../src/db/workspace/checkpoints.ts'
 import type { Workspaces } from '../../../src/sandbox/workspaces.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { NO_DIFF } from '../../../src/shared/task.ts'

@@ -1,7 +1,7 @@
 /** A process that restores a checkpoint and is killed, as by kill -9, at the crash point it is given. */
 
-import { getCheckpoint } from '../../../src/db/checkpoints.ts'
 import { createDb } from '../../../src/db/client.ts'
+import { getCheckpoint } from '../../../src/db/workspace/checkpoints.ts'
 import { armCrashPoint } from '../../../src/shared/crash-points.ts'
 import { partsOf } from './support.ts'
 

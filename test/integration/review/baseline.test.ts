@@ -1,7 +1,7 @@
 import { CancelledFailure } from '@temporalio/activity'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { returnWorkspace } from '../../../src/activities/borrowed-workspace.ts'
-import { readBaseline } from '../../../src/db/reviews.ts'
+import { readBaseline } from '../../../src/db/review/reviews.ts'
 import { aSpec, codeOf } from '../../contract/sandbox/harness.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { aReviewedTask, aReviewHost, type ReviewedTask, type ReviewHost } from './host.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { finishRound } from '../../../src/db/reviews.ts'
+import { finishRound } from '../../../src/db/review/reviews.ts'
 import { nextState } from '../../../src/review/next-state.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { lease, post } from '../../support/tasks.ts'

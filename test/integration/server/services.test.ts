@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { deleteProject } from '../../../src/db/projects.ts'
+import { deleteProject } from '../../../src/db/project/projects.ts'
 import { until } from './harness.ts'
 import { aServiceHost, at, type ServiceHost, type ShownService } from './service-host.ts'
 import { readSse } from './sse-client.ts'

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { appendEvents, latestSeq } from '../../../src/db/events.ts'
-import { pruneEvents } from '../../../src/db/retention.ts'
+import { appendEvents, latestSeq } from '../../../src/db/stream/events.ts'
+import { pruneEvents } from '../../../src/db/stream/retention.ts'
 import type { NewEvent } from '../../../src/events/topics.ts'
 import { aDatabase, anOwnRedis, aServer, type OwnRedis, type TestServer, TOKEN, until } from './harness.ts'
 import { readSse, sendRaw } from './sse-client.ts'

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createServiceDesk } from '../../../src/activities/service-desk.ts'
-import { coderTools, findTool, parseToolInput } from '../../../src/agent/tools/registry.ts'
-import type { ToolResult } from '../../../src/agent/tools/tool.ts'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
+import { coderTools, findTool, parseToolInput } from '../../../src/tools/registry.ts'
+import type { ToolResult } from '../../../src/tools/tool.ts'
 import { aServiceHost, type ServiceHost } from '../server/service-host.ts'
 
 let host: ServiceHost

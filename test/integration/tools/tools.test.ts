@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { coderTools, findTool, parseToolInput } from '../../../src/agent/tools/registry.ts'
-import { sha256 } from '../../../src/agent/tools/text-file.ts'
-import type { Effect, ToolContext, ToolResult } from '../../../src/agent/tools/tool.ts'
 import { createSandboxProvider } from '../../../src/sandbox/create.ts'
 import type { Sandbox, SandboxProvider, SandboxRef } from '../../../src/sandbox/types.ts'
+import { coderTools, findTool, parseToolInput } from '../../../src/tools/registry.ts'
+import { sha256 } from '../../../src/tools/text-file.ts'
+import type { Effect, ToolContext, ToolResult } from '../../../src/tools/tool.ts'
 
 let dir: string
 let provider: SandboxProvider

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { coderTools, toolDefinitions } from '../../../src/agent/tools/registry.ts'
 import { hasWrittenCall } from '../../../src/agent/written-calls.ts'
 import type { AssistantBlock } from '../../../src/model/types.ts'
+import { coderTools, toolDefinitions } from '../../../src/tools/registry.ts'
 
 const tools = toolDefinitions(coderTools)
 const saying = (text: string) => hasWrittenCall([{ type: 'text', text }], tools)

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { requiredModules } from '../../../src/context/extractors/go.ts'
-import { makeTargets } from '../../../src/context/extractors/make.ts'
-import { packageManagerOf, parsePackageJson } from '../../../src/context/extractors/node.ts'
-import { python } from '../../../src/context/extractors/python.ts'
-import { cargoDependencies } from '../../../src/context/extractors/rust.ts'
+import { requiredModules } from '../../../src/project/extractors/go.ts'
+import { makeTargets } from '../../../src/project/extractors/make.ts'
+import { packageManagerOf, parsePackageJson } from '../../../src/project/extractors/node.ts'
+import { python } from '../../../src/project/extractors/python.ts'
+import { cargoDependencies } from '../../../src/project/extractors/rust.ts'
 
 test('the package manager is the named one, else the lock file’s', () => {
   const manager = (json: object, ...names: string[]) =>

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { RULES_FILES } from '../../../src/context/input-files.ts'
-import type { ProjectFiles } from '../../../src/context/project-files.ts'
 import { MAX_CONTEXT_TOKENS, renderContext } from '../../../src/context/render-context.ts'
-import { cutToTokens, estimateTokens } from '../../../src/context/tokens.ts'
+import { RULES_FILES } from '../../../src/project/input-files.ts'
+import type { ProjectFiles } from '../../../src/project/project-files.ts'
+import { cutToTokens, estimateTokens } from '../../../src/shared/text/tokens.ts'
 
 function aProject(texts: Record<string, string>, paths: readonly string[] = []): ProjectFiles {
   const all = [...Object.keys(texts), ...paths]

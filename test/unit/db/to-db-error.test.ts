@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { titleOf } from '../../../src/db/accept-message.ts'
 import { toDbError } from '../../../src/db/client.ts'
-import { toPage } from '../../../src/db/projects.ts'
+import { toPage } from '../../../src/db/project/projects.ts'
+import { titleOf } from '../../../src/db/task/accept-message.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 
 const withCode = (code: string, message = 'x') => Object.assign(new Error(message), { code })

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { estimateTokens } from '../../../src/context/tokens.ts'
-import type { TaskRecord } from '../../../src/db/task-records.ts'
+import type { TaskRecord } from '../../../src/db/task/task-records.ts'
 import { factsBlock, memoryFile, summariesBlock } from '../../../src/memory/memory-text.ts'
 import { MAX_SUMMARY_TOKENS, summarizeTask } from '../../../src/memory/task-summary.ts'
+import { estimateTokens } from '../../../src/shared/text/tokens.ts'
 
 const record: TaskRecord = {
   taskId: 'tsk_1',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { ToldOpening } from '../../../src/db/memory.ts'
+import type { ToldOpening } from '../../../src/db/turn/memory.ts'
 import { contextBlock, factsBlock } from '../../../src/memory/memory-text.ts'
 import { openingOf, openingText } from '../../../src/memory/opening.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { mergeChecks, ownSettings } from '../../../src/project/project-checks.ts'
 import { baselineEntry, isFailing, isUnknown, isWorse, settleCheck } from '../../../src/review/check-outcome.ts'
 import { missingIn } from '../../../src/review/missing.ts'
-import { mergeChecks, ownSettings } from '../../../src/review/project-checks.ts'
 import type { CheckResult } from '../../../src/shared/review.ts'
 
 const check = (status: CheckResult['status'], given: Partial<CheckResult> = {}): CheckResult => ({

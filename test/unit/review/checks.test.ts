@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { PACKAGE_SIGNS } from '../../../src/context/input-files.ts'
-import type { ProjectFiles } from '../../../src/context/project-files.ts'
-import { detectChecks } from '../../../src/review/checks.ts'
+import { detectChecks } from '../../../src/project/detect-checks.ts'
+import { PACKAGE_SIGNS } from '../../../src/project/input-files.ts'
+import type { ProjectFiles } from '../../../src/project/project-files.ts'
 
 /** A project with these files; a text of null is a directory. Each directory with a file in it is a package. */
 function aProject(given: Record<string, string | null>): ProjectFiles {

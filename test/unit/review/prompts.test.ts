@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { CODER_PROMPT } from '../../../src/agent/prompts/coder.ts'
 import { REVIEWER_PROMPT } from '../../../src/agent/prompts/reviewer.ts'
 import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
-import { fence } from '../../../src/review/fence.ts'
 import { checksFailedPrompt, fixPrompt, parseDisputes, rolledBackPrompt } from '../../../src/review/fix-prompt.ts'
 import type { ShownChange } from '../../../src/review/read-change.ts'
 import { type ReviewPromptInput, resubmitPrompt, reviewPrompt } from '../../../src/review/review-prompt.ts'
 import type { CheckResult, Finding } from '../../../src/shared/review.ts'
+import { fence } from '../../../src/shared/text/fence.ts'
 
 const finding: Finding = {
   id: 'fnd_1a',

@@ -8,10 +8,10 @@ import { isFailing, isWorse, settleCheck } from '../../../src/review/check-outco
 import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
 import type { ChangedLines } from '../../../src/review/diff-lines.ts'
 import { nextState } from '../../../src/review/next-state.ts'
-import { contradictionIn, type Submission, type SubmittedFinding } from '../../../src/review/submit-review.ts'
 import { judgeRound, type RoundResult } from '../../../src/review/verdict.ts'
 import type { CheckResult, Finding, ReviewState, RoundVerdict } from '../../../src/shared/review.ts'
 import { NO_USAGE } from '../../../src/shared/task.ts'
+import { contradictionIn, type Submission, type SubmittedFinding } from '../../../src/tools/submit-review.ts'
 import type { ChecksResult, ReviewResult, RoundInput } from '../../../src/workflows/activities.ts'
 
 const CHECKS = ['test', 'lint', 'typecheck']

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseSubmission, SUBMIT_REVIEW, submissionIn, submitReview } from '../../../src/review/submit-review.ts'
+import { parseSubmission, SUBMIT_REVIEW, submissionIn, submitReview } from '../../../src/tools/submit-review.ts'
 
 const finding = {
   severity: 'blocking',

@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
 import { changedLines } from '../../../src/review/diff-lines.ts'
-import type { Submission, SubmittedFinding } from '../../../src/review/submit-review.ts'
 import { afterRound, judgeRound, type RoundInput } from '../../../src/review/verdict.ts'
 import type { CheckResult, Finding } from '../../../src/shared/review.ts'
+import type { Submission, SubmittedFinding } from '../../../src/tools/submit-review.ts'
 
 const CHANGED = changedLines('--- a/a.ts\n+++ b/a.ts\n@@ -10 +10 @@\n-x\n+y\n')
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Db } from '../../../src/db/client.ts'
-import type { OutboxKind } from '../../../src/db/outbox.ts'
+import type { OutboxKind } from '../../../src/db/task/outbox.ts'
 import { createDispatcher, type Dispatcher } from '../../../src/server/dispatcher.ts'
 import type { Signalled, TaskStarter } from '../../../src/server/temporal.ts'
 

@@ -1,0 +1,15 @@
+import { AppError } from '../../shared/errors.ts'
+import type { Tx } from '../transaction.ts'
+
+/** Throws `task_running` while a task of the project is not over, one that waits included. */
+export async function requireIdle(tx: Tx): Promise<void> {
+  const [task] = await tx.query<{ id: string }>(
+    `SELECT id FROM tasks WHERE project_id = $1 AND status NOT IN ('completed', 'failed', 'cancelled')
+     ORDER BY position LIMIT 1`,
+    [tx.project.id],
+  )
+  if (task === undefined) return
+  throw new AppError('task_running', 'A task of this project is not over. Wait for its end or cancel it first.', {
+    details: { taskId: task.id },
+  })
+}

@@ -1,0 +1,94 @@
+/** What people are told of a model call while it is made, beside its reply: durable events without a row of their own. */
+
+import type { ModelReading } from '../../model/types.ts'
+import { type Db, toDbError } from '../client.ts'
+import { type Lease, withLease } from '../transaction.ts'
+
+/** A model call of a turn; `attempt` counts the turn's calls from 1. */
+export interface ModelCallName {
+  readonly turn: number
+  readonly attempt: number
+}
+
+/** Says that a server still reads its prompt. A repeat of the same moment of the same call is ignored. */
+export async function noteReading(db: Db, lease: Lease, call: ModelCallName, reading: ModelReading): Promise<void> {
+  const { waitedMs, limitMs } = reading
+  const message = `The model is still reading the prompt (${Math.round(waitedMs / 1_000)} s).`
+  await withLease(db, lease, async (tx) => {
+    tx.emit({
+      type: 'model.reading',
+      key: `model.reading:${lease.taskId}:${call.turn}:${call.attempt}:${waitedMs}`,
+      scope: scopeOf(lease, call),
+      payload: { message, waitedMs, limitMs },
+    })
+  })
+}
+
+/** Says that another model answered than the one that was asked for, and what follows from it; once for each of them and task. */
+export async function noteSubstitute(
+  db: Db,
+  lease: Lease,
+  call: ModelCallName,
+  models: { readonly asked: string; readonly answered: string },
+): Promise<void> {
+  const { asked, answered } = models
+  const message = `The server answered with the model "${answered}" in place of "${asked}"; what that costs is not known.`
+  await withLease(db, lease, async (tx) => {
+    tx.emit({
+      type: 'model.substituted',
+      key: `model.substituted:${lease.taskId}:${answered}`,
+      scope: scopeOf(lease, call),
+      payload: { asked, answered, message },
+    })
+  })
+}
+
+/** Says that a refused request is made again without what the server named; once for each of a call's repairs. */
+export async function noteRepair(
+  db: Db,
+  lease: Lease,
+  call: ModelCallName & { readonly repair: number },
+  message: string,
+): Promise<void> {
+  await withLease(db, lease, async (tx) => {
+    tx.emit({
+      type: 'model.retrying',
+      // By this prefix the event is known as one of a call that goes on, see endedByRetry.
+      key: `model.waiting:repair:${lease.taskId}:${call.turn}:${call.attempt}:${call.repair}`,
+      scope: scopeOf(lease, call),
+      payload: { code: 'model_rejected', message, attempt: call.attempt, delayMs: 0 },
+    })
+  })
+}
+
+/** How many of a task's last model calls, at most `max`, failed one after the other with this message, numbers in it aside. */
+export async function equalFailures(db: Db, taskId: string, message: string, max: number): Promise<number> {
+  const text = `
+    SELECT type, data FROM events
+    WHERE task_id = $1 AND (type = 'turn.finished' OR type = 'model.retrying' AND key LIKE 'model.retrying:%')
+    ORDER BY seq DESC LIMIT $2`
+  try {
+    const { rows } = await db.pool.query<{ type: string; data: string }>(text, [taskId, max])
+    const same = withoutNumbers(message)
+    const other = rows.findIndex(
+      ({ type, data }) => type === 'turn.finished' || withoutNumbers(messageIn(data)) !== same,
+    )
+    return other === -1 ? rows.length : other
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+function messageIn(data: string): string {
+  const payload: unknown = JSON.parse(data)
+  return typeof payload === 'object' && payload !== null && 'message' in payload ? String(payload.message) : ''
+}
+
+/** Without what differs from call to call: times, counts, names of requests. */
+function withoutNumbers(message: string): string {
+  return message.replaceAll(/[0-9a-f-]*\d[\w-]*/gi, '#')
+}
+
+function scopeOf({ projectId, conversationId, taskId }: Lease, { turn }: ModelCallName) {
+  return { projectId, conversationId, taskId, turn }
+}

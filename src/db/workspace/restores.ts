@@ -1,0 +1,342 @@
+/**
+ * Files on their way back to a checkpoint. The row comes first, then the files, then everything that tells of it in one
+ * transaction. Invariants: (1) a project has at most one pending restore; (2) none begins while a task is not over, and
+ * no task starts while one is pending (see activateTask); (3) whoever opens a project's files ends a pending one first.
+ */
+
+import type { NewEvent } from '../../events/topics.ts'
+import { AppError } from '../../shared/errors.ts'
+import { newId } from '../../shared/ids.ts'
+import type { DiffStat } from '../../shared/task.ts'
+import { type Db, toDbError } from '../client.ts'
+import { addNote } from '../project/notes.ts'
+import { activateNext } from '../task/lifecycle.ts'
+import { requireIdle } from '../task/require-idle.ts'
+import { inProject, type Tx } from '../transaction.ts'
+import { type CheckpointInConversation, type CheckpointRow, toCheckpoint } from './checkpoints.ts'
+import { createFork } from './forks.ts'
+
+/**
+ * `fork` goes with a new conversation, which is made when the files are there. `sync` is what a merge of upstream changes is
+ * called once it has ended, see syncs.ts; until then it is the restore that would take it back.
+ */
+export type RestoreKind = 'restore' | 'undo' | 'fork' | 'sync'
+
+export interface Restore {
+  readonly id: string
+  readonly projectId: string
+  readonly kind: RestoreKind
+  /** The checkpoint that records it at its end. */
+  readonly checkpointId: string
+  readonly restoredFrom: string
+  readonly fromLabel: string
+  readonly conversationId: string
+  readonly title: string | null
+  readonly targetTree: string
+  /** null until the files as they were have been stored; nothing is touched before that. */
+  readonly beforeTree: string | null
+  /** null means all. */
+  readonly paths: readonly string[] | null
+}
+
+export interface RestoreRow {
+  id: string
+  project_id: string
+  kind: RestoreKind
+  checkpoint_id: string
+  restored_from: string
+  from_label: string
+  conversation_id: string
+  title: string | null
+  target_tree: string
+  before_tree: string | null
+  paths: string | null
+}
+
+export function toRestore(row: RestoreRow): Restore {
+  return {
+    id: row.id,
+    projectId: row.project_id,
+    kind: row.kind,
+    checkpointId: row.checkpoint_id,
+    restoredFrom: row.restored_from,
+    fromLabel: row.from_label,
+    conversationId: row.conversation_id,
+    title: row.title,
+    targetTree: row.target_tree,
+    beforeTree: row.before_tree,
+    paths: row.paths === null ? null : (JSON.parse(row.paths) as string[]),
+  }
+}
+
+export interface RestoreAsk {
+  readonly from: CheckpointInConversation
+  readonly kind: Exclude<RestoreKind, 'sync'>
+  /** At most 1,000, relative; all files when left out. */
+  readonly paths?: readonly string[] | undefined
+  /** The title of a fork's conversation. */
+  readonly title?: string | undefined
+}
+
+/** Notes what is about to happen. Throws `not_found`, `task_running`, `restore_running`. Not safe to repeat. */
+export async function beginRestore(db: Db, ask: RestoreAsk): Promise<Restore> {
+  const { from, kind } = ask
+  return await inProject(db, from.projectId, async (tx) => {
+    await requireIdle(tx)
+    const [pending] = await tx.query('SELECT id FROM restores WHERE pending_project_id = $1', [from.projectId])
+    if (pending) throw restoreRunning()
+    const [row] = await tx.query<RestoreRow>(
+      `INSERT INTO restores (id, project_id, pending_project_id, kind, checkpoint_id, restored_from, from_label,
+         conversation_id, title, target_tree, paths, status)
+       VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending') RETURNING *`,
+      [
+        newId('rst'),
+        from.projectId,
+        kind,
+        newId('ckp'),
+        from.id,
+        from.label,
+        kind === 'fork' ? newId('cnv') : from.conversationId,
+        ask.title ?? null,
+        from.treeHash,
+        ask.paths === undefined ? null : JSON.stringify(ask.paths),
+      ],
+    )
+    if (!row) throw new Error('an insert returned no row')
+    return toRestore(row)
+  })
+}
+
+export function restoreRunning(): AppError {
+  return new AppError('restore_running', 'The files of this project are just being restored. Try again in a moment.', {
+    retryAfterMs: 1_000,
+  })
+}
+
+/** What is pending in a project, or null. */
+export async function pendingRestore(db: Db, projectId: string): Promise<Restore | null> {
+  try {
+    const { rows } = await db.pool.query<RestoreRow>({
+      name: 'pending_restore',
+      text: 'SELECT * FROM restores WHERE pending_project_id = $1',
+      values: [projectId],
+    })
+    return rows[0] ? toRestore(rows[0]) : null
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** Projects with a pending restore, those that were deleted left out; at most `limit`. */
+export async function projectsToSettle(db: Db, limit: number): Promise<string[]> {
+  const text = `
+    SELECT r.project_id AS id FROM restores r JOIN projects p ON p.id = r.project_id AND p.deleted_at IS NULL
+    WHERE r.pending_project_id IS NOT NULL ORDER BY r.position LIMIT $1`
+  try {
+    const { rows } = await db.pool.query<{ id: string }>(text, [limit])
+    return rows.map((row) => row.id)
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+/** Remembers the files as they were, once: a later call changes nothing. */
+export async function noteBefore(db: Db, restoreId: string, tree: string): Promise<void> {
+  try {
+    await db.pool.query('UPDATE restores SET before_tree = coalesce(before_tree, $2) WHERE id = $1', [restoreId, tree])
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+export interface RestoredFile {
+  readonly path: string
+  readonly kind: 'create' | 'modify' | 'delete'
+  readonly added: number
+  readonly removed: number
+}
+
+export interface RestoreResult {
+  readonly treeHash: string
+  readonly changes: readonly RestoredFile[]
+  readonly stat: DiffStat
+}
+
+/** More are told by `diff.updated` and the checkpoint. */
+const MAX_FILE_EVENTS = 200
+const MAX_LABEL_CHARACTERS = 200
+
+/**
+ * Ends a restore whose files are in place: checkpoint, note, events and, for a fork, the conversation, in one transaction
+ * that also lets a waiting task start. Throws `not_found` when the project was deleted. Safe to repeat.
+ */
+export async function completeRestore(
+  db: Db,
+  restore: Restore,
+  result: RestoreResult,
+): Promise<CheckpointInConversation> {
+  return await inProject(db, restore.projectId, async (tx) => {
+    if (await endRestore(tx, restore, 'done', result)) {
+      if (restore.kind === 'fork') {
+        const { projectId, conversationId, fromLabel, restoredFrom: checkpointId } = restore
+        await createFork(tx, { projectId, conversationId, title: restore.title ?? fromLabel, checkpointId })
+      }
+      await insertCheckpoint(tx, restore, result)
+      await addNote(tx, { conversationId: restore.conversationId, text: noteText(restore, result) })
+      tx.emit(...restoredEvents(restore, result))
+      // Whoever had borrowed the workspace is gone, and these are its own files now.
+      await tx.query('UPDATE projects SET borrowed_tree = NULL WHERE id = $1 AND borrowed_tree IS NOT NULL', [
+        restore.projectId,
+      ])
+      await activateNext(tx, null)
+    }
+    const [row] = await tx.query<CheckpointRow>('SELECT * FROM checkpoints WHERE id = $1', [restore.checkpointId])
+    if (!row) throw new AppError('restore_running', 'This restore was given up; the files are as they were before it.')
+    return { ...toCheckpoint(row), conversationId: restore.conversationId }
+  })
+}
+
+/** Gives a restore up, whose files are as they were; a waiting task may start. Safe to repeat. */
+export async function failRestore(db: Db, restore: Restore, detail: string): Promise<void> {
+  await inProject(db, restore.projectId, async (tx) => {
+    if (await endRestore(tx, restore, 'failed', { detail })) await activateNext(tx, null)
+  })
+}
+
+/** False when it had ended already. */
+async function endRestore(
+  tx: Tx,
+  restore: Restore,
+  status: 'done' | 'failed',
+  how: Partial<RestoreResult> & { detail?: string },
+): Promise<boolean> {
+  const changed = (how.changes ?? []).slice(0, MAX_FILE_EVENTS).map((change) => change.path)
+  const [ended] = await tx.query(
+    `UPDATE restores SET status = $2, pending_project_id = NULL, detail = $3, changed = $4, files = $5, ended_at = now()
+     WHERE id = $1 AND status = 'pending' RETURNING id`,
+    [restore.id, status, how.detail ?? null, JSON.stringify(changed), how.stat?.files ?? 0],
+  )
+  return ended !== undefined
+}
+
+async function insertCheckpoint(tx: Tx, restore: Restore, { treeHash, stat }: RestoreResult): Promise<void> {
+  await tx.query(
+    `INSERT INTO checkpoints (id, project_id, turn, tree_hash, label, files, added, removed, restored_from, is_partial)
+     VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9)`,
+    [
+      restore.checkpointId,
+      restore.projectId,
+      treeHash,
+      labelOf(restore),
+      stat.files,
+      stat.added,
+      stat.removed,
+      restore.restoredFrom,
+      restore.paths !== null,
+    ],
+  )
+}
+
+const VERBS = {
+  restore: 'restored to',
+  undo: 'undone to',
+  fork: 'forked from',
+  sync: 'synced with',
+} as const satisfies Record<RestoreKind, string>
+
+function labelOf({ kind, fromLabel }: Restore): string {
+  return [...`${VERBS[kind]}: ${fromLabel}`].slice(0, MAX_LABEL_CHARACTERS).join('')
+}
+
+function noteText({ kind, fromLabel, paths }: Restore, { stat }: RestoreResult): string {
+  const changed = stat.files === 1 ? '1 file changed' : `${stat.files} files changed`
+  switch (kind) {
+    case 'undo':
+      return `The last task was undone (${changed}): the files are as they were “${fromLabel}”.`
+    case 'fork':
+      return `Forked from the checkpoint “${fromLabel}”: the files are as they were then (${changed}).`
+    case 'sync':
+      return `The files were synced with ${fromLabel} (${changed}).`
+    case 'restore':
+      return paths === null
+        ? `The files were restored to the checkpoint “${fromLabel}” (${changed}).`
+        : `${paths.length === 1 ? 'A chosen path was' : `${paths.length} chosen paths were`} restored to the checkpoint “${fromLabel}” (${changed}).`
+  }
+}
+
+function restoredEvents(restore: Restore, { treeHash, changes, stat }: RestoreResult): NewEvent[] {
+  const { id, projectId, conversationId, checkpointId } = restore
+  const scope = { projectId, conversationId, taskId: null }
+  const files = changes.slice(0, MAX_FILE_EVENTS).map(({ path, kind, added, removed }): NewEvent => {
+    const payload = { path, kind, added, removed, source: 'restore' as const }
+    return { type: 'file.changed', key: `file.changed:${id}:${path}`, scope, payload }
+  })
+  return [
+    ...files,
+    { type: 'diff.updated', key: `diff.updated:${id}`, scope, payload: { stat } },
+    {
+      type: 'checkpoint.created',
+      key: `checkpoint.created:${id}`,
+      scope,
+      payload: { checkpointId, treeHash, label: labelOf(restore), stat },
+    },
+    {
+      type: 'checkpoint.restored',
+      key: `checkpoint.restored:${id}`,
+      scope,
+      payload: { checkpointId, treeHash, from: restore.restoredFrom },
+    },
+  ]
+}
+
+/** A restore as the model is told of it. */
+export interface ToldRestore {
+  readonly kind: RestoreKind
+  readonly fromLabel: string
+  readonly isPartial: boolean
+  /** The first paths that changed; `files` counts all. */
+  readonly changed: readonly string[]
+  readonly files: number
+}
+
+/**
+ * What was restored in the project since the conversation's last task before this one ended, oldest first, at most
+ * `limit`: its memory does not know of it. Nothing for a conversation that remembers nothing.
+ */
+export async function restoresToTell(
+  db: Db,
+  task: { readonly id: string; readonly conversationId: string; readonly projectId: string },
+  limit: number,
+): Promise<ToldRestore[]> {
+  const text = `
+    SELECT * FROM (
+      SELECT r.position, r.kind, r.from_label, r.paths, r.changed, r.files FROM restores r
+      JOIN conversations c ON c.id = $2
+      JOIN tasks own ON own.id = $3
+      LEFT JOIN LATERAL (
+        SELECT max(t.finished_at) AS ended FROM tasks t
+        WHERE t.conversation_id = c.id AND t.position < own.position AND t.started_at IS NOT NULL
+      ) earlier ON true
+      WHERE r.project_id = $1 AND r.status = 'done' AND r.ended_at <= coalesce(own.started_at, now())
+        AND (earlier.ended IS NOT NULL OR c.forked_from IS NOT NULL)
+        AND r.ended_at >= coalesce(earlier.ended, c.created_at)
+      ORDER BY r.position DESC LIMIT $4) newest
+    ORDER BY position`
+  try {
+    const { rows } = await db.pool.query<RestoreRow & { changed: string | null; files: number }>(text, [
+      task.projectId,
+      task.conversationId,
+      task.id,
+      limit,
+    ])
+    return rows.map((row) => ({
+      kind: row.kind,
+      fromLabel: row.from_label,
+      isPartial: row.paths !== null,
+      changed: JSON.parse(row.changed ?? '[]') as string[],
+      files: row.files,
+    }))
+  } catch (error) {
+    throw toDbError(error)
+  }
+}

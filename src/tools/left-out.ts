@@ -1,0 +1,39 @@
+/** What a search leaves out unless it is named: what package managers install, and git's own directory. */
+
+import { posix } from 'node:path'
+import type { Sandbox } from '../sandbox/types.ts'
+
+/** Wherever they lie. Build output is searched like any directory: only .gitignore tells it from source of that name. */
+const INSTALLED = ['node_modules', '.venv', '__pycache__']
+/** Left out where they hold a virtual environment. */
+const ENVIRONMENT_NAMES = ['venv', 'env', 'virtualenv']
+const MAX_ENTRIES = 2_000
+
+export interface LeftOut {
+  /** Arguments for ripgrep; later globs win over earlier ones. */
+  readonly globs: readonly string[]
+  /** A line for the answer, when something that lies right in the directory searched is left out; else null. */
+  readonly note: string | null
+}
+
+/**
+ * What a search of `base` leaves out. Directories that the caller `named` (in its path or glob) are searched. Throws what
+ * the sandbox throws. Safe to repeat.
+ */
+export async function findLeftOut(sandbox: Sandbox, base: string, named: string): Promise<LeftOut> {
+  const parts = new Set(named.split('/'))
+  const installed = INSTALLED.filter((name) => !parts.has(name))
+  const globs = ['--glob=!.git', ...installed.map((name) => `--glob=!**/${name}/**`)]
+  const { entries } = await sandbox.list(base === '.' ? '' : base, { depth: 1, limit: MAX_ENTRIES })
+  const present = new Set(entries.map(({ name }) => name))
+  const environments: string[] = []
+  for (const name of ENVIRONMENT_NAMES) {
+    if (!present.has(name) || parts.has(name)) continue
+    if ((await sandbox.stat(posix.join(base, name, 'pyvenv.cfg'))) !== null) environments.push(name)
+  }
+  globs.push(...environments.map((name) => `--glob=!/${name}/**`))
+  const told = [...installed.filter((name) => present.has(name)), ...environments].map((name) => `${name}/`)
+  if (present.has('.gitignore')) told.push('what .gitignore names')
+  if (told.length === 0) return { globs, note: null }
+  return { globs, note: `(not searched: ${told.join(', ')}; give such a directory as path to search it)` }
+}

@@ -1,0 +1,130 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { countLineChanges } from '../../../src/tools/line-changes.ts'
+import { linesOf, numberedLine } from '../../../src/tools/numbered-lines.ts'
+import { findPlaceholder } from '../../../src/tools/placeholder.ts'
+import { knownPathOf, toWorkspacePath } from '../../../src/tools/workspace-path.ts'
+
+describe('toWorkspacePath', () => {
+  test.each([
+    ['src/a.ts', 'src/a.ts'],
+    ['./src/../a.ts', 'a.ts'],
+    ['/workspace/src/a.ts', 'src/a.ts'],
+    ['/workspace', '.'],
+    ['/workspace/src/', 'src'],
+    ['.', '.'],
+    ['..a', '..a'],
+  ])('%s is %s', (raw, path) => {
+    expect(toWorkspacePath(raw, '/workspace')).toEqual({ ok: true, path })
+  })
+
+  test.each(['..', '../a', '/etc/passwd', '/workspace/../etc', '/workspaces/a', 'a/../../b', 'a\0b'])(
+    '%j is refused',
+    (raw) => {
+      expect(toWorkspacePath(raw, '/workspace')).toMatchObject({ ok: false })
+    },
+  )
+
+  test('an accepted path never leads out, whatever it is made of', () => {
+    const part = fc.constantFrom('..', '.', '', 'a', '/', '...', ' ', '\\')
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 12 }), fc.boolean(), (parts, absolute) => {
+        const found = toWorkspacePath(`${absolute ? '/' : ''}${parts.join('/')}`, '/workspace')
+        if (found.ok) expect(found.path.split('/')).not.toContain('..')
+      }),
+    )
+  })
+})
+
+test('only the file tools make a path known', () => {
+  const known = (name: string, input: unknown) => knownPathOf(name, input, '/workspace')
+  expect([
+    known('read', { file_path: '/workspace/a.ts' }),
+    known('edit', { file_path: './a.ts' }),
+    known('bash', { command: 'cat a.ts' }),
+    known('read', { file_path: '../a' }),
+    known('read', null),
+  ]).toEqual(['a.ts', 'a.ts', null, null, null])
+})
+
+describe('countLineChanges', () => {
+  test.each([
+    [null, 'a\nb\n', { added: 2, removed: 0 }],
+    ['a\nb\n', 'a\nb\n', { added: 0, removed: 0 }],
+    ['a\nb\nc\n', 'a\nx\nc\n', { added: 1, removed: 1 }],
+    ['a\nb\nc\nd\n', 'b\nx\nd\ny\n', { added: 2, removed: 2 }],
+    ['a\n', '', { added: 0, removed: 1 }],
+  ])('%j to %j', (before, after, changes) => {
+    expect(countLineChanges(before, after)).toEqual(changes)
+  })
+
+  test('lines added less lines removed is what the file grew by', () => {
+    const lines = fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 20 })
+    fc.assert(
+      fc.property(lines, lines, (before, after) => {
+        const { added, removed } = countLineChanges(before.join('\n'), after.join('\n'))
+        expect(added - removed).toBe(linesOf(after.join('\n')).length - linesOf(before.join('\n')).length)
+        expect(Math.min(added, removed)).toBeGreaterThanOrEqual(0)
+      }),
+    )
+  })
+})
+
+describe('findPlaceholder', () => {
+  test.each([
+    '// ... existing code ...',
+    '  # ... rest of the file unchanged',
+    '/* … remaining methods … */',
+    '<!-- ... rest of page ... -->',
+    '    ... (rest of the function)',
+    '// rest of the code unchanged',
+    '{/* ... existing components ... */}',
+  ])('%s, in place of lines that are lost, stands for omitted code', (line) => {
+    const before = 'a\n1\n2\n3\nb'
+    expect(findPlaceholder(before, `a\n${line}\nb`)).toEqual({ line: 2, text: line.trim(), lost: 3 })
+    // Where nothing is lost it is only pointed out.
+    expect(findPlaceholder('', `a\n${line}\nb`)).toEqual({ line: 2, text: line.trim(), lost: null })
+  })
+
+  test.each([
+    'const { a, ...rest } = b',
+    'call(...rest)',
+    '...',
+    '    ...',
+    '  ...rest',
+    '  ...rest,',
+    '  ...previous,',
+    '  ...other.items,',
+    '  ...args',
+    '    ..Default::default()',
+    '// the rest of the world: see docs.',
+    'print("... existing code ...")',
+    '// existing callers pass null',
+  ])('%s is ordinary text, whatever is lost', (line) => {
+    expect(findPlaceholder('1\n2\n3\n4\n5', line)).toBeNull()
+  })
+
+  test('what counts is what is lost', () => {
+    const exports = Array.from({ length: 30 }, (_, i) => `export const f${i} = ${i}`).join('\n')
+    const marker = '// ... existing code ...'
+    const readme = '# Use\n```js\nstart({\n  port: 1,\n  // ... other options\n})\n```\n'
+    const lost = (before: string, after: string) => findPlaceholder(before, after)?.lost
+    expect([
+      lost(exports, `export const f0 = 1\n${marker}\n`),
+      lost(exports, `${'const other = 1\n'.repeat(40)}${marker}\n`),
+      lost(exports, `${exports}\n${marker}\n`),
+      lost('line', readme),
+      lost('# Old\nwords\n', readme),
+      lost('z', marker),
+      lost('function a() {\n  one()\n  two()\n}\n', `function a() {\n  ${marker}\n}\n`),
+    ]).toEqual([30, 30, null, null, null, 1, 2])
+  })
+
+  test('a line that was there before may stay', () => {
+    expect(findPlaceholder('// ... existing code ...\n1\n2', 'x\n// ... existing code ...')).toBeNull()
+  })
+})
+
+test('a long line is cut and says by how much', () => {
+  expect(numberedLine('x'.repeat(2_005), 3)).toBe(`     3\t${'x'.repeat(2_000)} [… 5 more characters in this line]`)
+})
