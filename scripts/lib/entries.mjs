@@ -14,7 +14,7 @@ import { ROOT } from './paths.mjs'
 /** @type {Entries} */
 export const BUILT_ENTRIES = {
   migrate: [join(ROOT, 'dist', 'db', 'migrate.js')],
-  model: [join(ROOT, 'dist', 'model', 'scripted', 'main.js')],
+  model: [join(ROOT, 'dist', 'standin', 'main.js')],
   server: ['--enable-source-maps', join(ROOT, 'dist', 'server', 'main.js')],
   worker: ['--enable-source-maps', join(ROOT, 'dist', 'worker', 'main.js')],
 }
