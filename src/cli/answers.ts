@@ -88,6 +88,22 @@ export interface EnvironmentAnswer {
   readonly toolchains: readonly { readonly name: string; readonly version: string }[]
 }
 
+export interface EvidenceAnswer {
+  readonly evidence: string
+  readonly gaps: readonly { readonly name: string; readonly reason: string }[]
+  readonly rows: readonly {
+    readonly kind: string
+    readonly by: string
+    readonly name?: string
+    readonly command?: string
+    readonly status: string
+    readonly exitCode?: number
+    readonly durationMs?: number
+    readonly reason?: string
+  }[]
+  readonly claims: readonly { readonly text: string; readonly mark: string; readonly reason?: string }[]
+}
+
 export interface CriteriaProposalsAnswer {
   readonly items: readonly {
     readonly id: string

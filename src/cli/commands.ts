@@ -6,6 +6,7 @@ import type {
   CriteriaProposalsAnswer,
   DiffAnswer,
   EnvironmentAnswer,
+  EvidenceAnswer,
   MemoryAnswer,
   ProjectContextAnswer,
   ServiceAnswer,
@@ -25,6 +26,7 @@ import {
   showCriteria,
   showDiff,
   showEnvironment,
+  showEvidence,
   showFiles,
   showMemory,
   showProposals,
@@ -48,6 +50,7 @@ interface Command {
 const COMMANDS: Readonly<Record<string, Command>> = {
   undo: { usage: '/undo', what: 'take back what the last task changed in the files', run: undo },
   diff: { usage: '/diff [path]', what: 'what the newest task changed', takesArgument: true, run: diff },
+  evidence: { usage: '/evidence', what: 'what ran in the newest task, and what its words rest on', run: evidence },
   context: { usage: '/context', what: 'what the agent is told about the project', run: context },
   env: { usage: '/env', what: 'network, set-up and variables of the project', run: env },
   setup: { usage: '/setup', what: 'run the project’s set-up again', run: setup },
@@ -145,6 +148,15 @@ async function diff(session: Session, path: string): Promise<number> {
   const changes = await session.api.insist<DiffAnswer>('GET', `/api/tasks/${task.id}/diff${only}`)
   if (session.options.json) session.writeJson(changes)
   else showDiff(session.printer, changes)
+  return EXIT.good
+}
+
+async function evidence(session: Session): Promise<number> {
+  const task = await newestTask(session)
+  if (task === null) return EXIT.bad
+  const found = await session.api.insist<EvidenceAnswer>('GET', `/api/tasks/${task.id}/evidence`)
+  if (session.options.json) session.writeJson(found)
+  else showEvidence(session.printer, found)
   return EXIT.good
 }
 

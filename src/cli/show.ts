@@ -5,6 +5,7 @@ import type {
   CriteriaProposalsAnswer,
   DiffAnswer,
   EnvironmentAnswer,
+  EvidenceAnswer,
   MemoryAnswer,
   ProjectContextAnswer,
   ServiceAnswer,
@@ -15,6 +16,7 @@ import { clean } from './clean-text.ts'
 import type { Printer } from './printer.ts'
 
 const MAX_FILES = 50
+const MAX_ROWS = 100
 
 /** The changed files, one a line, and their sum. */
 export function showFiles(printer: Printer, { files, stat }: DiffAnswer): void {
@@ -85,6 +87,26 @@ export function showCriteria(printer: Printer, criteria: CriteriaAnswer): void {
   }
   for (const { name, command, enabled = true } of criteria.checks) {
     printer.note(`  check ${oneLine(name)}: ${oneLine(command)}${enabled ? '' : ' (off)'}`, enabled ? undefined : 'dim')
+  }
+}
+
+/** One line a check or command, what is missing, and which words of the last message nothing bears out. */
+export function showEvidence(printer: Printer, { evidence, gaps, rows, claims }: EvidenceAnswer): void {
+  printer.note(oneLine(evidence), 'bold')
+  for (const { by, name, command = '', status, exitCode, durationMs, reason } of rows.slice(-MAX_ROWS)) {
+    const what = name === undefined ? oneLine(command) : `${oneLine(name)}: ${oneLine(command)}`
+    const how = [
+      oneLine(status).replaceAll('_', ' '),
+      ...(exitCode === undefined ? [] : [`exit code ${exitCode}`]),
+      ...(durationMs === undefined ? [] : [`${(durationMs / 1000).toFixed(1)} s`]),
+      ...(reason === undefined ? [] : [oneLine(reason)]),
+    ]
+    printer.note(`  ${oneLine(by).padEnd(8)} ${what.slice(0, 120)} · ${how.join(', ')}`)
+  }
+  for (const { name, reason } of gaps) printer.note(`  missing: ${oneLine(name)}: ${oneLine(reason)}`, 'yellow')
+  for (const { text, mark, reason } of claims) {
+    const why = reason === undefined ? '' : ` (${oneLine(reason)})`
+    printer.note(`  ${mark === 'proven' ? '✓' : '?'} “${oneLine(text)}”${why}`, mark === 'proven' ? 'green' : 'yellow')
   }
 }
 

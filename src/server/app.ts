@@ -15,6 +15,7 @@ import { addCriteriaProposalRoutes } from './routes/criteria-proposals.ts'
 import { addDocRoutes } from './routes/docs.ts'
 import { addEnvironmentRoutes } from './routes/environment.ts'
 import { addEventRoutes } from './routes/events.ts'
+import { addEvidenceRoutes } from './routes/evidence.ts'
 import { addFileRoutes } from './routes/files.ts'
 import { addFindingRoutes } from './routes/findings.ts'
 import { addHealthRoutes } from './routes/health.ts'
@@ -60,6 +61,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   addConversationRoutes(app, deps)
   addEventRoutes(app, deps)
   addTaskRoutes(app, deps)
+  addEvidenceRoutes(app, deps)
   addCheckpointRoutes(app, deps)
   addFileRoutes(app, deps)
   addArchiveRoutes(app, deps)

@@ -237,6 +237,33 @@ export const MessageListSchema = listOf(MessageSchema)
 const ReviewStateSchema = z.object({ status: z.string(), round: z.number() }).loose().openapi('ReviewState')
 export const ReviewSchema = ReviewStateSchema.extend({ rounds: z.array(z.object({ round: z.number() }).loose()) })
 
+export const EvidenceSchema = z
+  .object({
+    evidence: z.enum(['verified', 'partly', 'unverified']),
+    gaps: z.array(z.object({ name: z.string(), reason: z.string() })),
+    treeHash: z.string().optional().openapi({ description: 'The files that the task delivered, or has come to' }),
+    rows: z
+      .array(
+        z
+          .object({
+            id: z.string(),
+            kind: z.enum(['check', 'command']),
+            by: z.enum(['harness', 'coder', 'reviewer']),
+            status: z.string(),
+          })
+          .loose(),
+      )
+      .openapi({
+        description: 'Commands in order (the newest 500), then what checks did before the task, then each round’s',
+      }),
+    claims: z
+      .array(
+        z.object({ text: z.string(), about: z.string(), mark: z.enum(['proven', 'contradicted', 'unproven']) }).loose(),
+      )
+      .openapi({ description: 'Sentences of the last message that say something ran, by what the rows bear out' }),
+  })
+  .openapi('Evidence')
+
 const LeftOutList = z
   .array(
     z.object({

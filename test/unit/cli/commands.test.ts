@@ -42,6 +42,18 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
     criteria: [{ id: 'tests', text: 'New code\nhas tests', severity: 'blocking', enabled: false }],
     checks: [{ name: 'test', command: 'npm test' }],
   },
+  'GET /api/tasks/tsk_1/evidence': {
+    evidence: 'partly',
+    gaps: [{ name: 'lint', reason: 'no such program' }],
+    rows: [
+      { kind: 'command', by: 'coder', command: 'npm\ntest', status: 'failed', exitCode: 1, durationMs: 1_234 },
+      { kind: 'check', by: 'harness', name: 'lint', command: 'x', status: 'not_run', reason: 'no such program' },
+    ],
+    claims: [
+      { text: 'Tests\u001b[2J pass.', mark: 'unproven', reason: 'No test ran in this task.' },
+      { text: 'It builds.', mark: 'proven' },
+    ],
+  },
   'GET /api/workspace/p1/review-criteria/proposals': {
     items: [{ id: 'prp_1', kind: 'drop', criterion: { id: 'tests', text: 'x' }, reason: '0 of 5\u001b[2J confirmed.' }],
   },
@@ -97,7 +109,9 @@ describe('commands', () => {
 
   test('show what the server says without control sequences', async () => {
     const { session, seen } = aSession()
-    for (const text of ['/diff', '/context', '/criteria', '/cost']) expect(await runCommand(session, text)).toBe(0)
+    for (const text of ['/diff', '/context', '/criteria', '/cost', '/evidence']) {
+      expect(await runCommand(session, text)).toBe(0)
+    }
     expect(seen.text).toBe(
       [
         '  modify  a.txt +1 −1',
@@ -120,6 +134,12 @@ describe('commands', () => {
         '  output       56 tokens',
         '  cache read   7 tokens',
         '  cache write  8 tokens',
+        'partly',
+        '  coder    npm test · failed, exit code 1, 1.2 s',
+        '  harness  lint: x · not run, no such program',
+        '  missing: lint: no such program',
+        '  ? “Tests pass.” (No test ran in this task.)',
+        '  ✓ “It builds.”',
         '',
       ].join('\n'),
     )

@@ -1,0 +1,49 @@
+/** The nouns of a task's evidence ledger, as types only. */
+
+/** One thing that was run, or was not and why. */
+export interface LedgerRow {
+  /** Unique in its task, and the same at every reading. */
+  readonly id: string
+  readonly kind: 'check' | 'command'
+  /** Who ran it. */
+  readonly by: 'harness' | 'coder' | 'reviewer'
+  /** A check's name. */
+  readonly name?: string
+  /** At most 2,000 characters. Absent for a check that is left out and names none. */
+  readonly command?: string
+  /** `left_out`: the project names it and the harness does not run it; `running`: it has not ended. */
+  readonly status:
+    | 'passed'
+    | 'failed'
+    | 'timed_out'
+    | 'lost'
+    | 'failed_before'
+    | 'flaky'
+    | 'not_run'
+    | 'left_out'
+    | 'running'
+  readonly exitCode?: number
+  readonly durationMs?: number
+  /** Why it did not run, or how it ended other than by an exit code. */
+  readonly reason?: string
+  readonly turn?: number
+  readonly round?: number
+  /** Whose output `GET /api/conversations/:id/messages` shows; a check's stands in `GET /api/tasks/:id/review`. */
+  readonly toolUseId?: string
+  /** Hashes of the files before and after; absent: not known. */
+  readonly treeBefore?: string
+  readonly treeAfter?: string
+}
+
+/** What a sentence of the final message says was run, and whether a row of the ledger bears it out. */
+export interface Claim {
+  /** The sentence, at most 300 characters. */
+  readonly text: string
+  readonly about: 'tests' | 'lint' | 'types' | 'build' | 'command'
+  /** `unproven`: nothing of that kind ran, or not on the delivered files. */
+  readonly mark: 'proven' | 'contradicted' | 'unproven'
+  /** The row that proves or contradicts it. */
+  readonly rowId?: string
+  /** Why it is not proven, in a sentence for a person. */
+  readonly reason?: string
+}
