@@ -69,11 +69,14 @@ export async function untoldLosses(db: Db, projectId: string): Promise<SandboxLo
   return await rows(db, text, [projectId])
 }
 
-/** What was begun after the files were last saved, at most `limit` and one more. */
+/**
+ * What was begun or ended after the files were last saved, at most `limit` and one more. A call's end is its beginning and
+ * its duration: the row of a turn's last calls is written together with the checkpoint that holds what they did.
+ */
 export async function callsSince(db: Db, projectId: string, savedAt: Date, limit: number): Promise<LaterCall[]> {
   const text = `SELECT c.turn, c.name, c.input FROM tool_calls c JOIN tasks t ON t.id = c.task_id
     WHERE t.project_id = $1 AND c.lane = 'coder' AND c.name IN ('bash', 'write', 'edit')
-      AND greatest(c.started_at, c.finished_at) > $2
+      AND greatest(c.started_at, coalesce(c.started_at + c.duration_ms * interval '1 millisecond', c.finished_at)) > $2
     ORDER BY c.started_at, c.ordinal LIMIT $3`
   return await rows(db, text, [projectId, savedAt, limit + 1])
 }

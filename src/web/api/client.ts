@@ -2,6 +2,7 @@ import type { EnvironmentBody } from '../../shared/environment.ts'
 import { query, request, send } from './request.ts'
 import type {
   Accepted,
+  ApiEvidence,
   ApiMessage,
   ApiReview,
   ApiService,
@@ -133,6 +134,8 @@ export const api = {
   readPatch: async (taskId: string) => await (await send(at('tasks', taskId, 'patch'), {}, PATCH_TIMEOUT_MS)).blob(),
   /** For a link: all files as they are. */
   archiveAddress: (projectId: string) => `${workspace(projectId, 'archive')}?format=zip`,
+  getEvidence: (taskId: string, signal?: AbortSignal) =>
+    request<ApiEvidence>(at('tasks', taskId, 'evidence'), { signal }),
   getReview: (taskId: string, signal?: AbortSignal) => request<ApiReview>(at('tasks', taskId, 'review'), { signal }),
   listProjectCheckpoints: (projectId: string, signal?: AbortSignal) =>
     all((after) =>

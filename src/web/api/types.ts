@@ -2,6 +2,7 @@
 
 import type { ApprovalKind, ApprovalState, Decision, DecisionScope } from '../../shared/approval.ts'
 import type { Environment, SetupStatus, ShownSetupCommand } from '../../shared/environment.ts'
+import type { Claim, LedgerRow } from '../../shared/ledger.ts'
 import type { LeftOut } from '../../shared/left-out.ts'
 import type { Metrics, MetricsBucket } from '../../shared/metrics.ts'
 import type { PlanItem } from '../../shared/plan.ts'
@@ -295,6 +296,13 @@ export interface ReviewCriteria {
 }
 
 export type { CriteriaProposal } from '../../shared/review.ts'
+
+export interface ApiEvidence {
+  readonly evidence: Evidence
+  readonly gaps: readonly EvidenceGap[]
+  readonly rows: readonly LedgerRow[]
+  readonly claims: readonly Claim[]
+}
 
 /** What the page must know of the server it talks to. */
 export interface Instance {

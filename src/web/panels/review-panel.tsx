@@ -7,10 +7,12 @@ import { EmptyState, ErrorState } from '../ui/states.tsx'
 import type { PanelProps } from './panel.ts'
 import { CriteriaEditor } from './review/criteria-editor.tsx'
 import { CriteriaProposals } from './review/criteria-proposals.tsx'
+import { EvidenceList } from './review/evidence-list.tsx'
 import { RoundsHistory } from './review/rounds-history.tsx'
 
 const VIEWS = [
   { id: 'rounds', label: 'Rounds' },
+  { id: 'evidence', label: 'Evidence' },
   { id: 'criteria', label: 'Criteria' },
 ] as const
 
@@ -37,7 +39,9 @@ export default function ReviewPanel(props: PanelProps) {
         ))}
       </fieldset>
       <div className="min-h-0 flex-1 overflow-y-auto">
-        {view === 'rounds' ? <Rounds {...props} /> : <Criteria {...props} />}
+        {view === 'rounds' && <Rounds {...props} />}
+        {view === 'evidence' && <TaskEvidence {...props} />}
+        {view === 'criteria' && <Criteria {...props} />}
       </div>
     </div>
   )
@@ -63,6 +67,23 @@ function Rounds({ taskId, task, target, navigate }: PanelProps) {
     )
   }
   return <RoundsHistory review={review.value} target={target} navigate={navigate} onJudged={review.reload} />
+}
+
+function TaskEvidence({ taskId, task }: PanelProps) {
+  const evidence = useQuery(
+    taskId === null ? null : `evidence:${taskId}`,
+    (signal) => api.getEvidence(taskId ?? '', signal),
+    `${task?.status ?? ''}:${task?.rounds.length ?? 0}`,
+  )
+  if (taskId === null) return <EmptyState title="Nothing ran yet">What a task runs is listed here.</EmptyState>
+  if (evidence.value === undefined) {
+    return evidence.error === undefined ? (
+      <Skeleton lines={5} label="Loading the evidence" />
+    ) : (
+      <ErrorState error={evidence.error} onRetry={evidence.reload} />
+    )
+  }
+  return <EvidenceList evidence={evidence.value} />
 }
 
 function Criteria({ projectId }: PanelProps) {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { screenshot } from '../../support/browser.ts'
 import { aPlace, ending, openAt, say, tab, type Workbench } from '../pages.ts'
 
-const TABS = ['Changes', 'Terminal', 'Files', 'Context', 'Review', 'Checkpoints', 'Metrics']
+const TABS = ['Changes', 'Terminal', 'Files', 'Context', 'Review', 'Checkpoints', 'Metrics', 'Environment', 'Preview']
 const SIZES = [
   { width: 360, height: 740 },
   { width: 1440, height: 900 },
@@ -46,6 +46,12 @@ export function looksSuite(bench: Workbench): void {
             await page.getByRole('tabpanel').locator('[role=status]:has-text("Loading")').waitFor({ state: 'detached' })
             findings.push(...(await seriousFindings(page)).map((finding) => `${name} ${title} ${finding}`))
             await screenshot(page, `${title.toLowerCase()}-${name}`)
+            if (title === 'Review') {
+              await page.getByRole('button', { name: 'Evidence' }).click()
+              await page.getByRole('heading', { name: 'What ran' }).waitFor()
+              findings.push(...(await seriousFindings(page)).map((finding) => `${name} evidence ${finding}`))
+              await screenshot(page, `evidence-${name}`)
+            }
             const wide = await overflow(page)
             if (wide > 0) findings.push(`${name} ${title} hangs out by ${wide} px`)
           }
