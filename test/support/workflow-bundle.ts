@@ -11,7 +11,8 @@ const SOURCES = ['workflows', 'shared'].map((folder) => new URL(`../../src/${fol
 export async function workflowBundle(): Promise<{ readonly codePath: string }> {
   const hash = createHash('sha256')
   for (const folder of SOURCES) {
-    for (const name of (await readdir(folder)).sort()) hash.update(name).update(await readFile(new URL(name, folder)))
+    const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ts'))
+    for (const name of names.sort()) hash.update(name).update(await readFile(new URL(name, folder)))
   }
   const codePath = join(tmpdir(), `keelson-workflows-${hash.digest('hex').slice(0, 16)}.js`)
   if (!existsSync(codePath)) {

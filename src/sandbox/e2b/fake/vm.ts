@@ -170,16 +170,25 @@ function attach({ child, dir, home, staging, runDir, hostPath }: Parts): Vm {
           for (const listener of listeners) listener(event)
         },
       }
-      const drained = readers.map((fd, index) => readAll(fd, index === 0 ? 'stdout' : 'stderr', process.emit))
+      // Not read before the caller has the process: what it prints first must find the listener of its own start.
+      let open = (): void => undefined
+      const opened = new Promise<void>((resolve) => {
+        open = () => setImmediate(resolve)
+      })
+      const drained = readers.map((fd, index) =>
+        opened.then(() => readAll(fd, index === 0 ? 'stdout' : 'stderr', process.emit)),
+      )
       return await new Promise<VmProcess>((resolve, reject) => {
         starting.set(id, {
           begun(pid) {
             const running = Object.assign(process, { pid })
             processes.set(pid, running)
             resolve(running)
+            open()
           },
           ended(exitCode) {
             starting.delete(id)
+            open()
             for (const fd of writers) closeSync(fd)
             const late = new Promise((done) => setTimeout(done, DRAIN_MS))
             void Promise.race([Promise.all(drained), late]).then(() => {
