@@ -151,7 +151,7 @@ export function modelTroubleSuite(stack: TestStack): void {
         const projectId = await api.newProject()
         const long = await api.chat(projectId, { message: `What is this? ${'a line of a long log\n'.repeat(4_400)}` })
         const refused = await api.ended(long.taskId)
-        server.setPace({ ttftMs: 11_000 })
+        server.setPace({ ttftMs: 15_000 })
         const stream = await api.chatStream(projectId, { message: 'Never mind, say hello.' })
         const events = await stream.untilTerminal()
         expect({
