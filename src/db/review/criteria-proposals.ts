@@ -1,7 +1,8 @@
 /** What proposals for a project's criteria are computed from, and which of them a person declined. */
 
 import type { Criterion, JudgedFinding } from '../../shared/review.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { rowsOf } from '../rows-of.ts'
 
 const MAX_FINDINGS = 500
 const MAX_VERSIONS = 200
@@ -56,12 +57,4 @@ export async function declinedProposals(db: Db, projectId: string): Promise<Read
 export async function declineProposal(db: Db, projectId: string, proposalId: string): Promise<void> {
   const text = 'INSERT INTO declined_proposals (project_id, proposal_id) VALUES ($1, $2) ON CONFLICT DO NOTHING'
   await rowsOf(db, text, [projectId, proposalId])
-}
-
-async function rowsOf<Row extends object>(db: Db, text: string, values: readonly unknown[]): Promise<Row[]> {
-  try {
-    return (await db.pool.query<Row>(text, [...values])).rows
-  } catch (error) {
-    throw toDbError(error)
-  }
 }

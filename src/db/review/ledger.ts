@@ -1,6 +1,7 @@
 /** What the evidence ledger of a task is made from: its commands, each with the files before and after. */
 
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { rowsOf } from '../rows-of.ts'
 
 /** So many commands of a task are told, the newest ones. */
 const MAX_COMMANDS = 500
@@ -57,12 +58,4 @@ export async function lastWords(db: Db, taskId: string): Promise<string | null> 
     ORDER BY position DESC LIMIT 1`
   const [row] = await rowsOf<{ text: string }>(db, text, [taskId])
   return row?.text ?? null
-}
-
-async function rowsOf<Row extends object>(db: Db, text: string, values: readonly unknown[]): Promise<Row[]> {
-  try {
-    return (await db.pool.query<Row>(text, [...values])).rows
-  } catch (error) {
-    throw toDbError(error)
-  }
 }

@@ -8,8 +8,9 @@ import type { NewEvent } from '../../events/topics.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import type { PublicationError, PublicationStatus, PublicationStep } from '../../shared/publication.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
+import { rowsOf } from '../rows-of.ts'
 import { inProject, type Tx } from '../transaction.ts'
 import { addToOutbox } from './accept-message.ts'
 
@@ -182,7 +183,7 @@ async function requireNoLaterTask(tx: Tx, taskId: string, branch: string): Promi
 export async function getPublication(db: Db, publicationId: string): Promise<Publication> {
   const text = `SELECT ${COLUMNS} FROM publications x WHERE id = $1
     AND EXISTS (SELECT 1 FROM projects p WHERE p.id = x.project_id AND p.deleted_at IS NULL)`
-  const [found] = await rowsOf(db, text, [publicationId])
+  const [found] = await rowsOf<Publication>(db, text, [publicationId])
   if (found === undefined) throw new AppError('not_found', 'There is no such publication.')
   return found
 }
@@ -198,7 +199,7 @@ export async function listPublications(
       AND ($2::text IS NULL OR position > (SELECT a.position FROM publications a WHERE a.id = $2 AND a.project_id = $1))
     ORDER BY position LIMIT $3`
   const values = [projectId, options.after ?? null, options.limit + 1, options.taskId ?? null]
-  return toPage(await rowsOf(db, text, values), options.limit, (publication) => publication.id)
+  return toPage(await rowsOf<Publication>(db, text, values), options.limit, (publication) => publication.id)
 }
 
 /** The last publication of a project that left a commit on a branch, before `than`; null: there is none. */
@@ -209,7 +210,7 @@ export async function lastOnBranch(
   const text = `
     SELECT ${COLUMNS} FROM publications WHERE project_id = $1 AND branch = $2 AND id <> $3 AND commit IS NOT NULL
       AND step IN ('opening', 'done') ORDER BY position DESC LIMIT 1`
-  return (await rowsOf(db, text, [projectId, branch, id]))[0] ?? null
+  return (await rowsOf<Publication>(db, text, [projectId, branch, id]))[0] ?? null
 }
 
 /** What a step found out; what is not named stays. */
@@ -236,7 +237,7 @@ export async function recordProgress(db: Db, id: string, found: PublicationProgr
       pull_request_url = coalesce($10, pull_request_url), merged = coalesce($11, merged),
       base_commit = coalesce($12, base_commit)
     WHERE id = $1 AND status = 'running' RETURNING ${COLUMNS}`
-  const [row] = await rowsOf(db, text, [
+  const [row] = await rowsOf<Publication>(db, text, [
     id,
     found.step,
     found.branch ?? null,
@@ -285,13 +286,5 @@ function finishedEvent(ended: Publication, error: PublicationError | null): NewE
       ...(number === null || url === null ? {} : { pullRequest: { number, url } }),
       ...(error === null ? {} : { error }),
     },
-  }
-}
-
-async function rowsOf(db: Db, text: string, values: readonly unknown[]): Promise<Publication[]> {
-  try {
-    return (await db.pool.query<Publication>(text, [...values])).rows
-  } catch (error) {
-    throw toDbError(error)
   }
 }

@@ -4,7 +4,8 @@ import type { NewEvent } from '../../events/topics.ts'
 import type { Environment, EnvironmentBody } from '../../shared/environment.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { rowsOf } from '../rows-of.ts'
 import { addToOutbox } from '../task/accept-message.ts'
 import { inProject, type Tx } from '../transaction.ts'
 
@@ -176,12 +177,4 @@ export async function requestSetup(db: Db, projectId: string): Promise<{ taskId:
     }
     return { taskId }
   })
-}
-
-async function rowsOf<Row extends object>(db: Db, text: string, values: readonly unknown[]): Promise<Row[]> {
-  try {
-    return (await db.pool.query<Row>(text, [...values])).rows
-  } catch (error) {
-    throw toDbError(error)
-  }
 }

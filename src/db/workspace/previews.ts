@@ -1,6 +1,7 @@
 /** Who looks at previews: when somebody last did, and the one-time tickets that open them. */
 
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { rowsOf } from '../rows-of.ts'
 
 /** Notes that somebody looks at a service: it ends an hour after the last one. Safe to repeat. */
 export async function noteViewed(db: Db, serviceId: string): Promise<void> {
@@ -31,12 +32,4 @@ export async function redeemTicket(
     [ticket.hash, ticket.serviceId],
   )
   return rows.length > 0
-}
-
-async function rowsOf<Row extends object>(db: Db, text: string, values: readonly unknown[]): Promise<Row[]> {
-  try {
-    return (await db.pool.query<Row>(text, [...values])).rows
-  } catch (error) {
-    throw toDbError(error)
-  }
 }

@@ -163,7 +163,8 @@ export interface RestoreResult {
 }
 
 /** More are told by `diff.updated` and the checkpoint. */
-const MAX_FILE_EVENTS = 200
+/** Files that the stream is told of by name. */
+export const MAX_FILE_EVENTS = 200
 const MAX_LABEL_CHARACTERS = 200
 
 /**
@@ -264,8 +265,25 @@ function noteText({ kind, fromLabel, paths }: Restore, { stat }: RestoreResult):
   }
 }
 
-function restoredEvents(restore: Restore, { treeHash, changes, stat }: RestoreResult): NewEvent[] {
-  const { id, projectId, conversationId, checkpointId } = restore
+function restoredEvents(restore: Restore, result: RestoreResult): NewEvent[] {
+  const { id, projectId, conversationId, checkpointId, restoredFrom } = restore
+  return [
+    ...movedFilesEvents(restore, result, labelOf(restore)),
+    {
+      type: 'checkpoint.restored',
+      key: `checkpoint.restored:${id}`,
+      scope: { projectId, conversationId, taskId: null },
+      payload: { checkpointId, treeHash: result.treeHash, from: restoredFrom },
+    },
+  ]
+}
+
+/** What the stream is told of files that came from elsewhere than a task: the first 200, their sum and the new checkpoint. */
+export function movedFilesEvents(
+  { id, projectId, conversationId, checkpointId }: Restore,
+  { treeHash, changes, stat }: Pick<RestoreResult, 'treeHash' | 'changes' | 'stat'>,
+  label: string,
+): NewEvent[] {
   const scope = { projectId, conversationId, taskId: null }
   const files = changes.slice(0, MAX_FILE_EVENTS).map(({ path, kind, added, removed }): NewEvent => {
     const payload = { path, kind, added, removed, source: 'restore' as const }
@@ -278,13 +296,7 @@ function restoredEvents(restore: Restore, { treeHash, changes, stat }: RestoreRe
       type: 'checkpoint.created',
       key: `checkpoint.created:${id}`,
       scope,
-      payload: { checkpointId, treeHash, label: labelOf(restore), stat },
-    },
-    {
-      type: 'checkpoint.restored',
-      key: `checkpoint.restored:${id}`,
-      scope,
-      payload: { checkpointId, treeHash, from: restore.restoredFrom },
+      payload: { checkpointId, treeHash, label, stat },
     },
   ]
 }

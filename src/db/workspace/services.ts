@@ -5,7 +5,8 @@ import type { EventScope, NewEvent } from '../../events/topics.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import { MAX_SERVICES_PER_PROJECT, type ServiceState } from '../../shared/service.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { rowsOf } from '../rows-of.ts'
 import { inProject, type Tx } from '../transaction.ts'
 
 /** A worker that died is replaced after this long at the latest. */
@@ -256,13 +257,5 @@ export async function finishService(
     // The project was deleted: nobody is left to be told.
     if (!(error instanceof AppError && error.code === 'not_found')) throw error
     await rowsOf(db, text, values)
-  }
-}
-
-async function rowsOf<Row extends object>(db: Db, text: string, values: readonly unknown[]): Promise<Row[]> {
-  try {
-    return (await db.pool.query<Row>(text, [...values])).rows
-  } catch (error) {
-    throw toDbError(error)
   }
 }

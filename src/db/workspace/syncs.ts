@@ -3,7 +3,6 @@
  * the database: whoever finds it after a death goes back, so the files are those before or those after, never half of it.
  */
 
-import type { NewEvent } from '../../events/topics.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import type { DiffStat } from '../../shared/task.ts'
@@ -14,9 +13,16 @@ import { activateNext } from '../task/lifecycle.ts'
 import { requireIdle } from '../task/require-idle.ts'
 import { inProject, type Tx } from '../transaction.ts'
 import { type Checkpoint, type CheckpointRow, toCheckpoint } from './checkpoints.ts'
-import { type Restore, type RestoredFile, type RestoreRow, restoreRunning, toRestore } from './restores.ts'
+import {
+  MAX_FILE_EVENTS,
+  movedFilesEvents,
+  type Restore,
+  type RestoredFile,
+  type RestoreRow,
+  restoreRunning,
+  toRestore,
+} from './restores.ts'
 
-const MAX_FILE_EVENTS = 200
 const BEFORE = 'before the sync'
 
 /**
@@ -78,7 +84,7 @@ export async function completeSync(db: Db, sync: Restore, result: SyncResult): P
     await insertCheckpoint(tx, { id, treeHash: result.treeHash, label, stat: result.stat })
     await addNote(tx, { conversationId, text: result.note })
     await setCommit(tx, result.commit)
-    tx.emit(...events(sync, result, label))
+    tx.emit(...movedFilesEvents(sync, result, label))
     await activateNext(tx, null)
     const [row] = await tx.query<CheckpointRow>('SELECT * FROM checkpoints WHERE id = $1', [id])
     if (!row) throw new Error(`the checkpoint of a sync of ${projectId} is missing`)
@@ -128,23 +134,4 @@ async function insertCheckpoint(
      VALUES ($1, $2, 0, $3, $4, $5, $6, $7)`,
     [id, tx.project.id, treeHash, label, stat.files, stat.added, stat.removed],
   )
-}
-
-function events(sync: Restore, { treeHash, changes, stat }: SyncResult, label: string): NewEvent[] {
-  const { id, projectId, conversationId, checkpointId } = sync
-  const scope = { projectId, conversationId, taskId: null }
-  const files = changes.slice(0, MAX_FILE_EVENTS).map(({ path, kind, added, removed }): NewEvent => {
-    const payload = { path, kind, added, removed, source: 'restore' as const }
-    return { type: 'file.changed', key: `file.changed:${id}:${path}`, scope, payload }
-  })
-  return [
-    ...files,
-    { type: 'diff.updated', key: `diff.updated:${id}`, scope, payload: { stat } },
-    {
-      type: 'checkpoint.created',
-      key: `checkpoint.created:${id}`,
-      scope,
-      payload: { checkpointId, treeHash, label, stat },
-    },
-  ]
 }
