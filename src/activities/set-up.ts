@@ -26,6 +26,7 @@ import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 import type { NetworkDenial } from '../shared/network.ts'
 import { showOutput } from '../shared/text/clean-text.ts'
+import { commandEnd } from '../tools/command-end.ts'
 import { runExec } from '../tools/exec.ts'
 import type { Activities } from '../workflows/activities.ts'
 import { applyEnvironment } from './apply-environment.ts'
@@ -222,25 +223,8 @@ async function runOne(
     },
   )
   const kept = await sandbox.output(execId, { headBytes: EVENT_OUTPUT_BYTES, tailBytes: EVENT_OUTPUT_BYTES })
-  const isCut = kept.omittedBytes > 0
-  const head = isCut ? Buffer.from(kept.head) : Buffer.concat([kept.head, kept.tail])
-  await tell(deps, at, [
-    {
-      type: 'command.finished',
-      key: `command.finished:${execId}`,
-      scope,
-      payload: {
-        ...ids,
-        status: state.status === 'running' ? 'lost' : state.status,
-        exitCode: state.exitCode,
-        durationMs: Math.max(0, (state.endedAt ?? state.startedAt) - state.startedAt),
-        truncated: isCut,
-        bytes: state.bytes,
-        output: head.toString('base64'),
-        ...(isCut ? { tail: Buffer.from(kept.tail).toString('base64') } : {}),
-      },
-    },
-  ])
+  const payload = { ...ids, ...commandEnd(state, kept) }
+  await tell(deps, at, [{ type: 'command.finished', key: `command.finished:${execId}`, scope, payload }])
   if (state.status === 'exited' && state.exitCode === 0) return null
   const how = state.status === 'exited' ? `exit code ${state.exitCode}` : state.status.replaceAll('_', ' ')
   return failure(command, state.exitCode, how, showOutput(output))

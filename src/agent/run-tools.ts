@@ -9,8 +9,9 @@ import { type FinishedCall, type JournalToolCall, type JournalTurn, outputPartId
 import { deniedEvents } from '../events/denied-events.ts'
 import type { NewEvent } from '../events/topics.ts'
 import { INVALID_INPUT } from '../model/types.ts'
-import type { ExecState, Sandbox } from '../sandbox/types.ts'
+import type { ExecState } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
+import { commandEnd } from '../tools/command-end.ts'
 import { findTool, parseToolInput } from '../tools/registry.ts'
 import type { Tool, ToolContext, ToolResult } from '../tools/tool.ts'
 import { knownPathOf } from '../tools/workspace-path.ts'
@@ -243,30 +244,12 @@ function commandOf(call: JournalToolCall): string {
 }
 
 async function commandFinished(lane: Lane, call: JournalToolCall, exec: ExecState): Promise<NewEvent> {
-  const shown = await shownOutput(lane.sandbox, exec)
+  const size = { headBytes: EVENT_OUTPUT_BYTES, tailBytes: EVENT_OUTPUT_BYTES }
+  const kept = exec.bytes === 0 ? null : await lane.sandbox.output(exec.execId, size)
   return {
     type: 'command.finished',
     key: `command.finished:${lane.taskId}:${call.toolUseId}`,
     scope: { ...lane.scope, turn: call.turn },
-    payload: {
-      toolUseId: call.toolUseId,
-      partId: outputPartId(call.toolUseId),
-      status: exec.status === 'running' ? 'lost' : exec.status,
-      exitCode: exec.exitCode,
-      durationMs: Math.max(0, (exec.endedAt ?? exec.startedAt) - exec.startedAt),
-      truncated: shown.tail !== undefined,
-      bytes: exec.bytes,
-      ...shown,
-    },
+    payload: { toolUseId: call.toolUseId, partId: outputPartId(call.toolUseId), ...commandEnd(exec, kept) },
   }
-}
-
-async function shownOutput(sandbox: Sandbox, exec: ExecState): Promise<{ output: string; tail?: string }> {
-  if (exec.bytes === 0) return { output: '' }
-  const { head, tail, omittedBytes } = await sandbox.output(exec.execId, {
-    headBytes: EVENT_OUTPUT_BYTES,
-    tailBytes: EVENT_OUTPUT_BYTES,
-  })
-  if (omittedBytes === 0) return { output: Buffer.concat([head, tail]).toString('base64') }
-  return { output: Buffer.from(head).toString('base64'), tail: Buffer.from(tail).toString('base64') }
 }

@@ -1,3 +1,4 @@
+import { unfinishedUtf8 } from '../shared/text/unfinished-utf8.ts'
 import { encodeUnstored } from './envelope.ts'
 import type { LiveOp } from './live-script.ts'
 import { encodeDelta } from './live-wire.ts'
@@ -73,7 +74,7 @@ export class OutgoingPart {
     if (!this.isOutput)
       return isHighSurrogate(this.#text.charCodeAt(this.#text.length - 1)) ? this.#length - 1 : this.#length
     const last = this.#chunks.at(-1)
-    return last === undefined ? this.#length : this.#length - unfinishedBytes(last)
+    return last === undefined ? this.#length : this.#length - unfinishedUtf8(last)
   }
 
   /** The batch step that carries the units from `from` (at least `base`) to `to`. */
@@ -119,15 +120,4 @@ export class OutgoingPart {
 
 function isHighSurrogate(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdbff
-}
-
-/** How many bytes at the end of `bytes` begin a UTF-8 character that is not whole yet. */
-function unfinishedBytes(bytes: Buffer): number {
-  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
-    const byte = bytes[bytes.length - back] ?? 0
-    if ((byte & 0b1100_0000) === 0b1000_0000) continue
-    const wants = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
-    return wants > back ? back : 0
-  }
-  return 0
 }

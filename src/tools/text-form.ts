@@ -1,6 +1,7 @@
 /** How a text file is written down: which bytes stand for its characters. The line ends are in line-ends.ts. */
 
 import { isUtf8 } from 'node:buffer'
+import { unfinishedUtf8 } from '../shared/text/unfinished-utf8.ts'
 
 export type TextEncoding = 'utf-8' | 'utf-16le' | 'utf-16be'
 
@@ -96,11 +97,5 @@ function unfinishedBytes(bytes: Buffer, encoding: TextEncoding): number {
     const high = bytes[bytes.length - odd - (encoding === 'utf-16le' ? 1 : 2)] ?? 0
     return (high & 0xfc) === 0xd8 ? odd + 2 : odd
   }
-  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
-    const byte = bytes[bytes.length - back] ?? 0
-    if ((byte & 0b1100_0000) === 0b1000_0000) continue
-    const wants = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
-    return wants > back ? back : 0
-  }
-  return 0
+  return unfinishedUtf8(bytes)
 }

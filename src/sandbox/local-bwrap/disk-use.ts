@@ -33,10 +33,18 @@ export async function measureDisk(
   const [workspace] = directories
   const wrap = bwrapPath === null ? [] : [bwrapPath, ...SEE_ALL]
   const [size, names] = await Promise.all([
-    lastNumber([...wrap, 'du', '-s', '-B1', '--total', '--', ...directories]),
+    measureSize(directories, wrap),
     lastNumber([...wrap, 'du', '-s', '-l', '--inodes', '--total', '--', workspace]),
   ])
   return size === null || names === null ? null : { sizeBytes: size, names }
+}
+
+/** The bytes of all given directories, hard links once, measured in a child process as {@link measureDisk} does. */
+export async function measureSize(
+  directories: readonly string[],
+  wrap: readonly string[] = [],
+): Promise<number | null> {
+  return await lastNumber([...wrap, 'du', '-s', '-B1', '--total', '--', ...directories])
 }
 
 /** The number that begins the last line a program prints. What vanished meanwhile makes it complain, and counts nothing. */

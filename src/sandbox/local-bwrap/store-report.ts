@@ -1,4 +1,4 @@
-import { measureDisk } from './disk-use.ts'
+import { measureSize } from './disk-use.ts'
 import type { RunnerClient } from './runner-client.ts'
 
 /** A store is measured at most this often, and at most for a twentieth of the time. */
@@ -24,9 +24,8 @@ export function createStoreReports(client: RunnerClient): StoreReports {
   const active = new Map<string, Report>()
 
   const measure = async (sandbox: string, store: string): Promise<void> => {
-    const use = await measureDisk([store], null)
     // A store that cannot be measured is larger than any limit.
-    const storeBytes = use?.sizeBytes ?? Number.MAX_SAFE_INTEGER
+    const storeBytes = (await measureSize([store])) ?? Number.MAX_SAFE_INTEGER
     await client.request({ op: 'store', sandbox, storeBytes }, { spawn: false, timeoutMs: REQUEST_MS })
   }
 

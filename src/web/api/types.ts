@@ -1,6 +1,6 @@
 /** The contract's shapes as the page reads them. Times are ISO 8601 in UTC. */
 
-import type { ApprovalKind, ApprovalState, Decision, DecisionScope } from '../../shared/approval.ts'
+import type { ApprovalDetail, ApprovalKind, ApprovalState, Decision, DecisionScope } from '../../shared/approval.ts'
 import type { Environment, SetupStatus, ShownSetupCommand } from '../../shared/environment.ts'
 import type { Claim, LedgerRow } from '../../shared/ledger.ts'
 import type { LeftOut } from '../../shared/left-out.ts'
@@ -102,7 +102,7 @@ export interface ApiMessage {
 }
 
 /** Something that waits for a person, or did. */
-export interface Approval {
+export interface Approval extends Omit<ApprovalDetail, 'from'> {
   readonly id: string
   readonly projectId: string
   readonly projectName: string
@@ -110,14 +110,6 @@ export interface Approval {
   readonly taskId: string
   readonly kind: ApprovalKind
   readonly title: string
-  readonly question?: string
-  readonly options?: readonly string[]
-  readonly allowsText?: boolean
-  readonly default?: string
-  readonly command?: string
-  readonly paths?: readonly string[]
-  readonly host?: string
-  readonly pattern?: string
   readonly status: ApprovalState
   readonly requestedAt: string
   readonly expiresAt: string

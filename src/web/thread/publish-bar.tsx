@@ -6,7 +6,7 @@ import { useQuery } from '../api/use-query.ts'
 import { newClientMessageId } from '../composer/client-message-id.ts'
 import { useWorkspaceStore } from '../store/use-view.ts'
 import { Button } from '../ui/button.tsx'
-import { showFault } from '../ui/toast.tsx'
+import { useBusy } from '../ui/use-busy.ts'
 import { PublicationState } from './publication-state.tsx'
 
 const LOOK_EVERY_MS = 1_500
@@ -15,7 +15,7 @@ const LOOK_EVERY_MS = 1_500
 export function PublishBar({ taskId }: { taskId: string }) {
   const { projectId } = useWorkspaceStore()
   const [version, setVersion] = useState(0)
-  const [busy, setBusy] = useState<'publish' | 'patch' | null>(null)
+  const [busy, attempt] = useBusy<'publish' | 'patch'>()
   const { value } = useQuery(
     `publish:${taskId}`,
     async (signal) => {
@@ -35,16 +35,6 @@ export function PublishBar({ taskId }: { taskId: string }) {
     return () => clearInterval(timer)
   }, [isRunning])
 
-  const attempt = async (what: 'publish' | 'patch', work: () => Promise<unknown>): Promise<void> => {
-    setBusy(what)
-    try {
-      await work()
-    } catch (error) {
-      showFault(error)
-    } finally {
-      setBusy(null)
-    }
-  }
   const publish = (wish: PublishWish): void => {
     const clientPublishId = newClientMessageId()
     void attempt('publish', async () => {

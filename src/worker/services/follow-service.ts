@@ -24,6 +24,7 @@ import type { Workspaces } from '../../sandbox/workspaces.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { NetworkPolicy } from '../../shared/network.ts'
 import { cleanText, showOutput } from '../../shared/text/clean-text.ts'
+import { commandEnd, type KeptOutput } from '../../tools/command-end.ts'
 import { choosePort } from './choose-port.ts'
 
 export interface FollowDeps {
@@ -232,26 +233,11 @@ function reasonOf(state: ExecState): string | null {
   }
 }
 
-function finishedEvent(
-  service: ServiceRow,
-  state: ExecState,
-  kept: { readonly head: Uint8Array; readonly tail: Uint8Array; readonly omittedBytes: number },
-): NewEvent {
-  const isCut = kept.omittedBytes > 0
-  const head = isCut ? Buffer.from(kept.head) : Buffer.concat([kept.head, kept.tail])
+function finishedEvent(service: ServiceRow, state: ExecState, kept: KeptOutput): NewEvent {
   return {
     type: 'command.finished',
     key: `command.finished:${service.id}`,
     scope: serviceScope(service.projectId),
-    payload: {
-      ...outputIds(service.id),
-      status: state.status === 'running' ? 'lost' : state.status,
-      exitCode: state.exitCode,
-      durationMs: Math.max(0, (state.endedAt ?? state.startedAt) - state.startedAt),
-      truncated: isCut,
-      bytes: state.bytes,
-      output: head.toString('base64'),
-      ...(isCut ? { tail: Buffer.from(kept.tail).toString('base64') } : {}),
-    },
+    payload: { ...outputIds(service.id), ...commandEnd(state, kept) },
   }
 }

@@ -1,5 +1,4 @@
 import { ExternalLink, RotateCw, ScrollText, Square } from 'lucide-react'
-import { useState } from 'react'
 import { isEnded, type ServiceState } from '../../../shared/service.ts'
 import { api } from '../../api/client.ts'
 import type { ApiService } from '../../api/types.ts'
@@ -8,6 +7,7 @@ import { Badge, type Tone } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
 import { IconButton } from '../../ui/icon-button.tsx'
 import { showFault } from '../../ui/toast.tsx'
+import { useBusy } from '../../ui/use-busy.ts'
 
 const TONES: Readonly<Record<ServiceState, Tone>> = {
   starting: 'info',
@@ -27,17 +27,7 @@ interface ServiceBarProps {
 
 /** Where a service stands, and what a person can do with it. */
 export function ServiceBar({ projectId, service, isLogOpen, onLog, onStarted, onChanged }: ServiceBarProps) {
-  const [busy, setBusy] = useState<'stop' | 'restart' | null>(null)
-  const run = async (what: 'stop' | 'restart', work: () => Promise<void>): Promise<void> => {
-    setBusy(what)
-    try {
-      await work()
-    } catch (error) {
-      showFault(error)
-    } finally {
-      setBusy(null)
-    }
-  }
+  const [busy, run] = useBusy<'stop' | 'restart'>()
   const stop = () =>
     run('stop', async () => {
       await api.stopService(projectId, service.id)
