@@ -1,9 +1,6 @@
-import { lookup } from 'node:dns/promises'
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
-
-const RESOLVE_TIMEOUT_MS = 5_000
+import type { Resolve } from './resolve.ts'
 
 /**
  * Ranges that no public service lives in (IANA special-purpose address registries): this host, private networks, carrier
@@ -86,25 +83,6 @@ function blockList(v4: readonly string[], v6: readonly string[]): BlockList {
     }
   }
   return list
-}
-
-/** All addresses of a name; a function so that tests can be a resolver that changes its mind. */
-export type Resolve = (host: string) => Promise<readonly string[]>
-
-/** The operating system's resolver, five seconds at most. Throws when there is no such name. */
-export const resolveBySystem: Resolve = async (host) => {
-  const timer = new AbortController()
-  const late = sleep(RESOLVE_TIMEOUT_MS, undefined, { signal: timer.signal }).then(() => {
-    throw new Error('the resolver does not answer')
-  })
-  // Rejects when the answer came first; nobody waits for it then.
-  late.catch(() => undefined)
-  try {
-    const found = await Promise.race([lookup(host, { all: true, verbatim: false }), late])
-    return found.map((entry) => entry.address)
-  } finally {
-    timer.abort()
-  }
 }
 
 /** What a name leads to: an address that may be dialled, nothing that this host knows of, or something that may not be. */

@@ -225,7 +225,8 @@ function startGateway({ nodePath, sandboxesDir, trustedFiles, idleMs }: EgressGa
   const args: GatewayArgs = { sandboxesDir, trustedFiles, idleMs }
   const command = [nodePath, ...loader, '--max-old-space-size=192', program, JSON.stringify(args)]
   return startDetached(command, {
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+    // Each name that is looked up holds a thread until its answer: a few sandboxes with slow names must not take them all.
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin', UV_THREADPOOL_SIZE: '32' },
     logFile: path.join(dir, 'gateway.log'),
   })
 }

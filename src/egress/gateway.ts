@@ -28,6 +28,7 @@ import {
 import { type HostProxies, NO_PROXIES } from './host-proxy.ts'
 import { createEgressProxy, DEFAULT_EGRESS_LIMITS } from './proxy.ts'
 import { createReadDoor } from './read-only-door.ts'
+import { limitResolve, resolveBySystem } from './resolve.ts'
 import { trustStoreOf } from './trust-store.ts'
 import { readTrusted } from './trusted-files.ts'
 
@@ -50,6 +51,8 @@ const EXIT_LOCKED = 3
 /** Two hundred tokens of the greatest length. */
 const MAX_LINE_CHARACTERS = 4 * 1024 * 1024
 const TOLD_USE_MS = 60_000
+/** Names that one sandbox may have looked up at once; see UV_THREADPOOL_SIZE in gateway-client.ts. */
+const MAX_LOOKUPS = 4
 const NO_NETWORK: Network = { policy: 'none', hosts: [] }
 
 const args = JSON.parse(process.argv[2] ?? '') as GatewayArgs
@@ -118,10 +121,12 @@ async function serve({
     const net = netPathsOf(dir, key)
     const network = watchJson<Network>(net.policy, NO_NETWORK)
     const deny = createDeniedLog(net.denied)
+    const resolve = limitResolve(resolveBySystem, MAX_LOOKUPS)
     const { door, close } = createReadDoor({
       authority,
       registries,
       trusted: [...rootCertificates, ...trusted],
+      resolve,
       idleTimeoutMs: DEFAULT_EGRESS_LIMITS.idleTimeoutMs,
       onTokenUsed,
       hostProxies,
@@ -132,6 +137,7 @@ async function serve({
       // Where some hosts are allowed and others are not, nothing but TLS says which one a tunnel is used for.
       needsTls: ({ port }) => network().policy === 'hosts' && port === 443,
       readDoor: door,
+      resolve,
       hostProxies,
       authorization: (target, path) => credentialsFor(registries(), target, path),
       onDecision: ({ at, host, port, reason }) => {

@@ -10,8 +10,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { Agent, request } from 'node:https'
 import { isIP, type Socket } from 'node:net'
-import { type AddressRule, addressOf, type Resolve, resolveBySystem } from './addresses.ts'
+import { type AddressRule, addressOf } from './addresses.ts'
 import { passedOn, refuseRequest } from './proxy.ts'
+import { type Resolve, resolveBySystem } from './resolve.ts'
 
 export type GitService = 'git-upload-pack' | 'git-receive-pack'
 

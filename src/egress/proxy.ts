@@ -12,7 +12,6 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import { request as httpsRequest } from 'node:https'
 import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type Resolve, resolveBySystem } from './addresses.ts'
 import { type FirstBytes, readFirstBytes } from './client-hello.ts'
 import {
   type EgressDecision,
@@ -22,6 +21,7 @@ import {
   unreachableReason,
 } from './decision.ts'
 import { type HostProxies, NO_PROXIES, openConnection, portOf, proxyAuthorization } from './host-proxy.ts'
+import { type Resolve, resolveBySystem } from './resolve.ts'
 import { type WayOut, wayTo } from './way-out.ts'
 
 export interface EgressLimits {

@@ -9,11 +9,11 @@ import { Agent, type RequestOptions, request } from 'node:https'
 import type { Socket } from 'node:net'
 import { TLSSocket, connect as tlsConnect } from 'node:tls'
 import { callbackify } from 'node:util'
-import { type Resolve, resolveBySystem } from './addresses.ts'
 import type { Authority } from './authority.ts'
 import { credentialFor, type Registry, readOnlyReason, unreachableReason } from './decision.ts'
 import { type Destination, type HostProxies, NO_PROXIES, openConnection } from './host-proxy.ts'
 import { isRead, passedOn, type ReadDoor, refuseRequest } from './proxy.ts'
+import { type Resolve, resolveBySystem } from './resolve.ts'
 import { type WayOut, wayTo } from './way-out.ts'
 
 export interface ReadDoorOptions {

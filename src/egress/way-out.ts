@@ -1,5 +1,6 @@
-import { type AddressRule, lookUp, type Resolve } from './addresses.ts'
+import { type AddressRule, lookUp } from './addresses.ts'
 import { type Destination, type HostProxies, proxyFor } from './host-proxy.ts'
+import type { Resolve } from './resolve.ts'
 
 /** How a destination is reached: the checked address, or the host's own proxy, which is then told the name. */
 export interface WayOut {

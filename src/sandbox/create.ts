@@ -40,12 +40,15 @@ export interface SandboxProviderOptions {
   readonly registryTokens?: RegistryTokens | undefined
   /** Host names of the package registries that this host's tools use, as they are known now. */
   readonly registryHosts?: () => readonly string[]
+  /** Settles when these are known as far as they will be for now; rejects with the signal's reason alone. Left out: they are. */
+  readonly registriesReady?: (signal?: AbortSignal) => Promise<void>
   /** Key and addresses of E2B, and where its sandboxes are recorded; without it there is no `e2b`. */
   readonly e2b?: E2bSettings & { readonly ledger: SandboxLedger & CheckpointStore }
 }
 
 const BWRAP_PATHS = ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap']
 const RUNNER_IDLE_MS = 120_000
+const KNOWN = async (): Promise<void> => undefined
 
 /** Makes the provider of a kind. Starts nothing; `probe` says whether it works here. Throws `sandbox_unavailable`. */
 export function createSandboxProvider(options: SandboxProviderOptions): SandboxProvider {
@@ -65,6 +68,7 @@ export function createSandboxProvider(options: SandboxProviderOptions): SandboxP
         trustedFiles: options.trustedFiles ?? [],
         registryTokens: options.registryTokens,
         hostProxies: options.hostProxies ?? NO_PROXIES,
+        registriesReady: options.registriesReady ?? KNOWN,
         toolchains: options.toolchains ?? [],
         sandboxUser: options.sandboxUser,
         privateDirs: options.privateDirs ?? [],
@@ -77,6 +81,7 @@ export function createSandboxProvider(options: SandboxProviderOptions): SandboxP
         store: options.e2b.ledger,
         logger,
         registryHosts: options.registryHosts ?? (() => []),
+        registriesReady: options.registriesReady ?? KNOWN,
       })
     }
   }

@@ -318,8 +318,11 @@ export interface Sandbox {
    */
   fenced(lease: number): Promise<Sandbox>
 
-  /** Idempotent on `execId`: a second start attaches to the first and returns its state. */
-  start(spec: ExecSpec): Promise<ExecState>
+  /**
+   * Idempotent on `execId`: a second start attaches to the first and returns its state. Waits up to a minute for what the
+   * command's network needs to be known; throws the signal's reason when it aborts meanwhile, and nothing was started then.
+   */
+  start(spec: ExecSpec, signal?: AbortSignal): Promise<ExecState>
   /** Waits up to `waitMs` for output beyond `cursor` or for the end, then returns what there is (at most `maxBytes`). */
   poll(
     execId: string,

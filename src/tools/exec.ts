@@ -35,7 +35,7 @@ export interface EndedExec extends HeadAndTail {
  */
 export async function runExec(sandbox: Watched, spec: ExecSpec, options: RunExecOptions): Promise<EndedExec> {
   options.signal.throwIfAborted()
-  let state = await sandbox.start(spec)
+  let state = await sandbox.start(spec, options.signal)
   const giveUpAt = performance.now() + spec.timeoutMs + OVERDUE_MS
   for (let cursor = 0, caughtUp = options.onOutput === undefined; state.status === 'running' || !caughtUp; ) {
     if (options.signal.aborted) return await abandon(sandbox, spec.execId, options)

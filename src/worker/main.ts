@@ -77,6 +77,7 @@ const provider = createSandboxProviders({
   hostProxies: hostProxiesOf(config.network.toolEnv),
   toolchains: config.network.toolchains,
   registryHosts: () => registries.known().registries.map(({ host }) => host),
+  registriesReady: registries.ready,
   sandboxUser: config.sandbox.user,
   ...(config.sandbox.maxCommands && { limits: { maxCommands: config.sandbox.maxCommands } }),
   privateDirs: [config.home],

@@ -17,17 +17,25 @@ export interface KnownRegistries {
   readonly tools: readonly { readonly tool: string; readonly hosts: readonly string[] }[]
   /** What the operator had named when the tools were asked. */
   readonly named: string
+  /** Tools that could not be asked to the end, see {@link ToolAnswer.isPartial}. */
+  readonly unsure: readonly string[]
 }
 
-export const NO_REGISTRIES: KnownRegistries = { at: 0, registries: [], env: {}, tools: [], named: '[]' }
+export const NO_REGISTRIES: KnownRegistries = { at: 0, registries: [], env: {}, tools: [], named: '[]', unsure: [] }
 
 /** Answers are good for a day: configuration changes are rare, and a set-up that lacks a host says so. */
-const FRESH_MS = 86_400_000
+export const FRESH_MS = 86_400_000
 
-/** What was found last; nothing when nobody has looked yet. */
+/** What was found last; nothing when nobody has looked yet, or when the file was damaged. */
 export function readRegistries(file: string): KnownRegistries {
   if (!existsSync(file)) return NO_REGISTRIES
-  return { ...NO_REGISTRIES, ...(JSON.parse(readFileSync(file, 'utf8')) as KnownRegistries) }
+  try {
+    return { ...NO_REGISTRIES, ...(JSON.parse(readFileSync(file, 'utf8')) as KnownRegistries) }
+  } catch (error) {
+    // A disk that was full or cut off: the tools are asked again.
+    if (error instanceof SyntaxError) return NO_REGISTRIES
+    throw error
+  }
 }
 
 export interface DiscoverOptions {
@@ -41,36 +49,57 @@ export interface DiscoverOptions {
   readonly named: readonly string[]
 }
 
+/** Whether answers to these words of the operator are complete and young enough to be used without asking again. Pure. */
+export function areFresh(known: KnownRegistries, named: readonly string[], now: number): boolean {
+  const isYoung = now - known.at < FRESH_MS && known.at <= now
+  return isYoung && known.unsure.length === 0 && known.named === JSON.stringify(named)
+}
+
 /**
  * Asks every tool and writes the answers down, for the gateway and for whoever starts commands. Takes seconds, since tools
- * are slow to start; at once when the last answers are fresh and complete. Safe to repeat; two at once do the work twice.
+ * are slow to start; at once when the last answers are fresh and complete. A tool that could not be asked to
+ * the end keeps what it named before. Safe to repeat; two at once do the work twice.
  */
 export async function discoverRegistries({ file, env, named }: DiscoverOptions): Promise<KnownRegistries> {
   const replaces = named[0]?.startsWith('=') === true
   const own = named.map((entry) => entry.replace(/^=/, '')).filter((entry) => entry !== '')
   const known = readRegistries(file)
-  const asked = JSON.stringify(named)
-  if (Date.now() - known.at < FRESH_MS && known.at <= Date.now() && known.named === asked) return known
+  if (areFresh(known, named, Date.now())) return known
   const answers: { tool: string; answer: ToolAnswer }[] =
     own.length > 0 ? [{ tool: 'KEELSON_REGISTRIES', answer: { urls: own.map(asUrl) } }] : []
   if (!replaces) {
     const runner = createToolRunner(env)
     const dir = mkdtempSync(path.join(tmpdir(), 'keelson-tools-'))
     try {
-      for (const { tool, ask } of TOOL_QUESTIONS) {
+      const asked = TOOL_QUESTIONS.map(async ({ tool, ask }) => {
         const place = path.join(dir, tool)
         mkdirSync(place)
-        const answer = await ask({ runner, env, dir: place })
-        if (answer !== null) answers.push({ tool, answer })
-      }
+        return { tool, answer: await ask({ runner, env, dir: place }) }
+      })
+      // All of them have ended before their directory goes.
+      await Promise.allSettled(asked)
+      for (const { tool, answer } of await Promise.all(asked)) if (answer !== null) answers.push({ tool, answer })
     } finally {
       rmSync(dir, { recursive: true, force: true })
     }
   }
-  const found = { ...combine(answers), at: Date.now(), named: asked }
+  const found = { ...keepUnsure(combine(answers), known), at: Date.now(), named: JSON.stringify(named) }
   replaceFile(path.join(path.dirname(file), 'tool-env.json'), JSON.stringify(found.env), 0o644)
   replaceFile(file, JSON.stringify(found), 0o600)
   return found
+}
+
+/** What tools that could not be asked to the end had named before is added to what they name now. Pure. */
+export function keepUnsure(found: Omit<KnownRegistries, 'at' | 'named'>, before: KnownRegistries): typeof found {
+  const isUnsure = (tool: string) => found.unsure.includes(tool)
+  const hostsBefore = (tool: string) => before.tools.find((each) => each.tool === tool)?.hosts ?? []
+  const tools = found.tools.map(({ tool, hosts }) =>
+    isUnsure(tool) ? { tool, hosts: [...new Set([...hosts, ...hostsBefore(tool)])] } : { tool, hosts },
+  )
+  const hosts = new Set(found.unsure.flatMap(hostsBefore))
+  const isThere = (old: Registry) => found.registries.some((each) => originOf(each) === originOf(old))
+  const kept = before.registries.filter((old) => hosts.has(old.host) && !isThere(old))
+  return { ...found, tools, registries: [...found.registries, ...kept] }
 }
 
 /** The tools' answers as registries, each host and port once, with the credentials that belong to it. Pure. */
@@ -98,7 +127,8 @@ export function combine(
     }
   }
   const env = Object.assign({}, ...answers.map(({ answer }) => answer.env ?? {})) as Record<string, string>
-  return { registries: [...byOrigin.values()], env, tools }
+  const unsure = answers.filter(({ answer }) => answer.isPartial === true).map(({ tool }) => tool)
+  return { registries: [...byOrigin.values()], env, tools, unsure }
 }
 
 function originOf({ scheme, host, port }: Registry): string {

@@ -4,7 +4,7 @@ import type { ToolRunner } from './run-tool.ts'
 
 /**
  * The hosts and ports that a tool of this host connects to while it does one small thing, in the order of the first
- * connection. The recorder is a proxy on a port of loopback that lets everything pass; it lives as long as the tool.
+ * connection, and whether it succeeded: one that did not may have had more to ask. The recorder is a proxy on a port of loopback that lets everything pass; it lives as long as the tool.
  */
 export async function recordHosts(
   runner: ToolRunner,
@@ -15,7 +15,7 @@ export async function recordHosts(
     env?: Readonly<Record<string, string>>
     timeoutMs?: number
   },
-): Promise<{ host: string; port: number }[]> {
+): Promise<{ readonly hosts: readonly { host: string; port: number }[]; readonly succeeded: boolean }> {
   const seen = new Map<string, { host: string; port: number }>()
   const recorder = createEgressProxy({
     decide: ({ host, port }) => {
@@ -30,12 +30,12 @@ export async function recordHosts(
   })
   try {
     const { port } = recorder.address() as AddressInfo
-    await runner.run(command.program, command.args, {
+    const printed = await runner.run(command.program, command.args, {
       cwd: command.cwd,
       env: { ...proxyVariables(port), ...command.env },
       ...(command.timeoutMs === undefined ? {} : { timeoutMs: command.timeoutMs }),
     })
-    return [...seen.values()]
+    return { hosts: [...seen.values()], succeeded: printed !== null }
   } finally {
     recorder.closeAllConnections()
     recorder.close()

@@ -17,6 +17,8 @@ export interface ToolAnswer {
   readonly auth?: readonly NpmAuth[]
   /** Variables by which the same tool inside a sandbox is told of a registry that is not its default. */
   readonly env?: Readonly<Record<string, string>>
+  /** The tool is there and could not be asked, or not to the end, e.g. because the network was away. */
+  readonly isPartial?: boolean
 }
 
 export interface AskContext {
@@ -69,7 +71,8 @@ async function askYarn({ runner, dir }: AskContext): Promise<ToolAnswer | null> 
   const args = ['exec', '--yes', '--package=yarn@1', '--', 'yarn', 'config', 'get', 'registry']
   const registry =
     own !== null && URL.canParse(own) ? own : await runner.run('npm', args, { cwd: dir, timeoutMs: SLOW_MS })
-  return registry !== null && URL.canParse(registry) ? { urls: [registry] } : null
+  if (registry !== null && URL.canParse(registry)) return { urls: [registry] }
+  return (await runner.run('npm', ['--version'], { cwd: dir })) === null ? null : { urls: [], isPartial: true }
 }
 
 async function askPip({ runner, dir }: AskContext): Promise<ToolAnswer | null> {
@@ -82,11 +85,11 @@ async function askPip({ runner, dir }: AskContext): Promise<ToolAnswer | null> {
     env: { PIP_FIND_LINKS: '', PIP_NO_INDEX: '' },
     timeoutMs: SLOW_MS,
   }
-  const hosts = await recordHosts(runner, command)
+  const recorded = await recordHosts(runner, command)
   const index = await runner.run('python3', ['-m', 'pip', 'config', 'get', 'global.index-url'])
   const named = index !== null && URL.canParse(index)
   return {
-    urls: hosts.map(urlOf),
+    ...answerOf(recorded),
     ...(named ? { env: { PIP_INDEX_URL: withoutUser(index), UV_DEFAULT_INDEX: withoutUser(index) } } : {}),
   }
 }
@@ -113,14 +116,8 @@ async function askCargo({ runner, dir }: AskContext): Promise<ToolAnswer | null>
   writeFileSync(path.join(dir, 'Cargo.toml'), manifest)
   // A home of its own, so that the files are not in its cache already; configuration is found by its place above `dir`.
   const env = { CARGO_HOME: path.join(dir, 'home') }
-  const hosts = await recordHosts(runner, {
-    program: 'cargo',
-    args: ['fetch', '--quiet'],
-    cwd: dir,
-    env,
-    timeoutMs: SLOW_MS,
-  })
-  return { urls: hosts.map(urlOf) }
+  const args = ['fetch', '--quiet']
+  return answerOf(await recordHosts(runner, { program: 'cargo', args, cwd: dir, env, timeoutMs: SLOW_MS }))
 }
 
 async function askMaven({ runner, dir }: AskContext): Promise<ToolAnswer | null> {
@@ -132,7 +129,7 @@ async function askMaven({ runner, dir }: AskContext): Promise<ToolAnswer | null>
     'help:evaluate',
     '-Dexpression=project.version',
   ]
-  return { urls: (await recordHosts(runner, { program: 'mvn', args, cwd: dir, timeoutMs: SLOW_MS })).map(urlOf) }
+  return answerOf(await recordHosts(runner, { program: 'mvn', args, cwd: dir, timeoutMs: SLOW_MS }))
 }
 
 async function askGem({ runner, dir }: AskContext): Promise<ToolAnswer | null> {
@@ -145,6 +142,10 @@ async function askGem({ runner, dir }: AskContext): Promise<ToolAnswer | null> {
           .map((line) => line.trim())
           .filter((line) => URL.canParse(line)),
       }
+}
+
+function answerOf({ hosts, succeeded }: Awaited<ReturnType<typeof recordHosts>>): ToolAnswer {
+  return { urls: hosts.map(urlOf), isPartial: !succeeded }
 }
 
 function urlOf({ host, port }: { host: string; port: number }): string {

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { Agent, fetch as undiciFetch } from 'undici'
-import { type AddressRule, addressOf, type Resolve, resolveBySystem } from '../../egress/addresses.ts'
+import { type AddressRule, addressOf } from '../../egress/addresses.ts'
+import { type Resolve, resolveBySystem } from '../../egress/resolve.ts'
 import { AppError } from '../../shared/errors.ts'
 
 const TIMEOUT_MS = 30_000

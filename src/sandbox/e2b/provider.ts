@@ -23,6 +23,8 @@ export interface E2bProviderOptions extends E2bSettings {
   readonly logger: SandboxLogger
   /** Host names of the registries as they are known now; none: commands reach none. */
   readonly registryHosts?: () => readonly string[]
+  /** See `SandboxProviderOptions.registriesReady`. */
+  readonly registriesReady?: (signal?: AbortSignal) => Promise<void>
 }
 
 /** A link is used this long before the control plane is asked again whether its VM is there. */
@@ -148,7 +150,8 @@ export function createE2bProvider(options: E2bProviderOptions): SandboxProvider 
         await api.setNetwork(vmId, rules)
         networks.set(vmId, text)
       }
-      return createE2bSandbox({ ref, link: await linkTo(vmId), store, logger, setNetwork })
+      const registriesReady = options.registriesReady ?? (async () => undefined)
+      return createE2bSandbox({ ref, link: await linkTo(vmId), store, logger, setNetwork, registriesReady })
     },
     async *list() {
       for await (const info of api.list({ deployment: await ledger.deployment() })) {

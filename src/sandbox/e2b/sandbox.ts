@@ -45,6 +45,10 @@ export interface E2bSandboxOptions {
   readonly variables?: Readonly<Record<string, string>>
   /** Makes a policy hold for the VM. */
   setNetwork(network: Network): Promise<void>
+  /** See `SandboxProviderOptions.registriesReady`. */
+  registriesReady(signal?: AbortSignal): Promise<void>
+  /** The policy that was set last. */
+  readonly network?: Network | undefined
 }
 
 /** One project's VM. Holds no state, so any number of them may be open on it at once, in any process. */
@@ -54,6 +58,7 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
   const inTree = (given: string) => relativePath(given, WORKSPACE, MAX_TREE_PATH_BYTES)
   const exec = (execId: string) => checkName('execId', execId)
   let variables = options.variables ?? {}
+  let { network } = options
   let treeWork: Promise<unknown> = Promise.resolve()
 
   /** Checkpoints and restores of one sandbox take turns. */
@@ -79,9 +84,14 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
     await link.restart()
   }
 
-  const start = async (spec: ExecSpec) => {
+  const start = async (spec: ExecSpec, signal?: AbortSignal) => {
     const given = spec.network ? { ...spec, env: { ...variables, ...spec.env } } : spec
     const message = checkExecSpec(given, { root: WORKSPACE, maxTimeoutMs: MAX_TIMEOUT_MS })
+    if (spec.network && (network?.policy === 'registries' || network?.policy === 'hosts')) {
+      await options.registriesReady(signal)
+      // The rules name the registries: those that were not known yet are added.
+      await setNetwork(network)
+    }
     await awaitLife()
     const stdin = message.stdin === null ? '-' : await link.upload(Buffer.from(message.stdin, 'base64'))
     const payload = Buffer.from(toSpecScript(message))
@@ -95,7 +105,7 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       if (!Number.isSafeInteger(lease) || lease < 1) {
         throw new AppError('sandbox_bad_request', 'an attempt’s number must be a whole number from 1')
       }
-      return createE2bSandbox({ ...options, variables, link: linkOf(link, lease) })
+      return createE2bSandbox({ ...options, variables, network, link: linkOf(link, lease) })
     },
     start,
     async poll(execId, { cursor, maxBytes, waitMs, signal }) {
@@ -210,7 +220,10 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       yield* readTreeFiles(names.toString('utf8'), content)
     },
 
-    network: setNetwork,
+    async network(given) {
+      network = given
+      await setNetwork(given)
+    },
     setVariables(given) {
       variables = given
     },

@@ -69,6 +69,8 @@ export interface LocalProviderOptions {
   readonly registryTokens?: RegistryTokens | undefined
   /** The proxies that this host itself must use to get out. */
   readonly hostProxies: HostProxies
+  /** See `SandboxProviderOptions.registriesReady`. */
+  registriesReady(signal?: AbortSignal): Promise<void>
   /** Directories of toolchains outside /usr that commands see. */
   readonly toolchains: readonly string[]
   /** All data of this installation, and directories with other projects: no command may see them. */
@@ -176,6 +178,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
         limits,
         doors,
         gateway,
+        registriesReady: options.registriesReady,
         servicesDir: kind === 'unsafe-host' ? null : servicesDir(dir, ref.id),
         trees: trees.of(paths),
       })

@@ -61,6 +61,8 @@ export interface LocalSandboxOptions {
   readonly limits: Limits
   /** null: commands are not contained, so nobody decides what they reach. */
   readonly gateway: EgressGateway | null
+  /** See `SandboxProviderOptions.registriesReady`. */
+  registriesReady(signal?: AbortSignal): Promise<void>
   readonly doors: Doors
   /** Directory of the host with the sockets of this sandbox's services; null: it runs none. */
   readonly servicesDir: string | null
@@ -69,6 +71,8 @@ export interface LocalSandboxOptions {
   readonly fence?: Fence
   /** See {@link Sandbox.setVariables}. */
   readonly variables?: Readonly<Record<string, string>>
+  /** Whether its commands were given a network, so that they may ask registries. */
+  readonly hasNetwork?: boolean
 }
 
 /** One sandbox of this host. Holds no state but caches, so any number of them, in any process, may be open on it at once. */
@@ -87,6 +91,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
   const marks = { workspace: paths.workspace, gitDir: paths.shadow }
   const services = options.servicesDir === null ? null : createServiceDoors(options.servicesDir)
   let variables = options.variables ?? {}
+  let hasNetwork = options.hasNetwork ?? false
 
   const stateOf = (execId: string): ExecState => requireState(jobDir(paths, execId), execId)
 
@@ -117,14 +122,18 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     ...(services === null ? {} : { services }),
     limits: options.limits,
     async fenced(lease) {
-      return createLocalSandbox({ ...options, variables, fence: raiseFence(paths, lease) })
+      return createLocalSandbox({ ...options, variables, hasNetwork, fence: raiseFence(paths, lease) })
     },
-    async start(spec) {
+    async start(spec, signal) {
       fence?.check()
       const given = spec.network ? { ...spec, env: { ...variables, ...spec.env } } : spec
       const checked = checkExecSpec(given, { root, maxTimeoutMs: options.limits.maxTimeoutMs })
       const known = readState(jobDir(paths, spec.execId))
       if (known !== null && known.status !== 'running') return known
+      if (known === null && spec.network && hasNetwork) {
+        await options.registriesReady(signal)
+        fence?.check()
+      }
       const reach = spec.reachesServices ? await services?.reached() : undefined
       const message = reach === undefined || reach.length === 0 ? checked : { ...checked, reach }
       const request = { op: 'start' as const, ...by, sandbox: ref.id, spec: message }
@@ -244,6 +253,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       await keepMark(marks, key, places)
     },
     async network(network) {
+      hasNetwork = network.policy !== 'none'
       await options.gateway?.open(ref.id, network)
     },
     setVariables(given) {

@@ -7,6 +7,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { gatewayPaths, makeGatewayDir, netKey } from '../../../src/egress/gateway-files.ts'
 import { discoverRegistries } from '../../../src/egress/registries/discover.ts'
+import { keepRegistries } from '../../../src/egress/registries/keep-registries.ts'
 import { createSandboxProvider } from '../../../src/sandbox/create.ts'
 import type { Sandbox, SandboxProvider } from '../../../src/sandbox/types.ts'
 
@@ -146,4 +147,59 @@ test('the gateway’s death ends no command, and the next one finds its way out 
     `curl -sS -m 8 -o /dev/null https://${registry.host}/is-number --cacert /run/keelson/certificates.pem`,
   )
   expect([code, readFileSync(files.registries, 'utf8').includes(registry.hostname)]).toEqual([0, true])
+})
+
+test('the first command of an instance that knows no registry yet waits until its tools were asked, and no other does', async () => {
+  const fresh = mkdtempSync(path.join(tmpdir(), 'knew-'))
+  const env = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '' }
+  const { port } = mirror.address() as AddressInfo
+  const keeper = keepRegistries({
+    sandboxesDir: fresh,
+    env,
+    named: [`=http://localhost:${port}/`],
+    onFailure: (error) => expect.unreachable(String(error)),
+  })
+  let open = (): void => undefined
+  const gate = new Promise<void>((done) => {
+    open = done
+  })
+  const waiting: string[] = []
+  const isolated = createSandboxProvider({
+    kind: 'local-bwrap',
+    dir: fresh,
+    logger: silent,
+    async registriesReady(signal) {
+      waiting.push('waits')
+      await Promise.race([
+        gate,
+        new Promise((_done, fail) => signal?.addEventListener('abort', () => fail(signal.reason))),
+      ])
+      await keeper.ready(signal)
+    },
+  })
+  try {
+    const first = await isolated.open(await isolated.ensure({ projectId: 'prj_first', generation: 0 }))
+    await first.network({ policy: 'none', hosts: [] })
+    const unconnected = await run('echo ran', { in: first })
+    await first.network({ policy: 'registries', hosts: [] })
+    const local = await run('echo ran', { in: first, network: false })
+    const before = [unconnected.text, local.text, ...waiting]
+    const cancelled = new AbortController()
+    const spec = { execId: 'never', taskId: 'tsk', argv: { sh: 'true' }, timeoutMs: 10_000, network: true }
+    const given = first.start(spec, cancelled.signal)
+    cancelled.abort(new Error('a person stopped it'))
+    await expect(given).rejects.toThrow('a person stopped it')
+    const asks = run(`curl -sS --noproxy '' http://localhost:${port}/first`, { in: first })
+    open()
+    const states = async () => (await first.execs('tsk')).map(({ execId }) => execId).includes('never')
+    expect({ before, answer: (await asks).text, cancelledRan: await states(), waiting }).toEqual({
+      before: ['ran\n', 'ran\n'],
+      answer: 'from the mirror\n',
+      cancelledRan: false,
+      waiting: ['waits', 'waits'],
+    })
+  } finally {
+    await isolated.close()
+    rmSync(fresh, { recursive: true, force: true })
+  }
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { credentialsFor } from '../../../src/egress/decision.ts'
-import { combine } from '../../../src/egress/registries/discover.ts'
+import { areFresh, combine, keepUnsure, NO_REGISTRIES } from '../../../src/egress/registries/discover.ts'
 import { npmrcAuth, npmrcRegistries } from '../../../src/egress/registries/npmrc.ts'
 
 const NPMRC = `; the company's
@@ -62,6 +62,7 @@ test('the tools’ answers become registries, once each, with the credentials of
       { tool: 'yarn', hosts: ['packages.example.com'] },
       { tool: 'pip', hosts: ['index.example.com'] },
     ],
+    unsure: [],
   })
   const target = { host: 'packages.example.com', port: 443 }
   expect([
@@ -69,4 +70,45 @@ test('the tools’ answers become registries, once each, with the credentials of
     credentialsFor(known.registries, target, '/elsewhere'),
     credentialsFor(known.registries, { ...target, port: 8443 }, '/npm/left-pad'),
   ]).toEqual(['Bearer secret', undefined, undefined])
+})
+
+test('a tool that could not be asked keeps what it named before, and the answers count as incomplete', () => {
+  const answer = (...urls: string[]) => ({ urls })
+  const before = {
+    ...NO_REGISTRIES,
+    ...combine([
+      { tool: 'npm', answer: answer('https://old.example.com/') },
+      { tool: 'pip', answer: answer('https://index.example.com/', 'https://files.example.com/') },
+      { tool: 'gem', answer: answer('https://gems.example.com/') },
+    ]),
+    at: 1_000,
+  }
+  const found = keepUnsure(
+    combine([
+      { tool: 'npm', answer: answer('https://new.example.com/') },
+      { tool: 'pip', answer: { urls: ['https://index.example.com/'], isPartial: true } },
+    ]),
+    before,
+  )
+  const now = { ...NO_REGISTRIES, ...found, at: 2_000 }
+  expect({
+    hosts: found.registries.map(({ host }) => host),
+    tools: found.tools,
+    unsure: found.unsure,
+    fresh: [areFresh(before, [], 3_000), areFresh(now, [], 3_000)],
+    later: areFresh(before, [], 1_000 + 86_400_000),
+    otherWord: areFresh(before, ['https://mine.example.com/'], 3_000),
+    clockWentBack: areFresh(before, [], 500),
+  }).toEqual({
+    hosts: ['new.example.com', 'index.example.com', 'files.example.com'],
+    tools: [
+      { tool: 'npm', hosts: ['new.example.com'] },
+      { tool: 'pip', hosts: ['index.example.com', 'files.example.com'] },
+    ],
+    unsure: ['pip'],
+    fresh: [true, false],
+    later: false,
+    otherWord: false,
+    clockWentBack: false,
+  })
 })
