@@ -22,7 +22,12 @@ const REFUSALS: readonly (readonly [RegExp, ErrorCode, string])[] = [
     'The token for HOST may not change workflow files: it needs the scope "workflow" (or the permission Workflows: write). GitHub asks for it also when the branch merely contains such commits.',
   ],
   [
-    /GH006|protected branch|not allowed to (force )?push code to protected/i,
+    /SAML SSO|single sign-on/i,
+    'credential_refused',
+    'HOST wants the stored token authorized for its organization’s single sign-on: do that in the token’s settings there, then publish again.',
+  ],
+  [
+    /GH006|protected branch|branch \S+ is protected|changes must be made through a (pull|merge) request/i,
     'branch_protected',
     'BRANCH is protected at HOST: publish to another branch and open a pull request.',
   ],
@@ -31,6 +36,12 @@ const REFUSALS: readonly (readonly [RegExp, ErrorCode, string])[] = [
     'git_refused',
     'HOST refused the push: it holds a file that is larger than HOST takes.',
   ],
+  [
+    /push cannot contain secrets|push protection/i,
+    'git_refused',
+    'HOST refused the push: it found in it what looks like a secret. Have it taken out, then publish again.',
+  ],
+  [/HTTP 413|error: 413/, 'git_refused', 'HOST refused the push: it is larger than HOST, or a proxy before it, takes.'],
   [
     /GH007|private email/i,
     'git_refused',

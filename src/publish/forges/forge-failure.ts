@@ -21,7 +21,11 @@ export function forgeFailure(kind: ForgeKind, host: string, answer: ForgeAnswer)
   }
   if (status === 401) {
     const message = `${host} refused the stored token: it is wrong, expired or revoked. Delete it and store a new one for ${host}.`
-    return new AppError('credential_refused', message)
+    return new AppError('credential_refused', message + words)
+  }
+  if (headers['x-github-sso'] !== undefined || /\bSAML\b/.test(answer.message)) {
+    const message = `${host} wants the stored token authorized for its organization’s single sign-on: do that in the token’s settings there, then publish again.`
+    return new AppError('credential_refused', message + words)
   }
   if (status === 403 || status === 404) {
     const named =

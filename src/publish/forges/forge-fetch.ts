@@ -5,6 +5,8 @@ import { type Resolve, resolveBySystem } from '../../egress/resolve.ts'
 import { AppError } from '../../shared/errors.ts'
 
 const TIMEOUT_MS = 30_000
+/** A hundred pull requests with the longest text each stay below it; who keeps a host chooses what it answers. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 export interface ForgeFetchOptions {
   /** The one origin that may be asked, such as `https://api.github.com`. */
@@ -27,7 +29,8 @@ export type ForgeFetch = (url: string, init?: ForgeRequest) => Promise<Response>
 
 /**
  * A `fetch` for one service: its name is resolved here and the address that was checked is the one that is dialled, at most
- * 30 seconds a request. Throws `forge_unreachable`, and `forge_refused` for another origin. `close` ends its connections.
+ * 30 seconds and 16 MiB an answer. Throws `forge_unreachable`, and `forge_refused` for another origin and a longer answer.
+ * `close` ends its connections.
  */
 export function createForgeFetch(options: ForgeFetchOptions): { fetch: ForgeFetch; close(): Promise<void> } {
   const resolve = options.resolve ?? resolveBySystem
@@ -64,14 +67,35 @@ export function createForgeFetch(options: ForgeFetchOptions): { fetch: ForgeFetc
         signal,
       })
       const { status } = answer
-      const hasBody = status !== 204 && status !== 304
-      return new Response(hasBody ? await answer.arrayBuffer() : null, {
+      const hasBody = status !== 204 && status !== 304 && answer.body !== null
+      return new Response(hasBody ? await wholeOf(answer.body, host) : null, {
         status,
         headers: [...answer.headers.entries()],
       })
     } catch (cause) {
+      if (cause instanceof AppError) throw cause
       throw new AppError('forge_unreachable', `${host} does not answer.`, { cause })
     }
   }
   return { fetch, close: () => agent.close() }
+}
+
+async function wholeOf(body: AsyncIterable<Uint8Array>, host: string): Promise<Uint8Array<ArrayBuffer>> {
+  const pieces: Uint8Array[] = []
+  let bytes = 0
+  for await (const piece of body) {
+    bytes += piece.length
+    if (bytes > MAX_ANSWER_BYTES) {
+      const most = MAX_ANSWER_BYTES / (1024 * 1024)
+      throw new AppError('forge_refused', `${host} answered with more than ${most} MiB, which no pull request has.`)
+    }
+    pieces.push(piece)
+  }
+  const whole = new Uint8Array(bytes)
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
 }

@@ -7,11 +7,17 @@ import type { Repository } from './repository.ts'
 
 const Found = z.object({
   number: z.number(),
-  html_url: z.string(),
+  html_url: z.string().max(2_000),
   title: z.string(),
   body: z.string().nullish(),
   state: z.string(),
+  head: z.object({ ref: z.string(), repo: z.object({ full_name: z.string() }).nullish() }).optional(),
+  base: z.object({ ref: z.string() }).optional(),
 })
+/** The most that a page of a list holds, whatever is asked for. */
+const PAGE = 50
+const MAX_PAGES = 20
+const List = z.array(Found)
 const Branch = z.object({ protected: z.boolean(), user_can_push: z.boolean().optional() })
 const Failure = z.object({ message: z.string() })
 
@@ -38,10 +44,29 @@ export function createGitea(repository: Repository, baseUrl: string, token: stri
   }
   const refused = ({ status, text }: { status: number; text: string }): AppError =>
     forgeFailure('gitea', host, { status, headers: {}, message: messageIn(text) })
+  const unreadable = () => new AppError('forge_unreachable', `${host} gave an answer that cannot be read.`)
   const read = (text: string): z.infer<typeof Found> => {
     const parsed = Found.safeParse(jsonIn(text))
     if (parsed.success) return parsed.data
-    throw new AppError('forge_unreachable', `${host} gave an answer that cannot be read.`)
+    throw unreadable()
+  }
+  /** Looks through the open ones, at most {@link MAX_PAGES} pages of them. */
+  const findListed = async (head: string, base: string): Promise<PullRequest | null> => {
+    for (let page = 1; page <= MAX_PAGES; page++) {
+      const { status, text } = await ask('GET', `/pulls?state=open&sort=recentupdate&limit=${PAGE}&page=${page}`)
+      if (status !== 200) return null
+      const listed = List.safeParse(jsonIn(text))
+      if (!listed.success) throw unreadable()
+      const own = listed.data.find(
+        (each) =>
+          each.head?.ref === head &&
+          each.base?.ref === base &&
+          each.head.repo?.full_name.toLowerCase() === `${owner}/${name}`.toLowerCase(),
+      )
+      if (own !== undefined) return shown(own)
+      if (listed.data.length === 0) return null
+    }
+    return null
   }
   const shown = ({ number, html_url: url, title, body }: z.infer<typeof Found>): PullRequest => ({
     number,
@@ -62,7 +87,8 @@ export function createGitea(repository: Repository, baseUrl: string, token: stri
       const { status, text } = await ask('GET', `/pulls/${encodeURIComponent(base)}/${encodeURIComponent(head)}`)
       if (status !== 200) return null
       const found = read(text)
-      return found.state === 'open' ? shown(found) : null
+      // One of the branch's pull requests, whichever: an older one that is closed hides the open one.
+      return found.state === 'open' ? shown(found) : await findListed(head, base)
     },
     async create({ head, base, title, body, draft }) {
       const answer = await ask('POST', '/pulls', { head, base, title: draft ? `WIP: ${title}` : title, body })

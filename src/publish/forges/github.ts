@@ -1,16 +1,17 @@
 import { Octokit } from '@octokit/rest'
+import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
 import type { Forge, ForgeAnswer, PullRequest } from './forge.ts'
 import { forgeFailure } from './forge-failure.ts'
 import type { ForgeFetch } from './forge-fetch.ts'
 import type { Repository } from './repository.ts'
 
-interface Found {
-  readonly number: number
-  readonly html_url: string
-  readonly title: string
-  readonly body?: string | null
-}
+const Found = z.object({
+  number: z.number(),
+  html_url: z.string().max(2_000),
+  title: z.string(),
+  body: z.string().nullish(),
+})
 
 /** GitHub, GitHub Enterprise Server and ghe.com, by GitHub's own client. */
 export function createGitHub(repository: Repository, baseUrl: string, token: string, fetch: ForgeFetch): Forge {
@@ -19,7 +20,7 @@ export function createGitHub(repository: Repository, baseUrl: string, token: str
     auth: token,
     baseUrl,
     userAgent: 'keelson',
-    request: { fetch },
+    request: { fetch: neverElsewhere(fetch, host) },
     log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
   })
   const fail = (error: unknown): AppError => {
@@ -28,12 +29,10 @@ export function createGitHub(repository: Repository, baseUrl: string, token: str
     if (error instanceof Error && error.cause instanceof AppError) return error.cause
     return new AppError('forge_unreachable', `${host} gave an answer that cannot be read.`, { cause: error })
   }
-  const shown = ({ number, html_url: url, title, body }: Found): PullRequest => ({
-    number,
-    url,
-    title,
-    body: body ?? '',
-  })
+  const shown = (answered: unknown): PullRequest => {
+    const { number, html_url: url, title, body } = Found.parse(answered)
+    return { number, url, title, body: body ?? '' }
+  }
   const create = async (wish: Parameters<Forge['create']>[0], draft: boolean): Promise<PullRequest | null> => {
     const { head, base, title, body } = wish
     try {
@@ -87,6 +86,15 @@ export function createGitHub(repository: Repository, baseUrl: string, token: str
         throw fail(error)
       }
     },
+  }
+}
+
+/** A repository that has a new name answers with a redirect, which the client would take for a success. */
+function neverElsewhere(fetch: ForgeFetch, host: string): ForgeFetch {
+  return async (url, init) => {
+    const answer = await fetch(url, init)
+    if (answer.status < 300 || answer.status >= 400) return answer
+    throw forgeFailure('github', host, { status: answer.status, headers: {}, message: '' })
   }
 }
 

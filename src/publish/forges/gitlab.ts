@@ -1,17 +1,18 @@
 import { createRequesterFn, type FormattedResponse } from '@gitbeaker/requester-utils'
-import { MergeRequests, ProtectedBranches } from '@gitbeaker/rest'
+import { Branches, MergeRequests, ProtectedBranches } from '@gitbeaker/rest'
+import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
 import type { Forge, ForgeAnswer, PullRequest } from './forge.ts'
 import { forgeFailure } from './forge-failure.ts'
 import type { ForgeFetch, ForgeRequest } from './forge-fetch.ts'
 import type { Repository } from './repository.ts'
 
-interface Found {
-  readonly iid: number
-  readonly web_url: string
-  readonly title: string
-  readonly description: string | null
-}
+const Found = z.object({
+  iid: z.number(),
+  web_url: z.string().max(2_000),
+  title: z.string(),
+  description: z.string().nullish(),
+})
 
 /** An answer that is no success; the client passes it on as it is. */
 class Refused extends Error {
@@ -34,28 +35,34 @@ export function createGitLab(repository: Repository, baseUrl: string, token: str
     ),
   }
   const requests = new MergeRequests(options)
-  const branches = new ProtectedBranches(options)
+  const guarded = new ProtectedBranches(options)
+  const branches = new Branches(options)
   const fail = (error: unknown): AppError => {
     if (error instanceof Refused) return forgeFailure('gitlab', repository.host, error.answer)
     if (error instanceof AppError) return error
     return new AppError('forge_unreachable', `${repository.host} gave an answer that cannot be read.`, { cause: error })
   }
-  const shown = (found: Found): PullRequest => ({
-    number: found.iid,
-    url: found.web_url,
-    title: found.title,
-    body: found.description ?? '',
-  })
+  const shown = (answered: unknown): PullRequest => {
+    const { iid: number, web_url: url, title, description } = Found.parse(answered)
+    return { number, url, title, body: description ?? '' }
+  }
 
   return {
     kind: 'gitlab',
     branchUrl: (branch) => `${repository.url}/-/tree/${branch.split('/').map(encodeURIComponent).join('/')}`,
     async isProtected(branch) {
+      const isRefused = (error: unknown) => error instanceof Refused && [403, 404].includes(error.answer.status)
       try {
-        await branches.show(project, branch)
-        return true
+        await guarded.show(project, branch)
       } catch (error) {
-        if (error instanceof Refused && [403, 404].includes(error.answer.status)) return false
+        if (isRefused(error)) return false
+        throw fail(error)
+      }
+      try {
+        // A protected branch is open to whoever has the role for it.
+        return (await branches.show(project, branch)).can_push !== true
+      } catch (error) {
+        if (isRefused(error)) return true
         throw fail(error)
       }
     },

@@ -77,7 +77,7 @@ test.each(['github', 'gitlab', 'gitea'] as const)(
   },
 )
 
-test.each(['github', 'gitea'] as const)(
+test.each(['github', 'gitlab', 'gitea'] as const)(
   '%s: what is missing or in the way is named, and a wait is a wait',
   async (kind) => {
     const { world, forge, projectId } = await aWorld(kind)

@@ -19,12 +19,16 @@ export interface ForgeStandIn {
   readonly pulls: StoodPull[]
   /** Names of branches that are protected. */
   readonly protectedBranches: Set<string>
+  /** Names of protected branches to which the token's owner may push all the same. */
+  readonly openTo: Set<string>
   /** Requests that the real service would not have taken, as sentences. */
   readonly violations: string[]
   /** `METHOD /path` of each request. */
   readonly requests: string[]
   /** Answers the next request of this kind with something else. */
   refuseNext(method: string, refusal: { status: number; body: object; headers?: Record<string, string> }): void
+  /** Does what the next request of this kind asks for, and answers as if it had failed. */
+  loseNext(method: string): void
   /** The next one that asks for a branch's pull request is told that there is none, as a list that lags behind does. */
   hideNext(): void
 }
@@ -46,6 +50,7 @@ export interface Answer {
 export interface StandInState {
   readonly pulls: StoodPull[]
   readonly protectedBranches: Set<string>
+  readonly openTo: Set<string>
   readonly violations: string[]
   isHidden(): boolean
 }
@@ -54,10 +59,12 @@ export interface StandInState {
 export function aStandIn(prefix: string, respond: (asked: Asked, state: StandInState) => Answer): ForgeStandIn {
   const refusals: { method: string; answer: Answer }[] = []
   const requests: string[] = []
+  const lost: string[] = []
   let hidden = 0
   const state: StandInState = {
     pulls: [],
     protectedBranches: new Set(),
+    openTo: new Set(),
     violations: [],
     isHidden: () => hidden > 0 && hidden-- > 0,
   }
@@ -81,8 +88,11 @@ export function aStandIn(prefix: string, respond: (asked: Asked, state: StandInS
         : url.pathname.startsWith(prefix)
           ? respond(asked, state)
           : { status: 404, body: 'not found' }
-    response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers })
-    response.end(JSON.stringify(answer.body))
+    const isLost = lost.indexOf(method) >= 0 && at < 0 && url.pathname.startsWith(prefix)
+    if (isLost) lost.splice(lost.indexOf(method), 1)
+    const { status, body: told, headers } = isLost ? { status: 502, body: 'bad gateway', headers: {} } : answer
+    response.writeHead(status, { 'content-type': 'application/json', ...headers })
+    response.end(JSON.stringify(told))
   }
   return {
     api: (request, response) => {
@@ -90,10 +100,12 @@ export function aStandIn(prefix: string, respond: (asked: Asked, state: StandInS
     },
     pulls: state.pulls,
     protectedBranches: state.protectedBranches,
+    openTo: state.openTo,
     violations: state.violations,
     requests,
     refuseNext: (method, { status, body, headers }) =>
       void refusals.push({ method, answer: { status, body, ...(headers && { headers }) } }),
+    loseNext: (method) => void lost.push(method),
     hideNext: () => {
       hidden += 1
     },

@@ -16,6 +16,7 @@ interface Parameter {
   readonly $ref?: string
   readonly name: string
   readonly in: 'path' | 'query' | 'header'
+  readonly required?: boolean
   readonly schema: object
 }
 interface Operation {
@@ -27,14 +28,14 @@ interface Description {
   readonly components: { readonly parameters: Readonly<Record<string, Parameter>> }
 }
 
-// Cut from @octokit/openapi by cut-openapi.mjs.
+// Cut from @octokit/openapi by cut-openapi.ts.
 const description = JSON.parse(readFileSync(new URL('./github-openapi.json', import.meta.url), 'utf8')) as Description
 const ajv = new Ajv({ strict: false, validateFormats: false, coerceTypes: false })
 ajv.addSchema(description, 'github')
 const numbers = new Ajv({ strict: false, validateFormats: false, coerceTypes: true })
 
 /** What is wrong with a request, in sentences. */
-function violationsOf({ method, path, query, body }: Asked): string[] {
+function violationsOf({ method, path, query, headers, body }: Asked): string[] {
   const found = Object.entries(description.paths).find(([pattern]) =>
     new RegExp(`^${pattern.replace(/\{\w+\}/g, '[^/]+')}$`).test(path),
   )
@@ -49,10 +50,22 @@ function violationsOf({ method, path, query, body }: Asked): string[] {
     if (parameter === undefined) problems.push(`${method} ${path}: no parameter ${name}`)
     else if (!isOf(parameter.schema, value)) problems.push(`${method} ${path}: ${name}=${value}`)
   }
+  for (const { name, in: place, required } of parameters) {
+    if (place === 'query' && required === true && !query.has(name))
+      problems.push(`${method} ${path}: ${name} is missing`)
+  }
+  if (!/^application\/(vnd\.github[\w.+-]*|json)/.test(headers.accept ?? '')) {
+    problems.push(`${method} ${path}: accept ${headers.accept}`)
+  }
+  if ((headers['user-agent'] ?? '') === '') problems.push(`${method} ${path}: no user-agent`)
   const head = query.get('head')
   if (head !== null && !/^[^:/]+:.+$/.test(head))
     problems.push(`head=${head} would be ignored: it must be owner:branch`)
   const schema = operation.requestBody?.content['application/json']?.schema
+  if (schema === undefined && Object.keys(body).length > 0) problems.push(`${method} ${path}: takes no body`)
+  if (schema !== undefined && !/^application\/json/.test(headers['content-type'] ?? '')) {
+    problems.push(`${method} ${path}: content-type ${headers['content-type']}`)
+  }
   if (schema !== undefined && !ajv.validate(inDescription(schema), body)) {
     problems.push(`${method} ${path}: ${ajv.errorsText()}`)
   }

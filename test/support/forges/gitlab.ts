@@ -1,6 +1,52 @@
 /** GitLab as far as merge requests go. */
 
+import { type Documented, documentedViolations } from './documented.ts'
 import { aStandIn, type ForgeStandIn, openPullOf, type StoodPull } from './forge.ts'
+
+const text = { type: 'string' } as const
+const line = { type: 'string', minLength: 1, maxLength: 255 } as const
+const description = { type: 'string', maxLength: 1_048_576 } as const
+const flag = { type: 'boolean' } as const
+
+/** GitLab's package has no description of its interface with it: its documented fields, as far as merge requests need them. */
+const DOCUMENTED: readonly Documented[] = [
+  { method: 'GET', path: '/projects/{id}/protected_branches/{name}' },
+  { method: 'GET', path: '/projects/{id}/repository/branches/{branch}' },
+  {
+    method: 'GET',
+    path: '/projects/{id}/merge_requests',
+    query: {
+      source_branch: text,
+      target_branch: text,
+      state: { enum: ['opened', 'closed', 'locked', 'merged', 'all'] },
+      page: { type: 'integer', minimum: 1 },
+      per_page: { type: 'integer', minimum: 1, maximum: 100 },
+    },
+  },
+  {
+    method: 'POST',
+    path: '/projects/{id}/merge_requests',
+    body: {
+      required: ['source_branch', 'target_branch', 'title'],
+      properties: {
+        source_branch: line,
+        target_branch: line,
+        title: line,
+        description,
+        remove_source_branch: flag,
+        squash: flag,
+      },
+    },
+  },
+  {
+    method: 'PUT',
+    path: '/projects/{id}/merge_requests/{iid}',
+    body: {
+      minProperties: 1,
+      properties: { title: line, description, target_branch: line, remove_source_branch: flag, squash: flag },
+    },
+  },
+]
 
 export function aGitLab(token: string, origin: () => string): ForgeStandIn {
   const shown = (pull: StoodPull) => ({
@@ -12,14 +58,21 @@ export function aGitLab(token: string, origin: () => string): ForgeStandIn {
     target_branch: pull.base,
     source_project_id: 1,
     target_project_id: 1,
-    state: 'opened',
+    state: pull.state === 'open' ? 'opened' : 'closed',
   })
-  return aStandIn('/api/v4', ({ method, path, query, headers, body }, state) => {
+  return aStandIn('/api/v4', (asked, state) => {
+    const { method, path, query, headers, body } = asked
     if (headers['private-token'] !== token) {
       return { status: 401, body: { message: '401 Unauthorized' }, headers: { 'x-gitlab-meta': '{}' } }
     }
     const project = '/projects/team%2Fproject'
     if (!path.startsWith(`${project}/`)) state.violations.push(`${method} ${path}`)
+    state.violations.push(...documentedViolations(DOCUMENTED, asked))
+    if (path.startsWith(`${project}/repository/branches/`)) {
+      const name = decodeURIComponent(path.split('/branches/')[1] ?? '')
+      const canPush = state.openTo.has(name)
+      return { status: 200, body: { name, protected: state.protectedBranches.has(name), can_push: canPush } }
+    }
     if (path.startsWith(`${project}/protected_branches/`)) {
       const name = decodeURIComponent(path.split('/protected_branches/')[1] ?? '')
       return state.protectedBranches.has(name)

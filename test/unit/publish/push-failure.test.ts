@@ -32,6 +32,14 @@ test.each([
     'git_refused',
   ],
   ['! [remote rejected] (pre-receive hook declined)', 'git_refused'],
+  [
+    'remote: error: GH013: Repository rule violations found for refs/heads/x.\nremote: - Changes must be made through a pull request.',
+    'branch_protected',
+  ],
+  ['remote: - GITHUB PUSH PROTECTION\nremote:   Push cannot contain secrets', 'git_refused'],
+  ['remote: Gitea: branch main is protected from changing file x', 'branch_protected'],
+  ["remote: The 'x' organization has enabled or enforced SAML SSO.", 'credential_refused'],
+  ['error: RPC failed; HTTP 413 curl 22 The requested URL returned error: 413', 'git_refused'],
   ['', 'git_refused'],
 ])('%s is told as %s', (output, code) => {
   const error = pushFailure(failed(output))
