@@ -7,10 +7,15 @@ import { acquireLease } from '../../src/db/task/lifecycle.ts'
 import type { Task } from '../../src/db/task/tasks.ts'
 import type { Lease } from '../../src/db/transaction.ts'
 import type { StoredEvent } from '../../src/events/topics.ts'
+import type { SandboxKind } from '../../src/sandbox/types.ts'
 import type { Phase } from '../../src/shared/task.ts'
 
-export async function aProject(db: Db, source: ProjectSource = { kind: 'empty' }): Promise<string> {
-  return (await createProject(db, { name: 'test', source, sandboxProvider: 'local-bwrap' })).id
+export async function aProject(
+  db: Db,
+  source: ProjectSource = { kind: 'empty' },
+  sandboxProvider: SandboxKind = 'local-bwrap',
+): Promise<string> {
+  return (await createProject(db, { name: 'test', source, sandboxProvider })).id
 }
 
 export function aMessage(overrides: Partial<AcceptMessage> & { readonly projectId: string }): AcceptMessage {

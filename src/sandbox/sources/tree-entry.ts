@@ -11,6 +11,16 @@ export function entryOfTree({ path: text, mode, data }: TreeFile): WorkspaceEntr
   return { kind: 'file', path, mode: bits, sizeBytes: data.length, data: once(data) }
 }
 
+const GIT_PATH = /(^|\/)\.git(\/|$)/i
+
+/** The files of a checkpoint as entries, read as they are asked for, without what lies in `.git`. */
+export async function* entriesOfFiles(files: AsyncIterable<TreeFile>): AsyncGenerator<WorkspaceEntry> {
+  for await (const file of files) {
+    const entry = entryOfTree(file)
+    if (!GIT_PATH.test(Buffer.from(entry.path).toString('latin1'))) yield entry
+  }
+}
+
 async function* once(data: Uint8Array): AsyncGenerator<Uint8Array> {
   yield data
 }

@@ -9,7 +9,8 @@ import type { Checkpoint } from '../../db/workspace/checkpoints.ts'
 import { failRestore, type Restore, restoreRunning } from '../../db/workspace/restores.ts'
 import { beginSync, completeSync, recordSyncedCommit } from '../../db/workspace/syncs.ts'
 import type { GitSource } from '../../sandbox/fill.ts'
-import type { Sandbox, SandboxProvider } from '../../sandbox/types.ts'
+import { entriesOfFiles } from '../../sandbox/sources/tree-entry.ts'
+import type { Sandbox, SandboxProvider, WorkspaceEntry } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
 import { credentialFor } from '../git-credential.ts'
 import { gitHostOf } from '../git-host.ts'
@@ -68,14 +69,13 @@ export async function syncProject(deps: SyncDeps, projectId: string, onConflict:
   const sandbox = await deps.open(projectId)
   const base = (await getProject(deps.db, projectId)).sourceReport?.commit
   if (base === undefined) throw cannot('came from a repository without commits')
-  if (!sandbox.packedEntries) throw cannot('is in a sandbox that gives its files to nobody; use a local one')
   const before = await sandbox.checkpoint()
   const ask = {
     url: source.url,
     ref: source.ref,
     base,
     onConflict,
-    entries: await sandbox.packedEntries(),
+    entries: await filesOf(sandbox, before),
     settings: deps.git,
     credential,
     host: credentialHostOf(host),
@@ -140,6 +140,13 @@ async function apply(
   } finally {
     deps.kick()
   }
+}
+
+/** The files as they are, or, where a sandbox is elsewhere, as its checkpoint has them. */
+async function filesOf(sandbox: Sandbox, tree: string): Promise<AsyncIterable<WorkspaceEntry>> {
+  if (sandbox.packedEntries) return await sandbox.packedEntries()
+  if (sandbox.treeFiles) return entriesOfFiles(sandbox.treeFiles(tree))
+  throw cannot('is in a sandbox that gives its files to nobody; use another kind')
 }
 
 /** What cannot be undone now stays pending: whoever opens the files next goes back. */

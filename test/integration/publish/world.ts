@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Db } from '../../../src/db/client.ts'
 import { createPublishSteps, type PublishSteps } from '../../../src/publish/publish-steps.ts'
+import type { SandboxProvider } from '../../../src/sandbox/types.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 import type { GitSettings } from '../../../src/sources/run-git.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
@@ -50,7 +51,7 @@ export function stepsOf(db: Db, parts: Parts, git: GitSettings): PublishSteps {
   const person = { name: 'Ada', email: 'ada@example.org' }
   return createPublishSteps({
     db,
-    staging: parts.provider,
+    staging: parts.staging,
     open: (projectId) => parts.workspaces.open(projectId),
     credentials: parts.credentials,
     forges: [],
@@ -60,16 +61,28 @@ export function stepsOf(db: Db, parts: Parts, git: GitSettings): PublishSteps {
 
 export const control = { signal: new AbortController().signal, onProgress: () => undefined }
 
-export async function aPublishWorld(api?: HostApi): Promise<PublishWorld> {
+/** `elsewhere`: where the projects' sandboxes are, when they are not local ones. */
+export async function aPublishWorld(api?: HostApi, elsewhere?: SandboxProvider): Promise<PublishWorld> {
   const db = await aDb()
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'keelson-publish-')))
   const host = await aGitHost(`someone:${SECRET}`, api)
   const git = { origins: [host.origin], extraCaFile: host.caFile }
-  const parts = partsOf(db, dir, () => undefined, git)
+  const parts = partsOf(db, dir, () => undefined, git, elsewhere)
   await parts.credentials.add({ kind: 'git', host: new URL(host.origin).host, username: 'someone', secret: SECRET })
   const steps = stepsOf(db, parts, git)
   const redisUrl = process.env['KEELSON_TEST_REDIS_URL'] ?? ''
-  const deps = { workspaces: parts.workspaces, restorer: parts.restorer }
+  const deps = {
+    workspaces: parts.workspaces,
+    restorer: parts.restorer,
+    sync: {
+      db,
+      open: (projectId: string) => parts.workspaces.open(projectId),
+      git,
+      credentials: parts.credentials,
+      staging: parts.staging,
+      kick: () => undefined,
+    },
+  }
   const server = await aServer({ databaseUrl: db.url, redisUrl, deps })
   const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
   const answered = async (answer: Response): Promise<Answer> => ({

@@ -28,18 +28,22 @@ export interface Parts {
   readonly workspaces: Workspaces
   readonly restorer: Restorer
   readonly provider: SandboxProvider
+  /** A local one, where commits are made and repositories are cloned for a sandbox that is elsewhere. */
+  readonly staging: SandboxProvider
   readonly credentials: Credentials
   close(): Promise<void>
 }
 
-/** What a server builds of the same name, over the sandboxes in `dir`. */
+/** What a server builds of the same name, over the sandboxes in `dir`, or those of `elsewhere`. */
 export function partsOf(
   db: Db,
   dir: string,
   kick: () => void = () => undefined,
   git: GitSettings = { origins: [] },
+  elsewhere?: SandboxProvider,
 ): Parts {
-  const provider = createSandboxProvider({ kind: 'local-bwrap', dir, logger: silent, runnerIdleMs: 5_000 })
+  const staging = createSandboxProvider({ kind: 'local-bwrap', dir, logger: silent, runnerIdleMs: 5_000 })
+  const provider = elsewhere ?? staging
   const credentials = createCredentials({ db, key: () => new Uint8Array(32) })
   const unguarded = createWorkspaces({
     provider,
@@ -50,7 +54,7 @@ export function partsOf(
       projectRoots: [],
       git,
       credentials,
-      staging: null,
+      staging: elsewhere === undefined ? null : staging,
     }),
   })
   const restorer = createRestorer({ db, workspaces: unguarded, log: silent, kick })
@@ -59,8 +63,12 @@ export function partsOf(
     workspaces: guardWorkspaces(unguarded, restorer),
     restorer,
     provider,
+    staging,
     credentials,
-    close: () => provider.close(),
+    close: async () => {
+      await provider.close()
+      if (elsewhere !== undefined) await staging.close()
+    },
   }
 }
 
