@@ -32,11 +32,14 @@ import type {
   PublishWish,
   Readiness,
   ReviewCriteria,
+  Synced,
 } from './types.ts'
 
 const PAGE = 200
 const MAX_PAGES = 500
 const PATCH_TIMEOUT_MS = 120_000
+/** Longer than the server's own limit for a sync, so that what it says is heard. */
+const SYNC_TIMEOUT_MS = 6 * 60_000
 
 const at = (...parts: readonly string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`
 const workspace = (projectId: string, ...parts: readonly string[]): string => at('workspace', projectId, ...parts)
@@ -131,6 +134,9 @@ export const api = {
         signal,
       }),
     ),
+  /** Throws `sync_conflict` with the paths: nothing has changed then. */
+  syncProject: async (projectId: string, onConflict: 'refuse' | 'markers') =>
+    await request<Synced>(workspace(projectId, 'sync'), { method: 'POST', body: { onConflict } }, SYNC_TIMEOUT_MS),
   readPatch: async (taskId: string) => await (await send(at('tasks', taskId, 'patch'), {}, PATCH_TIMEOUT_MS)).blob(),
   /** For a link: all files as they are. */
   archiveAddress: (projectId: string) => `${workspace(projectId, 'archive')}?format=zip`,

@@ -18,8 +18,12 @@ export function whenSignedOut(listener: () => void): void {
 }
 
 /** One call, answered with JSON. Throws `ApiFault`, and the abort's own error when `signal` ends it. */
-export async function request<Answer>(path: string, options: RequestOptions = {}): Promise<Answer> {
-  const response = await send(path, options)
+export async function request<Answer>(
+  path: string,
+  options: RequestOptions = {},
+  timeoutMs = TIMEOUT_MS,
+): Promise<Answer> {
+  const response = await send(path, options, timeoutMs)
   if (response.status === 204) return undefined as Answer
   try {
     return (await response.json()) as Answer

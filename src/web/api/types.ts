@@ -314,6 +314,16 @@ export interface PublishWish {
   readonly clientPublishId?: string
 }
 
+/** What a sync came to. */
+export interface Synced {
+  readonly status: 'up_to_date' | 'merged' | 'conflicts'
+  /** What the project's files come from now. */
+  readonly commit: string
+  readonly changed: readonly string[]
+  /** Paths with conflict marks in them. */
+  readonly conflicts: readonly string[]
+}
+
 /** A task's change on its way to its repository, or there. */
 export interface Publication {
   readonly id: string

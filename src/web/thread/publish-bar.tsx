@@ -5,6 +5,7 @@ import type { Publication, PublishWish } from '../api/types.ts'
 import { useQuery } from '../api/use-query.ts'
 import { newClientMessageId } from '../composer/client-message-id.ts'
 import { useWorkspaceStore } from '../store/use-view.ts'
+import { SyncBar } from '../sync/sync-bar.tsx'
 import { Button } from '../ui/button.tsx'
 import { useBusy } from '../ui/use-busy.ts'
 import { PublicationState } from './publication-state.tsx'
@@ -90,6 +91,11 @@ export function PublishBar({ taskId }: { taskId: string }) {
           publication={publication}
           onAllowWorkflowFiles={() => publish({ pullRequest: publication.wantsPullRequest, allowWorkflowFiles: true })}
         />
+      )}
+      {publication?.error?.code === 'branch_moved' && (
+        <div className="mt-1.5">
+          <SyncBar projectId={projectId} />
+        </div>
       )}
     </div>
   )

@@ -1,9 +1,10 @@
+import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import { screenshot } from '../../support/browser.ts'
 import type { ForgeStandIn } from '../../support/forges/forge.ts'
 import type { GitHostFixture } from '../../support/git-host.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
-import { aPlace, ending, openAt, say, type Workbench } from '../pages.ts'
+import { aPlace, ending, openAt, say, tab, type Workbench } from '../pages.ts'
 
 export const FORGE_TOKEN = 'token-of-a-person'
 
@@ -31,11 +32,11 @@ export function publishingSuite(bench: Workbench, hosts: { git: GitHostFixture; 
       await page.getByRole('button', { name: 'Create pull request' }).click()
       const state = page.getByRole('status', { name: 'Publication' })
       await state.getByText('.github/workflows/x.yml').waitFor()
-      await screenshot(page, 'publish-refused-1440-light')
+      await looks(page, 'publish-refused')
       await state.getByRole('button', { name: 'Publish with these files' }).click()
       const link = state.getByRole('link', { name: 'Pull request #1' })
       await link.waitFor({ timeout: 60_000 })
-      await screenshot(page, 'publish-done-1440-light')
+      await looks(page, 'publish-done')
       const [patch] = await Promise.all([
         page.waitForEvent('download'),
         page.getByRole('button', { name: 'Download patch' }).click(),
@@ -61,7 +62,83 @@ export function publishingSuite(bench: Workbench, hosts: { git: GitHostFixture; 
         violations: [],
         problems: [],
       })
+      git.inside(
+        'team/project',
+        `other=$(git commit-tree 'main^{tree}' -p main -m other)
+         git for-each-ref --format="%(refname)" refs/heads/keelson | xargs -I{} git update-ref {} "$other"`,
+      )
+      await page.getByRole('button', { name: 'Update pull request' }).click()
+      await state.getByText('Nothing was overwritten').waitFor({ timeout: 60_000 })
+      await page.getByRole('button', { name: 'Sync' }).click()
+      await page.getByRole('status', { name: 'Sync' }).getByText('Up to date').waitFor({ timeout: 60_000 })
+      await looks(page, 'publish-moved')
       await context.close()
     })
+
+    test('what came upstream is merged by a click on Sync, a conflict is named, and its marks are one click more', async () => {
+      const { git } = hosts
+      git.repository('team/synced', "printf '1\\n2\\n3\\n' > a.txt; git add -A; git commit -qm first")
+      const { path } = await aPlace(bench, { kind: 'git', url: `${git.origin}/team/synced.git` })
+      const { page, watch, context } = await openAt(bench, path)
+      watch.expect(/409/)
+      await say(page, scriptOf([running("sed -i 's/^2$/mine/' a.txt"), { text: 'Done.' }]))
+      await ending(page, /^Approved/)
+      await tab(page, 'Files').click()
+      const sync = page.getByRole('button', { name: 'Sync' })
+      const state = page.getByRole('status', { name: 'Sync' })
+      const told: (string | null)[] = []
+      const after = async (words: string | RegExp): Promise<void> => {
+        await state.getByText(words).waitFor({ timeout: 60_000 })
+        told.push(await state.textContent())
+      }
+      await sync.click()
+      await after(/^Up to date/)
+      git.change('team/synced', 'echo new > new.txt; git add -A; git commit -qm second')
+      await sync.click()
+      await after(/^Merged/)
+      await page.getByRole('treeitem', { name: 'new.txt' }).waitFor()
+      git.change('team/synced', "sed -i 's/^2$/theirs/' a.txt; git commit -qam third")
+      await sync.click()
+      await after(/Upstream changed/)
+      await looks(page, 'sync-conflict', [1440])
+      await page.getByRole('button', { name: 'Merge with conflict marks' }).click()
+      await after(/conflict marks in/)
+      await looks(page, 'sync-marks', [1440])
+      expect({
+        told: told.map((text) => text?.replace(/[0-9a-f]{10}/, 'COMMIT')),
+        problems: watch.problems,
+      }).toEqual({
+        told: [
+          'Up to date at COMMIT',
+          'Merged, 1 file changed at COMMIT',
+          'Upstream changed what was changed here, too: a.txt. Nothing was merged.Merge with conflict marks',
+          'Merged with conflict marks in a.txt. Ask for them to be resolved.',
+        ],
+        problems: [],
+      })
+      await context.close()
+      if (process.env['KEELSON_SCREENSHOTS'] === undefined) return
+      const narrow = await openAt(bench, path, { viewport: { width: 360, height: 740 } })
+      await narrow.page.getByRole('button', { name: 'Work', exact: true }).click()
+      await tab(narrow.page, 'Files').click()
+      await narrow.page.getByRole('button', { name: 'Sync' }).click()
+      await narrow.page.getByRole('status', { name: 'Sync' }).getByText('Up to date').waitFor()
+      await looks(narrow.page, 'sync-done', [360])
+      await narrow.context.close()
+    })
   })
+}
+
+/** Both themes, wide and narrow, for whoever looks at the screenshots. */
+async function looks(page: Page, name: string, widths: readonly number[] = [1440, 360]): Promise<void> {
+  if (process.env['KEELSON_SCREENSHOTS'] === undefined) return
+  for (const width of widths) {
+    await page.setViewportSize({ width, height: width === 360 ? 740 : 900 })
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      await screenshot(page, `${name}-${width}-${colorScheme}`)
+    }
+  }
+  await page.emulateMedia({ colorScheme: null })
+  await page.setViewportSize({ width: 1440, height: 900 })
 }
