@@ -8,6 +8,7 @@ import { testBinaries } from './binaries.ts'
 import type { Struck } from './faults.ts'
 import { untilSent } from './leftovers.ts'
 import { judge } from './oracle.ts'
+import { aPublishHost, type PublishHost, publicationCrashSuite } from './publications.ts'
 import { createRandom } from './random.ts'
 import { type ChaosStack, type OwnPart, startChaosStack } from './stack.ts'
 import { createTracker } from './tracker.ts'
@@ -19,7 +20,7 @@ import { BEGUN, ENDED, notesOf, type Work } from './work.ts'
 /** Says what the supervisor waits for and does nothing: the workers that count are the test's own. */
 const NO_WORKER = ['--eval', 'console.log("worker ready"); setInterval(() => undefined, 60_000)']
 const IN_SERVER = CRASH_POINTS.filter((point) => /^(accept|outbox)\./.test(point))
-/** No message brings these about; test/integration/restore and test/integration/publish die in them. */
+/** No message brings these about: publications.ts and test/integration/restore and publish die in them. */
 const IN_WORKER = CRASH_POINTS.filter((point) => !IN_SERVER.includes(point) && !/^(restore|publish)\./.test(point))
 /** So many at once: each attempt that is lost costs the heartbeat's five seconds. */
 const GROUP = 4
@@ -36,11 +37,22 @@ const projectIds: string[] = []
 const struck: Struck[] = []
 let home: string
 let stack: ChaosStack
+let host: PublishHost
+const bench = {
+  get stack() {
+    return stack
+  },
+  get host() {
+    return host
+  },
+}
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'keelson-crash-'))
+  host = await aPublishHost()
   stack = await startChaosStack({
     home,
+    settings: host.settings,
     binaries: testBinaries(),
     workerArgs: NO_WORKER,
     modelArgs: ['--tps', '2000'],
@@ -50,6 +62,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all(viewers.map((viewer) => viewer.stop()))
   await stack.stop()
+  await host.git.close()
   rmSync(home, { recursive: true, force: true })
 })
 
@@ -157,3 +170,5 @@ describe('a process that dies between two steps', () => {
     })
   })
 })
+
+publicationCrashSuite(bench)
