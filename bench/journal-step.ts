@@ -1,7 +1,7 @@
 import { createDb } from '../src/db/client.ts'
 import { createProject } from '../src/db/project/projects.ts'
 import { acceptMessage } from '../src/db/task/accept-message.ts'
-import { acquireLease } from '../src/db/task/lifecycle.ts'
+import { acquireLease } from '../src/db/task/attempt.ts'
 import { beginTurn, finishTools, readLane, storeReply } from '../src/db/turn/journal.ts'
 import { newId } from '../src/shared/ids.ts'
 import { percentile } from './client.ts'
@@ -31,25 +31,19 @@ export async function journalStepMs(databaseUrl: string): Promise<{ reply: numbe
     })
     // Nobody else shall work on this task.
     await db.pool.query('DELETE FROM outbox WHERE task_id = $1', [accepted.taskId])
-    const attempt = {
-      taskId: accepted.taskId,
-      projectId: project.id,
-      activity: 'bench',
-      attempt: 1,
-      phase: 'working',
-    } as const
-    const { lease } = await acquireLease(db, attempt)
+    const ref = { taskId: accepted.taskId, projectId: project.id }
+    const attempt = await acquireLease(db, ref, { activity: 'bench', attempt: 1 }, 'working')
     const replies: number[] = []
     const results: number[] = []
     for (let i = 0; i < ROUNDS; i++) {
       const messageId = newId('msg')
       const toolResults = i === 0 ? [] : [{ type: 'text' as const, text: 'go on' }]
-      const turn = await beginTurn(db, lease, { lane: 'coder', messageId, toolResults, notes: [], idle: true })
+      const turn = await beginTurn(attempt, { lane: 'coder', messageId, toolResults, notes: [], idle: true })
       if (!turn) throw new Error('nothing to say')
       const toolUseId = `toolu_${i}`
       const input = { command: 'true' }
       const before = performance.now()
-      await storeReply(db, lease, {
+      await storeReply(attempt, {
         turn: turn.turn,
         lane: 'coder',
         messageId,
@@ -70,7 +64,7 @@ export async function journalStepMs(databaseUrl: string): Promise<{ reply: numbe
       const call = (await readLane(db, accepted.taskId, 'coder')).at(-1)?.toolCalls[0]
       if (!call) throw new Error('no call')
       const reread = performance.now()
-      await finishTools(db, lease, 'coder', [{ call, result: 'ok', isError: false, durationMs: 1, events: [] }])
+      await finishTools(attempt, 'coder', [{ call, result: 'ok', isError: false, durationMs: 1, events: [] }])
       results.push(performance.now() - reread)
       replies.push(stored - before)
     }

@@ -1,6 +1,6 @@
 import type { Db } from '../db/client.ts'
 import { endLoan, lendWorkspace, lentTree } from '../db/review/reviews.ts'
-import type { Lease } from '../db/transaction.ts'
+import type { Attempt } from '../db/task/attempt.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { endsTask } from './run-activity.ts'
 
@@ -9,7 +9,7 @@ export const BASELINE_RUN = 'baseline'
 
 interface Place {
   readonly db: Db
-  readonly lease: Lease
+  readonly attempt: Attempt
   readonly sandbox: Sandbox
 }
 
@@ -29,12 +29,13 @@ export async function withBorrowedWorkspace<T>(
   trees: { readonly own: string; readonly other: string },
   work: () => Promise<T>,
 ): Promise<T> {
-  const { db, lease, sandbox } = at
-  const isTakenOver = await isLent(db, lease.projectId, trees.own)
-  if (!isTakenOver) await lendWorkspace(db, lease, trees.own)
+  const { db, attempt, sandbox } = at
+  const isTakenOver = await isLent(db, attempt.scope.projectId, trees.own)
+  if (!isTakenOver) await lendWorkspace(attempt, trees.own)
   try {
     // A command of the loan was started only when the other tree was there whole.
-    if (!isTakenOver || (await baselineRuns(sandbox, lease.taskId)).length === 0) await sandbox.restore(trees.other)
+    if (!isTakenOver || (await baselineRuns(sandbox, attempt.scope.taskId)).length === 0)
+      await sandbox.restore(trees.other)
     const result = await work()
     await giveBack(at, trees.own)
     return result
@@ -48,16 +49,16 @@ export async function withBorrowedWorkspace<T>(
  * Puts the workspace's own tree back when an attempt died while it had another one there. Ends what still runs on it
  * first. Costs one query when there is nothing to do. Safe to repeat.
  */
-export async function returnWorkspace(db: Db, lease: Lease, sandbox: Sandbox): Promise<void> {
-  const ownTree = await lentTree(db, lease.projectId)
-  if (ownTree !== null) await giveBack({ db, lease, sandbox }, ownTree)
+export async function returnWorkspace(db: Db, attempt: Attempt, sandbox: Sandbox): Promise<void> {
+  const ownTree = await lentTree(db, attempt.scope.projectId)
+  if (ownTree !== null) await giveBack({ db, attempt, sandbox }, ownTree)
 }
 
-async function giveBack({ db, lease, sandbox }: Place, ownTree: string): Promise<void> {
+async function giveBack({ db, attempt, sandbox }: Place, ownTree: string): Promise<void> {
   const left = (await baselineRuns(sandbox)).filter((exec) => exec.status === 'running')
   await Promise.all(left.map((exec) => sandbox.kill(exec.execId)))
   await sandbox.restore(ownTree)
-  await endLoan(db, lease)
+  await endLoan(attempt)
 }
 
 async function baselineRuns(sandbox: Sandbox, taskId?: string) {

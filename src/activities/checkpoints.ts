@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import type { Attempt } from '../db/task/attempt.ts'
 import { getTask, type Task } from '../db/task/tasks.ts'
-import type { Lease } from '../db/transaction.ts'
 import type { JournalTurn } from '../db/turn/journal.ts'
 import { type NewCheckpoint, recordCheckpoint, recordLeftOut } from '../db/workspace/checkpoints.ts'
 import type { NewEvent } from '../events/topics.ts'
@@ -41,7 +41,7 @@ export async function takeCheckpoint(
   deps: ActivityDeps,
   at: {
     task: Task
-    lease: Lease
+    attempt: Attempt
     sandbox: Sandbox
     turn: number
     label: string
@@ -49,9 +49,9 @@ export async function takeCheckpoint(
     /** Told of what no tool announced, before it is recorded. */
     onShellChanges?(changes: ShellChanges): Promise<void>
   },
-  record: RecordCheckpoint = (checkpoint, events) => recordCheckpoint(deps.db, at.lease, checkpoint, events),
+  record: RecordCheckpoint = (checkpoint, events) => recordCheckpoint(at.attempt, checkpoint, events),
 ): Promise<string> {
-  const { task, lease, sandbox } = at
+  const { task, attempt, sandbox } = at
   const tree = await sandbox.checkpoint()
   const from = task.latestTree ?? task.startTree
   if (tree === from || task.startTree === null || from === null) return tree
@@ -62,23 +62,18 @@ export async function takeCheckpoint(
   const stat = statOf(whole ?? recent)
   hitCrashPoint('checkpoint.before_record')
   const checkpointId = newId('ckp')
-  const scope = {
-    projectId: lease.projectId,
-    conversationId: lease.conversationId,
-    taskId: lease.taskId,
-    turn: at.turn,
-  }
+  const scope = { ...attempt.scope, turn: at.turn }
   const changed = recent.filter((change) => !at.toolPaths.has(change.path))
   if (changed.length > 0) {
     await at.onShellChanges?.({ paths: changed.map(({ path }) => path), from, tree, turn: at.turn })
   }
   const events: NewEvent[] = changed.slice(0, MAX_FILE_EVENTS).map(({ path, kind, added, removed }) => ({
     type: 'file.changed',
-    key: `file.changed:${lease.taskId}:${at.turn}:${tree}:${path}`,
+    key: `file.changed:${attempt.scope.taskId}:${at.turn}:${tree}:${path}`,
     scope,
     payload: { path, kind, added, removed, source: 'shell' },
   }))
-  const key = `${lease.taskId}:${at.turn}:${tree}`
+  const key = `${attempt.scope.taskId}:${at.turn}:${tree}`
   events.push({ type: 'diff.updated', key: `diff.updated:${key}`, scope, payload: { stat } })
   const payload = { checkpointId, treeHash: tree, label: at.label, stat }
   events.push({ type: 'checkpoint.created', key: `checkpoint.created:${key}`, scope, payload })
@@ -93,19 +88,20 @@ export async function takeCheckpoint(
  */
 export async function noteLeftOut(
   deps: ActivityDeps,
-  { task, lease, sandbox }: { task: Task; lease: Lease; sandbox: Sandbox },
+  { attempt, sandbox }: { readonly attempt: Attempt; readonly sandbox: Sandbox },
 ): Promise<void> {
-  if (task.startTree === null) return
-  const leftOut = await sandbox.leftOutSince(task.id)
-  const { leftOut: known, diffStat: stat } = await getTask(deps.db, task.id)
+  const { scope } = attempt
+  const { taskId } = scope
+  const { startTree, leftOut: known, diffStat: stat } = await getTask(deps.db, taskId)
+  if (startTree === null) return
+  const leftOut = await sandbox.leftOutSince(taskId)
   if (isDeepStrictEqual(leftOut, known)) return
-  const { projectId, conversationId, taskId } = lease
   const mark = createHash('sha256').update(JSON.stringify(leftOut)).digest('hex').slice(0, 16)
-  await recordLeftOut(deps.db, lease, leftOut, [
+  await recordLeftOut(attempt, leftOut, [
     {
       type: 'diff.updated',
-      key: `diff.updated:${taskId}:left-out:${lease.lease}:${mark}`,
-      scope: { projectId, conversationId, taskId },
+      key: `diff.updated:${taskId}:left-out:${attempt.lease}:${mark}`,
+      scope,
       payload: { stat, leftOut },
     },
   ])
@@ -124,14 +120,13 @@ export interface Checkpointer {
 export function createCheckpointer(
   deps: ActivityDeps,
   at: {
-    task: Task
-    lease: Lease
+    attempt: Attempt
     sandbox: Sandbox
     onShellChanges?(changes: ShellChanges): Promise<void>
   },
   record: RecordCheckpoint,
 ): Checkpointer {
-  let { task } = at
+  let { task } = at.attempt
   const after = async (turn: JournalTurn): Promise<void> => {
     const toolPaths = toolPathsOf(turn, at.sandbox.root)
     const tree = await takeCheckpoint(deps, { ...at, task, turn: turn.turn, label: turnLabel(turn), toolPaths }, record)

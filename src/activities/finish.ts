@@ -1,8 +1,8 @@
 import { Context, log } from '@temporalio/activity'
 import { INTERRUPTED } from '../agent/history.ts'
-import { acquireLease, closeTask, type TaskEnding } from '../db/task/lifecycle.ts'
+import { type Attempt, acquireLease } from '../db/task/attempt.ts'
+import { closeTask, type TaskEnding } from '../db/task/lifecycle.ts'
 import type { Task } from '../db/task/tasks.ts'
-import type { Lease } from '../db/transaction.ts'
 import { finishTools, type JournalToolCall, outputPartId, unfinishedCalls } from '../db/turn/journal.ts'
 import type { NewEvent } from '../events/topics.ts'
 import { writeSummaries } from '../memory/pin-memory.ts'
@@ -14,7 +14,7 @@ import type { Activities, FinishInput } from '../workflows/activities.ts'
 import { returnWorkspace } from './borrowed-workspace.ts'
 import { noteLeftOut, takeCheckpoint } from './checkpoints.ts'
 import type { ActivityDeps } from './deps.ts'
-import { runActivity } from './run-activity.ts'
+import { type ActivityRun, runActivity } from './run-activity.ts'
 import { skippedEvent } from './skipped-review.ts'
 
 const KEPT_OUTPUT_BYTES = 128 * 1024
@@ -22,26 +22,20 @@ const KEPT_OUTPUT_BYTES = 128 * 1024
 /** Ends a task: its processes, its open calls, its row, its stream. */
 export function createFinishActivities(deps: ActivityDeps): Pick<Activities, 'finishTask'> {
   return {
-    finishTask: runActivity(async (input, { activity, attempt }) => {
-      const { taskId, projectId } = input
+    finishTask: runActivity(async (input, run) => {
       try {
-        const { task, lease } = await acquireLease(deps.db, {
-          taskId,
-          projectId,
-          activity,
-          attempt,
-          phase: 'finishing',
-        })
-        const stopped = input.kind === 'completed' ? NOTHING_RAN : await stopEverything(deps, task, lease, attempt)
+        const attempt = await acquireLease(deps.db, input, run, 'finishing')
+        const { task } = attempt
+        const stopped = input.kind === 'completed' ? NOTHING_RAN : await stopEverything(deps, attempt, run)
         hitCrashPoint('finish.before_commit')
         const requestedAt = await cancelTimeOf(deps, input, task)
         const skipped = input.kind === 'completed' ? input.skipped : undefined
-        const events = skipped === undefined ? [] : [skippedEvent(lease, task.turn, skipped)]
-        const closed = await closeTask(deps.db, lease, endingOf(input, task, stopped, requestedAt), events)
+        const events = skipped === undefined ? [] : [skippedEvent(attempt, task.turn, skipped)]
+        const closed = await closeTask(attempt, endingOf(input, task, stopped, requestedAt), events)
         hitCrashPoint('finish.committed')
         if (closed) {
           deps.sweepOutbox()
-          await summarize(deps, taskId)
+          await summarize(deps, input.taskId)
         }
         return closed
       } catch (error) {
@@ -115,7 +109,7 @@ function endingOf(
  * sandbox and thrown.
  */
 async function orTrouble<T>(
-  at: { readonly lease: Lease; readonly attempt: number },
+  { attempt, run }: { readonly attempt: Attempt; readonly run: ActivityRun },
   step: string,
   work: () => Promise<T>,
 ): Promise<{ readonly value: T | null; readonly trouble: string | null }> {
@@ -125,8 +119,8 @@ async function orTrouble<T>(
     const code = error instanceof AppError ? error.code : 'internal'
     const isOurs = error instanceof AppError && !code.startsWith('sandbox_')
     const mayPass = error instanceof AppError ? error.retryable && !cannotBeAsked(error) : true
-    if (isOurs || (mayPass && at.attempt < SANDBOX_ATTEMPTS)) throw error
-    log.warn('a task ends without its sandbox', { taskId: at.lease.taskId, step, code, error })
+    if (isOurs || (mayPass && run.attempt < SANDBOX_ATTEMPTS)) throw error
+    log.warn('a task ends without its sandbox', { taskId: attempt.task.id, step, code, error })
     return { value: null, trouble: error instanceof AppError ? error.message : 'The sandbox failed unexpectedly.' }
   }
 }
@@ -136,14 +130,14 @@ function cannotBeAsked(error: AppError): boolean {
 }
 
 /** Ends every process of the task and gives each call that was open its result. Safe to repeat. */
-async function stopEverything(deps: ActivityDeps, task: Task, lease: Lease, attempt: number): Promise<Stopped> {
-  const at = { lease, attempt }
-  const open = await unfinishedCalls(deps.db, lease.taskId)
+async function stopEverything(deps: ActivityDeps, attempt: Attempt, run: ActivityRun): Promise<Stopped> {
+  const at = { attempt, run }
+  const open = await unfinishedCalls(deps.db, attempt.scope.taskId)
   const stopped = await orTrouble(at, 'stop commands', async () => {
-    const found = await deps.workspaces.openExisting(lease.projectId)
+    const found = await deps.workspaces.openExisting(attempt.scope.projectId)
     // From here on nothing of the task starts any more, whoever still tries.
-    const sandbox = found === null ? null : await found.fenced(lease.lease)
-    return { sandbox, states: sandbox === null ? [] : await sandbox.killAll(lease.taskId) }
+    const sandbox = found === null ? null : await found.fenced(attempt.lease)
+    return { sandbox, states: sandbox === null ? [] : await sandbox.killAll(attempt.scope.taskId) }
   })
   const sandbox = stopped.value?.sandbox ?? null
   const states = stopped.value?.states ?? []
@@ -151,7 +145,7 @@ async function stopEverything(deps: ActivityDeps, task: Task, lease: Lease, atte
   const events = new Map<string, NewEvent>()
   for (const call of commands) {
     if (sandbox === null) continue
-    const told = await orTrouble(at, 'read output', () => commandFinished(sandbox, lease, call, states))
+    const told = await orTrouble(at, 'read output', () => commandFinished(sandbox, attempt, call, states))
     if (told.value !== null) events.set(call.toolUseId, told.value)
   }
   for (const lane of new Set(open.map((call) => call.lane))) {
@@ -161,9 +155,9 @@ async function stopEverything(deps: ActivityDeps, task: Task, lease: Lease, atte
         const event = events.get(call.toolUseId)
         return { call, result: INTERRUPTED, isError: true, durationMs: 0, events: event ? [event] : [] }
       })
-    await finishTools(deps.db, lease, lane, finished)
+    await finishTools(attempt, lane, finished)
   }
-  const kept = sandbox === null ? null : await orTrouble(at, 'keep files', () => keepFiles(deps, task, lease, sandbox))
+  const kept = sandbox === null ? null : await orTrouble(at, 'keep files', () => keepFiles(deps, attempt, sandbox))
   const trouble = sentence('What it ran could not be stopped', stopped.trouble) ?? sentence(NOT_KEPT, kept?.trouble)
   return {
     killed: commands.map((call) => ({
@@ -181,32 +175,33 @@ function sentence(what: string, trouble: string | null | undefined): string | nu
 }
 
 /** Puts the task's own files back where a check had others there, and stores what it left. */
-async function keepFiles(deps: ActivityDeps, task: Task, lease: Lease, sandbox: Sandbox): Promise<void> {
-  await returnWorkspace(deps.db, lease, sandbox)
+async function keepFiles(deps: ActivityDeps, attempt: Attempt, sandbox: Sandbox): Promise<void> {
+  await returnWorkspace(deps.db, attempt, sandbox)
+  const { task } = attempt
   if (task.startTree === null) return
-  const at = { task, lease, sandbox, turn: task.turn, label: 'task stopped', toolPaths: new Set<string>() }
+  const at = { task, attempt, sandbox, turn: task.turn, label: 'task stopped', toolPaths: new Set<string>() }
   await takeCheckpoint(deps, at)
   await noteLeftOut(deps, at)
 }
 
 async function commandFinished(
   sandbox: Sandbox,
-  lease: Lease,
+  attempt: Attempt,
   call: JournalToolCall,
   killed: readonly ExecState[],
 ): Promise<NewEvent> {
-  const execId = execIdFor(lease.taskId, call.toolUseId)
+  const execId = execIdFor(attempt.scope.taskId, call.toolUseId)
   const state =
     killed.find((exec) => exec.execId === execId) ??
-    (await sandbox.execs(lease.taskId)).find((exec) => exec.execId === execId)
+    (await sandbox.execs(attempt.scope.taskId)).find((exec) => exec.execId === execId)
   const shown =
     state && state.bytes > 0
       ? await sandbox.output(execId, { headBytes: KEPT_OUTPUT_BYTES, tailBytes: KEPT_OUTPUT_BYTES })
       : null
   return {
     type: 'command.finished',
-    key: `command.finished:${lease.taskId}:${call.toolUseId}`,
-    scope: { projectId: lease.projectId, conversationId: lease.conversationId, taskId: lease.taskId, turn: call.turn },
+    key: `command.finished:${attempt.scope.taskId}:${call.toolUseId}`,
+    scope: { ...attempt.scope, turn: call.turn },
     payload: {
       toolUseId: call.toolUseId,
       partId: outputPartId(call.toolUseId),

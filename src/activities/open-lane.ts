@@ -7,9 +7,9 @@ import type { Lane } from '../agent/lane.ts'
 import { NOBODY, type People } from '../agent/people.ts'
 import { CODER_PROMPT } from '../agent/prompts/coder.ts'
 import { contextByHash } from '../db/project/contexts.ts'
+import type { Attempt } from '../db/task/attempt.ts'
 import { readBudget } from '../db/task/budgets.ts'
-import { conversationTasks, type Task } from '../db/task/tasks.ts'
-import type { Lease } from '../db/transaction.ts'
+import { conversationTasks } from '../db/task/tasks.ts'
 import { readCompaction, storeCompaction } from '../db/turn/compactions.ts'
 import {
   beginModelCall,
@@ -45,8 +45,7 @@ import { TurnWrites } from './turn-writes.ts'
 
 export interface LaneAsk {
   readonly name: LaneName
-  readonly task: Task
-  readonly lease: Lease
+  readonly attempt: Attempt
   readonly sandbox: Sandbox
   readonly run: ActivityRun
 }
@@ -58,7 +57,7 @@ export interface CoderAsk extends LaneAsk {
 
 /** The coder's lane: the conversation's earlier tasks, then this one. */
 export async function openCoderLane(deps: ActivityDeps, ask: CoderAsk): Promise<Lane> {
-  const { task } = ask
+  const { task } = ask.attempt
   const [tasks, inherited] = await Promise.all([
     conversationTasks(deps.db, task.conversationId),
     inheritedTasks(deps.db, task.conversationId),
@@ -70,7 +69,7 @@ export async function openCoderLane(deps: ActivityDeps, ask: CoderAsk): Promise<
     (other) => other.id !== task.id && isOver(other.status) && other.createdAt <= task.createdAt,
   )
   const context = task.contextHash === null ? null : await contextByHash(deps.db, task.projectId, task.contextHash)
-  const memory = await pinMemory(deps.db, ask.lease, {
+  const memory = await pinMemory(deps.db, ask.attempt, {
     before: before.map((other) => other.id),
     forkedWithin,
     profile: deps.profileOf(task.model),
@@ -151,7 +150,8 @@ export interface LaneParts {
 }
 
 export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts): Lane {
-  const { task, lease, run } = ask
+  const { attempt, run } = ask
+  const { task, scope } = attempt
   const { earlierTasks, people = NOBODY, ...own } = parts
   const profile = deps.profileOf(task.model)
   const { ids, forkedWithin, firstNumber } = earlierTasks ?? { ids: [], forkedWithin: [], firstNumber: 1 }
@@ -162,7 +162,7 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
     forkedWithin,
     firstNumber,
   }
-  const journal = bindJournal(deps, lease, ask.name, told)
+  const journal = bindJournal(deps, attempt, ask.name, told)
   return {
     ...own,
     people,
@@ -170,7 +170,7 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
     dropped: new Set(),
     name: ask.name,
     taskId: task.id,
-    scope: { projectId: task.projectId, conversationId: task.conversationId, taskId: task.id },
+    scope,
     journal,
     model: deps.model,
     profile,
@@ -187,7 +187,7 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
     }),
     signal: run.signal,
     endsTask,
-    publish: (delta) => deps.publisher.publishDelta(delta, lease.lease),
+    publish: (delta) => deps.publisher.publishDelta(delta, attempt.lease),
     onProgress: run.onProgress,
     newMessageId: () => newId('msg'),
   }
@@ -195,35 +195,35 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
 
 function bindJournal(
   { db, budgets, logRepair }: ActivityDeps,
-  lease: Lease,
+  attempt: Attempt,
   lane: LaneName,
   told: Omit<PinnedAsk, 'taskId' | 'projectId' | 'lane' | 'throughTurn'>,
 ): Journal {
-  const { taskId, projectId } = lease
-  const writes = new TurnWrites({ db, lease, lane, budgets })
+  const { taskId, projectId } = attempt.scope
+  const writes = new TurnWrites({ attempt, lane, budgets })
   return {
     hasWaiting: () => hasWaiting(db, taskId, lane),
-    beginTurn: (begin) => beginTurn(db, lease, begin),
-    beginModelCall: (turn) => beginModelCall(db, lease, turn),
-    shortenTurn: (turn, content) => shortenTurn(db, lease, turn, content),
+    beginTurn: (begin) => beginTurn(attempt, begin),
+    beginModelCall: (turn) => beginModelCall(attempt, turn),
+    shortenTurn: (turn, content) => shortenTurn(attempt, turn, content),
     storeReply: (store, mayWait) => writes.storeReply(store, mayWait),
     startTool: (call, effect) => writes.startTool(call, effect),
     finishTools: (finished, ends) => writes.finishTools(finished, ends),
     recordCheckpoint: (checkpoint, events) => writes.recordCheckpoint(checkpoint, events),
     beginNext: (begin, mayBegin) => writes.beginNext(begin, mayBegin),
     flush: () => writes.flush(),
-    recordSpent: (spent) => recordSpent(db, lease, spent),
-    noteWaiting: (call, wait) => noteWaiting(db, lease, call, wait),
-    noteReading: (call, reading) => noteReading(db, lease, call, reading),
-    noteSubstitute: (call, models) => noteSubstitute(db, lease, call, models),
+    recordSpent: (spent) => recordSpent(attempt, spent),
+    noteWaiting: (call, wait) => noteWaiting(attempt, call, wait),
+    noteReading: (call, reading) => noteReading(attempt, call, reading),
+    noteSubstitute: (call, models) => noteSubstitute(attempt, call, models),
     async noteRepair(call, message) {
       logRepair?.({ taskId, lane, ...call, reason: message })
-      await noteRepair(db, lease, call, message)
+      await noteRepair(attempt, call, message)
     },
-    interruptTurn: (turn, parts) => interruptTurn(db, lease, turn, parts),
-    warnBudget: (marks) => warnBudget(db, lease, marks),
+    interruptTurn: (turn, parts) => interruptTurn(attempt, turn, parts),
+    warnBudget: (marks) => warnBudget(attempt, marks),
     readCompaction: () => readCompaction(db, taskId, lane),
     readPinned: (throughTurn) => readPinned(db, { ...told, taskId, projectId, lane, throughTurn }),
-    storeCompaction: (compaction) => storeCompaction(db, lease, lane, compaction),
+    storeCompaction: (compaction) => storeCompaction(attempt, lane, compaction),
   }
 }

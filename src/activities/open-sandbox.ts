@@ -1,5 +1,5 @@
 import { log } from '@temporalio/activity'
-import type { Lease } from '../db/transaction.ts'
+import type { Attempt } from '../db/task/attempt.ts'
 import { callsSince, type LaterCall, type SandboxLoss, tellLoss, untoldLosses } from '../db/workspace/sandbox-losses.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import type { ActivityDeps } from './deps.ts'
@@ -17,22 +17,22 @@ const LEFT_OUT =
  */
 export async function openSandbox(
   deps: ActivityDeps,
-  lease: Lease,
+  attempt: Attempt,
   onProgress?: (said?: string) => void,
 ): Promise<Sandbox> {
-  const opened = await deps.workspaces.open(lease.projectId, onProgress ? { onProgress } : {})
-  const sandbox = await opened.fenced(lease.lease)
+  const opened = await deps.workspaces.open(attempt.scope.projectId, onProgress ? { onProgress } : {})
+  const sandbox = await opened.fenced(attempt.lease)
   const mayBeNew = sandbox.ref.kind === 'e2b' && sandbox.ref.generation > 1
-  for (const loss of mayBeNew ? await untoldLosses(deps.db, lease.projectId) : []) {
-    const calls = await callsSince(deps.db, lease.projectId, loss.savedAt, MAX_NAMED)
+  for (const loss of mayBeNew ? await untoldLosses(deps.db, attempt.scope.projectId) : []) {
+    const calls = await callsSince(deps.db, attempt.scope.projectId, loss.savedAt, MAX_NAMED)
     const detail = describeLoss(loss, calls)
-    await tellLoss(deps.db, lease, {
+    await tellLoss(attempt, {
       generation: loss.generation,
       notice: `Notice: ${detail} Look at the files before you build on them, and do again what is missing.`,
       event: {
         type: 'sandbox.lost',
-        key: `sandbox.lost:${lease.projectId}:${loss.generation}`,
-        scope: { projectId: lease.projectId, conversationId: lease.conversationId, taskId: lease.taskId },
+        key: `sandbox.lost:${attempt.scope.projectId}:${loss.generation}`,
+        scope: attempt.scope,
         payload: { provider: loss.provider, detail },
       },
     })

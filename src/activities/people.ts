@@ -14,8 +14,8 @@ import {
   openApproval,
   tellHeldChange,
 } from '../db/task/approvals.ts'
-import { getTask, type Task } from '../db/task/tasks.ts'
-import type { Lease } from '../db/transaction.ts'
+import type { Attempt } from '../db/task/attempt.ts'
+import { getTask } from '../db/task/tasks.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { heldHost, heldPath, NO_POLICY, rememberedFor } from '../shared/approval-policy.ts'
 import type { EnvironmentBody } from '../shared/environment.ts'
@@ -28,8 +28,7 @@ const HOUR_MS = 3_600_000
 const MAX_PATHS = 100
 
 export interface PeopleAsk {
-  readonly task: Task
-  readonly lease: Lease
+  readonly attempt: Attempt
   readonly sandbox: Sandbox
   readonly environment: EnvironmentBody
   /** Whether the workflow can wait for people; if not, what wants one is refused. */
@@ -46,18 +45,19 @@ export interface TaskPeople extends People {
 /** The people around a project's coder, reached through the database, and the project's policy. */
 export function peopleOf(deps: ActivityDeps, at: PeopleAsk): TaskPeople {
   const { db } = deps
-  const { lease, sandbox } = at
+  const { attempt, sandbox } = at
   const policy = at.environment.approvals ?? NO_POLICY
   const expiresMs = policy.expiresInHours * HOUR_MS
   // Calls of one reply ask at the same time, and people should see their questions in the reply's order.
   let last: Promise<unknown> = Promise.resolve()
   const open = (ask: OpenApproval): Promise<Approval | 'refused'> => {
-    const mine = last.then(() => openApproval(db, lease, ask))
+    const mine = last.then(() => openApproval(attempt, ask))
     last = mine.catch(() => undefined)
     return mine
   }
   const hold = async (ask: OpenApproval): Promise<void> => {
-    if ((await open(ask)) === 'refused') log.warn('nobody is asked: too many approvals', { taskId: lease.taskId })
+    if ((await open(ask)) === 'refused')
+      log.warn('nobody is asked: too many approvals', { taskId: attempt.scope.taskId })
   }
   return {
     mustAsk: (call) => policyAsk(policy, { ...call, root: sandbox.root }, expiresMs),
@@ -86,7 +86,7 @@ export function peopleOf(deps: ActivityDeps, at: PeopleAsk): TaskPeople {
       if (pattern === undefined || !at.mayAsk) return
       const all = [...held.keys()]
       if (await wasApproved(all)) return
-      if ((await decisionForTask(db, lease.taskId, { kind: 'path', pattern })) === 'approved') return
+      if ((await decisionForTask(db, attempt.scope.taskId, { kind: 'path', pattern })) === 'approved') return
       const title = `A command changed ${all.length === 1 ? all[0] : `${all[0]} and ${all.length - 1} more`}`
       const detail = { paths: all.slice(0, MAX_PATHS), pattern, from }
       await hold({ key: `tree:${turn}:${tree}`, turn, kind: 'path', title, detail, expiresMs })
@@ -96,7 +96,7 @@ export function peopleOf(deps: ActivityDeps, at: PeopleAsk): TaskPeople {
       // A change that is put back takes a checkpoint, which must be the newest one.
       await settle()
       let isOpen = false
-      for (const change of await heldChanges(db, lease.taskId)) {
+      for (const change of await heldChanges(db, attempt.scope.taskId)) {
         if (change.state === 'open') isOpen = true
         else await tell(change)
       }
@@ -107,7 +107,7 @@ export function peopleOf(deps: ActivityDeps, at: PeopleAsk): TaskPeople {
   /** Whether a person let a file tool write all of these in this task: a change back and forth by a command is theirs too. */
   async function wasApproved(paths: readonly string[]): Promise<boolean> {
     const approved = await Promise.all(
-      paths.slice(0, MAX_PATHS).map((path) => decisionForTask(db, lease.taskId, { kind: 'path', path })),
+      paths.slice(0, MAX_PATHS).map((path) => decisionForTask(db, attempt.scope.taskId, { kind: 'path', path })),
     )
     return approved.every((state) => state === 'approved')
   }
@@ -117,11 +117,11 @@ export function peopleOf(deps: ActivityDeps, at: PeopleAsk): TaskPeople {
     const { from, paths = [] } = change.detail
     if (change.kind === 'path' && change.state !== 'approved' && from !== undefined) {
       await sandbox.restore(from, paths)
-      const task = await getTask(db, lease.taskId)
+      const task = await getTask(db, attempt.scope.taskId)
       const toolPaths = new Set(paths)
       const tree = await takeCheckpoint(deps, {
         task,
-        lease,
+        attempt,
         sandbox,
         turn: task.turn,
         label: 'denied change put back',
@@ -129,7 +129,7 @@ export function peopleOf(deps: ActivityDeps, at: PeopleAsk): TaskPeople {
       })
       at.onPutBack?.(tree)
     }
-    await tellHeldChange(db, lease, { id: newId('req'), approvalId: change.id, text: heldChangeText(change) })
+    await tellHeldChange(attempt, { id: newId('req'), approvalId: change.id, text: heldChangeText(change) })
   }
 }
 

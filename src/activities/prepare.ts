@@ -1,4 +1,4 @@
-import { acquireLease } from '../db/task/lifecycle.ts'
+import { acquireLease } from '../db/task/attempt.ts'
 import { KnownInputs } from '../environment/known-inputs.ts'
 import type { Activities } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
@@ -26,11 +26,10 @@ export function createPrepareActivities(
       const { isSetupDue } = await prepareSandbox(deps, await beginPreparing(deps, ref, run), known)
       return { isSetupDue }
     }),
-    prepareProjectContext: runActivity(async ({ taskId, projectId, force }, run) => {
-      const { activity, attempt } = run
-      const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase: 'context' })
-      const sandbox = await openSandbox(deps, lease, run.onProgress)
-      await prepareContext(deps, { task, lease, sandbox, force })
+    prepareProjectContext: runActivity(async ({ force, ...ref }, run) => {
+      const attempt = await acquireLease(deps.db, ref, run, 'context')
+      const sandbox = await openSandbox(deps, attempt, run.onProgress)
+      await prepareContext(deps, { attempt, sandbox, force })
     }),
   }
 }

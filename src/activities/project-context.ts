@@ -3,8 +3,7 @@ import { writeOwnNote } from '../context/own-notes.ts'
 import { CONTEXT_FILE, collectProjectContext, contextInputHash } from '../context/project-context.ts'
 import { currentContext, pinContext, saveContext } from '../db/project/contexts.ts'
 import { appendEvents } from '../db/stream/events.ts'
-import type { Task } from '../db/task/tasks.ts'
-import type { Lease } from '../db/transaction.ts'
+import type { Attempt } from '../db/task/attempt.ts'
 import { addNotice } from '../db/turn/journal.ts'
 import { projectMemory } from '../db/turn/memory.ts'
 import type { EventScope, NewEvent } from '../events/topics.ts'
@@ -21,14 +20,14 @@ import { runActivity } from './run-activity.ts'
  */
 export async function prepareContext(
   deps: ActivityDeps,
-  at: { readonly task: Task; readonly lease: Lease; readonly sandbox: Sandbox; readonly force: boolean },
+  at: { readonly attempt: Attempt; readonly sandbox: Sandbox; readonly force: boolean },
 ): Promise<void> {
-  const { task, lease, sandbox, force } = at
-  const { projectId, conversationId, taskId } = lease
+  const { attempt, sandbox, force } = at
+  const { scope, lease } = attempt
+  const { projectId, taskId } = scope
   await writeMemoryFile(deps, sandbox, projectId)
-  const scope = { projectId, conversationId, taskId }
-  const made = await makeContext(deps, sandbox, { projectId, scope, force, key: `${taskId}:${task.lease}` })
-  await useContext(deps, task, lease, made)
+  const made = await makeContext(deps, sandbox, { projectId, scope, force, key: `${taskId}:${lease}` })
+  await useContext(attempt, made)
 }
 
 /** Makes the context of a project that has no task. */
@@ -89,11 +88,11 @@ async function makeContext(
  * The context that a task has at its first turn opens its first message, where it is new to the conversation. A later one
  * never changes that message, which would empty the model's cache: it is told to the model at its next turn.
  */
-async function useContext(deps: ActivityDeps, task: Task, lease: Lease, made: Made): Promise<void> {
-  if (task.turn === 0) {
-    await pinContext(deps.db, lease, made.hash, [made.event])
+async function useContext(attempt: Attempt, made: Made): Promise<void> {
+  if (attempt.task.turn === 0) {
+    await pinContext(attempt, made.hash, [made.event])
     return
   }
   const text = `Notice: the project context was made anew. It replaces the one you were given.\n\n${made.markdown}`
-  await addNotice(deps.db, lease, { id: newId('req'), lane: 'coder', key: `context:${task.lease}`, text }, [made.event])
+  await addNotice(attempt, { id: newId('req'), lane: 'coder', key: `context:${attempt.lease}`, text }, [made.event])
 }

@@ -12,11 +12,11 @@ import {
   saveChecks,
   saveReviewState,
 } from '../db/review/reviews.ts'
-import { acquireLease, requestsOf } from '../db/task/lifecycle.ts'
+import { acquireLease } from '../db/task/attempt.ts'
+import { requestsOf } from '../db/task/lifecycle.ts'
 import { getTask } from '../db/task/tasks.ts'
-import type { Lease } from '../db/transaction.ts'
 import { addNotice, type JournalTurn, type Lane as LaneName, readLane } from '../db/turn/journal.ts'
-import type { EventScope, NewEvent } from '../events/topics.ts'
+import type { NewEvent } from '../events/topics.ts'
 import { isFailing, isUnknown, isWorse } from '../review/check-outcome.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
 import { changedLines } from '../review/diff-lines.ts'
@@ -55,17 +55,14 @@ export function createReviewActivities(
     captureChanges: runActivity(async ({ taskId }) => changesOf(await getTask(deps.db, taskId))),
     runChecks: runActivity((input, run) => checkRound(deps, input, run)),
     reviewChanges: runActivity((input, run) => reviewRound(deps, input, run)),
-    skipReview: runActivity(async ({ taskId, projectId, reason }, { activity, attempt }) => {
-      const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase: 'finishing' })
+    skipReview: runActivity(async ({ reason, ...ref }, run) => {
+      const attempt = await acquireLease(deps.db, ref, run, 'finishing')
+      const { task } = attempt
       const review: ReviewState = { ...task.review, status: 'skipped' }
-      await saveReviewState(deps.db, lease, review, [skippedEvent(lease, task.turn, reason)])
+      await saveReviewState(attempt, review, [skippedEvent(attempt, task.turn, reason)])
       return review
     }),
   }
-}
-
-function scopeOf(lease: Lease): EventScope {
-  return { projectId: lease.projectId, conversationId: lease.conversationId, taskId: lease.taskId }
 }
 
 /** What both halves of a round need. */
@@ -80,15 +77,13 @@ async function openRoundOf(
   run: ActivityRun,
   phase: 'checking' | 'reviewing',
 ): Promise<Round> {
-  const { taskId, projectId } = input
-  const { activity, attempt } = run
-  const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase })
+  const attempt = await acquireLease(deps.db, input, run, phase)
   const [sandbox, saved, rounds] = await Promise.all([
-    openSandbox(deps, lease),
-    taskCriteria(deps.db, taskId),
-    listRounds(deps.db, taskId),
+    openSandbox(deps, attempt),
+    taskCriteria(deps.db, input.taskId),
+    listRounds(deps.db, input.taskId),
   ])
-  return { deps, input, run, task, lease, sandbox, criteria: saved ?? DEFAULT_CRITERIA, rounds }
+  return { deps, input, run, attempt, sandbox, criteria: saved ?? DEFAULT_CRITERIA, rounds }
 }
 
 async function checkRound(
@@ -98,13 +93,18 @@ async function checkRound(
 ): Promise<{ failed: number; review: ReviewState }> {
   const at = await openRoundOf(deps, input, run, 'checking')
   const known = at.rounds.find((round) => round.round === input.round)
-  if (known?.finishedAt) return { failed: failedOf(known.checks ?? []).length, review: at.task.review }
+  if (known?.finishedAt) return { failed: failedOf(known.checks ?? []).length, review: at.attempt.task.review }
   const unchanged = known?.checks ? null : await unchangedSince(at)
   if (unchanged !== null) await openUnchangedRound(at, unchanged)
   const results = known?.checks ?? unchanged?.checks ?? (await runRoundChecks(at))
-  const review: ReviewState = { ...at.task.review, status: 'reviewing', round: input.round, treeHash: input.treeHash }
+  const review: ReviewState = {
+    ...at.attempt.task.review,
+    status: 'reviewing',
+    round: input.round,
+    treeHash: input.treeHash,
+  }
   if (failedOf(results).length === 0) {
-    await saveChecks(deps.db, at.lease, input.round, { checks: results, review }, [])
+    await saveChecks(at.attempt, input.round, { checks: results, review }, [])
     return { failed: 0, review }
   }
   const standing = await standingRound(at, results)
@@ -141,11 +141,11 @@ async function unchangedSince(at: Round): Promise<ReviewRound | null> {
 async function openUnchangedRound(at: Round, { plan }: ReviewRound): Promise<void> {
   const { round, treeHash, taskId } = at.input
   const opened = { round, treeHash, ...(plan === null ? {} : { plan }) }
-  await openRound(at.deps.db, at.lease, opened, [
+  await openRound(at.attempt, opened, [
     {
       type: 'review.started',
       key: `review.started:${taskId}:${round}`,
-      scope: scopeOf(at.lease),
+      scope: at.attempt.scope,
       payload: { round, treeHash, checks: [] },
     },
   ])
@@ -171,7 +171,7 @@ async function reviewRound(
   const at = await openRoundOf(deps, input, run, 'reviewing')
   const own = at.rounds.find((round) => round.round === input.round)
   if (own?.finishedAt && own.verdict) {
-    const { review, turn, usage } = at.task
+    const { review, turn, usage } = at.attempt.task
     return { verdict: own.verdict, review, turn, usage }
   }
   const isUnchanged = (await unchangedSince(at)) !== null
@@ -198,7 +198,7 @@ function isOpen(finding: Finding): boolean {
 /** The tree that the round before judged: later rounds look only at what changed since. */
 function baseTree(at: Round): string {
   const before = at.rounds.filter((round) => round.round < at.input.round && round.verdict !== 'checks_failed').at(-1)
-  return before?.treeHash ?? at.task.startTree ?? at.input.treeHash
+  return before?.treeHash ?? at.attempt.task.startTree ?? at.input.treeHash
 }
 
 /** Asked for by the reviewer's first message and by the verdict: the same trees give the same answer. */
@@ -219,7 +219,7 @@ async function askReviewer(
   need: BudgetNeed | null
   change?: ShownChange
 }> {
-  const { deps, input, lease } = at
+  const { deps, input, attempt } = at
   const name: LaneName = `reviewer/${input.round}`
   const open = earlierFindings(at).filter(isOpen)
   const disputes = parseDisputes(await lastWords(at), open)
@@ -231,26 +231,26 @@ async function askReviewer(
     const { criteria } = at.criteria
     const reviewed = { round: input.round, requests, criteria, checks, leftOutChecks, open, disputes }
     // Without an open finding to settle, a round after failing checks judges the whole change, as a first one does.
-    const text = reviewPrompt({ ...reviewed, leftOut: at.task.leftOut, change })
-    await addNotice(deps.db, lease, { id: newId('req'), lane: name, key: `review:${input.round}`, text })
+    const text = reviewPrompt({ ...reviewed, leftOut: at.attempt.task.leftOut, change })
+    await addNotice(attempt, { id: newId('req'), lane: name, key: `review:${input.round}`, text })
   }
   const lane = reviewerLane(at, name, turns)
-  let status = await withRetryNotice(deps, lease, at.run, () => runLane(lane, () => false))
+  let status = await withRetryNotice(deps, attempt, at.run, () => runLane(lane, () => false))
   if (status !== 'needs_budget' && !submissionOf(lane.turns)) {
     const hasTried = lane.turns.some((turn) => turn.toolCalls.some((call) => call.name === SUBMIT_REVIEW))
     const text = resubmitPrompt(hasTried ? UNUSABLE : null)
-    await addNotice(deps.db, lease, { id: newId('req'), lane: name, key: `resubmit:${input.round}`, text })
-    status = await withRetryNotice(deps, lease, at.run, () => runLane(lane, () => false))
+    await addNotice(attempt, { id: newId('req'), lane: name, key: `resubmit:${input.round}`, text })
+    status = await withRetryNotice(deps, attempt, at.run, () => runLane(lane, () => false))
   }
   const need = status === 'needs_budget' ? lane.budget.refused : null
   return { submission: submissionOf(lane.turns), disputes, need, change }
 }
 
 function reviewerLane(at: Round, name: LaneName, turns: JournalTurn[]): Lane {
-  const { task, lease, sandbox, run } = at
+  const { attempt, sandbox, run } = at
   return assembleLane(
     at.deps,
-    { name, task, lease, sandbox, run },
+    { name, attempt, sandbox, run },
     {
       system: [REVIEWER_PROMPT],
       tools: reviewerTools,
@@ -296,7 +296,8 @@ async function endRound(
   checks: readonly CheckResult[],
   { submission, disputes, change, isUnchanged = false, standing }: RoundAnswer,
 ): Promise<ReviewState> {
-  const { deps, input, lease, task } = at
+  const { input, attempt } = at
+  const { task } = attempt
   const earlier = earlierFindings(at).map((finding) =>
     disputes.has(finding.id) && finding.state === 'open' ? { ...finding, state: 'disputed' as const } : finding,
   )
@@ -324,8 +325,7 @@ async function endRound(
   const summary = isUnchanged ? UNCHANGED : summaryOf(checks, submission, standing)
   hitCrashPoint('verdict.before_record')
   await finishRound(
-    deps.db,
-    lease,
+    attempt,
     {
       round: input.round,
       verdict: result.verdict,
@@ -392,7 +392,7 @@ function verdictEvents(
   review: ReviewState,
 ): NewEvent[] {
   const { round, taskId, treeHash } = at.input
-  const scope = scopeOf(at.lease)
+  const scope = at.attempt.scope
   return [
     ...findings.map(
       (finding): NewEvent => ({

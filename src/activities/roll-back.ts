@@ -10,7 +10,8 @@ const MAX_FILE_EVENTS = 200
 
 /** Puts an earlier tree back into the workspace and says so. Safe to repeat. */
 export async function rollBack(at: CheckedRound, treeHash: string): Promise<void> {
-  const { deps, input, lease, sandbox, task } = at
+  const { input, attempt, sandbox } = at
+  const { task, scope } = attempt
   await sandbox.restore(treeHash)
   hitCrashPoint('checkpoint.before_record')
   const [undone, whole] = await Promise.all([
@@ -19,10 +20,9 @@ export async function rollBack(at: CheckedRound, treeHash: string): Promise<void
   ])
   const stat = statOf(whole)
   const key = `${input.taskId}:round:${input.round}`
-  const scope = { projectId: lease.projectId, conversationId: lease.conversationId, taskId: lease.taskId }
   const reason = `The fix before review round ${input.round} made checks worse.`
   const checkpoint = { id: newId('ckp'), turn: task.turn, treeHash, label: `before fix ${input.fixRounds}`, stat }
-  await recordCheckpoint(deps.db, lease, checkpoint, [
+  await recordCheckpoint(attempt, checkpoint, [
     ...undone.slice(0, MAX_FILE_EVENTS).map(
       ({ path, kind, added, removed }): NewEvent => ({
         type: 'file.changed',

@@ -1,8 +1,7 @@
 /** One round's checks: run, run again where they failed, and compared with the tree that the task started from. */
 
 import { listRounds, openRound, readBaseline, saveBaseline, saveChecks } from '../db/review/reviews.ts'
-import type { Task } from '../db/task/tasks.ts'
-import type { Lease } from '../db/transaction.ts'
+import type { Attempt } from '../db/task/attempt.ts'
 import type { EventScope, NewEvent } from '../events/topics.ts'
 import { detectChecks } from '../project/detect-checks.ts'
 import { mergeChecks } from '../project/project-checks.ts'
@@ -30,8 +29,7 @@ export interface CheckedRound {
   readonly deps: ActivityDeps
   readonly input: RoundInput
   readonly run: ActivityRun
-  readonly task: Task
-  readonly lease: Lease
+  readonly attempt: Attempt
   readonly sandbox: Sandbox
   readonly criteria: Criteria
 }
@@ -44,9 +42,9 @@ type PlannedCheck = CheckPlan['checks'][number]
  * command that was started before is attached to, not started again.
  */
 export async function runRoundChecks(at: CheckedRound): Promise<CheckResult[]> {
-  const { deps, input, lease } = at
+  const { input, attempt } = at
   const { round, taskId } = input
-  const scope: EventScope = { projectId: lease.projectId, conversationId: lease.conversationId, taskId }
+  const scope: EventScope = { projectId: attempt.scope.projectId, conversationId: attempt.scope.conversationId, taskId }
   const { plan, touched } = await planOf(at, scope)
   const results = await settleAll(at, plan.checks, touched, await firstRun(at, plan.checks))
   const all = [...results, ...notRunOf(plan)]
@@ -60,22 +58,23 @@ export async function runRoundChecks(at: CheckedRound): Promise<CheckResult[]> {
     }),
   )
   const evidence = { treeHash: input.treeHash, evidence: evidenceOf(all), gaps: gapsOf(all, plan.leftOut) }
-  await saveChecks(deps.db, lease, round, { checks: all, review: at.task.review, evidence }, events)
+  await saveChecks(attempt, round, { checks: all, review: attempt.task.review, evidence }, events)
   return all
 }
 
 /** What is run: as an earlier attempt decided it, else as the files of the judged tree say now. */
 async function planOf(at: CheckedRound, scope: EventScope): Promise<{ plan: CheckPlan; touched: readonly string[] }> {
-  const { deps, input, lease, task, sandbox } = at
+  const { deps, input, attempt, sandbox } = at
+  const { task } = attempt
   const { round, treeHash, taskId } = input
   const known = (await listRounds(deps.db, taskId)).find((entry) => entry.round === round)
-  const isOurLoan = known?.plan != null && (await isLent(deps.db, lease.projectId, treeHash))
-  if (at.run.attempt > 1 && !isOurLoan) await returnWorkspace(deps.db, lease, sandbox)
+  const isOurLoan = known?.plan != null && (await isLent(deps.db, attempt.scope.projectId, treeHash))
+  if (at.run.attempt > 1 && !isOurLoan) await returnWorkspace(deps.db, attempt, sandbox)
   const changes = task.startTree === null ? [] : await sandbox.changes(task.startTree, treeHash)
   const touched = changes.slice(0, MAX_TOUCHED).map((change) => change.path)
   if (known?.plan != null) return { plan: known.plan, touched }
   const plan = await decidePlan(at, touched)
-  await openRound(deps.db, lease, { round, treeHash, plan }, [
+  await openRound(attempt, { round, treeHash, plan }, [
     {
       type: 'review.started',
       key: `review.started:${taskId}:${round}`,
@@ -131,7 +130,7 @@ async function firstRun(at: CheckedRound, checks: readonly PlannedCheck[]): Prom
 }
 
 async function runOnTree(at: CheckedRound, checks: readonly PlannedCheck[], name: string): Promise<CheckResult[]> {
-  const { deps, input, lease, run, sandbox } = at
+  const { deps, input, attempt, run, sandbox } = at
   const results = await whileAlive(run, () =>
     runChecks(sandbox, checks, {
       taskId: input.taskId,
@@ -142,7 +141,7 @@ async function runOnTree(at: CheckedRound, checks: readonly PlannedCheck[], name
     }),
   )
   // An attempt that is taken over has these results already, and the first tree stands in the workspace.
-  if (run.attempt > 1 && (await isLent(deps.db, lease.projectId, input.treeHash))) return results
+  if (run.attempt > 1 && (await isLent(deps.db, attempt.scope.projectId, input.treeHash))) return results
   // A check may leave files behind; what is delivered must be the tree that is judged.
   if ((await sandbox.checkpoint()) !== input.treeHash) await sandbox.restore(input.treeHash)
   return results
@@ -168,7 +167,7 @@ async function settleAll(
   )
   const baseline =
     open.length === 0 ? known : [...known, ...(await runBaseline(at, pick(checks, open), touched, first))]
-  if (baseline !== known) await saveBaseline(at.deps.db, at.lease, baseline)
+  if (baseline !== known) await saveBaseline(at.attempt, baseline)
   const declares = first.some(isFailing) ? await declaredBy(at, touched) : () => false
   return first.map((check) => settleCheck(check, againBy.get(check.name), baselineOf(baseline, check), declares))
 }
@@ -211,12 +210,13 @@ async function runBaseline(
   touched: readonly string[],
   first: readonly CheckResult[],
 ): Promise<BaselineEntry[]> {
-  const { deps, input, task, lease, sandbox, run } = at
+  const { deps, input, attempt, sandbox, run } = at
+  const { task } = attempt
   if (task.startTree === null || task.startTree === input.treeHash) return []
   const spentMs = first.reduce((sum, check) => sum + check.durationMs, 0)
   const totalTimeoutMs = Math.max(MIN_BASELINE_MS, BOTH_RUNS_MS - spentMs)
   return await withBorrowedWorkspace(
-    { db: deps.db, lease, sandbox, signal: run.signal },
+    { db: deps.db, attempt, sandbox, signal: run.signal },
     { own: input.treeHash, other: task.startTree },
     () =>
       whileAlive(run, async () => {

@@ -1,7 +1,6 @@
 import { getProject } from '../db/project/projects.ts'
-import { acquireLease, requestsOf } from '../db/task/lifecycle.ts'
-import type { Task } from '../db/task/tasks.ts'
-import type { Lease } from '../db/transaction.ts'
+import { type Attempt, acquireLease } from '../db/task/attempt.ts'
+import { requestsOf } from '../db/task/lifecycle.ts'
 import { recordCheckpoint } from '../db/workspace/checkpoints.ts'
 import { readSetup } from '../db/workspace/environments.ts'
 import type { KnownInputs } from '../environment/known-inputs.ts'
@@ -22,21 +21,18 @@ import { tellProgress } from './tell-progress.ts'
 
 /** What {@link prepareSandbox} works on. */
 export interface Preparing {
-  readonly task: Task
-  readonly lease: Lease
+  readonly attempt: Attempt
   readonly run: ActivityRun
 }
 
 /** Takes the task over for its preparation and tells people which provider's sandbox begins. Throws `task_over`. */
 export async function beginPreparing(deps: ActivityDeps, ref: TaskRef, run: ActivityRun): Promise<Preparing> {
-  const { taskId, projectId } = ref
-  const { activity, attempt } = run
-  const { sandboxProvider: provider } = await getProject(deps.db, projectId)
-  const taken = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase: 'preparing' }, (scope) => [
-    { type: 'sandbox.starting', key: `sandbox.starting:${taskId}`, scope, payload: { provider } },
+  const { sandboxProvider: provider } = await getProject(deps.db, ref.projectId)
+  const attempt = await acquireLease(deps.db, ref, run, 'preparing', (scope) => [
+    { type: 'sandbox.starting', key: `sandbox.starting:${ref.taskId}`, scope, payload: { provider } },
   ])
   hitCrashPoint('lease.acquired')
-  return { ...taken, run }
+  return { attempt, run }
 }
 
 /**
@@ -45,19 +41,20 @@ export async function beginPreparing(deps: ActivityDeps, ref: TaskRef, run: Acti
  */
 export async function prepareSandbox(
   deps: ActivityDeps,
-  { task, lease, run }: Preparing,
+  { attempt, run }: Preparing,
   known: KnownInputs,
 ): Promise<Prepared & { readonly sandbox: Sandbox }> {
-  const { projectId, taskId } = lease
+  const { task, scope } = attempt
+  const { projectId, taskId } = scope
   if (task.startTree !== null) {
-    const sandbox = await openSandbox(deps, lease, run.onProgress)
+    const sandbox = await openSandbox(deps, attempt, run.onProgress)
     const plan = { known, tree: await sandbox.checkpoint() }
-    return await askSetup(deps, { lease, run, sandbox }, plan)
+    return await askSetup(deps, { attempt, run, sandbox }, plan)
   }
   const startedAt = performance.now()
   const reused = (await deps.workspaces.openExisting(projectId)) !== null
-  const progress = tellProgress(deps, lease, run.attempt)
-  const opening = openSandbox(deps, lease, (said) => {
+  const progress = tellProgress(attempt, run)
+  const opening = openSandbox(deps, attempt, (said) => {
     run.onProgress()
     if (said !== undefined) progress.say(said)
   })
@@ -68,14 +65,13 @@ export async function prepareSandbox(
   }
   const sandbox = await opening
   // An earlier task may have died with another tree in the workspace.
-  await returnWorkspace(deps.db, lease, sandbox)
+  await returnWorkspace(deps.db, attempt, sandbox)
   const treeHash = await sandbox.checkpoint()
   hitCrashPoint('checkpoint.before_record')
   const label = startLabel((await requestsOf(deps.db, taskId))[0])
   const checkpoint = { id: newId('ckp'), turn: 0, treeHash, label, stat: NO_DIFF }
-  const scope = { projectId, conversationId: task.conversationId, taskId }
   const provider = sandbox.ref.kind
-  await recordCheckpoint(deps.db, lease, checkpoint, [
+  await recordCheckpoint(attempt, checkpoint, [
     {
       type: 'sandbox.ready',
       key: `sandbox.ready:${taskId}`,
@@ -89,16 +85,16 @@ export async function prepareSandbox(
       payload: { checkpointId: checkpoint.id, treeHash, label: checkpoint.label, stat: NO_DIFF },
     },
   ])
-  return await askSetup(deps, { lease, run, sandbox }, { known, tree: treeHash })
+  return await askSetup(deps, { attempt, run, sandbox }, { known, tree: treeHash })
 }
 
 /** Whether the project's dependencies must be installed before the first turn. */
 async function askSetup(
   deps: ActivityDeps,
-  { lease, run, sandbox }: { readonly lease: Lease; readonly run: ActivityRun; readonly sandbox: Sandbox },
+  { attempt, run, sandbox }: { readonly attempt: Attempt; readonly run: ActivityRun; readonly sandbox: Sandbox },
   { known, tree }: { readonly known: KnownInputs; readonly tree: string },
 ): Promise<Prepared & { readonly sandbox: Sandbox }> {
-  const { projectId, taskId } = lease
+  const { projectId, taskId } = attempt.scope
   const environment = await applyEnvironment(deps, projectId, sandbox)
   const look = { execId: `look-${newId('stp')}`, taskId, signal: run.signal }
   const plan = planFrom(await known.of(sandbox, tree, look), environment)

@@ -6,8 +6,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { log } from '@temporalio/activity'
-import { acquireLease } from '../db/task/lifecycle.ts'
-import type { Lease } from '../db/transaction.ts'
+import { type Attempt, acquireLease } from '../db/task/attempt.ts'
 import { addNotice } from '../db/turn/journal.ts'
 import {
   finishSetup,
@@ -56,23 +55,21 @@ export interface SetupAsk {
   readonly sandbox: Sandbox
   readonly run: ActivityRun
   /** The task's, when there is one. */
-  readonly lease: Lease | null
+  readonly attempt: Attempt | null
 }
 
 export function createSetupActivities(deps: ActivityDeps): Pick<Activities, 'setUpProject' | 'setUpAlone'> {
   return {
-    setUpProject: runActivity(async ({ taskId, projectId }, run) => {
-      const { activity, attempt } = run
-      const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase: 'setup' })
-      const sandbox = await openSandbox(deps, lease, run.onProgress)
-      const scope = { projectId, conversationId: task.conversationId, taskId }
-      await setUp(deps, { projectId, scope, sandbox, run, lease })
-      await sandbox.markLeftOut(taskId)
+    setUpProject: runActivity(async (ref, run) => {
+      const attempt = await acquireLease(deps.db, ref, run, 'setup')
+      const sandbox = await openSandbox(deps, attempt, run.onProgress)
+      await setUp(deps, { projectId: ref.projectId, scope: attempt.scope, sandbox, run, attempt })
+      await sandbox.markLeftOut(ref.taskId)
     }),
     setUpAlone: runActivity(async ({ projectId }, run) => {
       const sandbox = await deps.workspaces.open(projectId, { onProgress: run.onProgress })
       const scope = { projectId, conversationId: null, taskId: null }
-      await setUp(deps, { projectId, scope, sandbox, run, lease: null })
+      await setUp(deps, { projectId, scope, sandbox, run, attempt: null })
     }),
   }
 }
@@ -84,7 +81,7 @@ export function createSetupActivities(deps: ActivityDeps): Pick<Activities, 'set
 export async function setUp(deps: ActivityDeps, ask: SetupAsk): Promise<void> {
   const { projectId, sandbox, run } = ask
   const environment = await applyEnvironment(deps, projectId, sandbox)
-  const owner = ask.lease?.taskId ?? `alone-${projectId}`
+  const owner = ask.attempt?.scope.taskId ?? `alone-${projectId}`
   const deadline = Date.now() + TOTAL_MS + SETUP_LEASE_MS
   for (;;) {
     const execId = `look-${newId('stp')}`
@@ -132,9 +129,9 @@ async function runPlan(deps: ActivityDeps, at: PlannedSetup): Promise<void> {
       ...(failed ? { failed: failed.name } : {}),
     } as const
     const output = failed?.output ?? ''
-    if (failed !== null && at.lease !== null) {
+    if (failed !== null && at.attempt !== null) {
       const text = failureNotice(failed, denied)
-      await addNotice(deps.db, at.lease, {
+      await addNotice(at.attempt, {
         id: newId('stp'),
         lane: 'coder',
         key: `setup:${plan.hash.slice(0, 16)}`,
@@ -187,7 +184,7 @@ async function runOne(
   at: PlannedSetup,
   { command, index, timeoutMs }: { command: ShownSetupCommand; index: number; timeoutMs: number },
 ): Promise<FailedCommand | null> {
-  const { scope, sandbox, run, owner, plan, lease } = at
+  const { scope, sandbox, run, owner, plan, attempt } = at
   const execId = execIdOf(owner, plan.hash, index)
   const ids = { toolUseId: execId, partId: `${execId}/output` }
   const cwd = command.cwd ?? ''
@@ -216,9 +213,9 @@ async function runOne(
       tailBytes: SHOWN_BYTES,
       onOutput(offset, data) {
         run.onProgress()
-        if (lease === null) return
+        if (attempt === null) return
         const payload = { ...ids, offset, stream: 'stdout' as const, data: Buffer.from(data).toString('base64') }
-        deps.publisher.publishDelta({ type: 'output', scope, payload }, lease.lease)
+        deps.publisher.publishDelta({ type: 'output', scope, payload }, attempt.lease)
       },
     },
   )

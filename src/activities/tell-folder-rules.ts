@@ -1,7 +1,6 @@
 import { folderRulesText, foldersOf, readFolderRules } from '../context/folder-rules.ts'
 import { addContextSources } from '../db/project/contexts.ts'
-import type { Task } from '../db/task/tasks.ts'
-import type { Lease } from '../db/transaction.ts'
+import type { Attempt } from '../db/task/attempt.ts'
 import { addNotice, type JournalTurn } from '../db/turn/journal.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { newId } from '../shared/ids.ts'
@@ -22,9 +21,9 @@ const PATH_WORD = /(?<![\w./@:-])(?:\.\/)?[\w@.-]+(?:\/[\w@.-]+)+/g
  */
 export function createFolderRules(
   deps: ActivityDeps,
-  at: { readonly task: Task; readonly lease: Lease; readonly sandbox: Sandbox },
+  { attempt, sandbox }: { readonly attempt: Attempt; readonly sandbox: Sandbox },
 ): (turn: JournalTurn) => Promise<void> {
-  const { task, lease, sandbox } = at
+  const { task } = attempt
   const asked = new Set<string>()
   return async (turn) => {
     for (const folder of foldersOf(touchedBy(turn, sandbox.root))) {
@@ -33,7 +32,7 @@ export function createFolderRules(
       const files = await readFolderRules(sandbox, folder)
       if (files.length === 0) continue
       const text = folderRulesText(folder, files)
-      await addNotice(deps.db, lease, {
+      await addNotice(attempt, {
         id: newId('req'),
         lane: 'coder',
         key: `rules/${encodeURIComponent(folder)}`,

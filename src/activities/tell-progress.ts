@@ -1,7 +1,6 @@
 import { log } from '@temporalio/activity'
-import { appendWithLease } from '../db/task/lifecycle.ts'
-import type { Lease } from '../db/transaction.ts'
-import type { ActivityDeps } from './deps.ts'
+import type { Attempt } from '../db/task/attempt.ts'
+import type { ActivityRun } from './run-activity.ts'
 
 const EVERY_MS = 2_000
 /** Of one attempt: a clone may take minutes, and each event is stored. */
@@ -15,17 +14,16 @@ export interface ProgressTeller {
 }
 
 /** Makes `sandbox.progress` events of what a preparation says: the first at once, then one in two seconds, 40 at most. */
-export function tellProgress(deps: Pick<ActivityDeps, 'db'>, lease: Lease, attempt: number): ProgressTeller {
-  const { projectId, conversationId, taskId } = lease
+export function tellProgress(attempt: Attempt, run: Pick<ActivityRun, 'attempt'>): ProgressTeller {
+  const { scope } = attempt
   let told = 0
   let toldAt = Number.NEGATIVE_INFINITY
   let last = ''
   let stored: Promise<void> = Promise.resolve()
   const store = async (text: string, count: number): Promise<void> => {
-    const key = `sandbox.progress:${taskId}:${attempt}:${count}`
-    const scope = { projectId, conversationId, taskId }
+    const key = `sandbox.progress:${scope.taskId}:${run.attempt}:${count}`
     try {
-      await appendWithLease(deps.db, lease, [{ type: 'sandbox.progress', key, scope, payload: { text } }])
+      await attempt.emit({ type: 'sandbox.progress', key, scope, payload: { text } })
     } catch (error) {
       // What it was about goes on or fails by itself.
       log.warn('the progress of a preparation could not be told', { error })

@@ -1,5 +1,4 @@
-import type { Db } from '../db/client.ts'
-import type { Lease } from '../db/transaction.ts'
+import type { Attempt } from '../db/task/attempt.ts'
 import {
   type BeginTurn,
   type FinishedCall,
@@ -18,8 +17,7 @@ import { hitCrashPoint } from '../shared/crash-points.ts'
 import type { Effect } from '../shared/effect.ts'
 
 interface Place {
-  readonly db: Db
-  readonly lease: Lease
+  readonly attempt: Attempt
   readonly lane: Lane
   readonly budgets: NextTurn['budgets']
 }
@@ -45,47 +43,47 @@ export class TurnWrites {
   }
 
   async startTool(call: JournalToolCall, effect: Effect): Promise<void> {
-    const { db, lease } = this.#at
+    const { attempt } = this.#at
     const reply = this.#reply
-    if (reply === null) return await startTool(db, lease, call, effect)
-    await storeReply(db, lease, reply, { call, effect })
+    if (reply === null) return await startTool(attempt, call, effect)
+    await storeReply(attempt, reply, { call, effect })
     this.#replyStored()
   }
 
   /** `ends`: the turn that has ended with these, whose end may wait. */
   async finishTools(finished: readonly FinishedCall[], ends: JournalTurn | null): Promise<void> {
     if (this.#reply !== null) await this.flush()
-    const { db, lease, lane } = this.#at
-    if (ends === null) await finishTools(db, lease, lane, finished)
+    const { attempt, lane } = this.#at
+    if (ends === null) await finishTools(attempt, lane, finished)
     else this.#end = { turn: ends, finished, checkpoint: null, events: [] }
   }
 
   /** Goes with the end of its turn when that waits. */
   async recordCheckpoint(checkpoint: NewCheckpoint, events: readonly NewEvent[]): Promise<void> {
-    const { db, lease } = this.#at
-    if (this.#end === null) await recordCheckpoint(db, lease, checkpoint, events)
+    const { attempt } = this.#at
+    if (this.#end === null) await recordCheckpoint(attempt, checkpoint, events)
     else this.#end = { ...this.#end, checkpoint, events }
   }
 
   /** Begins the next turn together with the end that waits. Null: nothing waits, or `mayBegin` said no. */
   async beginNext(begin: BeginTurn, mayBegin: NextTurn['mayBegin']): Promise<JournalTurn | null> {
-    const { db, lease, budgets } = this.#at
+    const { attempt, budgets } = this.#at
     const end = this.#end
     if (end === null) return null
-    const begun = await endAndBeginTurn(db, lease, end, { begin, budgets, mayBegin })
+    const begun = await endAndBeginTurn(attempt, end, { begin, budgets, mayBegin })
     this.#ended()
     return begun
   }
 
   /** Stores what waits. Safe to repeat, also after a failure. */
   async flush(): Promise<void> {
-    const { db, lease } = this.#at
+    const { attempt } = this.#at
     if (this.#reply !== null) {
-      await storeReply(db, lease, this.#reply)
+      await storeReply(attempt, this.#reply)
       this.#replyStored()
     }
     if (this.#end !== null) {
-      await endTurn(db, lease, this.#end)
+      await endTurn(attempt, this.#end)
       this.#ended()
     }
   }

@@ -1,10 +1,9 @@
 import { judgeBudget } from '../agent/budget.ts'
 import { type LaneStatus, runLane } from '../agent/loop.ts'
 import { setNeedsAnswer } from '../db/task/approvals.ts'
+import { type Attempt, acquireLease } from '../db/task/attempt.ts'
 import { readBudget, setBudgetReached } from '../db/task/budgets.ts'
-import { acquireLease, appendWithLease } from '../db/task/lifecycle.ts'
 import { getTask } from '../db/task/tasks.ts'
-import type { Lease } from '../db/transaction.ts'
 import type { JournalTurn } from '../db/turn/journal.ts'
 import { equalFailures } from '../db/turn/model-notes.ts'
 import { isSetupRequested } from '../db/workspace/environments.ts'
@@ -40,16 +39,14 @@ export function createTurnActivities(deps: ActivityDeps): Pick<Activities, 'runT
         running -= 1
       }
     }),
-    awaitBudget: runActivity(
-      async ({ taskId, projectId, phase = 'working', need, waitHours }, { activity, attempt }) => {
-        const { lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase })
-        const reading = await readBudget(deps.db, taskId, deps.budgets)
-        const { reached } = judgeBudget(reading, need ?? { usd: 0, turns: 1 })
-        if (reached.length === 0) return { isReached: false, waitMs: 0 }
-        const waitedMs = await setBudgetReached(deps.db, lease, reached)
-        return { isReached: true, waitMs: Math.max(0, (waitHours ?? DEFAULT_WAIT_HOURS) * HOUR_MS - waitedMs) }
-      },
-    ),
+    awaitBudget: runActivity(async ({ phase = 'working', need, waitHours, ...ref }, run) => {
+      const attempt = await acquireLease(deps.db, ref, run, phase)
+      const reading = await readBudget(deps.db, ref.taskId, deps.budgets)
+      const { reached } = judgeBudget(reading, need ?? { usd: 0, turns: 1 })
+      if (reached.length === 0) return { isReached: false, waitMs: 0 }
+      const waitedMs = await setBudgetReached(attempt, reached)
+      return { isReached: true, waitMs: Math.max(0, (waitHours ?? DEFAULT_WAIT_HOURS) * HOUR_MS - waitedMs) }
+    }),
   }
 }
 
@@ -59,31 +56,24 @@ async function runSlice(
   run: ActivityRun,
   sliceMs: number,
 ): Promise<TurnsResult> {
-  const { activity, attempt } = run
-  const { task, lease } = await acquireLease(deps.db, { taskId, projectId, activity, attempt, phase })
-  const sandbox = await openSandbox(deps, lease, run.onProgress)
+  const attempt = await acquireLease(deps.db, { taskId, projectId }, run, phase)
+  const sandbox = await openSandbox(deps, attempt, run.onProgress)
   const environment = await applyEnvironment(deps, projectId, sandbox)
   // A slice begins at a turn boundary: that is where a set-up that a person asked for meanwhile belongs.
   if (await isSetupRequested(deps.db, projectId)) {
-    const scope = { projectId, conversationId: task.conversationId, taskId }
-    await setUp(deps, { projectId, scope, sandbox, run, lease })
+    await setUp(deps, { projectId, scope: attempt.scope, sandbox, run, attempt })
   }
   const people = peopleOf(deps, {
-    task,
-    lease,
+    attempt,
     sandbox,
     environment,
     mayAsk,
     onPutBack: (tree) => checkpointer.moveTo(tree),
   })
-  const opened = await openCoderLane(deps, { name: 'coder', task, lease, sandbox, run, people })
+  const opened = await openCoderLane(deps, { name: 'coder', attempt, sandbox, run, people })
   const { onShellChanges } = people
-  const checkpointer = createCheckpointer(
-    deps,
-    { task, lease, sandbox, onShellChanges },
-    opened.journal.recordCheckpoint,
-  )
-  const tellRules = createFolderRules(deps, { task, lease, sandbox })
+  const checkpointer = createCheckpointer(deps, { attempt, sandbox, onShellChanges }, opened.journal.recordCheckpoint)
+  const tellRules = createFolderRules(deps, { attempt, sandbox })
   const lane = {
     ...opened,
     onToolsDone: async (turn: JournalTurn) => {
@@ -93,16 +83,15 @@ async function runSlice(
   }
   const left = lane.turns.at(-1)
   // The attempt before may have died between a turn's tools and its checkpoint.
-  if (attempt > 1 && left !== undefined) await checkpointer.after(left)
+  if (run.attempt > 1 && left !== undefined) await checkpointer.after(left)
   const endsAt = performance.now() + sliceMs
   const turns = () => runLane(lane, () => performance.now() >= endsAt)
-  const status = await keepingAlive(sandbox, () => withRetryNotice(deps, lease, run, turns))
-  if (status !== 'continue' && status !== 'needs_answer')
-    await noteLeftOut(deps, { task: await getTask(deps.db, taskId), lease, sandbox })
+  const status = await keepingAlive(sandbox, () => withRetryNotice(deps, attempt, run, turns))
+  if (status !== 'continue' && status !== 'needs_answer') await noteLeftOut(deps, { attempt, sandbox })
   const turn = lane.turns.at(-1)?.turn ?? 0
   const after = await getTask(deps.db, taskId)
   if (status === 'needs_answer') {
-    const waiting = await setNeedsAnswer(deps.db, lease)
+    const waiting = await setNeedsAnswer(attempt)
     // All was decided meanwhile.
     if (waiting.length === 0) return { status: 'continue', turn, usage: after.usage }
     return { status, turn, usage: after.usage, waiting }
@@ -123,7 +112,7 @@ function statusOf(status: LaneStatus): TurnsResult['status'] {
  */
 export async function withRetryNotice<T>(
   deps: ActivityDeps,
-  lease: Lease,
+  attempt: Attempt,
   run: ActivityRun,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -132,18 +121,15 @@ export async function withRetryNotice<T>(
   } catch (error) {
     if (!(error instanceof AppError) || !error.code.startsWith('model_') || !error.retryable || run.signal.aborted)
       throw error
-    if (mayBeLasting(error)) await giveUpWhenLasting(deps, lease, error)
+    if (mayBeLasting(error)) await giveUpWhenLasting(deps, attempt, error)
     const backoffMs = Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (run.attempt - 1)) * (0.5 + Math.random() / 2)
     const delayMs = Math.round(error.retryAfterMs ?? backoffMs)
-    const { projectId, conversationId, taskId } = lease
-    await appendWithLease(deps.db, lease, [
-      {
-        type: 'model.retrying',
-        key: `model.retrying:${taskId}:${lease.lease}`,
-        scope: { projectId, conversationId, taskId },
-        payload: { code: error.code, message: error.message, attempt: run.attempt, delayMs },
-      },
-    ])
+    await attempt.emit({
+      type: 'model.retrying',
+      key: `model.retrying:${attempt.task.id}:${attempt.lease}`,
+      scope: attempt.scope,
+      payload: { code: error.code, message: error.message, attempt: run.attempt, delayMs },
+    })
     throw new AppError(error.code, error.message, { cause: error, retryAfterMs: delayMs })
   }
 }
@@ -152,8 +138,8 @@ export async function withRetryNotice<T>(
 const MAX_EQUAL_FAILURES = 6
 
 /** Throws what ends the task when its model's server gave this very failure at each of the last calls. */
-async function giveUpWhenLasting({ db }: ActivityDeps, { taskId }: Lease, error: AppError): Promise<void> {
-  const before = await equalFailures(db, taskId, error.message, MAX_EQUAL_FAILURES)
+async function giveUpWhenLasting({ db }: ActivityDeps, { task }: Attempt, error: AppError): Promise<void> {
+  const before = await equalFailures(db, task.id, error.message, MAX_EQUAL_FAILURES)
   if (before + 1 < MAX_EQUAL_FAILURES) return
   const message = `The model server failed ${MAX_EQUAL_FAILURES} times in a row in the same way, so it is not asked again. ${error.message}`
   throw new AppError('model_rejected', message, { cause: error })

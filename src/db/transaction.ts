@@ -11,14 +11,6 @@ import { type Db, refusesWrites, toDbError } from './client.ts'
 import { holdConnection } from './connection.ts'
 import type { Statement } from './statement.ts'
 
-/** A worker's right to write for a task. Each attempt of an activity takes a higher one; a lower one is refused. */
-export interface Lease {
-  readonly projectId: string
-  readonly conversationId: string
-  readonly taskId: string
-  readonly lease: number
-}
-
 export interface LockedProject {
   readonly id: string
   readonly activeTaskId: string | null
@@ -186,12 +178,19 @@ function statementName(text: string): string {
   return name
 }
 
+/** An attempt at a task, by its place and its fencing token. */
+export interface AttemptAt {
+  readonly projectId: string
+  readonly taskId: string
+  readonly lease: number
+}
+
 /**
- * Like {@link inProject} for one task, and only while `lease` is still the task's newest: otherwise `lease_lost`, which
- * ends the attempt that is no longer wanted.
+ * Like {@link inTask}, and only while the attempt's token is still the task's newest: otherwise `lease_lost`, which ends
+ * the attempt that is no longer wanted. `Attempt.tx` is what calls it.
  */
-export async function withLease<T>(db: Db, lease: Lease, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return await runTransaction(db, lease, work)
+export async function inAttempt<T>(db: Db, at: AttemptAt, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return await runTransaction(db, at, work)
 }
 
 /** What functions of the migrations say when they refuse, by SQLSTATE. */
@@ -203,24 +202,24 @@ const REFUSALS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 }
 
 /**
- * Calls a function of the migrations which does all that {@link withLease} does by itself: it takes project, task and
+ * Calls a function of the migrations which does all that {@link inAttempt} does by itself: it takes project, task and
  * lease first and the events last, and returns those that were new. One statement, and a transaction of its own. Throws
- * what `withLease` throws, and what the function refuses.
+ * what `inAttempt` throws, and what the function refuses.
  */
-export async function callWithLease(
+export async function callAsAttempt(
   db: Db,
-  lease: Lease,
+  at: AttemptAt,
   name: 'store_reply',
   values: readonly unknown[],
   events: readonly NewEvent[],
 ): Promise<void> {
-  const all = [lease.projectId, lease.taskId, lease.lease, ...values, JSON.stringify(events.map(toRow))]
+  const all = [at.projectId, at.taskId, at.lease, ...values, JSON.stringify(events.map(toRow))]
   const text = `SELECT ${EVENT_COLUMNS} FROM ${name}(${all.map((_, index) => `$${index + 1}`).join(', ')})`
   try {
     const { rows } = await db.pool.query<StoredEvent>({ name: statementName(text), text, values: all.map(withoutNul) })
     if (rows.length === 0) return
     db.refusedWrites.succeeded()
-    db.onEvents(lease.projectId, rows)
+    db.onEvents(at.projectId, rows)
   } catch (error) {
     if (refusesWrites(error)) db.refusedWrites.failed()
     const [code, message] = (error instanceof pg.DatabaseError && REFUSALS[error.code ?? '']) || []

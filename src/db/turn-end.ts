@@ -5,10 +5,10 @@
 
 import type { NewEvent } from '../events/topics.ts'
 import type { BudgetReading, BudgetsByScope } from '../shared/budget.ts'
-import type { Db } from './client.ts'
 import { Statement } from './statement.ts'
+import type { Attempt } from './task/attempt.ts'
 import { OWN_BUDGET, type OwnBudgetRow, toReading } from './task/budgets.ts'
-import { type Lease, type Tx, withLease } from './transaction.ts'
+import { type Tx } from './transaction.ts'
 import {
   addResults,
   type BeginTurn,
@@ -32,10 +32,10 @@ export interface TurnEnd {
 }
 
 /** Stores the end of a turn. A repeat changes nothing. */
-export async function endTurn(db: Db, lease: Lease, end: TurnEnd): Promise<void> {
-  await withLease(db, lease, async (tx) => {
-    tx.emit(...eventsOf(lease, end))
-    await tx.write(changesOf(lease, end))
+export async function endTurn(attempt: Attempt, end: TurnEnd): Promise<void> {
+  await attempt.tx(async (tx) => {
+    tx.emit(...eventsOf(attempt, end))
+    await tx.write(changesOf(attempt, end))
   })
 }
 
@@ -52,33 +52,32 @@ export interface NextTurn {
  * `mayBegin` said no.
  */
 export async function endAndBeginTurn(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   end: TurnEnd,
   { begin, budgets, mayBegin }: NextTurn,
 ): Promise<JournalTurn | null> {
-  return await withLease(db, lease, async (tx) => {
-    tx.emit(...eventsOf(lease, end))
-    const row = await storeAndRead(tx, lease, end, begin)
+  return await attempt.tx(async (tx) => {
+    tx.emit(...eventsOf(attempt, end))
+    const row = await storeAndRead(tx, attempt, end, begin)
     const reading = await toReading(row, budgets, (use) => tx.query(use.text, use.values))
     if (!mayBegin(reading)) return null
-    const waiting = row.waits ? await unclaimed(tx, lease.taskId, begin) : []
-    return await beginTurnWith(tx, lease, begin, waiting)
+    const waiting = row.waits ? await unclaimed(tx, attempt.scope.taskId, begin) : []
+    return await beginTurnWith(tx, attempt, begin, waiting)
   })
 }
 
-function changesOf(lease: Lease, { finished, checkpoint }: TurnEnd): Statement {
+function changesOf(attempt: Attempt, { finished, checkpoint }: TurnEnd): Statement {
   const statement = new Statement()
-  addResults(statement, lease, finished)
-  if (checkpoint !== null) addCheckpoint(statement, lease, checkpoint)
+  addResults(statement, attempt, finished)
+  if (checkpoint !== null) addCheckpoint(statement, attempt, checkpoint)
   return statement
 }
 
-function eventsOf(lease: Lease, { turn, finished, events }: TurnEnd): NewEvent[] {
+function eventsOf(attempt: Attempt, { turn, finished, events }: TurnEnd): NewEvent[] {
   const figures = { ...turn, stopReason: turn.stopReason ?? 'unknown', durationMs: turn.durationMs ?? 0 }
   return [
-    ...finished.flatMap((entry) => finishEvents(lease, entry)),
-    ...(finished.length > 0 ? [turnFinished(lease, turn.turn, turn.lane, figures)] : []),
+    ...finished.flatMap((entry) => finishEvents(attempt, entry)),
+    ...(finished.length > 0 ? [turnFinished(attempt, turn.turn, turn.lane, figures)] : []),
     ...events,
   ]
 }
@@ -86,13 +85,13 @@ function eventsOf(lease: Lease, { turn, finished, events }: TurnEnd): NewEvent[]
 /** The end of the turn, then in the same statement what the next one needs to know. */
 async function storeAndRead(
   tx: Tx,
-  lease: Lease,
+  attempt: Attempt,
   end: TurnEnd,
   begin: BeginTurn,
 ): Promise<OwnBudgetRow & { readonly waits: boolean }> {
-  const statement = changesOf(lease, end)
+  const statement = changesOf(attempt, end)
   const { parts } = statement
-  const [taskId, lane] = [statement.value(lease.taskId), statement.value(begin.lane)]
+  const [taskId, lane] = [statement.value(attempt.scope.taskId), statement.value(begin.lane)]
   const idle = `${statement.value(begin.idle)}::bool`
   const waits = `EXISTS (SELECT 1 FROM messages m WHERE m.task_id = ${taskId} AND m.role = 'user' AND m.status = 'queued'
       AND (${idle} OR m.delivery = 'steer') AND ${lane} = 'coder')

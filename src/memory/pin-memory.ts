@@ -4,8 +4,8 @@
  */
 
 import type { Db } from '../db/client.ts'
+import type { Attempt } from '../db/task/attempt.ts'
 import { readTaskRecords } from '../db/task/task-records.ts'
-import type { Lease } from '../db/transaction.ts'
 import {
   projectMemory,
   saveSummaries,
@@ -36,7 +36,7 @@ const FORKED = 'This conversation was forked in the middle of this task: what it
  */
 export async function pinMemory(
   db: Db,
-  lease: Lease,
+  attempt: Attempt,
   ask: {
     readonly before: readonly string[]
     /** Those of which this conversation, a fork, has only the beginning. */
@@ -48,7 +48,7 @@ export async function pinMemory(
     readonly isUnderWay: boolean
   },
 ): Promise<TaskMemory> {
-  const pinned = await taskMemory(db, lease.taskId)
+  const pinned = await taskMemory(db, attempt.scope.taskId)
   // Before its first turn nobody has been told: the context may have been made anew since.
   if (pinned && ask.isUnderWay) return pinned
   const { before } = ask
@@ -56,11 +56,11 @@ export async function pinMemory(
   const [sizes, memoryBefore, memory] = await Promise.all([
     before.length === 0 ? new Map<string, number>() : taskSizes(db, before),
     last === undefined ? null : taskMemory(db, last),
-    projectMemory(db, lease.projectId),
+    projectMemory(db, attempt.scope.projectId),
   ])
   const tasks = before.map((taskId) => ({ taskId, tokens: tokensOf(sizes.get(taskId) ?? 0, ask.profile) }))
   const whole = chooseReach(tasks, memoryBefore?.whole ?? null, reachTokens(ask.profile))
-  if (ask.isUnderWay) return await saveTaskMemory(db, lease, { whole, blocks: [], opening: null, factsVersion: 0 })
+  if (ask.isUnderWay) return await saveTaskMemory(attempt, { whole, blocks: [], opening: null, factsVersion: 0 })
   const [summaries, told] = await Promise.all([
     summariesOf(db, before.slice(0, before.length - whole.length), ask.forkedWithin),
     whole.length === 0 ? [] : toldOpenings(db, whole),
@@ -72,7 +72,7 @@ export async function pinMemory(
   }
   const blocks = Object.values(known).filter((block) => block !== null)
   const opening = openingOf(known, { whole, told, factsVersion: memory.version })
-  return await saveTaskMemory(db, lease, { whole, blocks, opening, factsVersion: memory.version })
+  return await saveTaskMemory(attempt, { whole, blocks, opening, factsVersion: memory.version })
 }
 
 /** How many tokens of earlier tasks' messages a model is given at most. */

@@ -8,9 +8,9 @@ import { openCoderLane } from '../../src/activities/open-lane.ts'
 import { peopleOf } from '../../src/activities/people.ts'
 import type { Lane } from '../../src/agent/lane.ts'
 import { type LaneStatus, runLane } from '../../src/agent/loop.ts'
+import type { Attempt } from '../../src/db/task/attempt.ts'
 import { closeTask, type TaskEnding } from '../../src/db/task/lifecycle.ts'
 import { getTask } from '../../src/db/task/tasks.ts'
-import type { Lease } from '../../src/db/transaction.ts'
 import { type JournalTurn, readLane } from '../../src/db/turn/journal.ts'
 import { savedEnvironment } from '../../src/db/workspace/environments.ts'
 import { defaultEnvironment } from '../../src/environment/environment-schema.ts'
@@ -23,7 +23,7 @@ import { armCrashPoint } from '../../src/shared/crash-points.ts'
 import { listPolicy } from '../../src/standin/policies/list.ts'
 import { type ScriptedServer, startScriptedServer } from '../../src/standin/server.ts'
 import { aDb, type TestDb } from './database.ts'
-import { aProject, lease, post } from './tasks.ts'
+import { aProject, post, takeOver } from './tasks.ts'
 
 export interface AgentHost {
   readonly db: TestDb
@@ -106,7 +106,7 @@ export interface AgentTask {
   /** Requests of this task that the model server got, in order. */
   asked(): ReturnType<ScriptedServer['journal']>
   contentOf(path: string): Promise<string>
-  readonly lease: () => Lease
+  readonly attempt: () => Attempt
 }
 
 export interface RunOptions {
@@ -130,21 +130,21 @@ export async function anAgentTask(
   const { conversationId, taskId } = accepted
   const ref = await provider.ensure({ projectId, generation: 1 })
   const sandbox = await provider.open(ref)
-  let held: Lease | undefined
+  let held: Attempt | undefined
   const task: AgentTask = {
     ...{ projectId, conversationId, taskId, sandbox },
     async run(options = {}) {
-      const taken = await lease(db, accepted, { attempt: held ? 2 : 1 })
-      held = taken.lease
+      const taken = await takeOver(db, accepted, { attempt: held ? 2 : 1 })
+      held = taken
       const run = {
         ...{ activity: 'runTurns', attempt: 1, onProgress: () => undefined },
         signal: options.signal ?? new AbortController().signal,
       }
       const used = options.sandbox ?? (await provider.open(ref))
       const environment = (await savedEnvironment(db, projectId)) ?? defaultEnvironment('none')
-      const people = peopleOf(host.deps, { ...taken, sandbox: used, environment, mayAsk: true })
+      const people = peopleOf(host.deps, { attempt: taken, sandbox: used, environment, mayAsk: true })
       const lane = await openCoderLane(host.deps, {
-        ...{ name: 'coder', ...taken, sandbox: used, run },
+        ...{ name: 'coder', attempt: taken, sandbox: used, run },
         people,
       })
       await options.onLane?.(lane)
@@ -168,11 +168,11 @@ export async function anAgentTask(
     async end(ending) {
       if (!held) throw new Error('the task never ran')
       const { review } = await getTask(db, taskId)
-      await closeTask(db, held, ending ?? { kind: 'completed', outcome: 'no_changes', review })
+      await closeTask(held, ending ?? { kind: 'completed', outcome: 'no_changes', review })
     },
     asked: () => host.server.journal().filter((entry) => entry.taskId === taskId),
     contentOf: async (path) => Buffer.from((await sandbox.read(path)).data).toString(),
-    lease: () => {
+    attempt: () => {
       if (!held) throw new Error('the task never ran')
       return held
     },

@@ -3,9 +3,7 @@
 import type { Db } from '../../src/db/client.ts'
 import { createProject, type ProjectSource } from '../../src/db/project/projects.ts'
 import { type AcceptedMessage, type AcceptMessage, acceptMessage } from '../../src/db/task/accept-message.ts'
-import { acquireLease } from '../../src/db/task/lifecycle.ts'
-import type { Task } from '../../src/db/task/tasks.ts'
-import type { Lease } from '../../src/db/transaction.ts'
+import { type Attempt, acquireLease } from '../../src/db/task/attempt.ts'
 import type { StoredEvent } from '../../src/events/topics.ts'
 import type { SandboxKind } from '../../src/sandbox/types.ts'
 import type { Phase } from '../../src/shared/task.ts'
@@ -39,24 +37,24 @@ export async function post(
 }
 
 /** Takes a task over as the first attempt of an activity does. */
-export async function lease(
+export async function takeOver(
   db: Db,
   ids: { readonly taskId: string; readonly projectId: string },
   overrides: { readonly phase?: Phase; readonly attempt?: number } = {},
-): Promise<{ task: Task; lease: Lease }> {
-  const { taskId, projectId } = ids
-  return await acquireLease(db, { taskId, projectId, activity: 'runTurns', attempt: 1, phase: 'working', ...overrides })
+): Promise<Attempt> {
+  const { phase = 'working', attempt = 1 } = overrides
+  return await acquireLease(db, ids, { activity: 'runTurns', attempt }, phase)
 }
 
 export interface RunningTask extends AcceptedMessage {
-  readonly lease: Lease
+  readonly attempt: Attempt
 }
 
 /** A project with one task that a worker has taken over. */
 export async function aRunningTask(db: Db, overrides: Partial<AcceptMessage> = {}): Promise<RunningTask> {
   const projectId = overrides.projectId ?? (await aProject(db))
   const accepted = await post(db, { ...overrides, projectId })
-  return { ...accepted, lease: (await lease(db, accepted)).lease }
+  return { ...accepted, attempt: await takeOver(db, accepted) }
 }
 
 export type Frame = Readonly<Record<string, unknown>> & { readonly type: string; readonly seq: number }

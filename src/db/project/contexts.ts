@@ -1,6 +1,6 @@
 import type { NewEvent } from '../../events/topics.ts'
 import { type Db, toDbError } from '../client.ts'
-import { type Lease, withLease } from '../transaction.ts'
+import type { Attempt } from '../task/attempt.ts'
 
 /** A project's context as the model gets it. `hash` stands for everything it was made from. */
 export interface StoredContext {
@@ -60,11 +60,11 @@ export async function saveContext(
 }
 
 /** Notes which context a task begins with; it stays the same for the whole task. `events` go along. */
-export async function pinContext(db: Db, lease: Lease, hash: string, events: readonly NewEvent[]): Promise<void> {
-  await withLease(db, lease, async (tx) => {
+export async function pinContext(attempt: Attempt, hash: string, events: readonly NewEvent[]): Promise<void> {
+  await attempt.tx(async (tx) => {
     await tx.query(
       'UPDATE tasks SET context_hash = CASE WHEN turn = 0 THEN $2 ELSE coalesce(context_hash, $2) END WHERE id = $1',
-      [lease.taskId, hash],
+      [attempt.scope.taskId, hash],
     )
     tx.emit(...events)
   })

@@ -14,7 +14,8 @@ import type {
 } from '../../shared/review.ts'
 import { isOver, type TaskStatus } from '../../shared/task.ts'
 import { type Db, toDbError } from '../client.ts'
-import { inProject, type Lease, type Tx, withLease } from '../transaction.ts'
+import type { Attempt } from '../task/attempt.ts'
+import { inProject, type Tx } from '../transaction.ts'
 import { insertNotice, type Lane } from '../turn/journal.ts'
 
 export interface ReviewRound {
@@ -116,37 +117,35 @@ export async function listRounds(db: Db, taskId: string): Promise<ReviewRound[]>
 
 /** Opens a round on a tree. Safe to repeat: an open round keeps the tree and the plan that it began with. */
 export async function openRound(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   round: { round: number; treeHash: string; plan?: CheckPlan },
   events: readonly NewEvent[],
 ): Promise<void> {
-  await withLease(db, lease, async (tx) => {
+  await attempt.tx(async (tx) => {
     await tx.query(
       'INSERT INTO review_rounds (task_id, round, tree_hash, plan) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
-      [lease.taskId, round.round, round.treeHash, round.plan === undefined ? null : JSON.stringify(round.plan)],
+      [attempt.scope.taskId, round.round, round.treeHash, round.plan === undefined ? null : JSON.stringify(round.plan)],
     )
-    await tx.query('UPDATE tasks SET round = $2 WHERE id = $1', [lease.taskId, round.round])
+    await tx.query('UPDATE tasks SET round = $2 WHERE id = $1', [attempt.scope.taskId, round.round])
     tx.emit(...events)
   })
 }
 
 /** Stores the results of all checks of a round, what they prove of its tree and the review's state that goes with them. */
 export async function saveChecks(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   round: number,
   save: { readonly checks: readonly CheckResult[]; readonly review: ReviewState; readonly evidence?: TreeEvidence },
   events: readonly NewEvent[],
 ): Promise<void> {
-  await withLease(db, lease, async (tx) => {
+  await attempt.tx(async (tx) => {
     await tx.query('UPDATE review_rounds SET checks = $3 WHERE task_id = $1 AND round = $2', [
-      lease.taskId,
+      attempt.scope.taskId,
       round,
       JSON.stringify(save.checks),
     ])
-    await tx.query('UPDATE tasks SET review = $2 WHERE id = $1', [lease.taskId, JSON.stringify(save.review)])
-    if (save.evidence) await storeEvidence(tx, lease.taskId, save.evidence)
+    await tx.query('UPDATE tasks SET review = $2 WHERE id = $1', [attempt.scope.taskId, JSON.stringify(save.review)])
+    if (save.evidence) await storeEvidence(tx, attempt.scope.taskId, save.evidence)
     tx.emit(...events)
   })
 }
@@ -186,25 +185,24 @@ export interface RoundEnding {
  * `events` are made from the earlier findings as they stand now: one that a person dismissed meanwhile stays dismissed.
  */
 export async function finishRound(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   ending: RoundEnding,
   events: (settled: readonly FindingState[]) => readonly NewEvent[],
 ): Promise<void> {
-  await withLease(db, lease, async (tx) => {
+  await attempt.tx(async (tx) => {
     const updated = await tx.query(
       `UPDATE review_rounds SET verdict = $3, summary = $4, restored_tree = $5, finished_at = now()
        WHERE task_id = $1 AND round = $2 AND finished_at IS NULL RETURNING round`,
-      [lease.taskId, ending.round, ending.verdict, ending.summary, ending.restoredTree ?? null],
+      [attempt.scope.taskId, ending.round, ending.verdict, ending.summary, ending.restoredTree ?? null],
     )
     if (updated.length === 0) return
-    for (const finding of ending.findings) await insertFinding(tx, lease, ending.round, finding)
+    for (const finding of ending.findings) await insertFinding(tx, attempt, ending.round, finding)
     const settled = await settleFindings(tx, ending.settled)
-    await tx.query('UPDATE tasks SET review = $2 WHERE id = $1', [lease.taskId, JSON.stringify(ending.review)])
-    if (ending.evidence) await storeEvidence(tx, lease.taskId, ending.evidence)
+    await tx.query('UPDATE tasks SET review = $2 WHERE id = $1', [attempt.scope.taskId, JSON.stringify(ending.review)])
+    if (ending.evidence) await storeEvidence(tx, attempt.scope.taskId, ending.evidence)
     if (ending.fixNotice) {
       const lane: Lane = 'coder'
-      await insertNotice(tx, lease.taskId, { ...ending.fixNotice, lane, key: `fix:${ending.round}` })
+      await insertNotice(tx, attempt.scope.taskId, { ...ending.fixNotice, lane, key: `fix:${ending.round}` })
     }
     tx.emit(...events(settled))
   })
@@ -224,15 +222,15 @@ async function settleFindings(tx: Tx, wanted: readonly FindingState[]): Promise<
   return settled
 }
 
-async function insertFinding(tx: Tx, lease: Lease, round: number, finding: Finding): Promise<void> {
+async function insertFinding(tx: Tx, attempt: Attempt, round: number, finding: Finding): Promise<void> {
   await tx.query(
     `INSERT INTO findings (id, task_id, project_id, round, criterion_id, severity, file, line, claim, evidence, scenario,
        state, demoted_from, demoted_why)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`,
     [
       finding.id,
-      lease.taskId,
-      lease.projectId,
+      attempt.scope.taskId,
+      attempt.scope.projectId,
       round,
       finding.criterionId ?? null,
       finding.severity,
@@ -250,13 +248,12 @@ async function insertFinding(tx: Tx, lease: Lease, round: number, finding: Findi
 
 /** Stores the review's state alone, e.g. when it was skipped. */
 export async function saveReviewState(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   review: ReviewState,
   events: readonly NewEvent[],
 ): Promise<void> {
-  await withLease(db, lease, async (tx) => {
-    await tx.query('UPDATE tasks SET review = $2 WHERE id = $1', [lease.taskId, JSON.stringify(review)])
+  await attempt.tx(async (tx) => {
+    await tx.query('UPDATE tasks SET review = $2 WHERE id = $1', [attempt.scope.taskId, JSON.stringify(review)])
     tx.emit(...events)
   })
 }
@@ -345,16 +342,16 @@ export async function readBaseline(db: Db, taskId: string): Promise<readonly Bas
 }
 
 /** Stores the task's whole baseline. Safe to repeat. */
-export async function saveBaseline(db: Db, lease: Lease, entries: readonly BaselineEntry[]): Promise<void> {
-  await withLease(db, lease, async (tx) => {
-    await tx.query('UPDATE tasks SET baseline = $2 WHERE id = $1', [lease.taskId, JSON.stringify(entries)])
+export async function saveBaseline(attempt: Attempt, entries: readonly BaselineEntry[]): Promise<void> {
+  await attempt.tx(async (tx) => {
+    await tx.query('UPDATE tasks SET baseline = $2 WHERE id = $1', [attempt.scope.taskId, JSON.stringify(entries)])
   })
 }
 
 /** Notes that another tree stands in the workspace for a while, and which one belongs there. */
-export async function lendWorkspace(db: Db, lease: Lease, ownTree: string): Promise<void> {
-  await withLease(db, lease, async (tx) => {
-    await tx.query('UPDATE projects SET borrowed_tree = $2 WHERE id = $1', [lease.projectId, ownTree])
+export async function lendWorkspace(attempt: Attempt, ownTree: string): Promise<void> {
+  await attempt.tx(async (tx) => {
+    await tx.query('UPDATE projects SET borrowed_tree = $2 WHERE id = $1', [attempt.scope.projectId, ownTree])
   })
 }
 
@@ -372,10 +369,10 @@ export async function lentTree(db: Db, projectId: string): Promise<string | null
 }
 
 /** Says that the workspace holds its own tree again. Safe to repeat. */
-export async function endLoan(db: Db, lease: Lease): Promise<void> {
-  await withLease(db, lease, async (tx) => {
+export async function endLoan(attempt: Attempt): Promise<void> {
+  await attempt.tx(async (tx) => {
     await tx.query('UPDATE projects SET borrowed_tree = NULL WHERE id = $1 AND borrowed_tree IS NOT NULL', [
-      lease.projectId,
+      attempt.scope.projectId,
     ])
   })
 }

@@ -19,10 +19,11 @@ import { newId } from '../../shared/ids.ts'
 import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
 import { rowsOf } from '../rows-of.ts'
-import { inTask, type Lease, type Tx, withLease } from '../transaction.ts'
+import { inTask, type Tx } from '../transaction.ts'
 import { addNotice } from '../turn/journal.ts'
 import { changeEnvironment } from '../workspace/environments.ts'
 import { addToOutbox } from './accept-message.ts'
+import type { Attempt } from './attempt.ts'
 
 /** Approvals of one task that may wait at the same time, and all that it may ever ask of a kind (questions; the others). */
 export const MAX_OPEN = 5
@@ -110,24 +111,24 @@ export interface OpenApproval {
  * Asks, or finds what was asked under the same key, with the decision if there is one; what is past its time expires here.
  * `refused`: too many are open, or were asked. Throws `lease_lost`. Safe to repeat.
  */
-export async function openApproval(db: Db, lease: Lease, ask: OpenApproval): Promise<Approval | 'refused'> {
-  return await withLease(db, lease, async (tx) => {
+export async function openApproval(attempt: Attempt, ask: OpenApproval): Promise<Approval | 'refused'> {
+  return await attempt.tx(async (tx) => {
     const [known] = await tx.query<ApprovalRow>(`${SELECT} WHERE a.task_id = $1 AND a.key = $2`, [
-      lease.taskId,
+      attempt.scope.taskId,
       ask.key,
     ])
     if (known) return toApproval(known.state === 'open' && known.is_due ? await settle(tx, known, EXPIRED) : known)
     if (ask.detail.pattern !== undefined) {
-      const earlier = await taskDecision(tx, lease.taskId, ask.kind, ask.detail.pattern)
-      if (earlier) return toApproval(await settle(tx, await insert(tx, lease, ask), earlier))
+      const earlier = await taskDecision(tx, attempt.scope.taskId, ask.kind, ask.detail.pattern)
+      if (earlier) return toApproval(await settle(tx, await insert(tx, attempt, ask), earlier))
     }
     const [counted] = await tx.query<{ open: number; asked: number }>(
       `SELECT count(*) FILTER (WHERE state = 'open')::int AS open,
          count(*) FILTER (WHERE (kind = 'question') = $2)::int AS asked FROM approvals WHERE task_id = $1`,
-      [lease.taskId, ask.kind === 'question'],
+      [attempt.scope.taskId, ask.kind === 'question'],
     )
     if ((counted?.open ?? 0) >= MAX_OPEN || (counted?.asked ?? 0) >= MAX_ASKED) return 'refused'
-    return toApproval(await insert(tx, lease, ask))
+    return toApproval(await insert(tx, attempt, ask))
   })
 }
 
@@ -168,23 +169,22 @@ export async function heldChanges(db: Db, taskId: string): Promise<HeldChange[]>
 
 /** Tells the model what was decided, at its next turn and once. Throws `lease_lost`. */
 export async function tellHeldChange(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   { id, approvalId, text }: { readonly id: string; readonly approvalId: string; readonly text: string },
 ): Promise<void> {
-  await addNotice(db, lease, { id, lane: 'coder', key: `approval:${approvalId}`, text })
+  await addNotice(attempt, { id, lane: 'coder', key: `approval:${approvalId}`, text })
 }
 
-async function insert(tx: Tx, lease: Lease, ask: OpenApproval): Promise<ApprovalRow> {
+async function insert(tx: Tx, attempt: Attempt, ask: OpenApproval): Promise<ApprovalRow> {
   const [row] = await tx.query<ApprovalRow>(
     `INSERT INTO approvals (id, project_id, conversation_id, task_id, turn, key, kind, title, detail, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10 * interval '1 millisecond')
      RETURNING *, '' AS project_name, false AS is_due`,
     [
       newId('apr'),
-      lease.projectId,
-      lease.conversationId,
-      lease.taskId,
+      attempt.scope.projectId,
+      attempt.scope.conversationId,
+      attempt.scope.taskId,
       ask.turn,
       ask.key,
       ask.kind,
@@ -379,16 +379,16 @@ const OVER = {
  * Shows that a task waits for people and begins to count the wait, unless all was decided meanwhile; returns what is open.
  * Throws `lease_lost`. Safe to repeat.
  */
-export async function setNeedsAnswer(db: Db, lease: Lease): Promise<WaitingApproval[]> {
-  return await withLease(db, lease, async (tx) => {
-    const open = await openOf(tx, lease.taskId)
+export async function setNeedsAnswer(attempt: Attempt): Promise<WaitingApproval[]> {
+  return await attempt.tx(async (tx) => {
+    const open = await openOf(tx, attempt.scope.taskId)
     if (open.length === 0) return []
     await tx.query(
       `WITH task AS (
          UPDATE tasks SET status = 'needs_answer' WHERE id = $1 AND status IN ('running', 'needs_answer') RETURNING id)
        INSERT INTO budget_waits (task_id, project_id, scopes) SELECT id, $2, 'answer' FROM task
        WHERE NOT EXISTS (SELECT 1 FROM budget_waits WHERE task_id = $1 AND ended_at IS NULL) ON CONFLICT DO NOTHING`,
-      [lease.taskId, lease.projectId],
+      [attempt.scope.taskId, attempt.scope.projectId],
     )
     return open
   })

@@ -15,8 +15,9 @@ import {
 import { AppError } from '../../shared/errors.ts'
 import type { Budget } from '../../shared/task.ts'
 import { type Db, toDbError } from '../client.ts'
-import { inProject, inTask, type Lease, withLease } from '../transaction.ts'
+import { inProject, inTask } from '../transaction.ts'
 import { addToOutbox } from './accept-message.ts'
+import type { Attempt } from './attempt.ts'
 
 /** The first instant of the UTC day, for SQL. */
 const DAY_BEGAN = `date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'`
@@ -122,9 +123,10 @@ type UseRow = BudgetUse & { usd_today: number; turns_today: number; minutes_toda
  * ends it. Safe to repeat: each limit is told once, and a task waits once at a time. Returns how many milliseconds it has
  * waited in all since its last reply.
  */
-export async function setBudgetReached(db: Db, lease: Lease, marks: readonly BudgetMark[]): Promise<number> {
-  const { projectId, conversationId, taskId } = lease
-  return await withLease(db, lease, async (tx) => {
+export async function setBudgetReached(attempt: Attempt, marks: readonly BudgetMark[]): Promise<number> {
+  const { scope } = attempt
+  const { taskId, projectId } = scope
+  return await attempt.tx(async (tx) => {
     await tx.query(
       `WITH task AS (
          UPDATE tasks SET status = 'needs_budget' WHERE id = $1 AND status IN ('running', 'needs_budget') RETURNING id)
@@ -136,7 +138,7 @@ export async function setBudgetReached(db: Db, lease: Lease, marks: readonly Bud
       tx.emit({
         type: 'budget.reached',
         key: `budget.reached:${taskId}:${nameOf(mark)}:${mark.limit}`,
-        scope: { projectId, conversationId, taskId },
+        scope,
         payload: mark,
       })
     }

@@ -4,69 +4,13 @@ import type { NewEvent } from '../../events/topics.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import type { ReviewState } from '../../shared/review.ts'
-import { isOver, type Outcome, type Phase, type TaskReason, workflowIdFor } from '../../shared/task.ts'
+import { isOver, type Outcome, type TaskReason } from '../../shared/task.ts'
 import { type Db, toDbError } from '../client.ts'
-import { inProject, inTask, type Lease, type Tx, withLease } from '../transaction.ts'
+import { inProject, inTask, type Tx } from '../transaction.ts'
 import { activateTask, addToOutbox, findPredecessor, noReview } from './accept-message.ts'
 import { withdrawApprovals } from './approvals.ts'
+import type { Attempt } from './attempt.ts'
 import { getTask, type Task, type TaskRow, toTask } from './tasks.ts'
-
-export interface Attempt {
-  readonly taskId: string
-  readonly projectId: string
-  /** The activity's name, for `task.resumed`. */
-  readonly activity: string
-  /** Temporal's count, from 1. */
-  readonly attempt: number
-  readonly phase: Phase
-}
-
-/**
- * Takes the task over: raises its fencing token, so that everything an older attempt still tries to write is refused,
- * and notes the phase. Tokens of all tasks of a project are numbered together, so that its sandbox can compare them; `events` go along. Throws `task_over` (final) once the task has ended.
- */
-export async function acquireLease(
-  db: Db,
-  attempt: Attempt,
-  events: (scope: Lease) => readonly NewEvent[] = () => [],
-): Promise<{ task: Task; lease: Lease }> {
-  return await inTask(db, attempt, async (tx) => {
-    const [row] = await tx.query<TaskRow & { is_first: boolean }>(
-      `WITH waited AS (
-         UPDATE budget_waits SET ended_at = greatest(began_at, now()) WHERE task_id = $1 AND ended_at IS NULL),
-       raised AS (
-         -- During a release a worker of the version before raises the task's number alone.
-         UPDATE projects SET lease = greatest(lease, (SELECT lease FROM tasks WHERE id = $1)) + 1 WHERE id = $3
-         RETURNING lease)
-       UPDATE tasks SET lease = raised.lease, phase = $2, started_at = coalesce(started_at, now()),
-         status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelling'
-           WHEN status IN ('accepted', 'needs_budget', 'needs_answer') THEN 'running' ELSE status END
-       FROM raised WHERE id = $1 AND status NOT IN ('completed', 'failed', 'cancelled')
-       RETURNING tasks.*, (SELECT before.lease = 0 FROM tasks before WHERE before.id = $1) AS is_first`,
-      [attempt.taskId, attempt.phase, attempt.projectId],
-    )
-    if (!row) throw new AppError('task_over', 'This task has ended already.')
-    const task = toTask(row)
-    const lease = { projectId: task.projectId, conversationId: task.conversationId, taskId: task.id, lease: task.lease }
-    if (row.is_first) {
-      tx.emit({
-        type: 'task.started',
-        key: `task.started:${task.id}`,
-        scope: lease,
-        payload: { workflowId: workflowIdFor(task.id), model: task.model },
-      })
-    } else if (attempt.attempt > 1 && !(await endedByRetry(tx, task.id))) {
-      tx.emit({
-        type: 'task.resumed',
-        key: `task.resumed:${task.id}:${task.lease}`,
-        scope: lease,
-        payload: { activity: attempt.activity, attempt: attempt.attempt },
-      })
-    }
-    tx.emit(...events(lease))
-    return { task, lease }
-  })
-}
 
 /**
  * A number above those of all attempts at a project's tasks so far, for somebody who changes its files while no task runs.
@@ -81,16 +25,6 @@ export async function nextLease(db: Db, projectId: string): Promise<number> {
     if (!row) throw new AppError('not_found', 'There is no such project.')
     return row.lease
   })
-}
-
-/** Whether the attempt before said itself that it would be retried; otherwise it died or was handed over. */
-async function endedByRetry(tx: Tx, taskId: string): Promise<boolean> {
-  const [last] = await tx.query<{ type: string; key: string }>(
-    'SELECT type, key FROM events WHERE task_id = $1 ORDER BY seq DESC LIMIT 1',
-    [taskId],
-  )
-  // An attempt that waited for the model inside a call said so too, and died if it is gone.
-  return last?.type === 'model.retrying' && !last.key.startsWith('model.waiting:')
 }
 
 export type CancelAnswer = { readonly status: 'requested' | 'closed'; readonly projectId: string }
@@ -160,16 +94,15 @@ function takesMore(ending: TaskEnding): boolean {
  * answer false or starts the next task. `events` go before those of the end. Safe to repeat: a closed task answers true.
  */
 export async function closeTask(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   ending: TaskEnding,
   events: readonly NewEvent[] = [],
 ): Promise<boolean> {
-  return await withLease(db, lease, async (tx) => {
-    const [row] = await tx.query<TaskRow>('SELECT * FROM tasks WHERE id = $1', [lease.taskId])
+  return await attempt.tx(async (tx) => {
+    const [row] = await tx.query<TaskRow>('SELECT * FROM tasks WHERE id = $1', [attempt.scope.taskId])
     if (!row) throw new AppError('not_found', 'There is no such task.')
     if (isOver(row.status)) return true
-    if (takesMore(ending) && (await countUnclaimed(tx, lease.taskId)) > 0) return false
+    if (takesMore(ending) && (await countUnclaimed(tx, attempt.scope.taskId)) > 0) return false
     const asked = ending.kind === 'cancelled' ? await noteCancel(tx, row, ending) : row
     tx.emit(...events)
     await close(tx, toTask(asked), ending)
@@ -387,13 +320,6 @@ export async function activateNext(tx: Tx, endedTaskId: string | null): Promise<
   )
   if (next) await activateTask(tx, next.id)
   else await tx.query('UPDATE projects SET active_task_id = NULL WHERE id = $1', [tx.project.id])
-}
-
-/** Stores events that change nothing else. */
-export async function appendWithLease(db: Db, lease: Lease, events: readonly NewEvent[]): Promise<void> {
-  await withLease(db, lease, async (tx) => {
-    tx.emit(...events)
-  })
 }
 
 /** The texts of a task's user messages that the agent has been given, in order and uncut. */

@@ -1,5 +1,5 @@
 import { type Db, toDbError } from '../client.ts'
-import { type Lease, withLease } from '../transaction.ts'
+import type { Attempt } from '../task/attempt.ts'
 import type { Lane } from './journal.ts'
 
 /**
@@ -29,20 +29,20 @@ export async function readCompaction(db: Db, taskId: string, lane: Lane): Promis
 }
 
 /** Stores a compaction and tells the stream once; a turn that has one already keeps it, and that one is returned. */
-export async function storeCompaction(db: Db, lease: Lease, lane: Lane, compaction: Compaction): Promise<Compaction> {
-  return await withLease(db, lease, async (tx) => {
+export async function storeCompaction(attempt: Attempt, lane: Lane, compaction: Compaction): Promise<Compaction> {
+  return await attempt.tx(async (tx) => {
     const { turn, throughTurn, text, beforeTokens, afterTokens } = compaction
     const [stored] = await tx.query<Compaction>(
       `INSERT INTO compactions (task_id, lane, turn, through_turn, text, before_tokens, after_tokens)
        VALUES ($1, $2, $3, $4, $5, $6, $7)
        ON CONFLICT (task_id, lane, turn) DO UPDATE SET task_id = excluded.task_id RETURNING ${COLUMNS}`,
-      [lease.taskId, lane, turn, throughTurn, text, beforeTokens, afterTokens],
+      [attempt.scope.taskId, lane, turn, throughTurn, text, beforeTokens, afterTokens],
     )
     const kept = stored ?? compaction
     tx.emit({
       type: 'context.compacted',
-      key: `context.compacted:${lease.taskId}:${lane}:${turn}`,
-      scope: { projectId: lease.projectId, conversationId: lease.conversationId, taskId: lease.taskId, turn },
+      key: `context.compacted:${attempt.scope.taskId}:${lane}:${turn}`,
+      scope: { ...attempt.scope, turn },
       payload: { before: kept.beforeTokens, after: kept.afterTokens },
     })
     return kept

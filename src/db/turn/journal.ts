@@ -14,7 +14,8 @@ import type { Usage } from '../../shared/task.ts'
 import { wellFormed } from '../../shared/text/well-formed.ts'
 import { type Db, toDbError } from '../client.ts'
 import { Statement } from '../statement.ts'
-import { callWithLease, type Lease, type Tx, withLease } from '../transaction.ts'
+import type { Attempt, TaskScope } from '../task/attempt.ts'
+import { type Tx } from '../transaction.ts'
 
 /** `coder`, or `reviewer/<round>`: each lane is a history of its own. */
 export type Lane = 'coder' | `reviewer/${number}`
@@ -192,17 +193,17 @@ export interface BeginTurn {
  * Begins the lane's next turn: claims what waits (messages, notices), fixes the user message that the model will see and
  * stores it. Returns null, and changes nothing, when there is nothing to say to the model: the lane is idle.
  */
-export async function beginTurn(db: Db, lease: Lease, begin: BeginTurn): Promise<JournalTurn | null> {
-  return await withLease(db, lease, async (tx) => {
-    const waiting = await unclaimed(tx, lease.taskId, begin)
-    return await beginTurnWith(tx, lease, begin, waiting)
+export async function beginTurn(attempt: Attempt, begin: BeginTurn): Promise<JournalTurn | null> {
+  return await attempt.tx(async (tx) => {
+    const waiting = await unclaimed(tx, attempt.scope.taskId, begin)
+    return await beginTurnWith(tx, attempt, begin, waiting)
   })
 }
 
 /** The same in a transaction that has more to do, with what was found to wait. */
 export async function beginTurnWith(
   tx: Tx,
-  lease: Lease,
+  attempt: Attempt,
   begin: BeginTurn,
   waiting: readonly Waiting[],
 ): Promise<JournalTurn | null> {
@@ -215,7 +216,7 @@ export async function beginTurnWith(
     ...[...texts, ...begin.notes].map((text) => ({ type: 'text' as const, text })),
   ])
   if (begin.toolResults.length + texts.length === 0 && (begin.idle || begin.notes.length === 0)) return null
-  return await insertTurn(tx, lease, begin, userContent, messages, notices)
+  return await insertTurn(tx, attempt, begin, userContent, messages, notices)
 }
 
 /** Whether something waits to be said in a lane that would be idle otherwise: {@link beginTurn} would begin a turn. */
@@ -252,7 +253,7 @@ export async function unclaimed(tx: Tx, taskId: string, begin: BeginTurn): Promi
 
 async function insertTurn(
   tx: Tx,
-  lease: Lease,
+  attempt: Attempt,
   begin: BeginTurn,
   userContent: readonly UserBlock[],
   messages: readonly Waiting[],
@@ -260,10 +261,10 @@ async function insertTurn(
 ): Promise<JournalTurn> {
   if (tx.taskTurn === null) throw new AppError('not_found', 'There is no such task.')
   const turn = tx.taskTurn + 1
-  emitTurnBegun(tx, { ...lease, turn }, begin, messages)
+  emitTurnBegun(tx, { ...attempt.scope, turn }, begin, messages)
   const statement = new Statement()
-  const [taskId, newTurn] = [statement.value(lease.taskId), `${statement.value(turn)}::int`]
-  statement.setTask(lease.taskId, `turn = ${newTurn}`)
+  const [taskId, newTurn] = [statement.value(attempt.scope.taskId), `${statement.value(turn)}::int`]
+  statement.setTask(attempt.scope.taskId, `turn = ${newTurn}`)
   if (messages.length > 0) {
     const ids = statement.value(messages.map((message) => message.id))
     statement.part('claimed', `UPDATE messages SET status = 'claimed', turn = ${newTurn} WHERE id = ANY(${ids})`)
@@ -274,7 +275,10 @@ async function insertTurn(
   }
   const messageId = statement.value(begin.messageId)
   if (begin.lane === 'coder') {
-    const [project, conversation] = [statement.value(lease.projectId), statement.value(lease.conversationId)]
+    const [project, conversation] = [
+      statement.value(attempt.scope.projectId),
+      statement.value(attempt.scope.conversationId),
+    ]
     statement.part(
       'message',
       `INSERT INTO messages (id, project_id, conversation_id, task_id, role, text, status, turn)
@@ -288,7 +292,7 @@ async function insertTurn(
   )
   await tx.write(statement)
   return {
-    taskId: lease.taskId,
+    taskId: attempt.scope.taskId,
     turn,
     lane: begin.lane,
     messageId: begin.messageId,
@@ -304,17 +308,12 @@ async function insertTurn(
   }
 }
 
-type TurnScope = Lease & { readonly turn: number }
-
-function scopeOf(
-  lease: Lease,
-  turn: number,
-): { projectId: string; conversationId: string; taskId: string; turn: number } {
-  return { projectId: lease.projectId, conversationId: lease.conversationId, taskId: lease.taskId, turn }
-}
-
-function emitTurnBegun(tx: Tx, at: TurnScope, begin: BeginTurn, messages: readonly Waiting[]): void {
-  const scope = scopeOf(at, at.turn)
+function emitTurnBegun(
+  tx: Tx,
+  scope: TaskScope & { readonly turn: number },
+  begin: BeginTurn,
+  messages: readonly Waiting[],
+): void {
   for (const message of messages) {
     tx.emit({
       type: 'message.claimed',
@@ -325,7 +324,7 @@ function emitTurnBegun(tx: Tx, at: TurnScope, begin: BeginTurn, messages: readon
   }
   tx.emit({
     type: 'turn.started',
-    key: `turn.started:${at.taskId}:${at.turn}`,
+    key: `turn.started:${scope.taskId}:${scope.turn}`,
     scope,
     payload: { role: roleOf(begin.lane) },
   })
@@ -339,17 +338,17 @@ function emitTurnBegun(tx: Tx, at: TurnScope, begin: BeginTurn, messages: readon
 }
 
 /** Counts a model call that is made again (a turn's first came with the turn) and has readers drop what the last streamed. */
-export async function beginModelCall(db: Db, lease: Lease, turn: number): Promise<number> {
-  return await withLease(db, lease, async (tx) => {
+export async function beginModelCall(attempt: Attempt, turn: number): Promise<number> {
+  return await attempt.tx(async (tx) => {
     const [row] = await tx.query<{ attempts: number }>(
       'UPDATE turns SET attempts = attempts + 1 WHERE task_id = $1 AND turn = $2 AND reply_content IS NULL RETURNING attempts',
-      [lease.taskId, turn],
+      [attempt.scope.taskId, turn],
     )
     if (!row) throw new AppError('journal_conflict', 'This turn has a reply already.')
     tx.emit({
       type: 'turn.reset',
-      key: `turn.reset:${lease.taskId}:${turn}:${row.attempts}`,
-      scope: scopeOf(lease, turn),
+      key: `turn.reset:${attempt.scope.taskId}:${turn}:${row.attempts}`,
+      scope: { ...attempt.scope, turn },
       payload: { attempt: row.attempts },
     })
     return row.attempts
@@ -384,7 +383,7 @@ export interface StartedCall {
  * here on it is never asked for again. Throws `journal_conflict` when the turn has a reply, `model_rejected` for ids that
  * repeat.
  */
-export async function storeReply(db: Db, lease: Lease, store: StoreReply, started?: StartedCall): Promise<void> {
+export async function storeReply(attempt: Attempt, store: StoreReply, started?: StartedCall): Promise<void> {
   const { reply } = store
   const { usage } = reply
   const text = store.parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n\n')
@@ -412,8 +411,8 @@ export async function storeReply(db: Db, lease: Lease, store: StoreReply, starte
     started?.call.toolUseId ?? null,
     started ? JSON.stringify(started.effect) : null,
   ]
-  const events = [...replyEvents(lease, store), ...(started ? startEvents(lease, started) : [])]
-  await callWithLease(db, lease, 'store_reply', values, events)
+  const events = [...replyEvents(attempt, store), ...(started ? startEvents(attempt, started) : [])]
+  await attempt.call('store_reply', values, events)
 }
 
 /** What a text of Postgres can hold: no NUL, no half of a character. */
@@ -421,8 +420,8 @@ function storable(text: string): string {
   return text.replaceAll('\0', '\u{FFFD}').toWellFormed()
 }
 
-function replyEvents(lease: Lease, store: StoreReply): NewEvent[] {
-  const scope = scopeOf(lease, store.turn)
+function replyEvents(attempt: Attempt, store: StoreReply): NewEvent[] {
+  const scope = { ...attempt.scope, turn: store.turn }
   const { messageId, parts, calls } = store
   const said: NewEvent = {
     type: 'message.completed',
@@ -433,7 +432,7 @@ function replyEvents(lease: Lease, store: StoreReply): NewEvent[] {
   const asked = calls.map(
     (call): NewEvent => ({
       type: 'tool.requested',
-      key: `tool.requested:${lease.taskId}:${call.toolUseId}`,
+      key: `tool.requested:${attempt.scope.taskId}:${call.toolUseId}`,
       scope,
       payload: { ...call, messageId },
     }),
@@ -441,7 +440,7 @@ function replyEvents(lease: Lease, store: StoreReply): NewEvent[] {
   return [
     ...(store.lane === 'coder' ? [said] : []),
     ...asked,
-    ...(calls.length === 0 ? [turnFinished(lease, store.turn, store.lane, store.reply)] : []),
+    ...(calls.length === 0 ? [turnFinished(attempt, store.turn, store.lane, store.reply)] : []),
   ]
 }
 
@@ -454,38 +453,38 @@ export interface TurnFigures {
 }
 
 /** Says that all of a turn is done. Pure. */
-export function turnFinished(lease: Lease, turn: number, lane: Lane, figures: TurnFigures): NewEvent {
+export function turnFinished(attempt: Attempt, turn: number, lane: Lane, figures: TurnFigures): NewEvent {
   const { stopReason, usage, costUsd, firstTokenMs, durationMs } = figures
   return {
     type: 'turn.finished',
-    key: `turn.finished:${lease.taskId}:${turn}`,
-    scope: scopeOf(lease, turn),
+    key: `turn.finished:${attempt.scope.taskId}:${turn}`,
+    scope: { ...attempt.scope, turn },
     payload: { role: roleOf(lane), stopReason, usage, costUsd, firstTokenMs, durationMs },
   }
 }
 
 /** Notes what a call is about to do, directly before it does it. */
-export async function startTool(db: Db, lease: Lease, call: JournalToolCall, effect: Effect): Promise<void> {
-  await withLease(db, lease, async (tx) => {
+export async function startTool(attempt: Attempt, call: JournalToolCall, effect: Effect): Promise<void> {
+  await attempt.tx(async (tx) => {
     await tx.query(
       `UPDATE tool_calls SET status = 'started', effect = $3, started_at = now()
        WHERE task_id = $1 AND tool_use_id = $2 AND status = 'requested'`,
-      [lease.taskId, call.toolUseId, JSON.stringify(effect)],
+      [attempt.scope.taskId, call.toolUseId, JSON.stringify(effect)],
     )
-    tx.emit(...startEvents(lease, { call, effect }))
+    tx.emit(...startEvents(attempt, { call, effect }))
   })
 }
 
-function startEvents(lease: Lease, { call, effect }: StartedCall): NewEvent[] {
-  const started = toolStarted(lease, call)
+function startEvents(attempt: Attempt, { call, effect }: StartedCall): NewEvent[] {
+  const started = toolStarted(attempt, call)
   if (effect.kind !== 'command') return [started]
   const { command, cwd } = effect
   return [
     started,
     {
       type: 'command.started',
-      key: `command.started:${lease.taskId}:${call.toolUseId}`,
-      scope: scopeOf(lease, call.turn),
+      key: `command.started:${attempt.scope.taskId}:${call.toolUseId}`,
+      scope: { ...attempt.scope, turn: call.turn },
       payload: { toolUseId: call.toolUseId, partId: outputPartId(call.toolUseId), command, cwd },
     },
   ]
@@ -496,11 +495,11 @@ export function outputPartId(toolUseId: string): string {
   return `${toolUseId}:output`
 }
 
-function toolStarted(lease: Lease, call: StartedCall['call']): NewEvent {
+function toolStarted(attempt: Attempt, call: StartedCall['call']): NewEvent {
   return {
     type: 'tool.started',
-    key: `tool.started:${lease.taskId}:${call.toolUseId}`,
-    scope: scopeOf(lease, call.turn),
+    key: `tool.started:${attempt.scope.taskId}:${call.toolUseId}`,
+    scope: { ...attempt.scope, turn: call.turn },
     payload: { toolUseId: call.toolUseId, name: call.name },
   }
 }
@@ -517,23 +516,23 @@ export interface FinishedCall {
 }
 
 /** Stores the results of calls that ended; the turn's last one also ends the turn. A repeat changes nothing. */
-export async function finishTools(db: Db, lease: Lease, lane: Lane, finished: readonly FinishedCall[]): Promise<void> {
+export async function finishTools(attempt: Attempt, lane: Lane, finished: readonly FinishedCall[]): Promise<void> {
   const first = finished[0]
   if (!first) return
-  await withLease(db, lease, async (tx) => {
+  await attempt.tx(async (tx) => {
     const statement = new Statement()
-    addResults(statement, lease, finished)
+    addResults(statement, attempt, finished)
     await tx.query(`WITH ${statement.parts} SELECT 1`, statement.values)
-    tx.emit(...finished.flatMap((entry) => finishEvents(lease, entry)))
-    const figures = await figuresWhenDone(tx, lease, first.call.turn)
-    if (figures) tx.emit(turnFinished(lease, first.call.turn, lane, figures))
+    tx.emit(...finished.flatMap((entry) => finishEvents(attempt, entry)))
+    const figures = await figuresWhenDone(tx, attempt, first.call.turn)
+    if (figures) tx.emit(turnFinished(attempt, first.call.turn, lane, figures))
   })
 }
 
 /** Adds the results of calls that ended to a statement, with the plan they made. A result that is stored already stays. */
-export function addResults(statement: Statement, lease: Lease, finished: readonly FinishedCall[]): void {
+export function addResults(statement: Statement, attempt: Attempt, finished: readonly FinishedCall[]): void {
   if (finished.length === 0) return
-  const taskId = statement.value(lease.taskId)
+  const taskId = statement.value(attempt.scope.taskId)
   const columns = [
     `${statement.value(finished.map((entry) => entry.call.toolUseId))}::text[]`,
     `${statement.value(finished.map((entry) => storable(entry.result)))}::text[]`,
@@ -548,32 +547,32 @@ export function addResults(statement: Statement, lease: Lease, finished: readonl
      WHERE task_id = ${taskId} AND tool_use_id = done.id AND status <> 'finished'`,
   )
   const plan = finished.findLast((entry) => entry.plan !== undefined)?.plan
-  if (plan !== undefined) statement.setTask(lease.taskId, `plan = ${statement.value(JSON.stringify(plan))}`)
+  if (plan !== undefined) statement.setTask(attempt.scope.taskId, `plan = ${statement.value(JSON.stringify(plan))}`)
 }
 
 /** The events of a call that ended. Pure. */
-export function finishEvents(lease: Lease, entry: FinishedCall): NewEvent[] {
+export function finishEvents(attempt: Attempt, entry: FinishedCall): NewEvent[] {
   const { call, result, isError, durationMs, events } = entry
   const wasStarted = call.status !== 'requested' || call.effect !== null
   return [
-    ...(wasStarted ? [] : [toolStarted(lease, call)]),
+    ...(wasStarted ? [] : [toolStarted(attempt, call)]),
     ...events,
     {
       type: 'tool.finished',
-      key: `tool.finished:${lease.taskId}:${call.toolUseId}`,
-      scope: scopeOf(lease, call.turn),
+      key: `tool.finished:${attempt.scope.taskId}:${call.toolUseId}`,
+      scope: { ...attempt.scope, turn: call.turn },
       payload: { toolUseId: call.toolUseId, name: call.name, result, isError, durationMs: Math.round(durationMs) },
     },
   ]
 }
 
-async function figuresWhenDone(tx: Tx, lease: Lease, turn: number): Promise<TurnFigures | null> {
+async function figuresWhenDone(tx: Tx, attempt: Attempt, turn: number): Promise<TurnFigures | null> {
   const [row] = await tx.query<
     TurnRow & { cost_usd: number | null; first_token_ms: number | null; duration_ms: number }
   >(
     `SELECT * FROM turns WHERE task_id = $1 AND turn = $2 AND NOT EXISTS (
        SELECT 1 FROM tool_calls c WHERE c.task_id = $1 AND c.turn = $2 AND c.status <> 'finished')`,
-    [lease.taskId, turn],
+    [attempt.scope.taskId, turn],
   )
   if (!row) return null
   return {
@@ -592,12 +591,11 @@ async function figuresWhenDone(tx: Tx, lease: Lease, turn: number): Promise<Turn
 
 /** Counts what a model call cost that broke off before its reply was whole. */
 export async function recordSpent(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   spent: { readonly usage: Usage; readonly costUsd: number | null; readonly isEstimated?: boolean },
 ): Promise<void> {
   const { usage, costUsd, isEstimated = false } = spent
-  await withLease(db, lease, async (tx) => {
+  await attempt.tx(async (tx) => {
     await tx.query(
       `UPDATE tasks SET input_tokens = input_tokens + $2, output_tokens = output_tokens + $3,
          cache_read_tokens = cache_read_tokens + $4, cache_write_tokens = cache_write_tokens + $5,
@@ -605,7 +603,7 @@ export async function recordSpent(
          estimated_usd = estimated_usd + CASE WHEN $7::bool THEN coalesce($6::float, 0) ELSE 0 END
        WHERE id = $1`,
       [
-        lease.taskId,
+        attempt.scope.taskId,
         usage.inputTokens,
         usage.outputTokens,
         usage.cacheReadTokens,
@@ -622,17 +620,16 @@ export async function recordSpent(
  * ignored.
  */
 export async function noteWaiting(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   call: { readonly turn: number; readonly attempt: number },
   wait: ModelWait,
 ): Promise<void> {
   const others = wait.waiting > 1 ? `, like ${wait.waiting - 1} other calls` : ''
-  await withLease(db, lease, async (tx) => {
+  await attempt.tx(async (tx) => {
     tx.emit({
       type: 'model.retrying',
-      key: `model.waiting:${lease.taskId}:${call.turn}:${call.attempt}`,
-      scope: scopeOf(lease, call.turn),
+      key: `model.waiting:${attempt.scope.taskId}:${call.turn}:${call.attempt}`,
+      scope: { ...attempt.scope, turn: call.turn },
       payload: {
         code: wait.code,
         message: `The model server failed ${wait.failures} times in a row; the call waits until it answers again${others}.`,
@@ -644,14 +641,9 @@ export async function noteWaiting(
 }
 
 /** Marks a turn whose reply was cut off by a cancellation: what had arrived is kept for people, not for the model. */
-export async function interruptTurn(
-  db: Db,
-  lease: Lease,
-  turn: JournalTurn,
-  parts: readonly MessagePart[],
-): Promise<void> {
+export async function interruptTurn(attempt: Attempt, turn: JournalTurn, parts: readonly MessagePart[]): Promise<void> {
   const text = parts.filter((part) => part.type === 'text').map((part) => part.text)
-  await withLease(db, lease, async (tx) => {
+  await attempt.tx(async (tx) => {
     await tx.query(`UPDATE messages SET text = $2, status = 'cancelled' WHERE id = $1 AND status = 'streaming'`, [
       turn.messageId,
       text.join('\n\n').replaceAll('\0', '\u{FFFD}'),
@@ -659,7 +651,7 @@ export async function interruptTurn(
     tx.emit({
       type: 'message.completed',
       key: `message.completed:${turn.messageId}`,
-      scope: scopeOf(lease, turn.turn),
+      scope: { ...attempt.scope, turn: turn.turn },
       payload: { messageId: turn.messageId, role: 'assistant', parts, complete: false, interrupted: true },
     })
   })
@@ -667,13 +659,12 @@ export async function interruptTurn(
 
 /** Text for the model at the lane's next turn. A repeat of a key is ignored. */
 export async function addNotice(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   notice: { id: string; lane: Lane; key: string; text: string },
   events: readonly NewEvent[] = [],
 ): Promise<void> {
-  await withLease(db, lease, async (tx) => {
-    await insertNotice(tx, lease.taskId, notice)
+  await attempt.tx(async (tx) => {
+    await insertNotice(tx, attempt.scope.taskId, notice)
     tx.emit(...events)
   })
 }
@@ -691,12 +682,12 @@ export async function insertNotice(
 
 /** Warns people and the model once that a budget is nearly used. A limit that was warned of already is skipped. */
 export async function warnBudget(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   marks: readonly (BudgetMark & { readonly note: string })[],
 ): Promise<void> {
-  const { projectId, conversationId, taskId } = lease
-  await withLease(db, lease, async (tx) => {
+  const { scope } = attempt
+  const { taskId } = scope
+  await attempt.tx(async (tx) => {
     for (const { note, ...mark } of marks) {
       const name = limitName(mark)
       const key = `${name}:${mark.limit}`
@@ -709,7 +700,7 @@ export async function warnBudget(
       tx.emit({
         type: 'budget.warning',
         key: `budget.warning:${taskId}:${key}`,
-        scope: { projectId, conversationId, taskId },
+        scope,
         payload: mark,
       })
     }

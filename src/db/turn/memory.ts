@@ -8,7 +8,8 @@ import { newId } from '../../shared/ids.ts'
 import { addFacts, type Fact, type ProjectMemory, refusalNote, rememberedText } from '../../shared/memory.ts'
 import { type Db, toDbError } from '../client.ts'
 import { addNote } from '../project/notes.ts'
-import { inProject, type Lease, type Tx, withLease } from '../transaction.ts'
+import type { Attempt } from '../task/attempt.ts'
+import { inProject, type Tx } from '../transaction.ts'
 import { insertNotice } from './journal.ts'
 
 interface MemoryRow {
@@ -206,15 +207,15 @@ function toTaskMemory(row: TaskMemoryRow): TaskMemory {
 }
 
 /** Fixes what a task is told, in place of what was fixed before; for a task that has not been told yet. */
-export async function saveTaskMemory(db: Db, lease: Lease, memory: TaskMemory): Promise<TaskMemory> {
-  return await withLease(db, lease, async (tx) => {
+export async function saveTaskMemory(attempt: Attempt, memory: TaskMemory): Promise<TaskMemory> {
+  return await attempt.tx(async (tx) => {
     const [row] = await tx.query<TaskMemoryRow>(
       `INSERT INTO task_memories (task_id, whole, blocks, opening, facts_version) VALUES ($1, $2, $3, $4, $5)
        ON CONFLICT (task_id) DO UPDATE SET whole = excluded.whole, blocks = excluded.blocks, opening = excluded.opening,
          facts_version = excluded.facts_version
        RETURNING whole, blocks, opening, facts_version`,
       [
-        lease.taskId,
+        attempt.scope.taskId,
         JSON.stringify(memory.whole),
         JSON.stringify(memory.blocks),
         memory.opening === null ? null : JSON.stringify(memory.opening),

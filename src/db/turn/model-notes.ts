@@ -2,7 +2,7 @@
 
 import type { ModelReading } from '../../model/types.ts'
 import { type Db, toDbError } from '../client.ts'
-import { type Lease, withLease } from '../transaction.ts'
+import type { Attempt } from '../task/attempt.ts'
 
 /** A model call of a turn; `attempt` counts the turn's calls from 1. */
 export interface ModelCallName {
@@ -11,14 +11,14 @@ export interface ModelCallName {
 }
 
 /** Says that a server still reads its prompt. A repeat of the same moment of the same call is ignored. */
-export async function noteReading(db: Db, lease: Lease, call: ModelCallName, reading: ModelReading): Promise<void> {
+export async function noteReading(attempt: Attempt, call: ModelCallName, reading: ModelReading): Promise<void> {
   const { waitedMs, limitMs } = reading
   const message = `The model is still reading the prompt (${Math.round(waitedMs / 1_000)} s).`
-  await withLease(db, lease, async (tx) => {
+  await attempt.tx(async (tx) => {
     tx.emit({
       type: 'model.reading',
-      key: `model.reading:${lease.taskId}:${call.turn}:${call.attempt}:${waitedMs}`,
-      scope: scopeOf(lease, call),
+      key: `model.reading:${attempt.scope.taskId}:${call.turn}:${call.attempt}:${waitedMs}`,
+      scope: scopeOf(attempt, call),
       payload: { message, waitedMs, limitMs },
     })
   })
@@ -26,18 +26,17 @@ export async function noteReading(db: Db, lease: Lease, call: ModelCallName, rea
 
 /** Says that another model answered than the one that was asked for, and what follows from it; once for each of them and task. */
 export async function noteSubstitute(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   call: ModelCallName,
   models: { readonly asked: string; readonly answered: string },
 ): Promise<void> {
   const { asked, answered } = models
   const message = `The server answered with the model "${answered}" in place of "${asked}"; what that costs is not known.`
-  await withLease(db, lease, async (tx) => {
+  await attempt.tx(async (tx) => {
     tx.emit({
       type: 'model.substituted',
-      key: `model.substituted:${lease.taskId}:${answered}`,
-      scope: scopeOf(lease, call),
+      key: `model.substituted:${attempt.scope.taskId}:${answered}`,
+      scope: scopeOf(attempt, call),
       payload: { asked, answered, message },
     })
   })
@@ -45,17 +44,16 @@ export async function noteSubstitute(
 
 /** Says that a refused request is made again without what the server named; once for each of a call's repairs. */
 export async function noteRepair(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   call: ModelCallName & { readonly repair: number },
   message: string,
 ): Promise<void> {
-  await withLease(db, lease, async (tx) => {
+  await attempt.tx(async (tx) => {
     tx.emit({
       type: 'model.retrying',
       // By this prefix the event is known as one of a call that goes on, see endedByRetry.
-      key: `model.waiting:repair:${lease.taskId}:${call.turn}:${call.attempt}:${call.repair}`,
-      scope: scopeOf(lease, call),
+      key: `model.waiting:repair:${attempt.scope.taskId}:${call.turn}:${call.attempt}:${call.repair}`,
+      scope: scopeOf(attempt, call),
       payload: { code: 'model_rejected', message, attempt: call.attempt, delayMs: 0 },
     })
   })
@@ -89,6 +87,6 @@ function withoutNumbers(message: string): string {
   return message.replaceAll(/[0-9a-f-]*\d[\w-]*/gi, '#')
 }
 
-function scopeOf({ projectId, conversationId, taskId }: Lease, { turn }: ModelCallName) {
-  return { projectId, conversationId, taskId, turn }
+function scopeOf({ scope }: Attempt, { turn }: ModelCallName) {
+  return { ...scope, turn }
 }

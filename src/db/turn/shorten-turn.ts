@@ -1,23 +1,17 @@
 import type { UserBlock } from '../../model/types.ts'
 import { AppError } from '../../shared/errors.ts'
 import { wellFormed } from '../../shared/text/well-formed.ts'
-import type { Db } from '../client.ts'
-import { type Lease, withLease } from '../transaction.ts'
+import type { Attempt } from '../task/attempt.ts'
 
 /**
  * Replaces the user message of a turn that has no reply: no model has ever taken it. Throws `journal_conflict` for a turn
  * that has one, `lease_lost`. Safe to repeat.
  */
-export async function shortenTurn(
-  db: Db,
-  lease: Lease,
-  turn: number,
-  userContent: readonly UserBlock[],
-): Promise<void> {
-  await withLease(db, lease, async (tx) => {
+export async function shortenTurn(attempt: Attempt, turn: number, userContent: readonly UserBlock[]): Promise<void> {
+  await attempt.tx(async (tx) => {
     const rows = await tx.query(
       'UPDATE turns SET user_content = $3 WHERE task_id = $1 AND turn = $2 AND reply_content IS NULL RETURNING turn',
-      [lease.taskId, turn, JSON.stringify(wellFormed(userContent))],
+      [attempt.scope.taskId, turn, JSON.stringify(wellFormed(userContent))],
     )
     if (rows.length === 0) throw new AppError('journal_conflict', 'This turn has a reply already.')
   })

@@ -5,7 +5,7 @@ import type { DiffStat } from '../../shared/task.ts'
 import { type Db, toDbError } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
 import { Statement } from '../statement.ts'
-import { type Lease, withLease } from '../transaction.ts'
+import type { Attempt } from '../task/attempt.ts'
 
 export interface Checkpoint {
   readonly id: string
@@ -132,25 +132,24 @@ export interface NewCheckpoint {
 
 /** Stores a checkpoint and makes it the task's latest tree, with the events that say so. Safe to repeat. */
 export async function recordCheckpoint(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   checkpoint: NewCheckpoint,
   events: readonly NewEvent[],
 ): Promise<void> {
-  await withLease(db, lease, async (tx) => {
+  await attempt.tx(async (tx) => {
     tx.emit(...events)
     const statement = new Statement()
-    addCheckpoint(statement, lease, checkpoint)
+    addCheckpoint(statement, attempt, checkpoint)
     await tx.write(statement)
   })
 }
 
 /** Adds a checkpoint to a statement and makes it the task's latest tree. */
-export function addCheckpoint(statement: Statement, lease: Lease, checkpoint: NewCheckpoint): void {
+export function addCheckpoint(statement: Statement, attempt: Attempt, checkpoint: NewCheckpoint): void {
   const { id, turn, treeHash, label, stat } = checkpoint
-  const [taskId, tree] = [statement.value(lease.taskId), statement.value(treeHash)]
+  const [taskId, tree] = [statement.value(attempt.scope.taskId), statement.value(treeHash)]
   const [files, added, removed] = [stat.files, stat.added, stat.removed].map((each) => `${statement.value(each)}::int`)
-  const [own, project] = [statement.value(id), statement.value(lease.projectId)]
+  const [own, project] = [statement.value(id), statement.value(attempt.scope.projectId)]
   statement.part(
     'checkpoint',
     `INSERT INTO checkpoints (id, project_id, task_id, turn, tree_hash, label, files, added, removed)
@@ -158,7 +157,7 @@ export function addCheckpoint(statement: Statement, lease: Lease, checkpoint: Ne
        ${files}, ${added}, ${removed}) ON CONFLICT (task_id, turn, tree_hash) DO NOTHING`,
   )
   statement.setTask(
-    lease.taskId,
+    attempt.scope.taskId,
     `latest_tree = ${tree}, files_changed = ${files}, lines_added = ${added}, lines_removed = ${removed}`,
     `start_tree = coalesce(start_tree, ${tree})`,
   )
@@ -166,13 +165,12 @@ export function addCheckpoint(statement: Statement, lease: Lease, checkpoint: Ne
 
 /** Notes what changed in places that checkpoints do not hold, with the event that says so. Safe to repeat. */
 export async function recordLeftOut(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   leftOut: readonly LeftOut[],
   events: readonly NewEvent[],
 ): Promise<void> {
-  await withLease(db, lease, async (tx) => {
-    await tx.query('UPDATE tasks SET left_out = $2 WHERE id = $1', [lease.taskId, JSON.stringify(leftOut)])
+  await attempt.tx(async (tx) => {
+    await tx.query('UPDATE tasks SET left_out = $2 WHERE id = $1', [attempt.scope.taskId, JSON.stringify(leftOut)])
     tx.emit(...events)
   })
 }

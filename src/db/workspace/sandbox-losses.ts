@@ -4,7 +4,7 @@ import { execIdFor } from '../../shared/exec-id.ts'
 import { newId } from '../../shared/ids.ts'
 import type { Db } from '../client.ts'
 import { rowsOf } from '../rows-of.ts'
-import { type Lease, withLease } from '../transaction.ts'
+import type { Attempt } from '../task/attempt.ts'
 import { insertNotice } from '../turn/journal.ts'
 
 /** The newest checkpoint that lies outside a project's sandbox, and when the files were last seen to be exactly that. */
@@ -76,20 +76,19 @@ export async function callsSince(db: Db, projectId: string, savedAt: Date, limit
 
 /** Stores what people are told (`event`) and what the model is told (`notice`) of a loss, and that they were. Idempotent. */
 export async function tellLoss(
-  db: Db,
-  lease: Lease,
+  attempt: Attempt,
   loss: { readonly generation: number; readonly notice: string; readonly event: NewEvent },
 ): Promise<void> {
-  await withLease(db, lease, async (tx) => {
+  await attempt.tx(async (tx) => {
     const notice = {
       id: newId('req'),
       lane: 'coder',
       key: `sandbox.lost:${loss.generation}`,
       text: loss.notice,
     } as const
-    await insertNotice(tx, lease.taskId, notice)
+    await insertNotice(tx, attempt.scope.taskId, notice)
     await tx.query('UPDATE sandbox_losses SET told_at = now() WHERE project_id = $1 AND generation = $2', [
-      lease.projectId,
+      attempt.scope.projectId,
       loss.generation,
     ])
     tx.emit(loss.event)

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createFolderRules } from '../../../src/activities/tell-folder-rules.ts'
 import { currentContext, saveContext } from '../../../src/db/project/contexts.ts'
-import { getTask } from '../../../src/db/task/tasks.ts'
 import { type AgentHost, anAgentHost, anAgentTask } from '../../support/agent-lane.ts'
 
 let host: AgentHost
@@ -30,13 +29,12 @@ test('the rules of folders that a task touches are told once, with their imports
   ])
   await saveContext(host.db, { projectId: task.projectId, hash: 'h', markdown: 'm', tokens: 1, sources: ['AGENTS.md'] })
   await host.db.pool.query(`UPDATE tasks SET context_hash = 'h' WHERE id = $1`, [task.taskId])
-  const stored = await getTask(host.db, task.taskId)
   expect(
     await task.run({
-      onLane: (lane) =>
-        void Object.assign(lane, {
-          onToolsDone: createFolderRules(host.deps, { task: stored, lease: task.lease(), sandbox: task.sandbox }),
-        }),
+      onLane(lane) {
+        const attempt = task.attempt()
+        Object.assign(lane, { onToolsDone: createFolderRules(host.deps, { attempt, sandbox: task.sandbox }) })
+      },
     }),
   ).toBe('idle')
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { countStatements } from '../../../bench/count-statements.ts'
 import { createCheckpointer } from '../../../src/activities/checkpoints.ts'
 import { readEvents } from '../../../src/db/stream/events.ts'
+import { Attempt } from '../../../src/db/task/attempt.ts'
 import { getTask } from '../../../src/db/task/tasks.ts'
 import { recordCheckpoint } from '../../../src/db/workspace/checkpoints.ts'
 import { newId } from '../../../src/shared/ids.ts'
@@ -29,15 +30,13 @@ async function costOf(
   const { statements, transactions } = await countStatements(() =>
     task.run({
       async onLane(lane) {
-        const lease = task.lease()
         await recordCheckpoint(
-          host.db,
-          lease,
+          task.attempt(),
           { id: newId('ckp'), turn: 0, treeHash, label: 'before', stat: NO_DIFF },
           [],
         )
-        const started = await getTask(host.db, task.taskId)
-        const at = { task: started, lease, sandbox: task.sandbox }
+        const attempt = new Attempt(host.db, await getTask(host.db, task.taskId))
+        const at = { attempt, sandbox: task.sandbox }
         const checkpointer = createCheckpointer(host.deps, at, lane.journal.recordCheckpoint)
         Object.assign(lane, { onToolsDone: checkpointer.afterTools })
       },

@@ -35,7 +35,7 @@ function frames(type: string) {
 test('a question stops the task; its answer is the tool’s result once, whatever dies and however often it is looked at', async () => {
   const task = await anAgentTask(host, { turns: [{ tools: [bash('echo x >> log'), ask(COLOUR)] }, say] })
   expect(await task.run()).toBe('needs_answer')
-  const waiting = await setNeedsAnswer(host.db, task.lease())
+  const waiting = await setNeedsAnswer(task.attempt())
   expect(waiting.map(({ kind, title, optionKeys }) => [kind, title, optionKeys?.length])).toEqual([
     ['question', 'Which colour?', 2],
   ])
@@ -121,7 +121,7 @@ test('of more than five questions the rest is not asked, nor a twenty-first', as
 test('a task that ends withdraws what it asked, and a decision then is too late', async () => {
   const task = await anAgentTask(host, { turns: [{ tools: [ask(COLOUR)] }, say] })
   await task.run()
-  await setNeedsAnswer(host.db, task.lease())
+  await setNeedsAnswer(task.attempt())
   const [open] = await openOf(task)
   await task.end({ kind: 'cancelled', killed: [] })
   expect(await openOf(task)).toEqual([])
@@ -134,7 +134,7 @@ test('a task that ends withdraws what it asked, and a decision then is too late'
 test('time that a task waits for people is no minute of work', async () => {
   const task = await anAgentTask(host, { turns: [{ tools: [ask(COLOUR)] }, say] })
   await task.run()
-  await setNeedsAnswer(host.db, task.lease())
+  await setNeedsAnswer(task.attempt())
   const [open] = await openOf(task)
   await decide(task, { approvalId: open?.id ?? '', decision: 'answer', answer: 'red' })
   const { rows } = await host.db.pool.query<{ scopes: string; ended: boolean }>(

@@ -33,7 +33,7 @@ const QUESTION: Omit<OpenApproval, 'key'> = {
 
 let asked = 0
 async function aQuestion(task: RunningTask, overrides: Partial<OpenApproval> = {}): Promise<string> {
-  const opened = await openApproval(server.db, task.lease, { ...QUESTION, key: `toolu_${++asked}`, ...overrides })
+  const opened = await openApproval(task.attempt, { ...QUESTION, key: `toolu_${++asked}`, ...overrides })
   if (opened === 'refused') throw new Error('it was not asked')
   return opened.id
 }

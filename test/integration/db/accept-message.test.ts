@@ -5,7 +5,7 @@ import { closeTask, requestCancel } from '../../../src/db/task/lifecycle.ts'
 import { takeOutbox } from '../../../src/db/task/outbox.ts'
 import { getTask } from '../../../src/db/task/tasks.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
-import { aProject, framesOf, lease, post } from '../../support/tasks.ts'
+import { aProject, framesOf, post, takeOver } from '../../support/tasks.ts'
 
 let db: TestDb
 beforeAll(async () => {
@@ -170,12 +170,12 @@ describe('a message while a task is there', () => {
   test('does not join one that is being cancelled: it starts the next', async () => {
     const projectId = await aProject(db)
     const first = await post(db, { projectId })
-    const held = await lease(db, first)
+    const held = await takeOver(db, first)
     await requestCancel(db, first.taskId, { by: 'user' })
     const second = await post(db, { projectId })
     expect(second).toMatchObject({ joined: false, conversationId: first.conversationId })
     expect(framesOf(second.events)[0]).toMatchObject({ waitingFor: first.taskId })
-    expect(await closeTask(db, held.lease, { kind: 'cancelled', killed: [] })).toBe(true)
+    expect(await closeTask(held, { kind: 'cancelled', killed: [] })).toBe(true)
     expect(await getTask(db, second.taskId)).toMatchObject({ status: 'accepted' })
     expect((await getProject(db, projectId)).activeTaskId).toBe(second.taskId)
   })
@@ -183,8 +183,8 @@ describe('a message while a task is there', () => {
   test('after it has ended starts a new one that need not wait', async () => {
     const projectId = await aProject(db)
     const first = await post(db, { projectId })
-    const held = await lease(db, first)
-    await closeTask(db, held.lease, { kind: 'failed', reason: { code: 'internal', message: 'x' } })
+    const held = await takeOver(db, first)
+    await closeTask(held, { kind: 'failed', reason: { code: 'internal', message: 'x' } })
     const second = await post(db, { projectId })
     expect(second).toMatchObject({ joined: false })
     expect(framesOf(second.events)).toHaveLength(2)

@@ -10,7 +10,7 @@ import { newId } from '../../../src/shared/ids.ts'
 import type { Outcome } from '../../../src/shared/task.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 import { aStoredReply } from '../../support/replies.ts'
-import { aProject, aRunningTask, type Frame, framesOf, lease, post, type RunningTask } from '../../support/tasks.ts'
+import { aProject, aRunningTask, type Frame, framesOf, post, type RunningTask, takeOver } from '../../support/tasks.ts'
 
 const TRIES = 200
 const AT_ONCE = 5
@@ -28,9 +28,9 @@ async function completed(task: { readonly taskId: string }, outcome: Outcome = '
 /** One turn of the coder that claims what waits and answers. */
 async function answer(task: RunningTask, text = 'Done.'): Promise<void> {
   const base = { lane: 'coder', messageId: newId('msg'), toolResults: [], notes: [], idle: true } as const
-  const turn = await beginTurn(db, task.lease, base)
+  const turn = await beginTurn(task.attempt, base)
   if (!turn) throw new Error('nothing to say')
-  await storeReply(db, task.lease, aStoredReply(turn, [{ type: 'text', text }]))
+  await storeReply(task.attempt, aStoredReply(turn, [{ type: 'text', text }]))
 }
 
 async function framesOfTask(task: { readonly projectId: string; readonly taskId: string }): Promise<Frame[]> {
@@ -52,10 +52,10 @@ async function messagesOf(projectId: string, role = 'user'): Promise<MessageRow[
 }
 
 describe('what is noted with the end', () => {
-  const skipped = ({ projectId, conversationId, taskId }: RunningTask['lease']) => ({
+  const skipped = ({ scope }: RunningTask['attempt']) => ({
     type: 'review.skipped' as const,
-    key: `review.skipped:${taskId}:1`,
-    scope: { projectId, conversationId, taskId },
+    key: `review.skipped:${scope.taskId}:1`,
+    scope,
     payload: { reason: 'no_changes' as const },
   })
 
@@ -63,11 +63,11 @@ describe('what is noted with the end', () => {
     const task = await aRunningTask(db)
     await answer(task)
     await post(db, { projectId: task.projectId, text: 'and this' })
-    const isClosed = await closeTask(db, task.lease, await completed(task), [skipped(task.lease)])
+    const isClosed = await closeTask(task.attempt, await completed(task), [skipped(task.attempt)])
     const before = (await framesOfTask(task)).map(({ type }) => type)
     await answer(task)
     for (let times = 0; times < 2; times++) {
-      await closeTask(db, task.lease, await completed(task), [skipped(task.lease)])
+      await closeTask(task.attempt, await completed(task), [skipped(task.attempt)])
     }
     const types = (await framesOfTask(task)).map(({ type }) => type)
     expect({ isClosed, skips: before.filter((type) => type === 'review.skipped').length }).toEqual({
@@ -87,7 +87,7 @@ describe('a message in the closing instant', () => {
       const ending = await completed(task)
       const pause = () => new Promise((resolve) => setTimeout(resolve, Math.random() * 4))
       const [closed, accepted] = await Promise.all([
-        pause().then(() => closeTask(db, task.lease, ending)),
+        pause().then(() => closeTask(task.attempt, ending)),
         pause().then(() => post(db, { projectId: task.projectId, text: 'and this' })),
       ])
       const { status } = await getTask(db, task.taskId)
@@ -120,11 +120,11 @@ describe('a message in the closing instant', () => {
         pause().then(() => post(db, { projectId: task.projectId, text: `${n}`, newConversation: n === 3 })),
       )
       const [closed] = await Promise.all([
-        pause().then(() => closeTask(db, task.lease, ending)),
+        pause().then(() => closeTask(task.attempt, ending)),
         pause().then(() => requestCancel(db, task.taskId, { by: 'user' }).catch(() => null)),
         ...posts,
       ])
-      if (!closed) await closeTask(db, task.lease, { kind: 'cancelled', killed: [] })
+      if (!closed) await closeTask(task.attempt, { kind: 'cancelled', killed: [] })
       const messages = await messagesOf(task.projectId)
       expect(messages).toHaveLength(5)
       for (const message of messages) {
@@ -148,7 +148,7 @@ describe('a cancellation that was told to the workflow itself', () => {
     await new Promise((resolve) => setTimeout(resolve, 5))
     const after = await post(db, { projectId: task.projectId, text: 'after' })
     expect([before.joined, after.joined]).toEqual([true, true])
-    await closeTask(db, task.lease, { ...TOLD, requestedAt: rows[0]?.now ?? new Date() })
+    await closeTask(task.attempt, { ...TOLD, requestedAt: rows[0]?.now ?? new Date() })
     const messages = await messagesOf(task.projectId)
     const successor = messages.at(-1)?.task_id ?? ''
     expect(messages.slice(1)).toEqual([
@@ -165,7 +165,7 @@ describe('a cancellation that was told to the workflow itself', () => {
 
   test('before the first turn cancels the message that began the task, whatever the clocks say', async () => {
     const task = await aRunningTask(db)
-    await closeTask(db, task.lease, { ...TOLD, requestedAt: new Date(0) })
+    await closeTask(task.attempt, { ...TOLD, requestedAt: new Date(0) })
     expect([await messagesOf(task.projectId), (await getProject(db, task.projectId)).activeTaskId]).toEqual([
       [{ id: task.messageId, task_id: task.taskId, status: 'cancelled' }],
       null,
@@ -175,7 +175,7 @@ describe('a cancellation that was told to the workflow itself', () => {
   test('a clock ahead of the database’s does not reach messages that come after the close', async () => {
     const task = await aRunningTask(db)
     await answer(task)
-    await closeTask(db, task.lease, { ...TOLD, requestedAt: new Date(Date.now() + 3_600_000) })
+    await closeTask(task.attempt, { ...TOLD, requestedAt: new Date(Date.now() + 3_600_000) })
     const { cancelRequestedAt } = await getTask(db, task.taskId)
     expect((cancelRequestedAt?.getTime() ?? Infinity) <= Date.now() + 1_000).toBe(true)
     expect((await post(db, { projectId: task.projectId })).joined).toBe(false)
@@ -193,7 +193,7 @@ describe('a cancellation that was told to the workflow itself', () => {
           const { rows } = await db.pool.query<{ now: Date }>('SELECT clock_timestamp() AS now')
           requestedAt = rows[0]?.now ?? requestedAt
           await pause()
-          await closeTask(db, task.lease, { ...TOLD, requestedAt })
+          await closeTask(task.attempt, { ...TOLD, requestedAt })
         }),
         pause().then(() => post(db, { projectId: task.projectId, text: 'and this' })),
       ])
@@ -225,7 +225,7 @@ describe('closeTask', () => {
     await answer(task, 'All is well.')
     db.published.length = 0
     const ending = await completed(task, 'approved')
-    expect([await closeTask(db, task.lease, ending), await closeTask(db, task.lease, ending)]).toEqual([true, true])
+    expect([await closeTask(task.attempt, ending), await closeTask(task.attempt, ending)]).toEqual([true, true])
     expect(framesOf(db.published)).toMatchObject([
       {
         type: 'message.completed',
@@ -253,7 +253,7 @@ describe('closeTask', () => {
       await answer(task)
       await post(db, { projectId: task.projectId, delivery })
       db.published.length = 0
-      expect(await closeTask(db, task.lease, await completed(task))).toBe(false)
+      expect(await closeTask(task.attempt, await completed(task))).toBe(false)
       expect([db.published, (await getTask(db, task.taskId)).status]).toEqual([[], 'running'])
     }
   })
@@ -264,7 +264,7 @@ describe('closeTask', () => {
   ])('a %s task ends with a note that says so in a sentence', async (kind, ending, note) => {
     const task = await aRunningTask(db)
     await answer(task)
-    await closeTask(db, task.lease, ending)
+    await closeTask(task.attempt, ending)
     const frames = await framesOfTask(task)
     expect(frames.filter((frame) => frame['complete'] === true)).toMatchObject([
       { type: 'message.completed', role: 'note', message: note, parts: [{ type: 'text', text: note }] },
@@ -275,8 +275,8 @@ describe('closeTask', () => {
 
   test('a reply whose stream nobody finished is marked as cancelled', async () => {
     const task = await aRunningTask(db)
-    await beginTurn(db, task.lease, { lane: 'coder', messageId: newId('msg'), toolResults: [], notes: [], idle: true })
-    await closeTask(db, task.lease, { kind: 'cancelled', killed: [] })
+    await beginTurn(task.attempt, { lane: 'coder', messageId: newId('msg'), toolResults: [], notes: [], idle: true })
+    await closeTask(task.attempt, { kind: 'cancelled', killed: [] })
     expect(await messagesOf(task.projectId, 'assistant')).toMatchObject([{ status: 'cancelled' }])
   })
 
@@ -287,7 +287,7 @@ describe('closeTask', () => {
       await answer(task)
       const late = await post(db, { projectId: task.projectId, text: 'try it differently' })
       expect(late.joined).toBe(true)
-      expect(await closeTask(db, task.lease, await completed(task, outcome))).toBe(true)
+      expect(await closeTask(task.attempt, await completed(task, outcome))).toBe(true)
       const messages = await messagesOf(task.projectId)
       const successor = messages.at(-1)?.task_id ?? ''
       expect(messages.at(-1)).toEqual({ id: late.messageId, task_id: successor, status: 'queued' })
@@ -319,8 +319,8 @@ describe('a failed task', () => {
       treeHash: 'tree',
       findings,
     } as const
-    await saveReviewState(db, task.lease, judged, [])
-    await closeTask(db, task.lease, failed)
+    await saveReviewState(task.attempt, judged, [])
+    await closeTask(task.attempt, failed)
     const messages = await messagesOf(task.projectId)
     const successor = messages[1]?.task_id ?? ''
     expect(messages).toEqual([
@@ -344,7 +344,7 @@ describe('a failed task', () => {
 
   test('before its first turn answers its first message by the failure, and starts nothing', async () => {
     const task = await aRunningTask(db)
-    await closeTask(db, task.lease, failed)
+    await closeTask(task.attempt, failed)
     expect(await messagesOf(task.projectId)).toEqual([
       { id: task.messageId, task_id: task.taskId, status: 'completed' },
     ])
@@ -356,15 +356,15 @@ describe('a failed task', () => {
     await answer(task)
     const waiting = await post(db, { projectId: task.projectId, newConversation: true })
     await post(db, { projectId: task.projectId, conversationId: task.conversationId, text: 'late' })
-    await closeTask(db, task.lease, failed)
+    await closeTask(task.attempt, failed)
     expect((await getProject(db, task.projectId)).activeTaskId).toBe(waiting.taskId)
     const successor = (await messagesOf(task.projectId)).at(-1)?.task_id ?? ''
     expect((await framesOfTask({ projectId: task.projectId, taskId: successor }))[0]).toMatchObject({
       type: 'task.accepted',
       waitingFor: waiting.taskId,
     })
-    const held = await lease(db, waiting)
-    await closeTask(db, held.lease, failed)
+    const held = await takeOver(db, waiting)
+    await closeTask(held, failed)
     expect((await getProject(db, task.projectId)).activeTaskId).toBe(successor)
   })
 })
@@ -390,8 +390,8 @@ describe('requestCancel', () => {
       reason: { code: 'cancelled', message: 'changed my mind' },
     })
     expect((await getProject(db, projectId)).activeTaskId).toBe(running.taskId)
-    const held = await lease(db, running)
-    await closeTask(db, held.lease, { kind: 'cancelled', killed: [] })
+    const held = await takeOver(db, running)
+    await closeTask(held, { kind: 'cancelled', killed: [] })
     expect((await getProject(db, projectId)).activeTaskId).toBe(last.taskId)
   })
 
@@ -415,7 +415,7 @@ describe('requestCancel', () => {
     const before = await post(db, { projectId: task.projectId, delivery: 'queue' })
     await requestCancel(db, task.taskId, { by: 'user' })
     const after = await post(db, { projectId: task.projectId })
-    await closeTask(db, task.lease, { kind: 'cancelled', killed: [] })
+    await closeTask(task.attempt, { kind: 'cancelled', killed: [] })
     expect((await messagesOf(task.projectId)).slice(1)).toEqual([
       { id: before.messageId, task_id: task.taskId, status: 'cancelled' },
       { id: after.messageId, task_id: after.taskId, status: 'queued' },
@@ -424,7 +424,7 @@ describe('requestCancel', () => {
 
   test('is task_over once the task has ended, and not_found for none', async () => {
     const task = await aRunningTask(db)
-    await closeTask(db, task.lease, { kind: 'cancelled', killed: [] })
+    await closeTask(task.attempt, { kind: 'cancelled', killed: [] })
     await expect(requestCancel(db, task.taskId, { by: 'user' })).rejects.toMatchObject({ code: 'task_over' })
     await expect(requestCancel(db, 'tsk_none', { by: 'user' })).rejects.toMatchObject({ code: 'not_found' })
   })

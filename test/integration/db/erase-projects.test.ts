@@ -45,7 +45,7 @@ async function aTalkativeProject(word: string): Promise<RunningTask> {
     JSON.stringify(word),
   ])
   await add(`UPDATE conversations SET title = $2 WHERE id = $1`, [conversationId, word])
-  await closeTask(db, task.lease, { kind: 'failed', reason: { code: 'internal', message: word } })
+  await closeTask(task.attempt, { kind: 'failed', reason: { code: 'internal', message: word } })
   return task
 }
 

@@ -40,7 +40,7 @@ beforeEach(async () => {
 
 async function begin(overrides: Partial<BeginTurn> = {}): Promise<JournalTurn | null> {
   const base = { lane: 'coder', messageId: newId('msg'), toolResults: [], notes: [], idle: true } as const
-  return await beginTurn(db, task.lease, { ...base, ...overrides })
+  return await beginTurn(task.attempt, { ...base, ...overrides })
 }
 
 async function begun(overrides: Partial<BeginTurn> = {}): Promise<JournalTurn> {
@@ -58,7 +58,7 @@ const use = (id: string, input: unknown = { command: 'true' }): AssistantBlock =
 const result = (id: string) => ({ type: 'tool_result', tool_use_id: id, content: 'ok' }) as const
 
 async function store(turn: JournalTurn, content: readonly AssistantBlock[]): Promise<void> {
-  await storeReply(db, task.lease, aStoredReply(turn, content))
+  await storeReply(task.attempt, aStoredReply(turn, content))
 }
 
 async function lane(): Promise<JournalTurn[]> {
@@ -109,7 +109,7 @@ describe('beginTurn claims what waits', () => {
 
   test('notices of its own lane, after the messages; a repeat of a key is one notice', async () => {
     const notice = (id: string, key: string, text: string, name: 'coder' | 'reviewer/1') =>
-      addNotice(db, task.lease, { id, lane: name, key, text })
+      addNotice(task.attempt, { id, lane: name, key, text })
     await notice('req_a', `a:${task.taskId}`, 'noticed', 'coder')
     await notice('req_b', `a:${task.taskId}`, 'noticed again', 'coder')
     await notice('req_c', `c:${task.taskId}`, 'for the reviewer', 'reviewer/1')
@@ -165,7 +165,7 @@ describe('a reply', () => {
     await store(turn, [{ type: 'text', text: 'the first' }])
     db.published.length = 0
     await expect(store(turn, [use('toolu_x')])).rejects.toMatchObject({ code: 'journal_conflict', retryable: false })
-    await expect(beginModelCall(db, task.lease, turn.turn)).rejects.toMatchObject({ code: 'journal_conflict' })
+    await expect(beginModelCall(task.attempt, turn.turn)).rejects.toMatchObject({ code: 'journal_conflict' })
     const [stored] = await lane()
     expect([stored?.reply, stored?.toolCalls, db.published]).toEqual([[{ type: 'text', text: 'the first' }], [], []])
     expect(await getTask(db, task.taskId)).toMatchObject({ costUsd: 0.5, usage: { inputTokens: 10 } })
@@ -193,7 +193,7 @@ describe('a reply', () => {
   })
 
   test('without a known price counts as unpriced, and the sum is not known then', async () => {
-    await storeReply(db, task.lease, aStoredReply(await begun(), undefined, { costUsd: null }))
+    await storeReply(task.attempt, aStoredReply(await begun(), undefined, { costUsd: null }))
     expect((await getTask(db, task.taskId)).costUsd).toBeNull()
   })
 
@@ -211,8 +211,8 @@ describe('a reply', () => {
   test('asked for again tells readers to drop what the call before streamed', async () => {
     const turn = await begun()
     db.published.length = 0
-    await beginModelCall(db, task.lease, turn.turn)
-    await beginModelCall(db, task.lease, turn.turn)
+    await beginModelCall(task.attempt, turn.turn)
+    await beginModelCall(task.attempt, turn.turn)
     expect(framesOf(db.published).map(({ type, turn: of, attempt }) => [type, of, attempt])).toEqual([
       ['turn.reset', 1, 2],
       ['turn.reset', 1, 3],
@@ -229,11 +229,11 @@ describe('a tool call', () => {
   test('goes requested, started with its effect, finished with its result; the last one ends the turn', async () => {
     const call = (await done('toolu_1')).call
     const effect = { kind: 'command', command: 'true', cwd: '/workspace' } as const
-    await startTool(db, task.lease, call, effect)
-    await startTool(db, task.lease, call, effect)
+    await startTool(task.attempt, call, effect)
+    await startTool(task.attempt, call, effect)
     expect((await done('toolu_1')).call).toMatchObject({ status: 'started', effect })
-    await finishTools(db, task.lease, 'coder', [await done('toolu_1')])
-    await finishTools(db, task.lease, 'coder', [await done('toolu_2', { result: 'no', isError: true })])
+    await finishTools(task.attempt, 'coder', [await done('toolu_1')])
+    await finishTools(task.attempt, 'coder', [await done('toolu_2', { result: 'no', isError: true })])
     expect(typesOf(framesOf(db.published))).toEqual([
       'tool.started',
       'command.started',
@@ -251,16 +251,15 @@ describe('a tool call', () => {
 
   test('keeps its first result: a repeat changes nothing and tells nothing', async () => {
     const finished = [await done('toolu_1'), await done('toolu_2')]
-    await finishTools(db, task.lease, 'coder', finished)
+    await finishTools(task.attempt, 'coder', finished)
     const before = await lane()
     db.published.length = 0
     await finishTools(
-      db,
-      task.lease,
+      task.attempt,
       'coder',
       finished.map((entry) => ({ ...entry, result: 'another', isError: true })),
     )
-    await startTool(db, task.lease, finished[0]?.call ?? (await done('toolu_1')).call, {
+    await startTool(task.attempt, finished[0]?.call ?? (await done('toolu_1')).call, {
       kind: 'command',
       command: 'other',
       cwd: '/',
@@ -271,14 +270,14 @@ describe('a tool call', () => {
 
   test('keeps a result with NUL, lone surrogates and any bytes, with NUL shown as a replacement', async () => {
     const odd = 'a\0b\u{d800}c\u{1f642}\r\n\t\u001b[31m'
-    await finishTools(db, task.lease, 'coder', [await done('toolu_1', { result: odd })])
+    await finishTools(task.attempt, 'coder', [await done('toolu_1', { result: odd })])
     expect((await done('toolu_1')).call.result).toBe('a\u{fffd}b\u{fffd}c\u{1f642}\r\n\t\u001b[31m')
     const [finished] = framesOf(db.published).filter((frame) => frame.type === 'tool.finished')
     expect(finished?.['result']).toBe(odd)
   })
 
   test('that never finished is found by whoever ends the task', async () => {
-    await finishTools(db, task.lease, 'coder', [await done('toolu_1')])
+    await finishTools(task.attempt, 'coder', [await done('toolu_1')])
     expect((await unfinishedCalls(db, task.taskId)).map((call) => call.toolUseId)).toEqual(['toolu_2'])
   })
 })
@@ -287,8 +286,8 @@ test('a reply that was cut off is kept for people and not for the model', async 
   const turn = await begun()
   db.published.length = 0
   const parts = [{ partId: `${turn.messageId}:0`, type: 'text', text: 'half a sen\0' }] as const
-  await interruptTurn(db, task.lease, turn, parts)
-  await interruptTurn(db, task.lease, turn, parts)
+  await interruptTurn(task.attempt, turn, parts)
+  await interruptTurn(task.attempt, turn, parts)
   expect((await lane())[0]?.reply).toBeNull()
   const { items } = await listMessages(db, task.conversationId, { limit: 10 })
   expect(items.at(-1)).toMatchObject({
@@ -304,8 +303,8 @@ test('a reply that was cut off is kept for people and not for the model', async 
 
 test('what a broken call cost is added to the task', async () => {
   const spent = { ...NO_USAGE, inputTokens: 7, outputTokens: 3 }
-  await recordSpent(db, task.lease, { usage: spent, costUsd: 0.25 })
-  await recordSpent(db, task.lease, { usage: spent, costUsd: 0.25 })
+  await recordSpent(task.attempt, { usage: spent, costUsd: 0.25 })
+  await recordSpent(task.attempt, { usage: spent, costUsd: 0.25 })
   expect(await getTask(db, task.taskId)).toMatchObject({
     costUsd: 0.5,
     usage: { ...NO_USAGE, inputTokens: 14, outputTokens: 6 },
@@ -316,8 +315,8 @@ test('a budget is warned of once a kind and limit: event, notice and mark', asyn
   await begun()
   const mark = { scope: 'task', kind: 'usd', used: 4, limit: 5, note: 'nearly used' } as const
   db.published.length = 0
-  await warnBudget(db, task.lease, [mark])
-  await warnBudget(db, task.lease, [
+  await warnBudget(task.attempt, [mark])
+  await warnBudget(task.attempt, [
     { ...mark, used: 4.5 },
     { scope: 'day', kind: 'turns', used: 8, limit: 10, note: 'turns too' },
   ])
@@ -332,14 +331,14 @@ test('a budget is warned of once a kind and limit: event, notice and mark', asyn
 test('turns of several tasks are read in the order of the tasks given', async () => {
   const first = await begun()
   const other = await aRunningTask(db)
-  await beginTurn(db, other.lease, { lane: 'coder', messageId: newId('msg'), toolResults: [], notes: [], idle: true })
+  await beginTurn(other.attempt, { lane: 'coder', messageId: newId('msg'), toolResults: [], notes: [], idle: true })
   const turns = await readTurns(db, [other.taskId, task.taskId], 'coder')
   expect(turns.map((turn) => turn.taskId)).toEqual([other.taskId, first.taskId])
 })
 
 test('a finding and a fix prompt may hold anything that a reviewer can write, NUL included', async () => {
   const review = { ...(await getTask(db, task.taskId)).review, status: 'fixing' as const }
-  await openRound(db, task.lease, { round: 1, treeHash: 'tree' }, [])
+  await openRound(task.attempt, { round: 1, treeHash: 'tree' }, [])
   const odd = 'it prints \0 and \u{d800}'
   const finding = {
     id: newId('fnd'),
@@ -350,8 +349,7 @@ test('a finding and a fix prompt may hold anything that a reviewer can write, NU
     state: 'open',
   } as const
   await finishRound(
-    db,
-    task.lease,
+    task.attempt,
     {
       ...{ round: 1, verdict: 'issues_found', summary: odd, review },
       findings: [{ ...finding, file: odd, criterionId: odd }],
@@ -371,7 +369,7 @@ test('a finding and a fix prompt may hold anything that a reviewer can write, NU
 
 test('seq has no hole over a whole task’s journal', async () => {
   await store(await begun(), [use('toolu_1')])
-  await finishTools(db, task.lease, 'coder', [await done('toolu_1')])
+  await finishTools(task.attempt, 'coder', [await done('toolu_1')])
   await store(await begun({ toolResults: [result('toolu_1')], idle: false }), [{ type: 'text', text: 'Done' }])
   const events = await readEvents(db, { projectId: task.projectId, after: 0, limit: 100 })
   expect(events.map((event) => event.seq)).toEqual(events.map((_, index) => index + 1))

@@ -11,10 +11,10 @@ import {
   saveReviewState,
 } from '../../../src/db/review/reviews.ts'
 import { openApproval, setNeedsAnswer, tellHeldChange } from '../../../src/db/task/approvals.ts'
+import type { Attempt } from '../../../src/db/task/attempt.ts'
 import { setBudgetReached } from '../../../src/db/task/budgets.ts'
-import { appendWithLease, closeTask, requestCancel } from '../../../src/db/task/lifecycle.ts'
+import { closeTask, requestCancel } from '../../../src/db/task/lifecycle.ts'
 import { getTask } from '../../../src/db/task/tasks.ts'
-import type { Lease } from '../../../src/db/transaction.ts'
 import { storeCompaction } from '../../../src/db/turn/compactions.ts'
 import {
   addNotice,
@@ -39,7 +39,7 @@ import { newId } from '../../../src/shared/ids.ts'
 import { NO_DIFF, NO_USAGE } from '../../../src/shared/task.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 import { aStoredReply } from '../../support/replies.ts'
-import { aProject, aRunningTask, framesOf, lease, post, type RunningTask } from '../../support/tasks.ts'
+import { aProject, aRunningTask, framesOf, post, type RunningTask, takeOver } from '../../support/tasks.ts'
 import { aCall } from '../../support/turns.ts'
 
 let db: TestDb
@@ -58,45 +58,38 @@ const aCheckpoint = () => ({ id: newId('ckp'), turn: 1, treeHash: 'tree_2', labe
 const aFinished = () => ({ call: aCall(), result: 'x', isError: false, durationMs: 1, events: [] })
 
 /** Every way in which an attempt writes for its task, by the name of the function. */
-const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
-  beginTurn: (held) => beginTurn(db, held, { ...begin, toolResults: [{ type: 'text', text: 'more' }] }),
-  beginModelCall: (held) => beginModelCall(db, held, turn.turn),
-  storeReply: (held) => storeReply(db, held, aStoredReply(turn, [bash])),
-  startTool: (held) => startTool(db, held, aCall({ status: 'requested' }), { kind: 'command', command: 'x', cwd: '/' }),
+const WRITES: Readonly<Record<string, (attempt: Attempt) => Promise<unknown>>> = {
+  beginTurn: (held) => beginTurn(held, { ...begin, toolResults: [{ type: 'text', text: 'more' }] }),
+  beginModelCall: (held) => beginModelCall(held, turn.turn),
+  storeReply: (held) => storeReply(held, aStoredReply(turn, [bash])),
+  startTool: (held) => startTool(held, aCall({ status: 'requested' }), { kind: 'command', command: 'x', cwd: '/' }),
   finishTools: (held) =>
-    finishTools(db, held, 'coder', [{ call: aCall(), result: 'x', isError: false, durationMs: 1, events: [] }]),
-  recordSpent: (held) => recordSpent(db, held, { usage: { ...NO_USAGE, inputTokens: 7 }, costUsd: 1 }),
+    finishTools(held, 'coder', [{ call: aCall(), result: 'x', isError: false, durationMs: 1, events: [] }]),
+  recordSpent: (held) => recordSpent(held, { usage: { ...NO_USAGE, inputTokens: 7 }, costUsd: 1 }),
   noteWaiting: (held) =>
-    noteWaiting(
-      db,
-      held,
-      { turn: 1, attempt: 1 },
-      { code: 'model_overloaded', failures: 5, waiting: 2, delayMs: 1_000 },
-    ),
-  noteReading: (held) => noteReading(db, held, { turn: 1, attempt: 1 }, { waitedMs: 10_000, limitMs: 600_000 }),
-  noteSubstitute: (held) => noteSubstitute(db, held, { turn: 1, attempt: 1 }, { asked: 'a', answered: 'b' }),
-  noteRepair: (held) => noteRepair(db, held, { turn: 1, attempt: 1, repair: 1 }, 'x'),
-  shortenTurn: (held) => shortenTurn(db, held, turn.turn, [{ type: 'text', text: 'short' }]),
-  endTurn: (held) => endTurn(db, held, { turn, finished: [aFinished()], checkpoint: aCheckpoint(), events: [] }),
+    noteWaiting(held, { turn: 1, attempt: 1 }, { code: 'model_overloaded', failures: 5, waiting: 2, delayMs: 1_000 }),
+  noteReading: (held) => noteReading(held, { turn: 1, attempt: 1 }, { waitedMs: 10_000, limitMs: 600_000 }),
+  noteSubstitute: (held) => noteSubstitute(held, { turn: 1, attempt: 1 }, { asked: 'a', answered: 'b' }),
+  noteRepair: (held) => noteRepair(held, { turn: 1, attempt: 1, repair: 1 }, 'x'),
+  shortenTurn: (held) => shortenTurn(held, turn.turn, [{ type: 'text', text: 'short' }]),
+  endTurn: (held) => endTurn(held, { turn, finished: [aFinished()], checkpoint: aCheckpoint(), events: [] }),
   endAndBeginTurn: (held) =>
     endAndBeginTurn(
-      db,
       held,
       { turn, finished: [aFinished()], checkpoint: aCheckpoint(), events: [] },
       { begin: { ...begin, messageId: 'msg_y' }, budgets: { project: {}, day: {} }, mayBegin: () => true },
     ),
-  interruptTurn: (held) => interruptTurn(db, held, turn, [{ partId: 'p', type: 'text', text: 'half' }]),
-  addNotice: (held) => addNotice(db, held, { id: 'req_1', lane: 'coder', key: 'k', text: 'x' }),
-  warnBudget: (held) => warnBudget(db, held, [{ scope: 'task', kind: 'usd', used: 1, limit: 2, note: 'x' }]),
+  interruptTurn: (held) => interruptTurn(held, turn, [{ partId: 'p', type: 'text', text: 'half' }]),
+  addNotice: (held) => addNotice(held, { id: 'req_1', lane: 'coder', key: 'k', text: 'x' }),
+  warnBudget: (held) => warnBudget(held, [{ scope: 'task', kind: 'usd', used: 1, limit: 2, note: 'x' }]),
   recordCheckpoint: (held) =>
-    recordCheckpoint(db, held, { id: 'ckp_1', turn: 1, treeHash: 'tree', label: 'x', stat: NO_DIFF }, []),
-  recordLeftOut: (held) => recordLeftOut(db, held, [], []),
-  pinContext: (held) => pinContext(db, held, 'hash', []),
-  openRound: (held) => openRound(db, held, { round: 1, treeHash: 'tree' }, []),
-  saveChecks: async (held) => saveChecks(db, held, 1, { checks: [], review: await review('reviewing') }, []),
+    recordCheckpoint(held, { id: 'ckp_1', turn: 1, treeHash: 'tree', label: 'x', stat: NO_DIFF }, []),
+  recordLeftOut: (held) => recordLeftOut(held, [], []),
+  pinContext: (held) => pinContext(held, 'hash', []),
+  openRound: (held) => openRound(held, { round: 1, treeHash: 'tree' }, []),
+  saveChecks: async (held) => saveChecks(held, 1, { checks: [], review: await review('reviewing') }, []),
   finishRound: async (held) =>
     finishRound(
-      db,
       held,
       {
         round: 1,
@@ -109,32 +102,30 @@ const WRITES: Readonly<Record<string, (lease: Lease) => Promise<unknown>>> = {
       },
       () => [],
     ),
-  saveReviewState: async (held) => saveReviewState(db, held, await review('skipped'), []),
-  appendWithLease: (held) =>
-    appendWithLease(db, held, [
-      { type: 'sandbox.starting', key: 'k', scope: { ...held }, payload: { provider: 'local-bwrap' } },
-    ]),
-  saveBaseline: (held) => saveBaseline(db, held, []),
-  lendWorkspace: (held) => lendWorkspace(db, held, 'tree'),
-  endLoan: (held) => endLoan(db, held),
-  saveTaskMemory: (held) => saveTaskMemory(db, held, { whole: [], blocks: ['x'], opening: null, factsVersion: 1 }),
+  saveReviewState: async (held) => saveReviewState(held, await review('skipped'), []),
+  emit: (held) =>
+    held.emit({ type: 'sandbox.starting', key: 'k', scope: held.scope, payload: { provider: 'local-bwrap' } }),
+  saveBaseline: (held) => saveBaseline(held, []),
+  lendWorkspace: (held) => lendWorkspace(held, 'tree'),
+  endLoan: (held) => endLoan(held),
+  saveTaskMemory: (held) => saveTaskMemory(held, { whole: [], blocks: ['x'], opening: null, factsVersion: 1 }),
   storeCompaction: (held) =>
-    storeCompaction(db, held, 'coder', { turn: 2, throughTurn: 1, text: 'x', beforeTokens: 9, afterTokens: 1 }),
+    storeCompaction(held, 'coder', { turn: 2, throughTurn: 1, text: 'x', beforeTokens: 9, afterTokens: 1 }),
   tellLoss: (held) =>
-    tellLoss(db, held, {
+    tellLoss(held, {
       generation: 1,
       notice: 'x',
-      event: { type: 'sandbox.lost', key: 'k', scope: { ...held }, payload: { provider: 'e2b', detail: 'x' } },
+      event: { type: 'sandbox.lost', key: 'k', scope: held.scope, payload: { provider: 'e2b', detail: 'x' } },
     }),
   openApproval: (held) =>
-    openApproval(db, held, {
+    openApproval(held, {
       ...{ key: 'k', kind: 'question', title: 'Which?', turn: 1, expiresMs: 60_000 },
       detail: { question: 'Which?' },
     }),
-  setNeedsAnswer: (held) => setNeedsAnswer(db, held),
-  tellHeldChange: (held) => tellHeldChange(db, held, { id: 'req_3', approvalId: 'apr_1', text: 'x' }),
-  setBudgetReached: (held) => setBudgetReached(db, held, [REACHED]),
-  closeTask: (held) => closeTask(db, held, { kind: 'cancelled', killed: [] }),
+  setNeedsAnswer: (held) => setNeedsAnswer(held),
+  tellHeldChange: (held) => tellHeldChange(held, { id: 'req_3', approvalId: 'apr_1', text: 'x' }),
+  setBudgetReached: (held) => setBudgetReached(held, [REACHED]),
+  closeTask: (held) => closeTask(held, { kind: 'cancelled', killed: [] }),
 }
 
 async function review(status: 'reviewing' | 'approved' | 'skipped') {
@@ -143,7 +134,7 @@ async function review(status: 'reviewing' | 'approved' | 'skipped') {
 
 beforeEach(async () => {
   task = await aRunningTask(db, { budget: { maxTurns: 1 } })
-  const begun = await beginTurn(db, task.lease, { ...begin, messageId: `msg_${task.taskId}` })
+  const begun = await beginTurn(task.attempt, { ...begin, messageId: `msg_${task.taskId}` })
   if (!begun) throw new Error('no turn')
   turn = begun
 })
@@ -183,28 +174,28 @@ async function snapshot(): Promise<unknown> {
 
 describe('an attempt whose lease was taken over', () => {
   test.each(Object.keys(WRITES))('can do nothing any more: %s', async (name) => {
-    await lease(db, task, { attempt: 2 })
+    await takeOver(db, task, { attempt: 2 })
     const before = await snapshot()
     db.published.length = 0
-    await expect(WRITES[name]?.(task.lease)).rejects.toMatchObject({ code: 'lease_lost', retryable: false })
+    await expect(WRITES[name]?.(task.attempt)).rejects.toMatchObject({ code: 'lease_lost', retryable: false })
     expect([await snapshot(), db.published]).toEqual([before, []])
   })
 
-  test('the table above names every function of the database that takes a lease', async () => {
+  test('the table above names every function of the database that an attempt writes with, and its own', async () => {
     const directory = new URL('../../../src/db/', import.meta.url)
-    const names: string[] = []
+    const names = ['emit']
     for (const file of await readdir(directory, { recursive: true })) {
       if (!file.endsWith('.ts') || file === 'transaction.ts' || file.startsWith('generated')) continue
       const source = await readFile(new URL(file, directory), 'utf8')
-      for (const found of source.matchAll(/export async function (\w+)\(\s*db: Db,([\s\S]*?)\): Promise/g)) {
-        if (found[2]?.includes('lease: Lease')) names.push(found[1] ?? '')
+      for (const found of source.matchAll(/export async function (\w+)\(\s*attempt: Attempt\b/g)) {
+        names.push(found[1] ?? '')
       }
     }
     expect(names.sort()).toEqual(Object.keys(WRITES).sort())
   })
 
   test.each(Object.keys(WRITES))('the newest one is let through: %s', async (name) => {
-    const { lease: newest } = await lease(db, task, { attempt: 2 })
+    const newest = await takeOver(db, task, { attempt: 2 })
     await expect(WRITES[name]?.(newest)).resolves.not.toThrow()
   })
 })
@@ -213,8 +204,12 @@ describe('acquireLease', () => {
   test('raises the token each time, starts the task once and says when it is resumed', async () => {
     const accepted = await post(db, { projectId: await aProject(db) })
     db.published.length = 0
-    const leases = [await lease(db, accepted), await lease(db, accepted), await lease(db, accepted, { attempt: 2 })]
-    expect(leases.map((it) => it.lease.lease)).toEqual([1, 2, 3])
+    const leases = [
+      await takeOver(db, accepted),
+      await takeOver(db, accepted),
+      await takeOver(db, accepted, { attempt: 2 }),
+    ]
+    expect(leases.map((it) => it.lease)).toEqual([1, 2, 3])
     expect(framesOf(db.published).map(({ type, attempt }) => [type, attempt])).toEqual([
       ['task.started', undefined],
       ['task.resumed', 2],
@@ -224,34 +219,32 @@ describe('acquireLease', () => {
 
   test('does not say resumed when the attempt before had said that it would try again', async () => {
     const { projectId, conversationId, taskId } = task
-    await appendWithLease(db, task.lease, [
-      {
-        type: 'model.retrying',
-        key: 'retry',
-        scope: { projectId, conversationId, taskId },
-        payload: { code: 'model_overloaded', message: 'Busy.', attempt: 1, delayMs: 1_000 },
-      },
-    ])
+    await task.attempt.emit({
+      type: 'model.retrying',
+      key: 'retry',
+      scope: { projectId, conversationId, taskId },
+      payload: { code: 'model_overloaded', message: 'Busy.', attempt: 1, delayMs: 1_000 },
+    })
     db.published.length = 0
-    await lease(db, task, { attempt: 2 })
+    await takeOver(db, task, { attempt: 2 })
     expect(db.published).toEqual([])
   })
 
   test('an attempt that died while it waited for the model does not count as one that said it would be back', async () => {
     const call = { turn: 1, attempt: 1 }
-    await noteWaiting(db, task.lease, call, { code: 'model_overloaded', failures: 5, waiting: 3, delayMs: 900 })
+    await noteWaiting(task.attempt, call, { code: 'model_overloaded', failures: 5, waiting: 3, delayMs: 900 })
     db.published.length = 0
-    await lease(db, task, { attempt: 2 })
+    await takeOver(db, task, { attempt: 2 })
     expect(framesOf(db.published)).toMatchObject([{ type: 'task.resumed', attempt: 2 }])
   })
 
   test('takes a task that waited for a budget up again, but leaves one that is being cancelled as it is', async () => {
-    await setBudgetReached(db, task.lease, [REACHED])
+    await setBudgetReached(task.attempt, [REACHED])
     expect((await getTask(db, task.taskId)).status).toBe('needs_budget')
-    await lease(db, task)
+    await takeOver(db, task)
     expect((await getTask(db, task.taskId)).status).toBe('running')
     await requestCancel(db, task.taskId, { by: 'user' })
-    await lease(db, task, { phase: 'finishing' })
+    await takeOver(db, task, { phase: 'finishing' })
     expect(await getTask(db, task.taskId)).toMatchObject({ status: 'cancelling', phase: 'finishing' })
   })
 
@@ -259,9 +252,9 @@ describe('acquireLease', () => {
     const accepted = await post(db, { projectId: await aProject(db) })
     await requestCancel(db, accepted.taskId, { by: 'user' })
     const asked = (await getTask(db, accepted.taskId)).status
-    const taken = await lease(db, accepted)
+    const taken = await takeOver(db, accepted)
     const running = (await getTask(db, accepted.taskId)).status
-    await closeTask(db, taken.lease, { kind: 'cancelled', killed: [] })
+    await closeTask(taken, { kind: 'cancelled', killed: [] })
     expect([asked, running, (await getTask(db, accepted.taskId)).status]).toEqual([
       'cancelling',
       'cancelling',
@@ -270,13 +263,13 @@ describe('acquireLease', () => {
   })
 
   test('is refused for good once the task is over', async () => {
-    await closeTask(db, task.lease, { kind: 'cancelled', killed: [] })
-    await expect(lease(db, task)).rejects.toMatchObject({ code: 'task_over', retryable: false })
+    await closeTask(task.attempt, { kind: 'cancelled', killed: [] })
+    await expect(takeOver(db, task)).rejects.toMatchObject({ code: 'task_over', retryable: false })
   })
 
   test('of several attempts at once exactly one can still write', async () => {
-    const leases = await Promise.all(Array.from({ length: 8 }, () => lease(db, task)))
-    const written = await Promise.allSettled(leases.map((it) => beginModelCall(db, it.lease, turn.turn)))
+    const leases = await Promise.all(Array.from({ length: 8 }, () => takeOver(db, task)))
+    const written = await Promise.allSettled(leases.map((it) => beginModelCall(it, turn.turn)))
     expect(written.filter((it) => it.status === 'fulfilled')).toHaveLength(1)
   })
 })

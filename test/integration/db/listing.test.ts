@@ -102,7 +102,7 @@ describe('messages', () => {
     const task = await aRunningTask(db, { text: 'do it' })
     const { conversationId } = task
     const base = { lane: 'coder', messageId: newId('msg'), toolResults: [], notes: [], idle: true } as const
-    const turn = await beginTurn(db, task.lease, base)
+    const turn = await beginTurn(task.attempt, base)
     if (!turn) throw new Error('no turn')
     const content = [
       { type: 'thinking', thinking: 'hm', signature: 's' },
@@ -111,12 +111,12 @@ describe('messages', () => {
       { type: 'text', text: 'And then' },
       { type: 'tool_use', id: 'toolu_2', name: 'read', input: { file_path: 'a' } },
     ] as const
-    await storeReply(db, task.lease, aStoredReply(turn, content))
+    await storeReply(task.attempt, aStoredReply(turn, content))
     const [stored] = await readLane(db, task.taskId, 'coder')
     const call = stored?.toolCalls[0]
     if (!call) throw new Error('no call')
     const finished = { call, result: 'a b', isError: false, durationMs: 7, events: [] }
-    await finishTools(db, task.lease, 'coder', [finished])
+    await finishTools(task.attempt, 'coder', [finished])
     const queued = await post(db, { projectId: task.projectId, text: 'and more', delivery: 'queue' })
     const common = { conversationId, taskId: task.taskId, createdAt: expect.any(Date) as Date }
     const { items, nextAfter } = await listMessages(db, conversationId, { limit: 10 })
@@ -181,15 +181,15 @@ describe('messages', () => {
     for (const result of ['first', 'second']) {
       const task = await aRunningTask(db, { projectId, text: result })
       const base = { lane: 'coder', messageId: newId('msg'), toolResults: [], notes: [], idle: true } as const
-      const turn = await beginTurn(db, task.lease, base)
+      const turn = await beginTurn(task.attempt, base)
       if (!turn) throw new Error('no turn')
       const content = [{ type: 'tool_use', id: 'call_1', name: 'bash', input: {} }] as const
-      await storeReply(db, task.lease, aStoredReply(turn, content))
+      await storeReply(task.attempt, aStoredReply(turn, content))
       const [stored] = await readLane(db, task.taskId, 'coder')
       const call = stored?.toolCalls[0]
       if (!call) throw new Error('no call')
-      await finishTools(db, task.lease, 'coder', [{ call, result, isError: false, durationMs: 1, events: [] }])
-      await closeTask(db, task.lease, { kind: 'cancelled', killed: [] })
+      await finishTools(task.attempt, 'coder', [{ call, result, isError: false, durationMs: 1, events: [] }])
+      await closeTask(task.attempt, { kind: 'cancelled', killed: [] })
     }
     const [conversation] = (await listConversations(db, projectId, { limit: 1 })).items
     const { items } = await listMessages(db, conversation?.id ?? '', { limit: 20 })

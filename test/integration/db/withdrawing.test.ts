@@ -26,9 +26,9 @@ const begin = () => ({ lane: 'coder', messageId: newId('msg'), toolResults: [], 
 /** A task whose agent has answered its first message and would be idle. */
 async function anIdleTask(): Promise<RunningTask> {
   const task = await aRunningTask(db)
-  const turn = await beginTurn(db, task.lease, begin())
+  const turn = await beginTurn(task.attempt, begin())
   if (!turn) throw new Error('nothing to say')
-  await storeReply(db, task.lease, aStoredReply(turn, [{ type: 'text', text: 'Done.' }]))
+  await storeReply(task.attempt, aStoredReply(turn, [{ type: 'text', text: 'Done.' }]))
   return task
 }
 
@@ -52,7 +52,7 @@ describe('taking a queued message back', () => {
     const kept = await queue(task, 'but this')
     await withdrawMessage(db, { ...task, messageId })
     await withdrawMessage(db, { ...task, messageId })
-    const turn = await beginTurn(db, task.lease, begin())
+    const turn = await beginTurn(task.attempt, begin())
     expect({
       status: (await statusesOf(task))[messageId],
       withdrawn: await told(task, 'message.withdrawn'),
@@ -73,7 +73,7 @@ describe('taking a queued message back', () => {
     const { review } = await getTask(db, task.taskId)
     const ending = { kind: 'completed', outcome: 'no_changes', review } as const
     const { messageId } = await queue(task)
-    const before = await closeTask(db, task.lease, ending)
+    const before = await closeTask(task.attempt, ending)
     await db.pool.query('DELETE FROM outbox WHERE task_id = $1', [task.taskId])
     await withdrawMessage(db, { ...task, messageId })
     const woken = await takeOutbox(db, { limit: 10, holdMs: 60_000, taskId: task.taskId })
@@ -81,7 +81,7 @@ describe('taking a queued message back', () => {
       before,
       woken: woken.map(({ kind }) => kind),
       waits: await hasWaiting(db, task.taskId, 'coder'),
-      after: await closeTask(db, task.lease, ending),
+      after: await closeTask(task.attempt, ending),
       status: (await getTask(db, task.taskId)).status,
     }).toEqual({ before: false, woken: ['wake'], waits: false, after: true, status: 'completed' })
   })
@@ -90,7 +90,7 @@ describe('taking a queued message back', () => {
     const task = await anIdleTask()
     const { messageId } = await queue(task)
     await withdrawMessage(db, { ...task, messageId })
-    await closeTask(db, task.lease, { kind: 'failed', reason: { code: 'internal', message: 'Broken.' } })
+    await closeTask(task.attempt, { kind: 'failed', reason: { code: 'internal', message: 'Broken.' } })
     const { rows } = await db.pool.query('SELECT id FROM tasks WHERE project_id = $1', [task.projectId])
     expect([rows, (await statusesOf(task))[messageId]]).toEqual([[{ id: task.taskId }], 'cancelled'])
   })
@@ -130,7 +130,7 @@ describe('taking a queued message back', () => {
       const task = await anIdleTask()
       const { messageId } = await queue(task)
       const [turn, withdrawal] = await Promise.all([
-        pause().then(() => beginTurn(db, task.lease, begin())),
+        pause().then(() => beginTurn(task.attempt, begin())),
         pause()
           .then(() => withdrawMessage(db, { ...task, messageId }))
           .then(

@@ -20,9 +20,9 @@ test('a reviewer that reads much is compacted too, and keeps its prompt word for
   await task.sandbox.write(files)
   expect(await task.run()).toBe('idle')
 
-  const lease = task.lease()
+  const attempt = task.attempt()
   const prompt = `Review round 1. Judge the change.\nscript: ${JSON.stringify({ turns: [], reviews: [{ verdict: 'APPROVED', tools }] })}`
-  await addNotice(host.db, lease, { id: 'req_review', lane: 'reviewer/1', key: 'review:1', text: prompt })
+  await addNotice(attempt, { id: 'req_review', lane: 'reviewer/1', key: 'review:1', text: prompt })
   const run = {
     activity: 'reviewChanges',
     attempt: 1,
@@ -32,7 +32,7 @@ test('a reviewer that reads much is compacted too, and keeps its prompt word for
   const ask = {
     name: 'reviewer/1',
     task: await getTask(host.db, task.taskId),
-    lease,
+    attempt,
     sandbox: task.sandbox,
     run,
   } as const

@@ -7,7 +7,7 @@ import { recordSpent } from '../../../src/db/turn/journal.ts'
 import { type BudgetsByScope, NO_LIMITS } from '../../../src/shared/budget.ts'
 import { NO_USAGE } from '../../../src/shared/task.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
-import { aProject, aRunningTask, framesOf, lease, post, type RunningTask } from '../../support/tasks.ts'
+import { aProject, aRunningTask, framesOf, post, type RunningTask, takeOver } from '../../support/tasks.ts'
 import { PLAN, playTask } from './scripted-day.ts'
 
 let db: TestDb
@@ -47,7 +47,7 @@ async function move(taskId: string, minutes: { began: number; waitBegan?: number
 
 describe('what is used', () => {
   test('of a task counts broken calls, every lane’s turns, and no minute that it waited for a budget', async () => {
-    await recordSpent(db, task.lease, { usage: NO_USAGE, costUsd: 0.25 })
+    await recordSpent(task.attempt, { usage: NO_USAGE, costUsd: 0.25 })
     await db.pool.query('UPDATE tasks SET turn = 7, max_usd = 1 WHERE id = $1', [task.taskId])
     await move(task.taskId, { began: 100, waitBegan: 90, waitEnded: 20 })
     expect(await read()).toEqual({
@@ -64,7 +64,7 @@ describe('what is used', () => {
     const plan = PLAN.find((one) => one.rounds.length === 2 && one.end === 'approved' && !one.brokenUsd)
     if (!plan) throw new Error('the plan has no such task')
     await db.pool.query('UPDATE tasks SET cost_usd = 0.5, turn = 2 WHERE id = $1', [task.taskId])
-    await closeTask(db, task.lease, { kind: 'failed', reason: { code: 'internal', message: 'x' } })
+    await closeTask(task.attempt, { kind: 'failed', reason: { code: 'internal', message: 'x' } })
     // Three turns of the coder for two cents and three of the reviewer for 0.4, weeks ago: its reviewer counts too.
     await playTask(db, task.projectId, plan)
     await playTask(db, await aProject(db), plan)
@@ -124,7 +124,7 @@ describe('a project’s limits', () => {
 })
 
 describe('a wait', () => {
-  const reach = () => setBudgetReached(db, task.lease, [DAY_MARK])
+  const reach = () => setBudgetReached(task.attempt, [DAY_MARK])
 
   test('begins once however often it is told, and ends when an attempt takes the task over', async () => {
     db.published.length = 0
@@ -143,7 +143,7 @@ describe('a wait', () => {
       [{ type: 'budget.reached', ...DAY_MARK }],
       [{ scopes: 'day', ended_at: null }],
     ])
-    await lease(db, task)
+    await takeOver(db, task)
     const ended = await db.pool.query('SELECT ended_at FROM budget_waits WHERE task_id = $1', [task.taskId])
     expect([(await getTask(db, task.taskId)).status, ended.rows]).toEqual([
       'running',
@@ -164,7 +164,7 @@ describe('a wait', () => {
 
   test('for a day’s limit ends with the day, once; one for another limit does not', async () => {
     const other = await aRunningTask(db)
-    await setBudgetReached(db, other.lease, [{ ...DAY_MARK, scope: 'project' }])
+    await setBudgetReached(other.attempt, [{ ...DAY_MARK, scope: 'project' }])
     await reach()
     expect(await wakeForNewDay(db)).toBe(0)
     await db.pool.query(`UPDATE budget_waits SET began_at = now() - interval '1 day' WHERE ended_at IS NULL`)

@@ -1,9 +1,9 @@
 /** A day of 30 tasks in two projects, played through the functions that server and worker use, then put at its hours. */
 
 import { finishRound, openRound } from '../../../src/db/review/reviews.ts'
+import type { Attempt } from '../../../src/db/task/attempt.ts'
 import { closeTask, requestCancel, type TaskEnding } from '../../../src/db/task/lifecycle.ts'
 import { getTask } from '../../../src/db/task/tasks.ts'
-import type { Lease } from '../../../src/db/transaction.ts'
 import {
   beginModelCall,
   beginTurn,
@@ -241,7 +241,7 @@ export async function playTask(db: TestDb, projectId: string, plan: PlannedTask)
   }
   const stat = { files: 1, added: 1, removed: 0 }
   if (plan.firstChangeAt !== undefined) {
-    await recordCheckpoint(db, task.lease, { id: newId('ckp'), turn: 1, treeHash: 'after', label: 'turn 1', stat }, [])
+    await recordCheckpoint(task.attempt, { id: newId('ckp'), turn: 1, treeHash: 'after', label: 'turn 1', stat }, [])
   }
   for (const [index, round] of plan.rounds.entries()) await playRound(db, task, index + 1, plan, round)
   await endTask(db, task, plan)
@@ -255,9 +255,9 @@ interface TurnPlan {
   readonly broken?: readonly number[] | undefined
 }
 
-async function playTurn(db: TestDb, { lease }: RunningTask, lane: Lane, turn: TurnPlan): Promise<void> {
+async function playTurn(db: TestDb, { attempt }: RunningTask, lane: Lane, turn: TurnPlan): Promise<void> {
   const text = [{ type: 'text' as const, text: 'go on' }]
-  const begun = await beginTurn(db, lease, {
+  const begun = await beginTurn(attempt, {
     lane,
     messageId: newId('msg'),
     toolResults: text,
@@ -266,17 +266,17 @@ async function playTurn(db: TestDb, { lease }: RunningTask, lane: Lane, turn: Tu
   })
   if (!begun) throw new Error('there was nothing to say')
   for (const costUsd of turn.broken ?? []) {
-    await recordSpent(db, lease, { usage: BROKEN, costUsd })
-    await beginModelCall(db, lease, begun.turn)
+    await recordSpent(attempt, { usage: BROKEN, costUsd })
+    await beginModelCall(attempt, begun.turn)
   }
   const uses = turn.tools.map(({ name }) => ({ type: 'tool_use' as const, id: newId('req'), name, input: {} }))
   const content = uses.length > 0 ? uses : [{ type: 'text' as const, text: 'Done.' }]
   const reply = { usage: USAGE, costUsd: turn.costUsd, firstTokenMs: FIRST_TOKEN_MS, durationMs: REPLY_MS }
-  await storeReply(db, lease, aStoredReply(begun, content, reply))
-  for (const [index, tool] of turn.tools.entries()) await playTool(db, lease, begun, uses[index]?.id ?? '', tool)
+  await storeReply(attempt, aStoredReply(begun, content, reply))
+  for (const [index, tool] of turn.tools.entries()) await playTool(db, attempt, begun, uses[index]?.id ?? '', tool)
 }
 
-async function playTool(db: TestDb, lease: Lease, turn: JournalTurn, id: string, tool: PlannedTool): Promise<void> {
+async function playTool(db: TestDb, attempt: Attempt, turn: JournalTurn, id: string, tool: PlannedTool): Promise<void> {
   const call = {
     toolUseId: id,
     lane: turn.lane,
@@ -289,9 +289,9 @@ async function playTool(db: TestDb, lease: Lease, turn: JournalTurn, id: string,
     isError: false,
     startedAt: null,
   }
-  await startTool(db, lease, call, { kind: 'command', command: 'true', cwd: '/' })
+  await startTool(attempt, call, { kind: 'command', command: 'true', cwd: '/' })
   const changed = { path: 'a.txt', kind: 'modify', added: 1, removed: 0, source: 'tool' } as const
-  await finishTools(db, lease, turn.lane, [
+  await finishTools(attempt, turn.lane, [
     {
       call,
       isError: tool.fate !== undefined,
@@ -304,7 +304,7 @@ async function playTool(db: TestDb, lease: Lease, turn: JournalTurn, id: string,
               {
                 type: 'file.changed',
                 key: `file.changed:${id}`,
-                scope: { ...lease, turn: turn.turn },
+                scope: { ...attempt.scope, turn: turn.turn },
                 payload: changed,
               },
             ],
@@ -324,8 +324,8 @@ async function playRound(
   plan: PlannedTask,
   planned: PlannedRound,
 ): Promise<void> {
-  const { lease, taskId } = task
-  await openRound(db, lease, { round, treeHash: 'after' }, [])
+  const { attempt, taskId } = task
+  await openRound(attempt, { round, treeHash: 'after' }, [])
   const costUsd = plan.costUsd === null ? null : REVIEWER_USD
   for (let nth = 0; nth < planned.reviewerTurns; nth++) {
     await playTurn(db, task, `reviewer/${round}`, { plan, tools: [], costUsd })
@@ -342,7 +342,7 @@ async function playRound(
   const evidence = { treeHash: 'after', evidence: provedBy(planned.verdict), gaps: [] }
   const base = { round, verdict: planned.verdict, summary: 's', review, findings }
   const ending = { ...base, settled: [], fixNotice: null, evidence }
-  await finishRound(db, lease, ending, () => [])
+  await finishRound(attempt, ending, () => [])
   for (const [index, { human }] of planned.findings.entries()) {
     if (human === undefined) continue
     const id = findings[index]?.id
@@ -354,7 +354,7 @@ async function playRound(
   )
 }
 
-async function endTask(db: TestDb, { lease, taskId }: RunningTask, { end }: PlannedTask): Promise<void> {
+async function endTask(db: TestDb, { attempt, taskId }: RunningTask, { end }: PlannedTask): Promise<void> {
   if (end === 'running') return
   if (end === 'cancelled') await requestCancel(db, taskId, { by: 'user' })
   const { review } = await getTask(db, taskId)
@@ -365,7 +365,7 @@ async function endTask(db: TestDb, { lease, taskId }: RunningTask, { end }: Plan
   // The message that began the task was never claimed here, since the turns were told what to say.
   await db.pool.query(`UPDATE messages SET status = 'claimed' WHERE task_id = $1 AND status = 'queued'`, [taskId])
   const ending = endings[end] ?? { kind: 'completed', outcome: end as Outcome, review }
-  if (!(await closeTask(db, lease, ending))) throw new Error('a message was waiting')
+  if (!(await closeTask(attempt, ending))) throw new Error('a message was waiting')
 }
 
 /** Sets the times at which things happened; what happened stays. */

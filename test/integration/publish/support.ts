@@ -8,7 +8,7 @@ import type { Workspaces } from '../../../src/sandbox/workspaces.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { NO_DIFF } from '../../../src/shared/task.ts'
 import { run } from '../../contract/sandbox/harness.ts'
-import { lease, post } from '../../support/tasks.ts'
+import { post, takeOver } from '../../support/tasks.ts'
 
 /** A task of which the command made the change; finished unless `isOver` is false. Returns its id. */
 export async function aTaskThat(
@@ -19,16 +19,16 @@ export async function aTaskThat(
   { isOver = true, conversationId }: { isOver?: boolean; conversationId?: string } = {},
 ): Promise<string> {
   const accepted = await post(db, { projectId, text, ...(conversationId === undefined ? {} : { conversationId }) })
-  const held = (await lease(db, accepted)).lease
+  const held = await takeOver(db, accepted)
   const sandbox = await workspaces.open(projectId)
   const record = async (turn: number) => {
     const treeHash = await sandbox.checkpoint()
-    await recordCheckpoint(db, held, { id: newId('ckp'), turn, treeHash, label: 'x', stat: NO_DIFF }, [])
+    await recordCheckpoint(held, { id: newId('ckp'), turn, treeHash, label: 'x', stat: NO_DIFF }, [])
   }
   await record(0)
   await run(sandbox, command)
   await record(1)
   await db.pool.query(`UPDATE messages SET status = 'claimed', turn = 1 WHERE task_id = $1`, [accepted.taskId])
-  if (isOver) await closeTask(db, held, { kind: 'completed', outcome: 'unreviewed', review: noReview(2) })
+  if (isOver) await closeTask(held, { kind: 'completed', outcome: 'unreviewed', review: noReview(2) })
   return accepted.taskId
 }

@@ -6,7 +6,6 @@ import { type Credentials, createCredentials } from '../../../src/credentials/cr
 import type { Db } from '../../../src/db/client.ts'
 import { noReview } from '../../../src/db/task/accept-message.ts'
 import { closeTask } from '../../../src/db/task/lifecycle.ts'
-import { getTask } from '../../../src/db/task/tasks.ts'
 import { type Checkpoint, listCheckpoints, recordCheckpoint } from '../../../src/db/workspace/checkpoints.ts'
 import { createWorkspaceStore } from '../../../src/db/workspace/workspace-store.ts'
 import { guardWorkspaces } from '../../../src/restore/guard-workspaces.ts'
@@ -18,7 +17,7 @@ import { newId } from '../../../src/shared/ids.ts'
 import { NO_DIFF } from '../../../src/shared/task.ts'
 import { createFiller } from '../../../src/sources/fill-project.ts'
 import type { GitSettings } from '../../../src/sources/run-git.ts'
-import { lease, post } from '../../support/tasks.ts'
+import { post, takeOver } from '../../support/tasks.ts'
 import { aCall, aTurn } from '../../support/turns.ts'
 
 const silent = { info: () => undefined, warn: () => undefined }
@@ -90,15 +89,13 @@ export async function aDoneTask(
 ): Promise<DoneTask> {
   const accepted = await post(db, { projectId, conversationId, text: `Task with ${turns.length} turns` })
   const { taskId } = accepted
-  const { task, lease: held } = await lease(db, accepted)
   const sandbox = await workspaces.open(projectId)
   const start = { id: newId('ckp'), turn: 0, treeHash: await sandbox.checkpoint(), label: 'before', stat: NO_DIFF }
-  await recordCheckpoint(db, held, start, [])
+  await recordCheckpoint(await takeOver(db, accepted), start, [])
+  const held = await takeOver(db, accepted)
   const deps = { db } as unknown as ActivityDeps
-  const checkpointer = createCheckpointer(
-    deps,
-    { task: await getTask(db, task.id), lease: held, sandbox },
-    (checkpoint, events) => recordCheckpoint(db, held, checkpoint, events),
+  const checkpointer = createCheckpointer(deps, { attempt: held, sandbox }, (checkpoint, events) =>
+    recordCheckpoint(held, checkpoint, events),
   )
   for (const [index, change] of turns.entries()) {
     const turn = index + 1
@@ -110,7 +107,7 @@ export async function aDoneTask(
     )
   }
   await db.pool.query(`UPDATE messages SET status = 'claimed', turn = 1 WHERE task_id = $1 AND role = 'user'`, [taskId])
-  await closeTask(db, held, { kind: 'completed', outcome: 'unreviewed', review: noReview(2) })
+  await closeTask(held, { kind: 'completed', outcome: 'unreviewed', review: noReview(2) })
   return { taskId, conversationId: accepted.conversationId, checkpoints: await listCheckpoints(db, taskId) }
 }
 

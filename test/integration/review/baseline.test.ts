@@ -2,6 +2,7 @@ import { CancelledFailure } from '@temporalio/activity'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { returnWorkspace } from '../../../src/activities/borrowed-workspace.ts'
 import { readBaseline } from '../../../src/db/review/reviews.ts'
+import { Attempt } from '../../../src/db/task/attempt.ts'
 import { aSpec, codeOf } from '../../contract/sandbox/harness.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { aReviewedTask, aReviewHost, type ReviewedTask, type ReviewHost } from './host.ts'
@@ -202,14 +203,10 @@ describe('a first tree that is in the workspace when its worker goes away', () =
 
   test('an attempt that slept meanwhile puts back nothing and ends nothing once the next one is at that tree', async () => {
     const { task, tree } = await diesInBaseline()
-    const leaseNow = async () => {
-      const { projectId, conversationId, id: taskId, lease } = await task.task()
-      return { projectId, conversationId, taskId, lease }
-    }
-    const slept = await leaseNow()
+    const slept = new Attempt(host.db, await task.task())
     const own = await task.sandbox.fenced(slept.lease)
     const next = task.check(1, { attempt: 2 })
-    await waitFor(async () => (await leaseNow()).lease > slept.lease, 'the next attempt begins')
+    await waitFor(async () => (await task.task()).lease > slept.lease, 'the next attempt begins')
     await waitFor(async () => (await codeOf(task.sandbox.fenced(slept.lease))) === 'lease_lost', 'it is at the files')
     const woken = await codeOf(returnWorkspace(host.db, slept, own))
     const { failed } = await next

@@ -6,7 +6,7 @@ import { getTask } from '../../../src/db/task/tasks.ts'
 import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import type { Finding } from '../../../src/shared/review.ts'
-import { framesOf, lease, post, type RunningTask } from '../../support/tasks.ts'
+import { framesOf, post, type RunningTask, takeOver } from '../../support/tasks.ts'
 import { aDatabase, anOwnRedis, aServer, type OwnRedis, type TestServer, TOKEN } from '../server/harness.ts'
 import { aReviewHost, type ReviewHost } from './host.ts'
 
@@ -210,19 +210,18 @@ describe('a person’s verdict on a finding', () => {
 
   async function aFinding(overrides: Partial<Finding> = {}): Promise<{ id: string; running: RunningTask }> {
     const accepted = await post(server.db, { projectId })
-    const held = await lease(server.db, accepted)
+    const held = await takeOver(server.db, accepted)
     const id = newId('fnd')
-    await openRound(server.db, held.lease, { round: 1, treeHash: 'tree' }, [])
+    await openRound(held, { round: 1, treeHash: 'tree' }, [])
     await finishRound(
-      server.db,
-      held.lease,
+      held,
       {
         ...{ round: 1, verdict: 'issues_found', summary: 'One.', settled: [], fixNotice: null },
         ...{ review: held.task.review, findings: [{ ...FINDING, ...overrides, id }] },
       },
       () => [],
     )
-    return { id, running: { ...accepted, lease: held.lease } }
+    return { id, running: { ...accepted, attempt: held } }
   }
 
   const judged = async () =>
@@ -260,11 +259,10 @@ describe('a person’s verdict on a finding', () => {
   test('a dismissal that comes while a round is judged is not undone by it', async () => {
     const { id, running } = await aFinding()
     await call('POST', `/api/findings/${id}`, { verdict: 'dismiss' })
-    await openRound(server.db, running.lease, { round: 2, treeHash: 'tree2' }, [])
+    await openRound(running.attempt, { round: 2, treeHash: 'tree2' }, [])
     const told: unknown[] = []
     await finishRound(
-      server.db,
-      running.lease,
+      running.attempt,
       {
         ...{ round: 2, verdict: 'issues_found', summary: '', findings: [], fixNotice: null },
         ...{ review: (await getTask(server.db, running.taskId)).review, settled: [{ id, state: 'open' }] },

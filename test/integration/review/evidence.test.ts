@@ -28,7 +28,7 @@ async function read(taskId: string): Promise<{ status: number; body: unknown }> 
 test('a task’s evidence names its commands with the files around them, its checks, and what its last words rest on', async () => {
   const { db } = server
   const projectId = await server.aProject()
-  const { taskId, conversationId, lease } = await aRunningTask(db, { projectId })
+  const { taskId, conversationId, attempt } = await aRunningTask(db, { projectId })
   const add = async (text: string, values: unknown[]) => void (await db.pool.query(text, values))
   for (const [turn, tree] of [
     [0, 'start'],
@@ -56,7 +56,7 @@ test('a task’s evidence names its commands with the files around them, its che
     [taskId, projectId, conversationId],
   )
   const { review } = await getTask(db, taskId)
-  await openRound(db, lease, { round: 1, treeHash: 'end', plan: { checks: [], leftOut: [] } }, [])
+  await openRound(attempt, { round: 1, treeHash: 'end', plan: { checks: [], leftOut: [] } }, [])
   const check = {
     name: 'test',
     command: 'npm test',
@@ -65,10 +65,9 @@ test('a task’s evidence names its commands with the files around them, its che
     durationMs: 9,
     output: 'ok',
   } as const
-  await saveChecks(db, lease, 1, { checks: [check], review }, [])
+  await saveChecks(attempt, 1, { checks: [check], review }, [])
   await finishRound(
-    db,
-    lease,
+    attempt,
     { round: 1, verdict: 'approved', summary: '', review, findings: [], settled: [], fixNotice: null },
     () => [],
   )

@@ -20,7 +20,7 @@ import { createWorkspaces } from '../../../src/sandbox/workspaces.ts'
 import type { ReviewState } from '../../../src/shared/review.ts'
 import type { Activities, FinishInput, ReviewResult } from '../../../src/workflows/activities.ts'
 import { aDb } from '../../support/database.ts'
-import { aProject, type Frame, framesOf, lease, post } from '../../support/tasks.ts'
+import { aProject, type Frame, framesOf, post, takeOver } from '../../support/tasks.ts'
 
 export interface ReviewHost {
   readonly db: Db
@@ -103,9 +103,9 @@ export async function aReviewedTask(host: ReviewHost, files: Files): Promise<Rev
     ...{ projectId, taskId, sandbox },
     async work(given) {
       await put(given)
-      const held = await lease(db, accepted)
+      const attempt = await takeOver(db, accepted)
       return await takeCheckpoint(deps, {
-        ...{ ...held, sandbox, turn: ++turn, label: `turn ${turn}` },
+        ...{ task: attempt.task, attempt, sandbox, turn: ++turn, label: `turn ${turn}` },
         toolPaths: new Set<string>(),
       })
     },

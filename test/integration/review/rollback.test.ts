@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { finishRound } from '../../../src/db/review/reviews.ts'
 import { nextState } from '../../../src/review/next-state.ts'
 import { newId } from '../../../src/shared/ids.ts'
-import { lease, post } from '../../support/tasks.ts'
+import { post, takeOver } from '../../support/tasks.ts'
 import { aReviewedTask, aReviewHost, type ReviewedTask, type ReviewHost } from './host.ts'
 
 let host: ReviewHost
@@ -21,7 +21,7 @@ const START = {
 async function findSomething(task: ReviewedTask): Promise<void> {
   const { review, latestTree } = await task.task()
   const input = { round: 1, treeHash: latestTree ?? '', fixRounds: 0, maxFixRounds: 2 }
-  const held = await lease(host.db, task, { phase: 'reviewing' })
+  const held = await takeOver(host.db, task, { phase: 'reviewing' })
   const finding = {
     id: newId('fnd'),
     severity: 'blocking',
@@ -30,8 +30,7 @@ async function findSomething(task: ReviewedTask): Promise<void> {
     evidence: 'a.txt says so',
   }
   await finishRound(
-    host.db,
-    held.lease,
+    held,
     {
       ...{ round: 1, verdict: 'issues_found', summary: 'One issue.', settled: [] },
       review: nextState(review, input, { verdict: 'issues_found', open: 1, resolved: 0 }, 0),
