@@ -8,7 +8,6 @@ import { endsTask } from './run-activity.ts'
 export const BASELINE_RUN = 'baseline'
 
 interface Place {
-  readonly db: Db
   readonly attempt: Attempt
   readonly sandbox: Sandbox
 }
@@ -29,8 +28,8 @@ export async function withBorrowedWorkspace<T>(
   trees: { readonly own: string; readonly other: string },
   work: () => Promise<T>,
 ): Promise<T> {
-  const { db, attempt, sandbox } = at
-  const isTakenOver = await isLent(db, attempt.scope.projectId, trees.own)
+  const { attempt, sandbox } = at
+  const isTakenOver = await isLent(attempt.db, attempt.scope.projectId, trees.own)
   if (!isTakenOver) await lendWorkspace(attempt, trees.own)
   try {
     // A command of the loan was started only when the other tree was there whole.
@@ -49,12 +48,12 @@ export async function withBorrowedWorkspace<T>(
  * Puts the workspace's own tree back when an attempt died while it had another one there. Ends what still runs on it
  * first. Costs one query when there is nothing to do. Safe to repeat.
  */
-export async function returnWorkspace(db: Db, attempt: Attempt, sandbox: Sandbox): Promise<void> {
-  const ownTree = await lentTree(db, attempt.scope.projectId)
-  if (ownTree !== null) await giveBack({ db, attempt, sandbox }, ownTree)
+export async function returnWorkspace(attempt: Attempt, sandbox: Sandbox): Promise<void> {
+  const ownTree = await lentTree(attempt.db, attempt.scope.projectId)
+  if (ownTree !== null) await giveBack({ attempt, sandbox }, ownTree)
 }
 
-async function giveBack({ db, attempt, sandbox }: Place, ownTree: string): Promise<void> {
+async function giveBack({ attempt, sandbox }: Place, ownTree: string): Promise<void> {
   const left = (await baselineRuns(sandbox)).filter((exec) => exec.status === 'running')
   await Promise.all(left.map((exec) => sandbox.kill(exec.execId)))
   await sandbox.restore(ownTree)

@@ -1,4 +1,4 @@
-import type { JournalTurn } from '../db/turn/journal.ts'
+import type { JournalTurn } from '../db/turn/turns.ts'
 
 const READ_ONLY = new Set(['read', 'glob', 'grep'])
 const SHOWN_CALLS = 2

@@ -3,7 +3,8 @@ import { INTERRUPTED } from '../agent/history.ts'
 import { type Attempt, acquireLease } from '../db/task/attempt.ts'
 import { closeTask, type TaskEnding } from '../db/task/lifecycle.ts'
 import type { Task } from '../db/task/tasks.ts'
-import { finishTools, type JournalToolCall, outputPartId, unfinishedCalls } from '../db/turn/journal.ts'
+import { finishTools, outputPartId } from '../db/turn/tool-calls.ts'
+import { type JournalToolCall, unfinishedCalls } from '../db/turn/turns.ts'
 import type { NewEvent } from '../events/topics.ts'
 import { writeSummaries } from '../memory/pin-memory.ts'
 import type { ExecState, Sandbox } from '../sandbox/types.ts'
@@ -176,7 +177,7 @@ function sentence(what: string, trouble: string | null | undefined): string | nu
 
 /** Puts the task's own files back where a check had others there, and stores what it left. */
 async function keepFiles(deps: ActivityDeps, attempt: Attempt, sandbox: Sandbox): Promise<void> {
-  await returnWorkspace(deps.db, attempt, sandbox)
+  await returnWorkspace(attempt, sandbox)
   const { task } = attempt
   if (task.startTree === null) return
   const at = { task, attempt, sandbox, turn: task.turn, label: 'task stopped', toolPaths: new Set<string>() }

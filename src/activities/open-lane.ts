@@ -2,7 +2,6 @@
 
 import { createBudgetGate } from '../agent/budget.ts'
 import { withoutUnfit } from '../agent/history.ts'
-import type { Journal } from '../agent/journal.ts'
 import type { Lane } from '../agent/lane.ts'
 import { NOBODY, type People } from '../agent/people.ts'
 import { CODER_PROMPT } from '../agent/prompts/coder.ts'
@@ -10,28 +9,15 @@ import { contextByHash } from '../db/project/contexts.ts'
 import type { Attempt } from '../db/task/attempt.ts'
 import { readBudget } from '../db/task/budgets.ts'
 import { conversationTasks } from '../db/task/tasks.ts'
-import { readCompaction, storeCompaction } from '../db/turn/compactions.ts'
-import {
-  beginModelCall,
-  beginTurn,
-  hasWaiting,
-  interruptTurn,
-  type JournalTurn,
-  type Lane as LaneName,
-  noteWaiting,
-  readTurns,
-  recordSpent,
-  warnBudget,
-} from '../db/turn/journal.ts'
+import { Journal } from '../db/turn/journal.ts'
 import { type TaskMemory, type ToldOpening, toldOpenings } from '../db/turn/memory.ts'
-import { noteReading, noteRepair, noteSubstitute } from '../db/turn/model-notes.ts'
-import { shortenTurn } from '../db/turn/shorten-turn.ts'
+import { type JournalTurn, type LaneName, readTurns } from '../db/turn/turns.ts'
 import { inheritedTasks } from '../db/workspace/forks.ts'
 import { restoresToTell } from '../db/workspace/restores.ts'
 import { contextBlock } from '../memory/memory-text.ts'
 import { openingText } from '../memory/opening.ts'
 import { pinMemory } from '../memory/pin-memory.ts'
-import { type PinnedAsk, readPinned } from '../memory/pinned.ts'
+import { readPinned } from '../memory/pinned.ts'
 import { restoreNotices } from '../restore/restore-notices.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { newId } from '../shared/ids.ts'
@@ -41,7 +27,6 @@ import type { Tool } from '../tools/tool.ts'
 import type { ActivityDeps } from './deps.ts'
 import { type ActivityRun, endsTask } from './run-activity.ts'
 import { createServiceDesk } from './service-desk.ts'
-import { TurnWrites } from './turn-writes.ts'
 
 export interface LaneAsk {
   readonly name: LaneName
@@ -69,7 +54,7 @@ export async function openCoderLane(deps: ActivityDeps, ask: CoderAsk): Promise<
     (other) => other.id !== task.id && isOver(other.status) && other.createdAt <= task.createdAt,
   )
   const context = task.contextHash === null ? null : await contextByHash(deps.db, task.projectId, task.contextHash)
-  const memory = await pinMemory(deps.db, ask.attempt, {
+  const memory = await pinMemory(ask.attempt, {
     before: before.map((other) => other.id),
     forkedWithin,
     profile: deps.profileOf(task.model),
@@ -162,7 +147,7 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
     forkedWithin,
     firstNumber,
   }
-  const journal = bindJournal(deps, attempt, ask.name, told)
+  const journal = new Journal(attempt, ask.name, deps.budgets)
   return {
     ...own,
     people,
@@ -172,6 +157,7 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
     taskId: task.id,
     scope,
     journal,
+    readPinned: (throughTurn) => readPinned(deps.db, { ...told, ...scope, lane: ask.name, throughTurn }),
     model: deps.model,
     profile,
     learnLimits(limits) {
@@ -188,42 +174,8 @@ export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts)
     signal: run.signal,
     endsTask,
     publish: (delta) => deps.publisher.publishDelta(delta, attempt.lease),
+    onRepair: (call, reason) => deps.logRepair?.({ taskId: task.id, lane: ask.name, ...call, reason }),
     onProgress: run.onProgress,
     newMessageId: () => newId('msg'),
-  }
-}
-
-function bindJournal(
-  { db, budgets, logRepair }: ActivityDeps,
-  attempt: Attempt,
-  lane: LaneName,
-  told: Omit<PinnedAsk, 'taskId' | 'projectId' | 'lane' | 'throughTurn'>,
-): Journal {
-  const { taskId, projectId } = attempt.scope
-  const writes = new TurnWrites({ attempt, lane, budgets })
-  return {
-    hasWaiting: () => hasWaiting(db, taskId, lane),
-    beginTurn: (begin) => beginTurn(attempt, begin),
-    beginModelCall: (turn) => beginModelCall(attempt, turn),
-    shortenTurn: (turn, content) => shortenTurn(attempt, turn, content),
-    storeReply: (store, mayWait) => writes.storeReply(store, mayWait),
-    startTool: (call, effect) => writes.startTool(call, effect),
-    finishTools: (finished, ends) => writes.finishTools(finished, ends),
-    recordCheckpoint: (checkpoint, events) => writes.recordCheckpoint(checkpoint, events),
-    beginNext: (begin, mayBegin) => writes.beginNext(begin, mayBegin),
-    flush: () => writes.flush(),
-    recordSpent: (spent) => recordSpent(attempt, spent),
-    noteWaiting: (call, wait) => noteWaiting(attempt, call, wait),
-    noteReading: (call, reading) => noteReading(attempt, call, reading),
-    noteSubstitute: (call, models) => noteSubstitute(attempt, call, models),
-    async noteRepair(call, message) {
-      logRepair?.({ taskId, lane, ...call, reason: message })
-      await noteRepair(attempt, call, message)
-    },
-    interruptTurn: (turn, parts) => interruptTurn(attempt, turn, parts),
-    warnBudget: (marks) => warnBudget(attempt, marks),
-    readCompaction: () => readCompaction(db, taskId, lane),
-    readPinned: (throughTurn) => readPinned(db, { ...told, taskId, projectId, lane, throughTurn }),
-    storeCompaction: (compaction) => storeCompaction(attempt, lane, compaction),
   }
 }

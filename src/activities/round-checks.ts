@@ -69,7 +69,7 @@ async function planOf(at: CheckedRound, scope: EventScope): Promise<{ plan: Chec
   const { round, treeHash, taskId } = input
   const known = (await listRounds(deps.db, taskId)).find((entry) => entry.round === round)
   const isOurLoan = known?.plan != null && (await isLent(deps.db, attempt.scope.projectId, treeHash))
-  if (at.run.attempt > 1 && !isOurLoan) await returnWorkspace(deps.db, attempt, sandbox)
+  if (at.run.attempt > 1 && !isOurLoan) await returnWorkspace(attempt, sandbox)
   const changes = task.startTree === null ? [] : await sandbox.changes(task.startTree, treeHash)
   const touched = changes.slice(0, MAX_TOUCHED).map((change) => change.path)
   if (known?.plan != null) return { plan: known.plan, touched }
@@ -210,13 +210,13 @@ async function runBaseline(
   touched: readonly string[],
   first: readonly CheckResult[],
 ): Promise<BaselineEntry[]> {
-  const { deps, input, attempt, sandbox, run } = at
+  const { input, attempt, sandbox, run } = at
   const { task } = attempt
   if (task.startTree === null || task.startTree === input.treeHash) return []
   const spentMs = first.reduce((sum, check) => sum + check.durationMs, 0)
   const totalTimeoutMs = Math.max(MIN_BASELINE_MS, BOTH_RUNS_MS - spentMs)
   return await withBorrowedWorkspace(
-    { db: deps.db, attempt, sandbox, signal: run.signal },
+    { attempt, sandbox, signal: run.signal },
     { own: input.treeHash, other: task.startTree },
     () =>
       whileAlive(run, async () => {

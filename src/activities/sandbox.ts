@@ -65,7 +65,7 @@ export async function prepareSandbox(
   }
   const sandbox = await opening
   // An earlier task may have died with another tree in the workspace.
-  await returnWorkspace(deps.db, attempt, sandbox)
+  await returnWorkspace(attempt, sandbox)
   const treeHash = await sandbox.checkpoint()
   hitCrashPoint('checkpoint.before_record')
   const label = startLabel((await requestsOf(deps.db, taskId))[0])

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { log } from '@temporalio/activity'
 import { type Attempt, acquireLease } from '../db/task/attempt.ts'
-import { addNotice } from '../db/turn/journal.ts'
+import { addNotice } from '../db/turn/notices.ts'
 import {
   finishSetup,
   holdSetup,

@@ -4,8 +4,8 @@ import { setNeedsAnswer } from '../db/task/approvals.ts'
 import { type Attempt, acquireLease } from '../db/task/attempt.ts'
 import { readBudget, setBudgetReached } from '../db/task/budgets.ts'
 import { getTask } from '../db/task/tasks.ts'
-import type { JournalTurn } from '../db/turn/journal.ts'
 import { equalFailures } from '../db/turn/model-notes.ts'
+import type { JournalTurn } from '../db/turn/turns.ts'
 import { isSetupRequested } from '../db/workspace/environments.ts'
 import { mayBeLasting } from '../model/failures.ts'
 import { AppError } from '../shared/errors.ts'
@@ -72,7 +72,9 @@ async function runSlice(
   })
   const opened = await openCoderLane(deps, { name: 'coder', attempt, sandbox, run, people })
   const { onShellChanges } = people
-  const checkpointer = createCheckpointer(deps, { attempt, sandbox, onShellChanges }, opened.journal.recordCheckpoint)
+  const checkpointer = createCheckpointer(deps, { attempt, sandbox, onShellChanges }, (checkpoint, events) =>
+    opened.journal.recordCheckpoint(checkpoint, events),
+  )
   const tellRules = createFolderRules(deps, { attempt, sandbox })
   const lane = {
     ...opened,

@@ -4,7 +4,7 @@
  * first thing in the next user message.
  */
 
-import type { JournalTurn } from '../db/turn/journal.ts'
+import type { JournalTurn } from '../db/turn/turns.ts'
 import type { AssistantBlock, HistoryMessage, ToolResultBlock, ToolUseBlock, UserBlock } from '../model/types.ts'
 import { wellFormed } from '../shared/text/well-formed.ts'
 import { BLANK, ToldIds, tellable, tellableWords, withoutThinking } from './made-valid.ts'

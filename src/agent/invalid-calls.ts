@@ -1,4 +1,4 @@
-import type { JournalTurn } from '../db/turn/journal.ts'
+import type { JournalTurn } from '../db/turn/turns.ts'
 import { INVALID_INPUT } from '../model/types.ts'
 import { findTool, parseToolInput } from '../tools/registry.ts'
 import type { Tool } from '../tools/tool.ts'

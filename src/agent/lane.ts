@@ -1,6 +1,9 @@
 import type { Compaction } from '../db/turn/compactions.ts'
-import type { JournalTurn, Lane as LaneName } from '../db/turn/journal.ts'
+import type { Journal } from '../db/turn/journal.ts'
+import type { ModelCallName } from '../db/turn/model-notes.ts'
+import type { JournalTurn, LaneName } from '../db/turn/turns.ts'
 import type { EventScope, NewDelta } from '../events/topics.ts'
+import type { Pinned } from '../memory/pinned.ts'
 import type { ModelLimits } from '../model/limits.ts'
 import type { ModelProfile } from '../model/profiles.ts'
 import type { Model } from '../model/types.ts'
@@ -8,7 +11,6 @@ import type { Sandbox } from '../sandbox/types.ts'
 import type { ServiceDesk } from '../tools/service.ts'
 import type { Tool } from '../tools/tool.ts'
 import type { BudgetGate } from './budget.ts'
-import type { Journal } from './journal.ts'
 import type { People } from './people.ts'
 
 /** One conversation with a model: the coder's, or a reviewer's. Everything the loop needs, and the turns so far. */
@@ -17,6 +19,8 @@ export interface Lane {
   readonly taskId: string
   readonly scope: EventScope
   readonly journal: Journal
+  /** What must outlast a compaction that replaces all up to the words of this turn. */
+  readPinned(throughTurn: number): Promise<Pinned>
   readonly model: Model
   /** Within what is known of the server's limits; the loop learns more of them from refusals. */
   profile: ModelProfile
@@ -53,6 +57,8 @@ export interface Lane {
   /** True when the abort ends the task; false when another attempt will go on. */
   endsTask(reason: unknown): boolean
   publish(delta: NewDelta): void
+  /** Told of each request that is made again without what the model's server refused by name; for the log. */
+  onRepair(call: ModelCallName & { readonly repair: number }, reason: string): void
   /** Proof of life, for the heartbeat. */
   onProgress(): void
   newMessageId(): string

@@ -3,7 +3,8 @@
  * step is journalled before the next begins, so whoever calls this again after a crash goes on at the step that was lost.
  */
 
-import type { BeginTurn, JournalTurn } from '../db/turn/journal.ts'
+import type { BeginTurn } from '../db/turn/begin-turn.ts'
+import type { JournalTurn } from '../db/turn/turns.ts'
 import { limitsOf } from '../model/failures.ts'
 import type { ModelLimits } from '../model/limits.ts'
 import { isSameModel, promptTokens } from '../model/profiles.ts'
@@ -248,7 +249,9 @@ async function streamRepaired(
       if (without === null) throw error
       bare ||= without === THINKING
       const message = `${error.message} The call is made again without ${without}.`
-      await lane.journal.noteRepair({ turn: turn.turn, attempt: call.attempt, repair }, message)
+      const name = { turn: turn.turn, attempt: call.attempt, repair }
+      lane.onRepair(name, message)
+      await lane.journal.noteRepair(name, message)
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Asked, PersonAsk } from '../approvals/person-ask.ts'
 import type { HeldCall } from '../approvals/policy-ask.ts'
-import type { JournalToolCall } from '../db/turn/journal.ts'
+import type { JournalToolCall } from '../db/turn/turns.ts'
 
 /** The people around a lane, as its calls meet them. */
 export interface People {

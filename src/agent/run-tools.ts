@@ -5,7 +5,8 @@
 
 import { deniedText } from '../approvals/denied-text.ts'
 import type { Decided, PersonAsk } from '../approvals/person-ask.ts'
-import { type FinishedCall, type JournalToolCall, type JournalTurn, outputPartId } from '../db/turn/journal.ts'
+import { type FinishedCall, outputPartId } from '../db/turn/tool-calls.ts'
+import type { JournalToolCall, JournalTurn } from '../db/turn/turns.ts'
 import { deniedEvents } from '../events/denied-events.ts'
 import type { NewEvent } from '../events/topics.ts'
 import { INVALID_INPUT } from '../model/types.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { JournalTurn } from '../db/turn/journal.ts'
+import type { JournalTurn } from '../db/turn/turns.ts'
 
 const NUDGE_AFTER = 3
 const STOP_AFTER = 5

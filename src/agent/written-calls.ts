@@ -3,7 +3,7 @@
  * on as words. Pure.
  */
 
-import type { JournalTurn } from '../db/turn/journal.ts'
+import type { JournalTurn } from '../db/turn/turns.ts'
 import type { ToolDefinition } from '../model/types.ts'
 
 /** What the model is told after the first reply of that kind. */

@@ -35,7 +35,6 @@ const FORKED = 'This conversation was forked in the middle of this task: what it
  * first. Safe to repeat; throws `lease_lost`, `store_unavailable`.
  */
 export async function pinMemory(
-  db: Db,
   attempt: Attempt,
   ask: {
     readonly before: readonly string[]
@@ -48,6 +47,7 @@ export async function pinMemory(
     readonly isUnderWay: boolean
   },
 ): Promise<TaskMemory> {
+  const { db } = attempt
   const pinned = await taskMemory(db, attempt.scope.taskId)
   // Before its first turn nobody has been told: the context may have been made anew since.
   if (pinned && ask.isUnderWay) return pinned

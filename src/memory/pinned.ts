@@ -2,8 +2,8 @@ import type { Db } from '../db/client.ts'
 import { readTaskRecords, type TaskRecord } from '../db/task/task-records.ts'
 import { getTask } from '../db/task/tasks.ts'
 import { lastingNotices } from '../db/turn/compactions.ts'
-import type { Lane } from '../db/turn/journal.ts'
 import { projectMemory } from '../db/turn/memory.ts'
+import type { LaneName } from '../db/turn/turns.ts'
 import type { ModelProfile } from '../model/profiles.ts'
 import type { PlanItem } from '../shared/plan.ts'
 import { summariesBlock, summariesTokens } from './memory-text.ts'
@@ -24,7 +24,7 @@ export interface Pinned extends Pick<TaskRecord, 'requests' | 'findings' | 'chec
 export interface PinnedAsk {
   readonly taskId: string
   readonly projectId: string
-  readonly lane: Lane
+  readonly lane: LaneName
   /** What later turns were told stays as it is. */
   readonly throughTurn: number
   readonly profile: ModelProfile

@@ -1,4 +1,4 @@
-import type { RequestedCall, StoreReply } from '../../src/db/turn/journal.ts'
+import type { RequestedCall, StoreReply } from '../../src/db/turn/model-calls.ts'
 import type { AssistantBlock, ModelReply } from '../../src/model/types.ts'
 
 export function aReply(overrides: Partial<ModelReply> = {}): ModelReply {

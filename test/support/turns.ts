@@ -1,4 +1,4 @@
-import type { JournalToolCall, JournalTurn } from '../../src/db/turn/journal.ts'
+import type { JournalToolCall, JournalTurn } from '../../src/db/turn/turns.ts'
 import type { AssistantBlock } from '../../src/model/types.ts'
 import { NO_USAGE } from '../../src/shared/task.ts'
 

@@ -6,7 +6,7 @@
  * which would look like an edited history: one compaction replaces at least one whole reply.
  */
 
-import type { JournalTurn } from '../../db/turn/journal.ts'
+import type { JournalTurn } from '../../db/turn/turns.ts'
 import type { Pinned } from '../../memory/pinned.ts'
 import { buildHistory } from '../history.ts'
 import type { Lane } from '../lane.ts'
@@ -38,7 +38,7 @@ export async function compactFull(lane: Lane, turn: JournalTurn): Promise<boolea
 async function compact(lane: Lane, turn: JournalTurn, beforeTokens: number): Promise<boolean> {
   const plan = planCompaction(lane)
   if (plan === null) return false
-  const pinned = await lane.journal.readPinned(plan.throughTurn)
+  const pinned = await lane.readPinned(plan.throughTurn)
   const text = textFor(lane, plan, pinned)
   const compaction = { turn: turn.turn, throughTurn: plan.throughTurn, text, beforeTokens }
   const after = { ...lane, compaction: { ...compaction, afterTokens: 0 } }

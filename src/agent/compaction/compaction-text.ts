@@ -4,7 +4,7 @@
  * text and no model call can fail.
  */
 
-import type { JournalTurn } from '../../db/turn/journal.ts'
+import type { JournalTurn } from '../../db/turn/turns.ts'
 import type { Pinned } from '../../memory/pinned.ts'
 import { fileLine, oneLine } from '../../memory/task-summary.ts'
 import { fence } from '../../shared/text/fence.ts'

@@ -1,4 +1,4 @@
-import type { JournalTurn } from '../../db/turn/journal.ts'
+import type { JournalTurn } from '../../db/turn/turns.ts'
 import { oneLine } from '../../memory/task-summary.ts'
 
 /** The newest turns are told in more words. */

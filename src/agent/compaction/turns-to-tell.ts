@@ -1,4 +1,4 @@
-import type { JournalTurn } from '../../db/turn/journal.ts'
+import type { JournalTurn } from '../../db/turn/turns.ts'
 import type { Lane } from '../lane.ts'
 import { withoutThinking } from '../made-valid.ts'
 

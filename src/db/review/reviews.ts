@@ -16,7 +16,8 @@ import { isOver, type TaskStatus } from '../../shared/task.ts'
 import { type Db, toDbError } from '../client.ts'
 import type { Attempt } from '../task/attempt.ts'
 import { inProject, type Tx } from '../transaction.ts'
-import { insertNotice, type Lane } from '../turn/journal.ts'
+import { insertNotice } from '../turn/notices.ts'
+import type { LaneName } from '../turn/turns.ts'
 
 export interface ReviewRound {
   readonly taskId: string
@@ -201,7 +202,7 @@ export async function finishRound(
     await tx.query('UPDATE tasks SET review = $2 WHERE id = $1', [attempt.scope.taskId, JSON.stringify(ending.review)])
     if (ending.evidence) await storeEvidence(tx, attempt.scope.taskId, ending.evidence)
     if (ending.fixNotice) {
-      const lane: Lane = 'coder'
+      const lane: LaneName = 'coder'
       await insertNotice(tx, attempt.scope.taskId, { ...ending.fixNotice, lane, key: `fix:${ending.round}` })
     }
     tx.emit(...events(settled))

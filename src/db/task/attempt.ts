@@ -19,7 +19,8 @@ export interface TaskScope {
  * (retryable) while Postgres is away.
  */
 export class Attempt {
-  readonly #db: Db
+  /** For what is read; an attempt that was replaced may still read. */
+  readonly db: Db
   /** The task as it was when this attempt took it over. */
   readonly task: Task
   readonly scope: TaskScope
@@ -27,7 +28,7 @@ export class Attempt {
   readonly lease: number
 
   constructor(db: Db, task: Task) {
-    this.#db = db
+    this.db = db
     this.task = task
     this.scope = { projectId: task.projectId, conversationId: task.conversationId, taskId: task.id }
     this.lease = task.lease
@@ -35,12 +36,12 @@ export class Attempt {
 
   /** Runs `work` in a transaction that has locked project and task; whatever it throws rolls everything back. */
   async tx<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return await inAttempt(this.#db, { ...this.scope, lease: this.lease }, work)
+    return await inAttempt(this.db, { ...this.scope, lease: this.lease }, work)
   }
 
   /** Calls a function of the migrations that does all of {@link tx} by itself; throws also what the function refuses. */
   async call(name: 'store_reply', values: readonly unknown[], events: readonly NewEvent[]): Promise<void> {
-    await callAsAttempt(this.#db, { ...this.scope, lease: this.lease }, name, values, events)
+    await callAsAttempt(this.db, { ...this.scope, lease: this.lease }, name, values, events)
   }
 
   /** Stores events that change nothing else. One whose key is stored already is ignored. */

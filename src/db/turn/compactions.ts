@@ -1,6 +1,6 @@
 import { type Db, toDbError } from '../client.ts'
 import type { Attempt } from '../task/attempt.ts'
-import type { Lane } from './journal.ts'
+import type { LaneName } from './turns.ts'
 
 /**
  * From `turn` on the model sees `text` in place of everything up to and including the words of turn `throughTurn`; that
@@ -18,7 +18,7 @@ export interface Compaction {
 const COLUMNS = `turn, through_turn AS "throughTurn", text, before_tokens AS "beforeTokens", after_tokens AS "afterTokens"`
 
 /** The lane's newest compaction, or null. */
-export async function readCompaction(db: Db, taskId: string, lane: Lane): Promise<Compaction | null> {
+export async function readCompaction(db: Db, taskId: string, lane: LaneName): Promise<Compaction | null> {
   const text = `SELECT ${COLUMNS} FROM compactions WHERE task_id = $1 AND lane = $2 ORDER BY turn DESC LIMIT 1`
   try {
     const { rows } = await db.pool.query<Compaction>({ name: 'read_compaction', text, values: [taskId, lane] })
@@ -29,7 +29,7 @@ export async function readCompaction(db: Db, taskId: string, lane: Lane): Promis
 }
 
 /** Stores a compaction and tells the stream once; a turn that has one already keeps it, and that one is returned. */
-export async function storeCompaction(attempt: Attempt, lane: Lane, compaction: Compaction): Promise<Compaction> {
+export async function storeCompaction(attempt: Attempt, lane: LaneName, compaction: Compaction): Promise<Compaction> {
   return await attempt.tx(async (tx) => {
     const { turn, throughTurn, text, beforeTokens, afterTokens } = compaction
     const [stored] = await tx.query<Compaction>(
@@ -50,7 +50,7 @@ export async function storeCompaction(attempt: Attempt, lane: Lane, compaction: 
 }
 
 /** What the harness told a lane up to a turn that must outlast it, in order: the newest of each kind. */
-export async function lastingNotices(db: Db, taskId: string, lane: Lane, throughTurn: number): Promise<string[]> {
+export async function lastingNotices(db: Db, taskId: string, lane: LaneName, throughTurn: number): Promise<string[]> {
   // A budget's warning is soon out of date; what is to be remembered is read anew.
   const text = `
     SELECT text FROM (

@@ -10,7 +10,7 @@ import { type Db, toDbError } from '../client.ts'
 import { addNote } from '../project/notes.ts'
 import type { Attempt } from '../task/attempt.ts'
 import { inProject, type Tx } from '../transaction.ts'
-import { insertNotice } from './journal.ts'
+import { insertNotice } from './notices.ts'
 
 interface MemoryRow {
   version: number

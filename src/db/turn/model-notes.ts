@@ -1,6 +1,6 @@
 /** What people are told of a model call while it is made, beside its reply: durable events without a row of their own. */
 
-import type { ModelReading } from '../../model/types.ts'
+import type { ModelReading, ModelWait } from '../../model/types.ts'
 import { type Db, toDbError } from '../client.ts'
 import type { Attempt } from '../task/attempt.ts'
 
@@ -8,6 +8,27 @@ import type { Attempt } from '../task/attempt.ts'
 export interface ModelCallName {
   readonly turn: number
   readonly attempt: number
+}
+
+/**
+ * Tells people that a model call waits because the model is away. Once for each call that is made in a turn: a repeat is
+ * ignored.
+ */
+export async function noteWaiting(attempt: Attempt, call: ModelCallName, wait: ModelWait): Promise<void> {
+  const others = wait.waiting > 1 ? `, like ${wait.waiting - 1} other calls` : ''
+  await attempt.tx(async (tx) => {
+    tx.emit({
+      type: 'model.retrying',
+      key: `model.waiting:${attempt.scope.taskId}:${call.turn}:${call.attempt}`,
+      scope: { ...attempt.scope, turn: call.turn },
+      payload: {
+        code: wait.code,
+        message: `The model server failed ${wait.failures} times in a row; the call waits until it answers again${others}.`,
+        attempt: call.attempt,
+        delayMs: wait.delayMs,
+      },
+    })
+  })
 }
 
 /** Says that a server still reads its prompt. A repeat of the same moment of the same call is ignored. */

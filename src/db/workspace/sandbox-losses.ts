@@ -5,7 +5,7 @@ import { newId } from '../../shared/ids.ts'
 import type { Db } from '../client.ts'
 import { rowsOf } from '../rows-of.ts'
 import type { Attempt } from '../task/attempt.ts'
-import { insertNotice } from '../turn/journal.ts'
+import { insertNotice } from '../turn/notices.ts'
 
 /** The newest checkpoint that lies outside a project's sandbox, and when the files were last seen to be exactly that. */
 export interface SavedTree {

@@ -185,7 +185,7 @@ describe('messages while it works', () => {
     let polled = false
     await task.run({
       onLane(lane) {
-        const { finishTools } = lane.journal
+        const finishTools = lane.journal.finishTools.bind(lane.journal)
         Object.assign(lane.journal, {
           async finishTools(...args: Parameters<typeof finishTools>) {
             await finishTools(...args)
@@ -344,7 +344,7 @@ describe('a budget', () => {
     )
     const status = await task.run({
       onLane({ journal }) {
-        const { finishTools } = journal
+        const finishTools = journal.finishTools.bind(journal)
         const raised = async (...finished: Parameters<typeof finishTools>): Promise<void> => {
           await raiseBudget(host.db, task.taskId, { maxTurns: 50 })
           await finishTools(...finished)

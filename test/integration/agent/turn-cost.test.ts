@@ -37,7 +37,7 @@ async function costOf(
         )
         const attempt = new Attempt(host.db, await getTask(host.db, task.taskId))
         const at = { attempt, sandbox: task.sandbox }
-        const checkpointer = createCheckpointer(host.deps, at, lane.journal.recordCheckpoint)
+        const checkpointer = createCheckpointer(host.deps, at, (...made) => lane.journal.recordCheckpoint(...made))
         Object.assign(lane, { onToolsDone: checkpointer.afterTools })
       },
     }),

@@ -3,23 +3,11 @@ import { listMessages } from '../../../src/db/project/conversations.ts'
 import { finishRound, openRound } from '../../../src/db/review/reviews.ts'
 import { readEvents } from '../../../src/db/stream/events.ts'
 import { getTask } from '../../../src/db/task/tasks.ts'
-import {
-  addNotice,
-  type BeginTurn,
-  beginModelCall,
-  beginTurn,
-  type FinishedCall,
-  finishTools,
-  interruptTurn,
-  type JournalTurn,
-  readLane,
-  readTurns,
-  recordSpent,
-  startTool,
-  storeReply,
-  unfinishedCalls,
-  warnBudget,
-} from '../../../src/db/turn/journal.ts'
+import { type BeginTurn, beginTurn } from '../../../src/db/turn/begin-turn.ts'
+import { beginModelCall, interruptTurn, recordSpent, storeReply } from '../../../src/db/turn/model-calls.ts'
+import { addNotice, warnBudget } from '../../../src/db/turn/notices.ts'
+import { type FinishedCall, finishTools, startTool } from '../../../src/db/turn/tool-calls.ts'
+import { type JournalTurn, readLane, readTurns, unfinishedCalls } from '../../../src/db/turn/turns.ts'
 import type { AssistantBlock } from '../../../src/model/types.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { NO_USAGE } from '../../../src/shared/task.ts'

@@ -15,24 +15,16 @@ import type { Attempt } from '../../../src/db/task/attempt.ts'
 import { setBudgetReached } from '../../../src/db/task/budgets.ts'
 import { closeTask, requestCancel } from '../../../src/db/task/lifecycle.ts'
 import { getTask } from '../../../src/db/task/tasks.ts'
+import { beginTurn } from '../../../src/db/turn/begin-turn.ts'
 import { storeCompaction } from '../../../src/db/turn/compactions.ts'
-import {
-  addNotice,
-  beginModelCall,
-  beginTurn,
-  finishTools,
-  interruptTurn,
-  type JournalTurn,
-  noteWaiting,
-  recordSpent,
-  startTool,
-  storeReply,
-  warnBudget,
-} from '../../../src/db/turn/journal.ts'
 import { saveTaskMemory } from '../../../src/db/turn/memory.ts'
-import { noteReading, noteRepair, noteSubstitute } from '../../../src/db/turn/model-notes.ts'
+import { beginModelCall, interruptTurn, recordSpent, storeReply } from '../../../src/db/turn/model-calls.ts'
+import { noteReading, noteRepair, noteSubstitute, noteWaiting } from '../../../src/db/turn/model-notes.ts'
+import { addNotice, warnBudget } from '../../../src/db/turn/notices.ts'
 import { shortenTurn } from '../../../src/db/turn/shorten-turn.ts'
-import { endAndBeginTurn, endTurn } from '../../../src/db/turn-end.ts'
+import { finishTools, startTool } from '../../../src/db/turn/tool-calls.ts'
+import { endAndBeginTurn, endTurn } from '../../../src/db/turn/turn-end.ts'
+import type { JournalTurn } from '../../../src/db/turn/turns.ts'
 import { recordCheckpoint, recordLeftOut } from '../../../src/db/workspace/checkpoints.ts'
 import { tellLoss } from '../../../src/db/workspace/sandbox-losses.ts'
 import { newId } from '../../../src/shared/ids.ts'

@@ -14,7 +14,10 @@ import {
   renameProject,
 } from '../../../src/db/project/projects.ts'
 import { closeTask } from '../../../src/db/task/lifecycle.ts'
-import { beginTurn, finishTools, readLane, storeReply } from '../../../src/db/turn/journal.ts'
+import { beginTurn } from '../../../src/db/turn/begin-turn.ts'
+import { storeReply } from '../../../src/db/turn/model-calls.ts'
+import { finishTools } from '../../../src/db/turn/tool-calls.ts'
+import { readLane } from '../../../src/db/turn/turns.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 import { aStoredReply } from '../../support/replies.ts'

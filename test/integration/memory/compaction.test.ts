@@ -95,7 +95,7 @@ describe('a task of 200 turns in a window of a few', () => {
 /** Runs until the first compaction was stored and dies there. */
 async function dieAtCompaction(task: AgentTask, when: 'before' | 'after'): Promise<void> {
   const onLane = (lane: Lane): void => {
-    const store = lane.journal.storeCompaction
+    const store = lane.journal.storeCompaction.bind(lane.journal)
     lane.journal.storeCompaction = async (compaction) => {
       if (when === 'after') await store(compaction)
       throw new Crash('compaction')

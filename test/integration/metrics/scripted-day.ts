@@ -4,16 +4,10 @@ import { finishRound, openRound } from '../../../src/db/review/reviews.ts'
 import type { Attempt } from '../../../src/db/task/attempt.ts'
 import { closeTask, requestCancel, type TaskEnding } from '../../../src/db/task/lifecycle.ts'
 import { getTask } from '../../../src/db/task/tasks.ts'
-import {
-  beginModelCall,
-  beginTurn,
-  finishTools,
-  type JournalTurn,
-  type Lane,
-  recordSpent,
-  startTool,
-  storeReply,
-} from '../../../src/db/turn/journal.ts'
+import { beginTurn } from '../../../src/db/turn/begin-turn.ts'
+import { beginModelCall, recordSpent, storeReply } from '../../../src/db/turn/model-calls.ts'
+import { finishTools, startTool } from '../../../src/db/turn/tool-calls.ts'
+import type { JournalTurn, LaneName } from '../../../src/db/turn/turns.ts'
 import { recordCheckpoint } from '../../../src/db/workspace/checkpoints.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import type { Evidence, Finding, RoundVerdict } from '../../../src/shared/review.ts'
@@ -255,7 +249,7 @@ interface TurnPlan {
   readonly broken?: readonly number[] | undefined
 }
 
-async function playTurn(db: TestDb, { attempt }: RunningTask, lane: Lane, turn: TurnPlan): Promise<void> {
+async function playTurn(db: TestDb, { attempt }: RunningTask, lane: LaneName, turn: TurnPlan): Promise<void> {
   const text = [{ type: 'text' as const, text: 'go on' }]
   const begun = await beginTurn(attempt, {
     lane,

@@ -208,7 +208,7 @@ describe('a first tree that is in the workspace when its worker goes away', () =
     const next = task.check(1, { attempt: 2 })
     await waitFor(async () => (await task.task()).lease > slept.lease, 'the next attempt begins')
     await waitFor(async () => (await codeOf(task.sandbox.fenced(slept.lease))) === 'lease_lost', 'it is at the files')
-    const woken = await codeOf(returnWorkspace(host.db, slept, own))
+    const woken = await codeOf(returnWorkspace(slept, own))
     const { failed } = await next
     const baselines = (await baselinesOf(task)).map(([, status]) => status)
     expect([woken, failed, baselines, await task.sandbox.checkpoint()]).toEqual(['lease_lost', 1, ['exited'], tree])

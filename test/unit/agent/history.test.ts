@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { buildHistory, INTERRUPTED, repairHistory, toolResultsOf, validateHistory } from '../../../src/agent/history.ts'
-import type { JournalTurn } from '../../../src/db/turn/journal.ts'
+import type { JournalTurn } from '../../../src/db/turn/turns.ts'
 import type { AssistantBlock, HistoryMessage, UserBlock } from '../../../src/model/types.ts'
 import { aCall, aTurn } from '../../support/turns.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { judgeProgress } from '../../../src/agent/stuck.ts'
-import type { JournalTurn } from '../../../src/db/turn/journal.ts'
+import type { JournalTurn } from '../../../src/db/turn/turns.ts'
 import { aCall, aTurn } from '../../support/turns.ts'
 
 /** Turns that make the same call with the same result. */

@@ -11,7 +11,7 @@ import { requestCancel, requestsOf } from '../../../src/db/task/lifecycle.ts'
 import { takeOutbox } from '../../../src/db/task/outbox.ts'
 import { raiseBudget, requestContext } from '../../../src/db/task/requests.ts'
 import { inProject } from '../../../src/db/transaction.ts'
-import { readTurns, unfinishedCalls } from '../../../src/db/turn/journal.ts'
+import { readTurns, unfinishedCalls } from '../../../src/db/turn/turns.ts'
 import { listCheckpoints } from '../../../src/db/workspace/checkpoints.ts'
 import { orphanedSandboxes } from '../../../src/db/workspace/sandboxes.ts'
 

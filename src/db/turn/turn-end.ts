@@ -3,23 +3,16 @@
  * turn's beginning, when the budget has room for it.
  */
 
-import type { NewEvent } from '../events/topics.ts'
-import type { BudgetReading, BudgetsByScope } from '../shared/budget.ts'
-import { Statement } from './statement.ts'
-import type { Attempt } from './task/attempt.ts'
-import { OWN_BUDGET, type OwnBudgetRow, toReading } from './task/budgets.ts'
-import { type Tx } from './transaction.ts'
-import {
-  addResults,
-  type BeginTurn,
-  beginTurnWith,
-  type FinishedCall,
-  finishEvents,
-  type JournalTurn,
-  turnFinished,
-  unclaimed,
-} from './turn/journal.ts'
-import { addCheckpoint, type NewCheckpoint } from './workspace/checkpoints.ts'
+import type { NewEvent } from '../../events/topics.ts'
+import type { BudgetReading, BudgetsByScope } from '../../shared/budget.ts'
+import { Statement } from '../statement.ts'
+import type { Attempt } from '../task/attempt.ts'
+import { OWN_BUDGET, type OwnBudgetRow, toReading } from '../task/budgets.ts'
+import { type Tx } from '../transaction.ts'
+import { addCheckpoint, type NewCheckpoint } from '../workspace/checkpoints.ts'
+import { type BeginTurn, beginTurnWith, unclaimed } from './begin-turn.ts'
+import { addResults, type FinishedCall, finishEvents, turnFinished } from './tool-calls.ts'
+import type { JournalTurn } from './turns.ts'
 
 /** A turn whose calls have all ended. */
 export interface TurnEnd {
