@@ -14,6 +14,7 @@ import { deflate, deflateSync, inflate } from 'node:zlib'
 import { AppError } from '../../shared/errors.ts'
 import type { ByteName } from './descriptors.ts'
 import { isDirectoryMode, type TreeMode } from './entry-mode.ts'
+import { isMissing } from './job-files.ts'
 
 const deflateAsync = promisify(deflate)
 const inflateAsync = promisify(inflate)
@@ -98,6 +99,20 @@ export function createDiskGuard(dir: string, minFreeBytes: number): () => void {
   }
 }
 
+/** The file appears whole or not at all. Its directory is one of 256 and mostly there, so it is made only when it is missing. */
+function writeNew(file: string, data: Uint8Array): void {
+  const fresh = `${path.dirname(file)}/tmp_obj_${randomBytes(6).toString('hex')}`
+  const write = () => writeFileSync(fresh, data, { mode: 0o400, flag: 'wx' })
+  try {
+    write()
+  } catch (error) {
+    if (!isMissing(error)) throw error
+    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+    write()
+  }
+  renameSync(fresh, file)
+}
+
 /** Opens the store in a git directory, which must exist. `checkDisk` is asked before something is written. */
 export function createObjectStore(gitDir: string, checkDisk: () => void): ObjectStore {
   const known = new Set<string>()
@@ -111,10 +126,7 @@ export function createObjectStore(gitDir: string, checkDisk: () => void): Object
       const whole = Buffer.concat([Buffer.from(`${type} ${data.length}\0`), data])
       const packed =
         whole.length <= SMALL_BYTES ? deflateSync(whole, { level: LEVEL }) : await deflateAsync(whole, { level: LEVEL })
-      mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
-      const fresh = `${path.dirname(file)}/tmp_obj_${randomBytes(6).toString('hex')}`
-      writeFileSync(fresh, packed, { mode: 0o400 })
-      renameSync(fresh, file)
+      writeNew(file, packed)
     }
     if (known.size >= MAX_KNOWN) known.clear()
     known.add(hash)
