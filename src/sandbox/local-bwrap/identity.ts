@@ -34,6 +34,12 @@ export function identify(pid: number): ProcessIdentity | null {
   return stat === null ? null : { pid, startTicks: stat.startTicks, bootId: bootId() }
 }
 
+/** True while that very process is stopped (SIGSTOP, a debugger): it does nothing until somebody has it go on. */
+export function isStopped(identity: ProcessIdentity): boolean {
+  const stat = readStat(identity.pid)
+  return stat !== null && stat.startTicks === identity.startTicks && (stat.state === 'T' || stat.state === 't')
+}
+
 /** True while that very process runs; a zombie has ended and counts as gone. */
 export function isAlive(identity: ProcessIdentity): boolean {
   if (identity.bootId !== bootId()) return false

@@ -1,15 +1,14 @@
 /** Clears up a sandbox's checkpoints: objects that no kept tree reaches are removed. Only within `inTurn`. */
 
-import { randomBytes } from 'node:crypto'
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { PruneAsk } from '../types.ts'
 import { isDirectoryMode, isLargeMode } from './entry-mode.ts'
 import { breathe } from './files.ts'
-import { writeWhole } from './job-files.ts'
 import { decodePointer } from './large-files.ts'
 import { EMPTY_TREE, type ObjectStore, objectPath } from './objects.ts'
-import { loadStatCache } from './stat-cache.ts'
+import { loadStatCache, saveStatCache } from './stat-cache.ts'
+import { beginGeneration } from './store-generation.ts'
 
 const FILES_PER_BREATH = 200
 const HASH = /^[0-9a-f]{40}$/
@@ -26,7 +25,8 @@ interface Reached {
  */
 export async function pruneObjects(gitDir: string, store: ObjectStore, ask: PruneAsk): Promise<string[]> {
   const reached: Reached = { objects: new Set(), large: new Set() }
-  const cached = (await loadStatCache(gitDir)).get('')?.tree
+  const cache = await loadStatCache(gitDir)
+  const cached = cache.get('')?.tree
   const always = [...ask.keep, ...(await treesSince(gitDir, ask.sinceMs)), ...(cached === undefined ? [] : [cached])]
   let bytes = 0
   for (const tree of always) bytes += await reach(gitDir, store, tree, reached)
@@ -46,10 +46,11 @@ export async function pruneObjects(gitDir: string, store: ObjectStore, ask: Prun
     for (const hash of more.objects) reached.objects.add(hash)
     for (const sha256 of more.large) reached.large.add(sha256)
   }
-  // First, so that whoever comes next believes no object to be there without looking.
-  writeWhole(path.join(gitDir, 'generation'), randomBytes(9).toString('hex'))
+  const generation = beginGeneration(gitDir)
   store.forget()
   await removeUnreached(gitDir, reached)
+  // All that it names was kept.
+  if (cached !== undefined) saveStatCache(gitDir, cache, generation)
   return dropped
 }
 

@@ -41,13 +41,15 @@ import { applyChanges } from './restore.ts'
 import type { RunnerClient } from './runner-client.ts'
 import { createServiceDoors } from './service-doors.ts'
 import type { StoreReports } from './store-report.ts'
-import { inTurn } from './tree-lock.ts'
+import { inTurn, type TurnKind } from './tree-lock.ts'
 import { checkTrees, type TreeState } from './tree-state.ts'
 import { changesBetween, diffBetween, filesOf, isChosen } from './trees.ts'
 
 /** A task waits for a larger budget at most this long, and a while for its next turn. */
 const KEPT_MARKS_MS = 30 * 24 * 3_600_000
 const REQUEST_MS = 15_000
+/** A checkpoint changes no file of the workspace and removes no object. */
+const LOOKING: TurnKind = 'looking'
 /** Without a runner to tell us, files are looked at this often. */
 const FILE_POLL_MS = 50
 
@@ -214,7 +216,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       await remove(inside(file))
     },
     async checkpoint() {
-      return (await inTurn(paths.shadow, () => trees.take())).tree
+      return (await inTurn(paths.shadow, () => trees.take(), LOOKING)).tree
     },
     async changes(from, to) {
       return await changesBetween(trees, paths.shadow, from, to)
@@ -249,7 +251,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       })
     },
     async markLeftOut(key) {
-      const places = trees.lastLeftOut() ?? (await inTurn(paths.shadow, () => trees.take())).leftOut
+      const places = trees.lastLeftOut() ?? (await inTurn(paths.shadow, () => trees.take(), LOOKING)).leftOut
       await keepMark(marks, key, places)
     },
     async network(network) {
@@ -263,7 +265,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       return options.gateway?.denials(ref.id, since) ?? []
     },
     async leftOutSince(key) {
-      const { leftOut } = await inTurn(paths.shadow, () => trees.take())
+      const { leftOut } = await inTurn(paths.shadow, () => trees.take(), LOOKING)
       return await changedSince(marks, key, leftOut)
     },
     treeFiles: (tree) => filesOf(trees, tree),

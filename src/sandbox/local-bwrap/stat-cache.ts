@@ -8,6 +8,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { ByteName } from './descriptors.ts'
+import { readGeneration } from './store-generation.ts'
 
 /** Numbers an entry: inode, size, mtime and ctime in milliseconds with fractions. NaN: not to be trusted. */
 export const STAT_NUMBERS = 4
@@ -28,7 +29,7 @@ export interface CachedDirectory {
 
 export type StatCache = Map<ByteName, CachedDirectory>
 
-const MAGIC = 'keelson stat cache 2\n'
+const MAGIC = 'keelson stat cache 3\n'
 const CHECKSUM_BYTES = 20
 const MAX_FILE_BYTES = 256 * 1024 * 1024
 
@@ -39,12 +40,15 @@ export function countNames(cache: StatCache): number {
   return names
 }
 
-/** Writes the cache whole. A failure costs the next process time and nothing else, so it is not thrown. */
-export function saveStatCache(gitDir: string, cache: StatCache): void {
+/**
+ * Writes the cache whole, for the generation of the store that all its objects are in. A failure costs the next process time
+ * and nothing else, so it is not thrown.
+ */
+export function saveStatCache(gitDir: string, cache: StatCache, generation: string): void {
   const file = cacheFile(gitDir)
   const fresh = `${file}.${randomBytes(6).toString('hex')}`
   try {
-    const body = encode(cache)
+    const body = Buffer.concat([Buffer.from(`${generation}\n`), encode(cache)])
     writeFileSync(fresh, Buffer.concat([Buffer.from(MAGIC), body, createHash('sha1').update(body).digest()]), {
       mode: 0o600,
     })
@@ -55,7 +59,7 @@ export function saveStatCache(gitDir: string, cache: StatCache): void {
   }
 }
 
-/** Reads what another process saved; empty when there is nothing or it is not whole. */
+/** Reads what another process saved; empty when there is nothing, it is not whole, or objects were removed since. */
 export async function loadStatCache(gitDir: string): Promise<StatCache> {
   try {
     const data = await readFile(cacheFile(gitDir))
@@ -65,7 +69,9 @@ export async function loadStatCache(gitDir: string): Promise<StatCache> {
       data.length <= MAX_FILE_BYTES &&
       data.toString('latin1', 0, MAGIC.length) === MAGIC &&
       createHash('sha1').update(body).digest().equals(sum)
-    return isWhole ? decode(body) : new Map()
+    const end = body.indexOf(0x0a)
+    const isCurrent = isWhole && body.toString('latin1', 0, end) === readGeneration(gitDir)
+    return isCurrent ? decode(body.subarray(end + 1)) : new Map()
   } catch {
     // Not there yet.
     return new Map()

@@ -3,7 +3,8 @@
  * process share one, so that what a walk learnt is not learnt again; a few recently used ones are kept.
  */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { legacyTree } from './compare-trees.ts'
@@ -15,6 +16,7 @@ import { KnownCounts } from './list-changes.ts'
 import { createDiskGuard, createObjectStore, type ObjectStore } from './objects.ts'
 import { type LeftOutPlace, type Snapshot, takeSnapshot } from './snapshot.ts'
 import { countNames, loadStatCache, type StatCache, saveStatCache } from './stat-cache.ts'
+import { readGeneration } from './store-generation.ts'
 
 /** The cache is written again once so many files were read since, or this part of it. */
 const MIN_SAVED_CHANGES = 500
@@ -75,12 +77,12 @@ function createTreeState(paths: SandboxPaths, minFreeBytes: number): TreeState {
       const snapshot = await takeSnapshot({ workspace: paths.workspace, store, large, isSource }, known)
       if (snapshot === null) throw new AppError('sandbox_gone', 'the workspace does not exist any more')
       // The first checkpoint decides: build output that came with the project is part of its source.
-      if (decided === null) writeSources(gitDir, sources === null ? snapshot.buildDirectories : [])
+      if (decided === null) decideSources(gitDir, sources === null ? snapshot.buildDirectories : [])
       noteExact(gitDir, snapshot.tree)
       leftOut = snapshot.leftOut
       unsaved += snapshot.readFiles
       if (unsaved > Math.max(MIN_SAVED_CHANGES, countNames(known) * SAVED_PART)) {
-        saveStatCache(gitDir, known)
+        saveStatCache(gitDir, known, generation)
         unsaved = 0
       }
       return snapshot
@@ -150,16 +152,16 @@ function writeSources(gitDir: string, sources: readonly ByteName[]): void {
   writeWhole(sourcesFile(gitDir), JSON.stringify(sources))
 }
 
-function generationFile(gitDir: string): string {
-  return path.join(gitDir, 'generation')
-}
-
-function readGeneration(gitDir: string): string {
+/** As {@link writeSources}, unless it was decided meanwhile: a frozen process may come here long after its turn was taken. */
+function decideSources(gitDir: string, sources: readonly ByteName[]): void {
+  const fresh = `${sourcesFile(gitDir)}.${randomBytes(6).toString('hex')}`
+  writeFileSync(fresh, JSON.stringify(sources), { mode: 0o600 })
   try {
-    return readFileSync(generationFile(gitDir), 'utf8')
+    linkSync(fresh, sourcesFile(gitDir))
   } catch (error) {
-    if (isMissing(error)) return ''
-    throw error
+    if (!existsSync(sourcesFile(gitDir))) throw error
+  } finally {
+    rmSync(fresh, { force: true })
   }
 }
 
