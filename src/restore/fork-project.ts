@@ -1,57 +1,98 @@
 import type { Db } from '../db/client.ts'
-import type { Project } from '../db/project/projects.ts'
+import { deleteProject, type Project } from '../db/project/projects.ts'
 import type { CheckpointInConversation } from '../db/workspace/checkpoints.ts'
-import { createForkedProject, type ForkedFile, storeForkedFiles } from '../db/workspace/forks.ts'
+import { createForkedProject, dropForkedFiles, type ForkedFile, storeForkedFiles } from '../db/workspace/forks.ts'
+import type { Sandbox, TreeFile } from '../sandbox/types.ts'
 import type { Workspaces } from '../sandbox/workspaces.ts'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 
-const MAX_FILES = 20_000
-const MAX_BYTES = 64 * 1024 * 1024
+/** What is kept in the database for a fork; more is copied from the checkpoint at once and kept nowhere else. */
+const MAX_STORED_FILES = 20_000
+const MAX_STORED_BYTES = 64 * 1024 * 1024
 const BATCH_FILES = 200
 const BATCH_BYTES = 4 * 1024 * 1024
 
 /**
- * Makes a project whose files are a checkpoint's. They are stored with it, so that it can be filled again and lives on
- * when the project they came from is deleted. Throws `task_running`, `not_found`, `bad_request` for more than 20,000 files
- * or 64 MiB, `sandbox_*`. Not safe to repeat: each call makes another project.
+ * Makes a project whose files are a checkpoint's. Up to 20,000 files and 64 MiB are stored with it, so that it can be filled
+ * again and lives on when the project they came from is deleted; larger ones are copied into its sandbox before this returns,
+ * or, where that takes longer than a request waits, go on being copied. Throws `task_running`, `not_found`, `bad_request` when
+ * the files do not fit into a sandbox (there is no new project then), `sandbox_*`. Not safe to repeat: each call makes another
+ * project.
  */
 export async function forkProject(
   deps: { readonly db: Db; readonly workspaces: Pick<Workspaces, 'open'> },
   from: CheckpointInConversation,
   name: string,
 ): Promise<{ project: Project; conversationId: string }> {
+  const { db } = deps
   const sandbox = await deps.workspaces.open(from.projectId)
+  const projectId = newId('prj')
+  const isStored = await store(db, projectId, sandbox, from.treeHash)
+  const made = await createForkedProject(db, from, { projectId, name, fromCheckpoint: !isStored })
+  if (!isStored) await copyNow(deps, projectId)
+  return made
+}
+
+/** Whether all of them were stored; nothing is when they are too large for that. */
+async function store(db: Db, projectId: string, sandbox: Sandbox, tree: string): Promise<boolean> {
   if (sandbox.treeFiles === undefined) {
     throw new AppError('bad_request', 'into: the sandbox of this project cannot give a checkpoint’s files out', {
       details: { into: 'use "conversation" here' },
     })
   }
-  const projectId = newId('prj')
-  for await (const files of inBatches(sandbox.treeFiles(from.treeHash))) {
-    await storeForkedFiles(deps.db, projectId, files)
+  for await (const files of inBatches(sandbox.treeFiles(tree))) {
+    if (files !== 'too large') {
+      await storeForkedFiles(db, projectId, files)
+      continue
+    }
+    await dropForkedFiles(db, projectId)
+    return false
   }
-  return await createForkedProject(deps.db, from, { projectId, name })
+  return true
 }
 
-async function* inBatches(files: AsyncIterable<ForkedFile>): AsyncGenerator<ForkedFile[]> {
+/** Fills the sandbox of the new project; one that cannot be filled is no project. */
+async function copyNow(
+  { db, workspaces }: { readonly db: Db; readonly workspaces: Pick<Workspaces, 'open'> },
+  projectId: string,
+): Promise<void> {
+  try {
+    await workspaces.open(projectId)
+  } catch (error) {
+    // Not done yet, or to be tried again by whoever needs the files first.
+    if (error instanceof AppError && error.retryable) return
+    await deleteProject(db, projectId)
+    if (!(error instanceof AppError) || error.code !== 'project_source_failed') throw error
+    const message = `into: this checkpoint cannot be a project of its own. ${error.message}`
+    throw new AppError('bad_request', message, { cause: error, details: { into: error.message } })
+  }
+}
+
+async function* inBatches(files: AsyncIterable<TreeFile>): AsyncGenerator<ForkedFile[] | 'too large'> {
   let batch: ForkedFile[] = []
   let batchBytes = 0
   const total = { files: 0, bytes: 0 }
   for await (const file of files) {
+    const sizeBytes = file.large?.sizeBytes ?? file.data.length
     total.files += 1
-    total.bytes += file.data.length
-    if (total.files > MAX_FILES || total.bytes > MAX_BYTES) {
-      throw new AppError('bad_request', 'into: this checkpoint is too large for a project of its own', {
-        details: { into: `at most ${MAX_FILES} files and ${MAX_BYTES} bytes` },
-      })
+    total.bytes += sizeBytes
+    if (total.files > MAX_STORED_FILES || total.bytes > MAX_STORED_BYTES) {
+      yield 'too large'
+      return
     }
-    batch.push(file)
-    batchBytes += file.data.length
+    batch.push(file.large === undefined ? file : { ...file, data: await wholeOf(file.large.pieces) })
+    batchBytes += sizeBytes
     if (batch.length < BATCH_FILES && batchBytes < BATCH_BYTES) continue
     yield batch
     batch = []
     batchBytes = 0
   }
   if (batch.length > 0) yield batch
+}
+
+async function wholeOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  for await (const piece of pieces) parts.push(piece)
+  return Buffer.concat(parts)
 }

@@ -254,6 +254,8 @@ export interface TreeFile {
   /** As it stands in the tree (entry-mode.ts): `100644`, `100755`, `120000`, or with other permissions, or a directory. */
   readonly mode: string
   readonly data: Uint8Array
+  /** The content of a file that is too large to be held whole, in the place of `data`; to be read once, or not at all. */
+  readonly large?: { readonly sizeBytes: number; readonly pieces: AsyncIterable<Uint8Array> }
 }
 
 /** A file or link as git keeps it. */

@@ -231,7 +231,7 @@ async function inputFor(db: Db, config: Config, taskId: string): Promise<CodingT
 }
 
 function workspacesOf(db: Db, provider: SandboxProviders, credentials: Credentials, config: Config): Workspaces {
-  return createWorkspaces({
+  const workspaces = createWorkspaces({
     provider,
     store: createWorkspaceStore(db),
     recovery: createWorkspaceRecovery(db),
@@ -242,8 +242,10 @@ function workspacesOf(db: Db, provider: SandboxProviders, credentials: Credentia
       git: config.git,
       credentials,
       staging: stagingOf(provider),
+      openExisting: (projectId) => workspaces.openExisting(projectId),
     }),
   })
+  return workspaces
 }
 
 function credentialsOf(db: Db, config: Config): Credentials {

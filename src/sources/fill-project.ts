@@ -1,9 +1,10 @@
 import type { Credentials } from '../credentials/credentials.ts'
 import type { Db } from '../db/client.ts'
-import { getProject, recordSourceReport } from '../db/project/projects.ts'
+import { getProject, type ProjectSource, recordSourceReport } from '../db/project/projects.ts'
+import { getCheckpoint } from '../db/workspace/checkpoints.ts'
 import { readForkedFiles } from '../db/workspace/forks.ts'
 import { bringIn, type FillReport, fillSandbox, type GitSource } from '../sandbox/fill.ts'
-import type { Sandbox, SandboxProvider } from '../sandbox/types.ts'
+import type { Sandbox, SandboxProvider, TreeFile } from '../sandbox/types.ts'
 import type { FillControl } from '../sandbox/workspaces.ts'
 import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
@@ -26,6 +27,8 @@ export interface FillerDeps {
   readonly credentials: Pick<Credentials, 'find' | 'markUsed'>
   /** Where a repository is cloned for a sandbox that cannot do so itself; null when there is nowhere. */
   readonly staging: SandboxProvider | null
+  /** The sandbox of another project, null when it has none: a large fork's files are read from there. */
+  openExisting(projectId: string): Promise<Sandbox | null>
 }
 
 /**
@@ -71,11 +74,35 @@ export function createFiller(deps: FillerDeps) {
     const report = await fillSandbox(sandbox, source, {
       sampleFiles: deps.sampleFiles,
       projectRoots: deps.projectRoots,
-      forkedFiles: () => readForkedFiles(deps.db, projectId),
+      forkedFiles: () => forkedFiles(deps, projectId, source),
       clone,
       control,
     })
     await recordSourceReport(deps.db, projectId, report)
+  }
+}
+
+/** What was stored with a fork, or the files of the checkpoint that it was made from. Throws `project_source_failed`. */
+async function* forkedFiles(
+  { db, openExisting }: FillerDeps,
+  projectId: string,
+  source: ProjectSource,
+): AsyncGenerator<readonly TreeFile[]> {
+  if (source.kind !== 'fork' || source.fromCheckpoint === undefined) {
+    yield* readForkedFiles(db, projectId)
+    return
+  }
+  try {
+    const { treeHash } = await getCheckpoint(db, source.checkpointId)
+    const sandbox = await openExisting(source.projectId)
+    if (!sandbox?.treeFiles) throw new AppError('not_found', 'The sandbox is gone.')
+    for await (const file of sandbox.treeFiles(treeHash)) yield [file]
+  } catch (error) {
+    if (!(error instanceof AppError) || (error.code !== 'not_found' && error.code !== 'sandbox_bad_request'))
+      throw error
+    const message =
+      'This project was forked from a checkpoint that is too large to be kept beside it, and that checkpoint or its project is gone.'
+    throw new AppError('project_source_failed', message, { cause: error })
   }
 }
 

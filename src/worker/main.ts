@@ -102,6 +102,7 @@ const unguarded = createWorkspaces({
     git: config.git,
     credentials,
     staging: stagingOf(provider),
+    openExisting: (projectId) => unguarded.openExisting(projectId),
   }),
 })
 const restorer = createRestorer({ db, workspaces: unguarded, log, kick: publisher.hintOutbox })

@@ -17,8 +17,16 @@ export type ProjectSource =
       readonly credentialId?: string | undefined
     }
   | { readonly kind: 'path'; readonly path: string }
-  /** Made by a fork: the files were stored with it, since the project they came from may be deleted. */
-  | { readonly kind: 'fork'; readonly checkpointId: string; readonly projectId: string }
+  /**
+   * Made by a fork: the files were stored with it, since the project they came from may be deleted. With `fromCheckpoint` they
+   * were too many for that and are read from the checkpoint.
+   */
+  | {
+      readonly kind: 'fork'
+      readonly checkpointId: string
+      readonly projectId: string
+      readonly fromCheckpoint?: true | undefined
+    }
 
 /** What became of a project's source when its files were brought in. */
 export interface SourceReport {

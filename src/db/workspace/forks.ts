@@ -143,6 +143,15 @@ export async function* readForkedFiles(db: Db, projectId: string): AsyncGenerato
   }
 }
 
+/** Forgets what was stored for a project that is about to be made. Safe to repeat. */
+export async function dropForkedFiles(db: Db, projectId: string): Promise<void> {
+  try {
+    await db.pool.query('DELETE FROM forked_files WHERE project_id = $1', [projectId])
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
 /** Forgets the files of forks that were never made or are gone; safe to repeat. */
 export async function pruneForkedFiles(db: Db): Promise<void> {
   const text = `
@@ -156,17 +165,20 @@ export async function pruneForkedFiles(db: Db): Promise<void> {
 }
 
 /**
- * Makes a project from a checkpoint whose files were stored for it, with a conversation that has the history up to there.
+ * Makes a project from a checkpoint, whose files were stored for it unless `fromCheckpoint`, with a conversation that has the history up to there.
  * Throws `not_found`, `task_running`. Not safe to repeat: each call makes another.
  */
 export async function createForkedProject(
   db: Db,
   from: CheckpointInConversation,
-  made: { readonly projectId: string; readonly name: string },
+  made: { readonly projectId: string; readonly name: string; readonly fromCheckpoint: boolean },
 ): Promise<{ project: Project; conversationId: string }> {
   const conversationId = newId('cnv')
   const origin = await getProject(db, from.projectId)
-  const source: ProjectSource = { kind: 'fork', checkpointId: from.id, projectId: origin.id }
+  const source: ProjectSource = {
+    ...{ kind: 'fork', checkpointId: from.id, projectId: origin.id },
+    ...(made.fromCheckpoint ? { fromCheckpoint: true } : {}),
+  }
   await inProject(db, origin.id, async (tx) => {
     await requireIdle(tx)
     // With its limits: a fork is no way around them.

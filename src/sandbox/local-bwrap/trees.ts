@@ -1,6 +1,6 @@
 /** What the stored trees of a sandbox say: changes, unified diffs, files. Whoever asks names trees by their hashes. */
 
-import { readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import { toPathText } from '../tree-file-path.ts'
 import type { FileChange, TreeDiff, TreeFile } from '../types.ts'
 import { compareTrees, isDirectoryNode, type TreeChange } from './compare-trees.ts'
@@ -84,6 +84,14 @@ export async function* filesOf(trees: TreeState, tree: string): AsyncGenerator<T
       continue
     }
     const kept = await trees.large.pathOf(pointer)
-    if (kept !== null) yield { path: name, mode: fileMode(permissionsOf(to.mode), false), data: await readFile(kept) }
+    if (kept === null) continue
+    const mode = fileMode(permissionsOf(to.mode), false)
+    const large = { sizeBytes: pointer.sizeBytes, pieces: piecesOf(kept) }
+    yield { path: name, mode, data: Buffer.alloc(0), large }
   }
+}
+
+/** Opens the file when its first piece is asked for. */
+async function* piecesOf(file: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(file)
 }

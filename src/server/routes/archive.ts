@@ -135,7 +135,7 @@ type TreeFiles = NonNullable<Sandbox['treeFiles']>
 async function* treeEntries(files: ReturnType<TreeFiles>): AsyncGenerator<WorkspaceEntry> {
   let sizeBytes = 0
   for await (const file of files) {
-    sizeBytes += file.data.length
+    sizeBytes += file.large?.sizeBytes ?? file.data.length
     if (sizeBytes > MAX_ARCHIVE_BYTES) throw new AppError('bad_request', 'The checkpoint is more than 512 MiB.')
     yield entryOfTree(file)
   }

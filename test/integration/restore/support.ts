@@ -44,7 +44,7 @@ export function partsOf(
   const staging = createSandboxProvider({ kind: 'local-bwrap', dir, logger: silent, runnerIdleMs: 5_000 })
   const provider = elsewhere ?? staging
   const credentials = createCredentials({ db, key: () => new Uint8Array(32) })
-  const unguarded = createWorkspaces({
+  const unguarded: Workspaces = createWorkspaces({
     provider,
     store: createWorkspaceStore(db),
     fill: createFiller({
@@ -54,6 +54,7 @@ export function partsOf(
       git,
       credentials,
       staging: elsewhere === undefined ? null : staging,
+      openExisting: (projectId) => unguarded.openExisting(projectId),
     }),
   })
   const restorer = createRestorer({ db, workspaces: unguarded, log: silent, kick })

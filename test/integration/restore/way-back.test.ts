@@ -475,6 +475,35 @@ describe('fork', () => {
     expect(await (await parts.workspaces.open(body.id)).checkpoint()).toBe(from.treeHash)
   })
 
+  test('a checkpoint that is too large to be stored becomes a project all the same, which outlives where it came from', async () => {
+    const { projectId } = await aHistory()
+    const sandbox = await parts.workspaces.open(projectId)
+    const fill = `mkdir -p logs/today; ln -s nowhere link; echo k > key; chmod 600 key
+      for i in $(seq 23); do head -c 3000000 /dev/urandom > "b$i"; done; printf x > "$(printf 'caf\\351')"`
+    await sandbox.start({ execId: 'fill', taskId: 'test', argv: { sh: fill }, timeoutMs: 30_000 })
+    await sandbox.poll('fill', { cursor: Number.MAX_SAFE_INTEGER, maxBytes: 0, waitMs: 30_000 })
+    const { checkpoints } = await aDoneTask({ db, workspaces: parts.workspaces }, projectId, [])
+    const from = at(checkpoints, 0)
+    const fork = () =>
+      call<{ id: string; source: object }>('POST', `/api/checkpoints/${from.id}/fork`, { into: 'project' })
+    const { status, body } = await fork()
+    const lost = await fork()
+    await db.pool.query('UPDATE sandboxes SET filled = false, ref = NULL WHERE project_id = $1', [lost.body.id])
+    await call('DELETE', `/api/projects/${projectId}`).catch(() => undefined)
+    await parts.unguarded.destroy(sandbox.ref)
+    const stored = await db.pool.query('SELECT 1 FROM forked_files WHERE project_id = $1', [body.id])
+    expect([status, body.source, stored.rows, await (await parts.workspaces.open(body.id)).checkpoint()]).toEqual([
+      201,
+      { kind: 'fork', checkpointId: from.id, projectId, fromCheckpoint: true },
+      [],
+      from.treeHash,
+    ])
+    await expect(parts.workspaces.open(lost.body.id)).rejects.toMatchObject({
+      code: 'project_source_failed',
+      message: expect.stringContaining('too large to be kept beside it'),
+    })
+  })
+
   test('a checkpoint of a deleted project is not found', async () => {
     const { projectId, checkpoints } = await aHistory()
     await db.pool.query('UPDATE projects SET deleted_at = now() WHERE id = $1', [projectId])

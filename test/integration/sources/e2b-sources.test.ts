@@ -49,6 +49,7 @@ describe.skipIf(reason !== null)(`sources on E2B${reason ? ` (${reason})` : ''}`
       git: { origins: [git.origin], extraCaFile: git.caFile },
       credentials: createCredentials({ db, key: () => new Uint8Array(32) }),
       staging,
+      openExisting: () => Promise.resolve(null),
     })
     const { id: projectId } = await createProject(db, { name: 'e2b', source, sandboxProvider: 'e2b' })
     const provider = e2b.provider()

@@ -50,7 +50,15 @@ beforeAll(async () => {
   workspaces = createWorkspaces({
     provider,
     store: createWorkspaceStore(db),
-    fill: createFiller({ db, sampleFiles: () => ({}), projectRoots: [], git, credentials, staging: provider }),
+    fill: createFiller({
+      db,
+      sampleFiles: () => ({}),
+      projectRoots: [],
+      git,
+      credentials,
+      staging: provider,
+      openExisting: () => Promise.resolve(null),
+    }),
   })
   const open = (projectId: string) => workspaces.open(projectId)
   deps = { db, open, git, credentials, staging: provider, kick: () => undefined }
