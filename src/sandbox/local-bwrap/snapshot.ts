@@ -119,7 +119,9 @@ class Walk {
     try {
       const place = { at: '', depth: 0, repository: null, isTrackedOnly: false }
       // A workspace that cannot be read at all is an empty one that says so.
-      const found = (await this.#directory(root, place)) ?? { hash: await this.#store.putTree([]) }
+      const found = (await this.#directory(new Visited(() => root), root.stat, place)) ?? {
+        hash: await this.#store.putTree([]),
+      }
       this.#cache.clear()
       for (const [at, directory] of this.#fresh) this.#cache.set(at, directory)
       return {
@@ -139,12 +141,16 @@ class Walk {
     this.#leftOut.push({ path, kind, isTracked })
   }
 
-  async #directory(here: OpenDirectory, place: Place): Promise<{ hash: string } | null> {
+  /** `seen` is what its parent says of the directory, which is opened only when that is not what it was the last time. */
+  async #directory(here: Visited, seen: Stats, place: Place): Promise<{ hash: string } | null> {
     const { at, depth } = place
     if (this.#seen > MAX_ENTRIES) return this.#skip(at)
     const before = this.#cache.get(at)
-    const own = numbersOf(here)
-    const names = before !== undefined && isSameDirectory(own, before.own) ? before.names : readNames(here, MAX_NAMES)
+    const isAsBefore = before !== undefined && isSameDirectory(numbersOf(seen), before.own)
+    const opened = isAsBefore ? null : here.open()
+    // Of the directory whose names are read, should another one have taken the place of what its parent saw.
+    const own = opened === null ? numbersOf(seen) : numbersOf(opened.stat)
+    const names = isAsBefore ? before.names : opened === null ? null : readNames(opened, MAX_NAMES)
     if (names === null || names === 'many') return this.#skip(at)
     const isRepository = !place.isTrackedOnly && names.includes('.git')
     const repository = isRepository ? (readRepository(here, at) ?? place.repository) : place.repository
@@ -153,16 +159,16 @@ class Walk {
     const prefix = at === '' ? '' : `${at}/`
     const plain = `${this.#workspace}/${prefix}`
     const base = plain.length < MAX_PLAIN_PATH && typeof toFsPath(plain) === 'string' ? plain : null
-    for (const [index, name] of names.entries()) {
+    for (let index = 0; index < names.length; index++) {
+      const name = names[index] ?? ''
       if (++this.#seen % ENTRIES_PER_BREATH === 0) await breathe()
-      const path = prefix + name
-      const stat = (base === null ? null : quickStat(base, name)) ?? statChild(here, name)
+      const stat = (base === null ? null : quickStat(base, name)) ?? here.stat(name)
       if (stat === null) continue
       if (stat.isDirectory()) {
-        const child = await this.#child(here, { name, path, names }, inner, depth)
+        const child = await this.#child(here, { name, path: prefix + name, names, stat }, inner, depth)
         if (child !== null) listing.set(index, directoryMode(stat.mode), child, null)
-      } else if (this.#counts(path, name, place)) {
-        await this.#file(here, { name, path, index }, stat, listing)
+      } else if (this.#counts(name, place) && !keepsKnown(listing, index, stat)) {
+        await this.#file(here, { name, path: prefix + name, index }, stat, listing)
       }
     }
     if (at !== '' && listing.isEmpty && !isWorthKeeping(names, place)) return null
@@ -177,16 +183,16 @@ class Walk {
   }
 
   /** Whether a file belongs to the checkpoint, as far as its name says. */
-  #counts(path: ByteName, name: ByteName, { repository, isTrackedOnly }: Place): boolean {
-    if (OWN_FILES.has(path)) return false
-    if (isTrackedOnly) return repository?.tracked.files.has(within(repository, path)) ?? false
-    return !name.endsWith(GIT_HOOK_SAMPLE) || !/(^|\/)\.git\/hooks\/[^/]*$/.test(path)
+  #counts(name: ByteName, { at, repository, isTrackedOnly }: Place): boolean {
+    if (at === OWN_DIRECTORY && OWN_FILES.has(`${at}/${name}`)) return false
+    if (isTrackedOnly) return repository?.tracked.files.has(within(repository, `${at}/${name}`)) ?? false
+    return !(name.endsWith(GIT_HOOK_SAMPLE) && isHooks(at))
   }
 
   /** A directory's tree; null when it is left out, or holds nothing that counts. */
   async #child(
-    here: OpenDirectory,
-    { name, path, names }: { name: ByteName; path: ByteName; names: readonly ByteName[] },
+    here: Visited,
+    { name, path, names, stat }: { name: ByteName; path: ByteName; names: readonly ByteName[]; stat: Stats },
     place: Place,
     depth: number,
   ): Promise<string | null> {
@@ -209,34 +215,31 @@ class Walk {
       this.#leaveOut(path, 'unseen')
       return null
     }
-    const child = openChild(here, name)
-    if (child === null) {
-      this.#leaveOut(path, 'unseen')
-      return null
-    }
+    const child = here.child(name)
     try {
-      return (await this.#directory(child, { ...place, at: path, depth: depth + 1, isTrackedOnly }))?.hash ?? null
+      const inner = { ...place, at: path, depth: depth + 1, isTrackedOnly }
+      return (await this.#directory(child, stat, inner))?.hash ?? null
     } finally {
       child.close()
     }
   }
 
   /** Of a git directory only what runs or steers programs: its hooks and its configuration. The rest is git's own. */
-  async #gitDirectory(here: OpenDirectory, path: ByteName): Promise<string | null> {
+  async #gitDirectory(here: Visited, path: ByteName): Promise<string | null> {
     this.#leaveOut(path, 'git')
-    const git = openChild(here, '.git')
-    if (git === null) return null
+    const git = here.child('.git')
     try {
       const names = ['config', 'hooks']
       const listing = new Listing(names, this.#cache.get(path))
-      const config = statChild(git, 'config')
+      const config = git.stat('config')
       if (config?.isFile()) await this.#file(git, { name: 'config', path: `${path}/config`, index: 0 }, config, listing)
-      const hooks = openChild(git, 'hooks')
-      if (hooks !== null) {
+      const stat = git.stat('hooks')
+      if (stat?.isDirectory()) {
+        const hooks = git.child('hooks')
         try {
           const place = { at: `${path}/hooks`, depth: MAX_DEPTH, repository: null, isTrackedOnly: false }
-          const found = await this.#directory(hooks, place)
-          if (found !== null) listing.set(1, directoryMode(hooks.stat.mode), found.hash, null)
+          const found = await this.#directory(hooks, stat, place)
+          if (found !== null) listing.set(1, directoryMode(stat.mode), found.hash, null)
         } finally {
           hooks.close()
         }
@@ -251,7 +254,7 @@ class Walk {
   }
 
   async #file(
-    here: OpenDirectory,
+    here: Visited,
     { name, path, index }: { name: ByteName; path: ByteName; index: number },
     stat: Stats,
     listing: Listing,
@@ -268,7 +271,9 @@ class Walk {
     if (known !== null) return listing.set(index, mode, known, stat)
     const now = Date.now()
     this.#readFiles++
-    const hash = await this.#content(toFsPath(`${here.handle}/${name}`), isLink, isLarge)
+    const handle = here.open()?.handle
+    if (handle === undefined) return this.#leaveOut(path, 'unseen')
+    const hash = await this.#content(toFsPath(`${handle}/${name}`), isLink, isLarge)
     if (hash === null) return this.#leaveOut(path, 'unseen')
     listing.set(index, mode, hash, stat.ctimeMs + RACY_MS < now ? stat : null)
   }
@@ -280,6 +285,41 @@ class Walk {
     }
     const data = isLink ? ifPossible(() => readlinkSync(handle, { encoding: 'buffer' })) : await readRegular(handle)
     return data === null ? null : await this.#store.putBlob(data)
+  }
+}
+
+/**
+ * A directory that the walk is in, opened when something in it is looked at by descriptor: most are as they were, and their
+ * files are told by their numbers alone.
+ */
+class Visited {
+  readonly #openIt: () => OpenDirectory | null
+  #opened: OpenDirectory | null | undefined
+
+  constructor(openIt: () => OpenDirectory | null) {
+    this.#openIt = openIt
+  }
+
+  /** Null when it cannot be had. The same one each time. */
+  open(): OpenDirectory | null {
+    if (this.#opened === undefined) this.#opened = this.#openIt()
+    return this.#opened
+  }
+
+  child(name: ByteName): Visited {
+    return new Visited(() => {
+      const here = this.open()
+      return here === null ? null : openChild(here, name)
+    })
+  }
+
+  stat(name: ByteName): Stats | null {
+    const here = this.open()
+    return here === null ? null : statChild(here, name)
+  }
+
+  close(): void {
+    this.#opened?.close()
   }
 }
 
@@ -355,7 +395,7 @@ class Listing {
 }
 
 /** What tells whether names came or went; null when they may do so again within the same tick of the file clock. */
-function numbersOf({ stat }: OpenDirectory): CachedDirectory['own'] {
+function numbersOf(stat: Stats): CachedDirectory['own'] {
   return stat.ctimeMs + RACY_MS < Date.now() ? [stat.ino, stat.mtimeMs, stat.ctimeMs] : null
 }
 
@@ -373,9 +413,26 @@ function quickStat(base: string, name: ByteName): Stats | null {
   return ifPossible(() => lstatSync(path, { throwIfNoEntry: false }) ?? null)
 }
 
+/**
+ * Takes a file or link that is as it was over from the last time; false when it is to be looked at. Apart from the rest and
+ * without a promise, since in most checkpoints nearly every file is one of these.
+ */
+function keepsKnown(listing: Listing, index: number, stat: Stats): boolean {
+  const isLink = stat.isSymbolicLink()
+  if (!isLink && (!stat.isFile() || stat.size > MAX_CHECKPOINT_FILE_BYTES)) return false
+  const known = listing.knownHash(index, stat)
+  if (known === null || known === '') return false
+  listing.set(index, isLink ? LINK_MODE : fileMode(stat.mode, false), known, stat)
+  return true
+}
+
+function isHooks(at: ByteName): boolean {
+  return at === '.git/hooks' || at.endsWith('/.git/hooks')
+}
+
 /** An empty directory counts, unless it only looks empty because all that is in it is left out or ours. */
 function isWorthKeeping(names: readonly ByteName[], { at, isTrackedOnly }: Place): boolean {
-  if (isTrackedOnly || at.endsWith('.git/hooks')) return false
+  if (isTrackedOnly || isHooks(at)) return false
   return names.length === 0 && at !== OWN_DIRECTORY
 }
 
@@ -384,16 +441,16 @@ function within({ at }: Repository, path: ByteName): ByteName {
 }
 
 /** What the repository of this directory tracks; null when its `.git` is no directory with an index. */
-function readRepository(here: OpenDirectory, at: ByteName): Repository | null {
-  const git = openChild(here, '.git')
-  if (git === null) return null
+function readRepository(here: Visited, at: ByteName): Repository | null {
+  const git = here.child('.git')
   try {
-    const stat = statChild(git, 'index')
+    const stat = git.stat('index')
     if (stat === null || !stat.isFile() || stat.size > MAX_INDEX_BYTES) return null
     const key = `${stat.ino}.${stat.size}.${stat.mtimeMs}.${stat.ctimeMs}`
     const known = indexes.get(key)
     if (known !== undefined) return { at, tracked: known }
-    const data = ifPossible(() => readWhole(`${git.handle}/index`, stat.size))
+    const handle = git.open()?.handle
+    const data = handle === undefined ? null : ifPossible(() => readWhole(`${handle}/index`, stat.size))
     const tracked = data === null ? null : readTrackedOutput(data)
     if (tracked === null) return null
     if (stat.ctimeMs + RACY_MS < Date.now()) rememberIndex(key, tracked)
