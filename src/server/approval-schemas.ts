@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { APPROVAL_KINDS, DECISION_SCOPES, DECISIONS, MAX_ANSWER_CHARACTERS } from '../shared/approval.ts'
-import { IdSchema, PageQuery } from './schemas.ts'
+import { IdSchema, PageQuery } from './schemas/fields.ts'
 import { cleanText } from './text.ts'
 
 const Time = z.iso.datetime()

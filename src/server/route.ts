@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { AppError } from '../shared/errors.ts'
 import { fieldProblems } from './on-error.ts'
 import { readJson } from './read-body.ts'
-import { ErrorSchema } from './schemas.ts'
+import { ErrorSchema } from './schemas/fields.ts'
 
 type AnyObject = z.ZodObject<z.ZodRawShape>
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined

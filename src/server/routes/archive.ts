@@ -12,7 +12,7 @@ import { writeTar } from '../../sources/archive/tar-writer.ts'
 import { writeZip } from '../../sources/archive/zip-writer.ts'
 import type { AppDeps } from '../deps.ts'
 import { addRoute } from '../route.ts'
-import { ProjectParams } from '../schemas.ts'
+import { ProjectParams } from '../schemas/fields.ts'
 
 /** Archives that are packed or taken in at once; more are told to come back. */
 const MAX_AT_ONCE = 8

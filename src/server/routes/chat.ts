@@ -7,7 +7,9 @@ import { hitCrashPoint } from '../../shared/crash-points.ts'
 import type { AppDeps } from '../deps.ts'
 import { follow } from '../follow.ts'
 import { addRoute } from '../route.ts'
-import { AcceptedSchema, ChatBody, EnvelopeSchema, ProjectParams } from '../schemas.ts'
+import { AcceptedSchema, ChatBody } from '../schemas/conversations.ts'
+import { ProjectParams } from '../schemas/fields.ts'
+import { EnvelopeSchema } from '../schemas/installation.ts'
 import type { SsePlace } from '../sse.ts'
 
 /**

@@ -21,17 +21,14 @@ import {
   CheckpointListSchema,
   CheckpointParams,
   CheckpointSchema,
-  ConversationSchema,
   DiffQuery,
   DiffSchema,
   ForkBody,
-  NoBody,
-  PageQuery,
-  ProjectParams,
-  ProjectSchema,
   RestoreBody,
-  TaskParams,
-} from '../schemas.ts'
+} from '../schemas/checkpoints.ts'
+import { ConversationSchema } from '../schemas/conversations.ts'
+import { NoBody, PageQuery, ProjectParams, TaskParams } from '../schemas/fields.ts'
+import { ProjectSchema } from '../schemas/projects.ts'
 
 const MAX_PATCH_BYTES = 1024 * 1024
 /** How far back an undo looks. */

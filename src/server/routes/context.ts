@@ -6,7 +6,8 @@ import { AppError } from '../../shared/errors.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentContext } from '../present.ts'
 import { addRoute } from '../route.ts'
-import { ContextSchema, NoBody, ProjectParams } from '../schemas.ts'
+import { ContextSchema } from '../schemas/environment.ts'
+import { NoBody, ProjectParams } from '../schemas/fields.ts'
 
 /** What the model is told about a project. */
 export function addContextRoutes(app: OpenAPIHono, deps: AppDeps): void {

@@ -13,15 +13,12 @@ import { presentConversation, presentMessage, presentPage } from '../present.ts'
 import { addRoute } from '../route.ts'
 import {
   ConversationListSchema,
-  ConversationParams,
   ConversationSchema,
   CreateConversationBody,
   MessageListSchema,
   MessageParams,
-  OrderedPageQuery,
-  PageQuery,
-  ProjectParams,
-} from '../schemas.ts'
+} from '../schemas/conversations.ts'
+import { ConversationParams, OrderedPageQuery, PageQuery, ProjectParams } from '../schemas/fields.ts'
 
 export function addConversationRoutes(app: OpenAPIHono, deps: AppDeps): void {
   const { db } = deps

@@ -7,7 +7,8 @@ import { AppError } from '../../shared/errors.ts'
 import type { Criteria, CriteriaProposal } from '../../shared/review.ts'
 import type { AppDeps } from '../deps.ts'
 import { addRoute } from '../route.ts'
-import { ProjectParams, ProposalBody, ProposalDecisionSchema, ProposalParams, ProposalsSchema } from '../schemas.ts'
+import { ProjectParams } from '../schemas/fields.ts'
+import { ProposalBody, ProposalDecisionSchema, ProposalParams, ProposalsSchema } from '../schemas/review.ts'
 
 /** What people's verdicts on findings speak for changing; a person accepts it as the next version, or declines it. */
 export function addCriteriaProposalRoutes(app: OpenAPIHono, deps: AppDeps): void {

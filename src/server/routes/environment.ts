@@ -20,7 +20,8 @@ import { newId } from '../../shared/ids.ts'
 import type { AppDeps } from '../deps.ts'
 import { matchedVersion } from '../if-match.ts'
 import { addRoute } from '../route.ts'
-import { EnvironmentSchema, NoBody, ProjectParams } from '../schemas.ts'
+import { EnvironmentSchema } from '../schemas/environment.ts'
+import { NoBody, ProjectParams } from '../schemas/fields.ts'
 
 const PROPOSAL_PATH = '.keelson/environment.json'
 const MAX_PROPOSAL_BYTES = 64 * 1024

@@ -9,7 +9,8 @@ import { AppError } from '../../shared/errors.ts'
 import type { AppDeps } from '../deps.ts'
 import { follow } from '../follow.ts'
 import { addRoute } from '../route.ts'
-import { EnvelopeSchema, EventsQuery, ProjectParams, TaskParams } from '../schemas.ts'
+import { ProjectParams, TaskParams } from '../schemas/fields.ts'
+import { EnvelopeSchema, EventsQuery } from '../schemas/installation.ts'
 
 const STREAM = {
   200: { description: 'Server-sent events', schema: EnvelopeSchema, mediaType: 'text/event-stream' },

@@ -6,7 +6,8 @@ import { claimsIn } from '../../review/claims.ts'
 import { ledgerOf } from '../../review/ledger.ts'
 import type { AppDeps } from '../deps.ts'
 import { addRoute } from '../route.ts'
-import { EvidenceSchema, TaskParams } from '../schemas.ts'
+import { TaskParams } from '../schemas/fields.ts'
+import { EvidenceSchema } from '../schemas/tasks.ts'
 
 /** What a task's verdict rests on: everything that ran, and which words of its last message that bears out. */
 export function addEvidenceRoutes(app: OpenAPIHono, { db }: AppDeps): void {

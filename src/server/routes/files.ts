@@ -4,7 +4,8 @@ import { AppError } from '../../shared/errors.ts'
 import type { AppDeps } from '../deps.ts'
 import { contentOf } from '../file-content.ts'
 import { addRoute } from '../route.ts'
-import { ContentQuery, ContentSchema, FilesQuery, ProjectParams, TreeSchema } from '../schemas.ts'
+import { ProjectParams } from '../schemas/fields.ts'
+import { ContentQuery, ContentSchema, FilesQuery, TreeSchema } from '../schemas/files.ts'
 
 const MAX_ENTRIES = 2_000
 const DEFAULT_CONTENT_BYTES = 256 * 1024

@@ -2,7 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import { judgeFinding } from '../../db/review/reviews.ts'
 import type { AppDeps } from '../deps.ts'
 import { addRoute } from '../route.ts'
-import { FindingBody, FindingParams, FindingSchema } from '../schemas.ts'
+import { FindingBody, FindingParams, FindingSchema } from '../schemas/review.ts'
 
 /** A person's verdict on what a reviewer found; the precision of each criterion is computed from these. */
 export function addFindingRoutes(app: OpenAPIHono, { db }: AppDeps): void {

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { AppDeps, SandboxState } from '../deps.ts'
 import { addRoute } from '../route.ts'
-import { HealthSchema, ReadySchema } from '../schemas.ts'
+import { HealthSchema, ReadySchema } from '../schemas/installation.ts'
 
 export function addHealthRoutes(app: OpenAPIHono, deps: AppDeps): void {
   addRoute(

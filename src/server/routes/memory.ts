@@ -6,7 +6,8 @@ import type { ProjectMemory } from '../../shared/memory.ts'
 import type { AppDeps } from '../deps.ts'
 import { matchedVersion } from '../if-match.ts'
 import { addRoute } from '../route.ts'
-import { FactParams, MemoryBody, MemorySchema, ProjectParams } from '../schemas.ts'
+import { ProjectParams } from '../schemas/fields.ts'
+import { FactParams, MemoryBody, MemorySchema } from '../schemas/memory.ts'
 
 /** What a project remembers: read, and edited as one list. */
 export function addMemoryRoutes(app: OpenAPIHono, { db }: AppDeps): void {

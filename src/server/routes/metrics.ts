@@ -5,7 +5,7 @@ import { getProject } from '../../db/project/projects.ts'
 import { METRICS_BUCKETS, type MetricsRange } from '../../shared/metrics.ts'
 import type { AppDeps } from '../deps.ts'
 import { addRoute } from '../route.ts'
-import { ProjectParams } from '../schemas.ts'
+import { ProjectParams } from '../schemas/fields.ts'
 
 const DEFAULT_DAYS = 30
 const DAY_MS = 86_400_000

@@ -3,7 +3,7 @@ import type { AppDeps } from '../deps.ts'
 import { escapeHtml, htmlPage, webPage } from '../html-page.ts'
 import { LOCAL_PREVIEW_DOMAIN } from '../preview/preview-target.ts'
 import { addRoute } from '../route.ts'
-import { SessionBody, SignOutBody } from '../schemas.ts'
+import { SessionBody, SignOutBody } from '../schemas/installation.ts'
 import { findWebFiles, type WebFiles } from '../web-files.ts'
 
 /** The link's token stands in the fragment, which browsers send to nobody; the script takes it out of the address. */

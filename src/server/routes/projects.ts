@@ -15,14 +15,8 @@ import { gitHostOf } from '../../sources/git-host.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentPage, presentProject } from '../present.ts'
 import { addRoute } from '../route.ts'
-import {
-  CreateProjectBody,
-  PageQuery,
-  PatchProjectBody,
-  ProjectListSchema,
-  ProjectParams,
-  ProjectSchema,
-} from '../schemas.ts'
+import { PageQuery, ProjectParams } from '../schemas/fields.ts'
+import { CreateProjectBody, PatchProjectBody, ProjectListSchema, ProjectSchema } from '../schemas/projects.ts'
 
 export function addProjectRoutes(app: OpenAPIHono, deps: AppDeps): void {
   const { db, settings } = deps

@@ -17,7 +17,7 @@ import { publishWorkflowIdFor } from '../../shared/publication.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentPage } from '../present.ts'
 import { addRoute } from '../route.ts'
-import { PageQuery, ProjectParams, TaskParams } from '../schemas.ts'
+import { PageQuery, ProjectParams, TaskParams } from '../schemas/fields.ts'
 import { cleanText, wellFormedText } from '../text.ts'
 
 /** Patches that are made at once; more are told to come back. */

@@ -13,7 +13,8 @@ import type { Check, Criteria, LeftOutCheck } from '../../shared/review.ts'
 import type { AppDeps } from '../deps.ts'
 import { matchedVersion } from '../if-match.ts'
 import { addRoute } from '../route.ts'
-import { CriteriaSchema, ProjectParams } from '../schemas.ts'
+import { ProjectParams } from '../schemas/fields.ts'
+import { CriteriaSchema } from '../schemas/review.ts'
 
 const PROPOSAL_PATH = 'REVIEW.md'
 const MAX_PROPOSAL_CHARACTERS = 20_000

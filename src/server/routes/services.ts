@@ -10,16 +10,15 @@ import type { AppDeps } from '../deps.ts'
 import { issueTicket, pathToken, TICKET_SECONDS } from '../preview/preview-access.ts'
 import { OPEN_PATH, previewBase } from '../preview/preview-target.ts'
 import { addRoute } from '../route.ts'
+import { NoBody, ProjectParams } from '../schemas/fields.ts'
 import {
-  NoBody,
   PreviewSchema,
-  ProjectParams,
   ServiceBody,
   ServiceLogSchema,
   ServiceParams,
   ServiceSchema,
   ServicesSchema,
-} from '../schemas.ts'
+} from '../schemas/services.ts'
 
 const LISTED_TAIL_BYTES = 4 * 1024
 const LOG_HEAD_BYTES = 16 * 1024

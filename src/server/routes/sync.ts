@@ -4,7 +4,8 @@ import { syncProject } from '../../sources/sync/sync-project.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentCheckpoint } from '../present.ts'
 import { addRoute } from '../route.ts'
-import { CheckpointSchema, ProjectParams } from '../schemas.ts'
+import { CheckpointSchema } from '../schemas/checkpoints.ts'
+import { ProjectParams } from '../schemas/fields.ts'
 
 /** Each has a sandbox of its own; more are told to come back. */
 const MAX_AT_ONCE = 4

@@ -8,16 +8,8 @@ import { getTask, listTasks } from '../../db/task/tasks.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentPage, presentRound, presentTask } from '../present.ts'
 import { addRoute } from '../route.ts'
-import {
-  BudgetBody,
-  CancelBody,
-  OrderedPageQuery,
-  ProjectParams,
-  ReviewSchema,
-  TaskListSchema,
-  TaskParams,
-  TaskSchema,
-} from '../schemas.ts'
+import { OrderedPageQuery, ProjectParams, TaskParams } from '../schemas/fields.ts'
+import { BudgetBody, CancelBody, ReviewSchema, TaskListSchema, TaskSchema } from '../schemas/tasks.ts'
 
 export function addTaskRoutes(app: OpenAPIHono, deps: AppDeps): void {
   const { db } = deps

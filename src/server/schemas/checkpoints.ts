@@ -1,0 +1,62 @@
+/** Checkpoints, what lies between them, and ways back to them. */
+
+import { z } from '@hono/zod-openapi'
+import { cleanText } from '../text.ts'
+import { emptyAsAbsent, FilePath, IdSchema, LeftOutList, listOf, RelativePath, Stat, Time } from './fields.ts'
+
+export const CheckpointParams = z.object({ checkpointId: IdSchema })
+
+export const DiffQuery = z.object({
+  from: z.preprocess(emptyAsAbsent, IdSchema.optional()),
+  to: z.preprocess(emptyAsAbsent, IdSchema.optional()),
+  path: z
+    .preprocess(emptyAsAbsent, RelativePath.optional())
+    .openapi({ description: 'Only this file, or the files in this directory' }),
+})
+
+export const CheckpointSchema = z
+  .object({
+    id: z.string(),
+    taskId: z.string().nullable().openapi({ description: 'null for one that records a restore' }),
+    turn: z.number(),
+    treeHash: z.string(),
+    label: z.string(),
+    stat: Stat,
+    restoredFrom: z.string().optional().openapi({ description: 'The checkpoint whose files came back' }),
+    droppedAt: Time.optional().openapi({ description: 'Since when its files are not kept any more' }),
+    createdAt: Time,
+  })
+  .openapi('Checkpoint')
+
+export const CheckpointListSchema = listOf(CheckpointSchema)
+
+const MAX_CHOSEN_PATHS = 1_000
+
+export const RestoreBody = z
+  .strictObject({
+    paths: z
+      .array(FilePath)
+      .min(1)
+      .max(MAX_CHOSEN_PATHS)
+      .optional()
+      .openapi({ description: 'All files when left out' }),
+  })
+  .openapi('Restore')
+
+export const ForkBody = z
+  .strictObject({ into: z.enum(['conversation', 'project']), name: cleanText(200).optional() })
+  .openapi('Fork')
+
+export const DiffSchema = z
+  .object({
+    from: z.string().nullable(),
+    to: z.string().nullable(),
+    stat: Stat,
+    files: z.array(
+      z.object({ path: z.string(), kind: z.string(), added: z.number(), removed: z.number(), binary: z.boolean() }),
+    ),
+    patch: z.string(),
+    truncated: z.boolean(),
+    leftOut: LeftOutList,
+  })
+  .openapi('Diff')

@@ -1,0 +1,70 @@
+/** Conversations and their messages. */
+
+import { z } from '@hono/zod-openapi'
+import { MAX_FACT_CHARACTERS, tidy } from '../../shared/memory.ts'
+import { cleanText } from '../text.ts'
+import { ConversationParams, IdSchema, listOf, Time } from './fields.ts'
+import { BudgetSchema } from './tasks.ts'
+
+export const MessageParams = ConversationParams.extend({ messageId: IdSchema })
+
+export const MAX_MESSAGE_CHARACTERS = 100_000
+
+export const ChatBody = z
+  .strictObject({
+    message: cleanText(MAX_MESSAGE_CHARACTERS),
+    conversationId: IdSchema.optional(),
+    clientMessageId: cleanText(128).optional(),
+    delivery: z.enum(['steer', 'queue']).default('steer'),
+    model: cleanText(200).optional(),
+    forceRegenerateContext: z.boolean().default(false),
+    budget: BudgetSchema.default({}),
+    remember: cleanText(MAX_FACT_CHARACTERS).transform(tidy).optional().openapi({
+      description:
+        'A fact that the project remembers from now on; a message whose first line begins with "remember:" does the same',
+    }),
+  })
+  .openapi('ChatRequest')
+
+export const CreateConversationBody = z.strictObject({ title: cleanText(200).optional() })
+
+export const ConversationSchema = z
+  .object({
+    id: z.string(),
+    projectId: z.string(),
+    title: z.string(),
+    activeTaskId: z.string().nullable(),
+    forkedFrom: z.string().optional().openapi({ description: 'The checkpoint it was forked from' }),
+    createdAt: Time,
+    updatedAt: Time,
+  })
+  .openapi('Conversation')
+
+export const ConversationListSchema = listOf(ConversationSchema)
+
+const MessageSchema = z
+  .object({
+    id: z.string(),
+    conversationId: z.string(),
+    taskId: z.string().nullable(),
+    role: z.enum(['user', 'assistant', 'note']),
+    text: z.string(),
+    status: z.enum(['queued', 'claimed', 'streaming', 'completed', 'cancelled']),
+    createdAt: Time,
+    parts: z.array(z.object({ type: z.string() }).loose()),
+  })
+  .openapi('Message')
+
+export const MessageListSchema = listOf(MessageSchema)
+
+export const AcceptedSchema = z
+  .object({
+    taskId: z.string(),
+    messageId: z.string(),
+    conversationId: z.string(),
+    projectId: z.string(),
+    joined: z.boolean(),
+    cursor: z.number(),
+    eventsUrl: z.string(),
+  })
+  .openapi('Accepted')

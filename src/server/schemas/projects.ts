@@ -1,0 +1,85 @@
+/** Projects, with what they are made from and may cost. */
+
+import { isAbsolute } from 'node:path'
+import { z } from '@hono/zod-openapi'
+import { cleanText, wellFormedText } from '../text.ts'
+import { FilePath, IdSchema, listOf, RelativePath, Time } from './fields.ts'
+
+const limit = (whole: boolean) => {
+  const amount = z.number().positive().max(100_000)
+  return (whole ? amount.int() : amount).nullable().optional()
+}
+
+const LimitsSchema = z.strictObject({ maxUsd: limit(false), maxTurns: limit(true), maxMinutes: limit(false) })
+
+const ProjectBudgetBody = z
+  .strictObject({ task: LimitsSchema.optional(), project: LimitsSchema.optional(), day: LimitsSchema.optional() })
+  .openapi('ProjectBudget', { description: 'What is not named stays; null lets the server’s default hold again' })
+
+/** Git runs with these as arguments: nothing that it could take for an option or for a local path. */
+const GitUrl = z.string().max(2_048).refine(isHttpsUrl, 'must be an https:// URL without credentials')
+
+const GitRef = z.string().regex(/^(?!-)(?!.*\.\.)[\w./@+-]{1,200}$/, 'must be a branch, tag or commit name')
+
+export const SourceSchema = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('sample'),
+      name: z
+        .string()
+        .regex(/^[a-z0-9-]{1,64}$/)
+        .optional(),
+    }),
+    z.strictObject({ kind: z.literal('empty') }),
+    z.strictObject({ kind: z.literal('files'), files: z.record(FilePath, wellFormedText(1024 * 1024)) }),
+    z.strictObject({
+      kind: z.literal('git'),
+      url: GitUrl,
+      ref: GitRef.optional(),
+      credentialId: IdSchema.optional().describe('A stored credential for this host; left out: the newest of the host'),
+      depth: z.int().min(1).max(10_000).optional().describe('Commits of history; default 50'),
+    }),
+    z.strictObject({
+      kind: z.literal('path'),
+      path: RelativePath.min(1).refine(isAbsolute, 'must be an absolute path'),
+    }),
+  ])
+  .openapi('ProjectSource')
+
+export const CreateProjectBody = z
+  .strictObject({
+    name: cleanText(200),
+    source: SourceSchema,
+    sandboxProvider: z.enum(['local-bwrap', 'e2b', 'unsafe-host']).optional(),
+  })
+  .openapi('NewProject')
+
+export const PatchProjectBody = z.strictObject({
+  name: cleanText(200).optional(),
+  budget: ProjectBudgetBody.optional(),
+})
+
+export const ProjectSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    source: z.unknown(),
+    sourceReport: z
+      .object({ files: z.number(), sizeBytes: z.number(), notes: z.array(z.string()) })
+      .optional()
+      .describe('What became of the source, once its files were brought in; notes say what was left out'),
+    sandboxProvider: z.string(),
+    activeTaskId: z.string().nullable(),
+    budget: ProjectBudgetBody,
+    createdAt: Time,
+    latestSeq: z.number().optional(),
+  })
+  .openapi('Project')
+
+export const ProjectListSchema = listOf(ProjectSchema)
+
+function isHttpsUrl(text: string): boolean {
+  if (!/^https:\/\/[^\s\p{Cc}]+$/u.test(text) || !URL.canParse(text)) return false
+  const url = new URL(text)
+  return url.protocol === 'https:' && url.username === '' && url.password === '' && url.hostname !== ''
+}

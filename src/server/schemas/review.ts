@@ -1,0 +1,71 @@
+/** Review criteria, proposals for them, and findings. */
+
+import { z } from '@hono/zod-openapi'
+import { cleanText } from '../text.ts'
+import { IdSchema, ProjectParams } from './fields.ts'
+
+export const CriteriaSchema = z
+  .object({
+    version: z.number(),
+    criteria: z.array(
+      z.object({
+        id: z.string(),
+        text: z.string(),
+        severity: z.string(),
+        enabled: z.boolean(),
+        precision: z.number().optional().openapi({ description: 'Confirmed among the findings that people judged' }),
+        judged: z.number().optional(),
+      }),
+    ),
+    checks: z.array(
+      z.object({ name: z.string(), command: z.string(), enabled: z.boolean(), source: z.enum(['detected', 'custom']) }),
+    ),
+    leftOut: z
+      .array(z.object({ name: z.string(), command: z.string().optional(), reason: z.string() }))
+      .openapi({ description: 'Checks that are not run, each with its reason' }),
+    maxFixRounds: z.number(),
+    enabled: z.boolean(),
+    workspace: z.enum(['read', 'unavailable']).openapi({ description: 'Whether the files could be looked at' }),
+    proposal: z
+      .object({ path: z.string(), text: z.string(), hash: z.string() })
+      .optional()
+      .openapi({ description: "The project's own REVIEW.md, which holds nothing until a person takes it over" }),
+  })
+  .openapi('ReviewCriteria')
+
+export const ProposalParams = ProjectParams.extend({ proposalId: IdSchema })
+
+export const ProposalBody = z.strictObject({ decision: z.enum(['accept', 'decline']) })
+
+export const ProposalsSchema = z
+  .object({
+    items: z.array(
+      z.object({
+        id: z.string(),
+        kind: z.enum(['reword', 'weaken', 'drop', 'add']),
+        criterion: z
+          .object({ id: z.string(), text: z.string(), severity: z.string(), enabled: z.boolean() })
+          .openapi({ description: 'The criterion as it would be' }),
+        reason: z.string(),
+        findings: z.array(z.string()).openapi({ description: 'Ids of the judged findings that it rests on' }),
+      }),
+    ),
+    nextAfter: z.null(),
+  })
+  .openapi('CriteriaProposals')
+
+export const ProposalDecisionSchema = z
+  .object({ decision: z.enum(['accept', 'decline']), version: z.number() })
+  .openapi('CriteriaProposalDecision')
+
+export const FindingParams = z.object({ findingId: IdSchema })
+
+export const FindingBody = z.strictObject({
+  verdict: z.enum(['confirm', 'dismiss']),
+  reason: cleanText(2_000).optional(),
+})
+
+export const FindingSchema = z
+  .object({ id: z.string(), severity: z.string(), state: z.string() })
+  .loose()
+  .openapi('Finding')
