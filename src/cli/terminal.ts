@@ -1,9 +1,12 @@
 /** The keyboard: lines, yes or no, and Ctrl-C while a task runs. */
 
 import { createInterface } from 'node:readline'
+import { UsageError } from './usage-error.ts'
 
 const CTRL_C = 0x03
 const CTRL_D = 0x04
+const ENTER = 0x0d
+const LINE_END = 0x0a
 const HISTORY_LINES = 200
 
 export type Typed =
@@ -48,6 +51,52 @@ export async function confirm(question: string): Promise<boolean> {
 export async function readLine(prompt: string): Promise<string | null> {
   const typed = await readTyped(prompt)
   return typed.kind === 'text' ? typed.text : null
+}
+
+const MAX_SECRET_BYTES = 64 * 1024
+
+/**
+ * A secret: typed without being shown where the input is a terminal, else all that the input holds, at most 64 KiB. Blanks
+ * around it are left out. Throws `UsageError` when it is longer, or the person leaves the prompt.
+ */
+export async function readSecret(prompt: string): Promise<string> {
+  const { stdin } = process
+  const pieces: Buffer[] = []
+  let bytes = 0
+  const take = (piece: Buffer): void => {
+    bytes += piece.length
+    if (bytes > MAX_SECRET_BYTES) throw new UsageError('That is longer than any token.')
+    pieces.push(piece)
+  }
+  if (!stdin.isTTY) {
+    for await (const piece of stdin) take(Buffer.from(piece))
+    return Buffer.concat(pieces).toString().trim()
+  }
+  process.stderr.write(prompt)
+  stdin.setRawMode(true)
+  try {
+    for await (const keys of stdin) {
+      const typed = Buffer.from(keys)
+      if (typed.includes(CTRL_C) || typed.includes(CTRL_D)) throw new UsageError('Nothing was stored.')
+      const end = typed.findIndex((key) => key === ENTER || key === LINE_END)
+      take(end === -1 ? typed : typed.subarray(0, end))
+      if (end !== -1) break
+    }
+  } finally {
+    stdin.setRawMode(false)
+    process.stderr.write('\n')
+  }
+  return typedText(Buffer.concat(pieces).toString()).trim()
+}
+
+/** What is left of a line after its backspaces. */
+function typedText(keys: string): string {
+  const kept: string[] = []
+  for (const key of keys) {
+    if (key === '\u007f' || key === '\b') kept.pop()
+    else kept.push(key)
+  }
+  return kept.join('')
 }
 
 /** Calls back at each SIGINT until the answer is called. */

@@ -7,7 +7,7 @@
  * 3. The name is resolved here, and the address that was checked is the one that is dialled.
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type ClientRequest, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { Agent, request } from 'node:https'
 import { isIP, type Socket } from 'node:net'
 import { type AddressRule, addressOf } from './addresses.ts'
@@ -60,6 +60,8 @@ export interface GitProxy {
 const MAX_CONNECTIONS = 16
 const MAX_URL_CHARACTERS = 8_192
 const MAX_ANSWER_BYTES = 8 * 1024 ** 3
+/** A body that is kept, so that it can be sent again with the authorization: as much as git itself sends in one piece. */
+const REPLAY_BYTES = 1024 * 1024
 /** What a host answers about a repository that it does not show to just anybody. */
 const HIDDEN = new Set([401, 403, 404])
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
@@ -173,19 +175,23 @@ export function createGitProxy(options: GitProxyOptions): GitProxy {
       if (answer.headersSent) answer.destroy()
       else refuseRequest(answer, `${host} does not answer.`, 504)
     }
-    const canAskAgain = asked.method === 'GET' && authorization !== undefined && !isAuthorized
+    const mayNeedMore = authorization !== undefined && !isAuthorized
+    // Some hosts show what there is to anybody and ask who it is only when it is fetched or pushed.
+    const body = asked.method === 'GET' || mayNeedMore ? await beginningOf(asked) : null
+    const send = (upstream: ClientRequest): void => {
+      answer.once('close', () => upstream.destroy())
+      for (const piece of body?.pieces ?? []) upstream.write(piece)
+      if (body?.isWhole === true) upstream.end()
+      else asked.pipe(upstream)
+    }
     const onAnswer = (response: IncomingMessage) => {
+      const canAskAgain = mayNeedMore && body?.isWhole === true
       if (!canAskAgain || !HIDDEN.has(response.statusCode ?? 0)) return pass(response, answer, service)
       response.resume()
       isAuthorized = true
-      const again = ask(address, asked, path, (second) => pass(second, answer, service), onError)
-      answer.once('close', () => again.destroy())
-      again.end()
+      send(ask(address, asked, path, (second) => pass(second, answer, service), onError))
     }
-    const upstream = ask(address, asked, path, onAnswer, onError)
-    answer.once('close', () => upstream.destroy())
-    if (asked.method === 'GET') upstream.end()
-    else asked.pipe(upstream)
+    send(ask(address, asked, path, onAnswer, onError))
   }
 
   const server = createServer({ maxHeaderSize: 32 * 1024, headersTimeout: 10_000, requestTimeout: options.maxLifeMs })
@@ -208,6 +214,39 @@ export function createGitProxy(options: GitProxyOptions): GitProxy {
   server.on('clientError', (_error, client) => client.destroy())
   server.on('close', () => agent.destroy())
   return { server, failure: () => failure }
+}
+
+interface Beginning {
+  readonly pieces: readonly Uint8Array[]
+  /** Nothing comes behind them. */
+  readonly isWhole: boolean
+}
+
+/** Reads a request's body up to {@link REPLAY_BYTES}; what comes behind stays to be read. */
+async function beginningOf(asked: IncomingMessage): Promise<Beginning> {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  const take = (): boolean => {
+    for (;;) {
+      const piece: unknown = asked.read()
+      if (!Buffer.isBuffer(piece)) return false
+      pieces.push(piece)
+      bytes += piece.length
+      if (bytes > REPLAY_BYTES) return true
+    }
+  }
+  return await new Promise<Beginning>((resolve, reject) => {
+    const settle = (isWhole: boolean): void => {
+      asked.off('readable', onReadable).off('end', onEnd).off('error', reject).off('close', onClose)
+      resolve({ pieces, isWhole })
+    }
+    const onReadable = (): void => {
+      if (take()) settle(false)
+    }
+    const onEnd = (): void => settle(true)
+    const onClose = (): void => reject(new Error('the request was broken off'))
+    asked.on('readable', onReadable).on('end', onEnd).on('error', reject).on('close', onClose)
+  })
 }
 
 /** As requests for it begin: without a slash at the end. */

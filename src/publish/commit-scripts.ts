@@ -3,10 +3,17 @@
 /** Makes the repository when it is not there. */
 export const INIT = '[ -d "$GIT_DIR/objects" ] || git init -q'
 
-/** `$1` is the address, `$2` the commit. Nothing is fetched twice. */
+/**
+ * `$1` is the address, `$2` the commit. Nothing is fetched twice. A host of an older protocol gives out the tips of branches
+ * alone: the commit is then looked for below the default branch's.
+ */
 export const FETCH_SCRIPT = `${INIT}
 git cat-file -e "$2^{commit}" 2>/dev/null && exit 0
-exec git fetch --quiet --depth 1 --no-tags --no-write-fetch-head -- "$1" "$2"`
+said=$(git fetch --quiet --depth 1 --no-tags --no-write-fetch-head -- "$1" "$2" 2>&1) && exit 0
+echo "$said" >&2
+case $said in *"unadvertised object"*) ;; *) exit 1 ;; esac
+git fetch --quiet --depth 1000 --no-tags --no-write-fetch-head -- "$1" HEAD 2>/dev/null
+git cat-file -e "$2^{commit}" 2>/dev/null`
 
 /** Stands before what {@link TREE_SCRIPT} tells; git may have warned of this and that before. */
 export const TOLD = 'keelson:tree'

@@ -48,7 +48,9 @@ export function planCommit(refs: RemoteRefs, ask: CommitAsk): CommitPlan | null 
     return { parent: tip, merged: isSynced ? checkedOut : null, isNewBranch: false }
   }
   if (last !== null) {
-    const message = `Somebody else pushed to ${branch} since this project published there. Nothing was overwritten: sync the project, or publish to another branch.`
+    // A sync brings in the branch that was cloned, and no other one.
+    const wayOut = branch === cloned ? 'sync the project, or publish to another branch' : 'publish to another branch'
+    const message = `Somebody else pushed to ${branch} since this project published there. Nothing was overwritten: ${wayOut}.`
     throw new AppError('branch_moved', message, { details: { branch, expected: last.commit, found: tip } })
   }
   if (branch === cloned) {

@@ -259,7 +259,7 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
       const { parent, merged, isNewBranch, branch, base } = await plan(begun)
       const baseCommit = begun.project.sourceReport?.commit
       const work: Work = { ...begun, publication: { ...begun.publication, branch } }
-      if (work.publication.pullRequest) requireBase(branch, base)
+      if (work.publication.pullRequest) requireBase(branch, base, begun.project)
       await refuseProtected(work, branch)
       const commit = await makeCommit(work, { parent, merged })
       hitCrashPoint('publish.built.before_record')
@@ -350,7 +350,12 @@ export function defaultBranch(title: string): string {
   return `keelson/${slugOf(title)}`
 }
 
-function requireBase(branch: string, base: string | null): void {
+function requireBase(branch: string, base: string | null, { sourceReport }: GitProject): void {
+  if (base === null && sourceReport?.commit !== undefined) {
+    const message =
+      'A pull request needs a branch to go into, and the repository names no default one: make the project of a branch ("ref"), or push the branch and open it there.'
+    throw new AppError('bad_request', message)
+  }
   if (base === null) {
     const message = 'A pull request needs a branch to go into, and the repository is empty: push the branch first.'
     throw new AppError('bad_request', message)

@@ -101,6 +101,10 @@ export function fetchFailure(failed: FailedGit): AppError {
 /** What the way out saw; null when git says it better. */
 function networkFailure({ failure, host }: FailedGit): AppError | null {
   if (failure === null) return null
+  if (failure.kind === 'status' && [401, 403, 404].includes(failure.status) && !failure.isAuthorized) {
+    const message = `${host} wants to know who asks: store a token for ${host} that may write to the repository (keelson credentials ${host}, or on the page under Credentials), then publish again.`
+    return new AppError('credential_missing', message)
+  }
   const isWait = failure.kind === 'status' && failure.status === 429
   const sentence = isWait ? `${host} asks to wait before it is asked again.` : describeFailure(failure, host)
   if (sentence === undefined) return null

@@ -20,7 +20,11 @@ const NO_ANSWER = 'The repository’s host does not answer, or it broke the tran
 const UNTRUSTED =
   'The host’s certificate is not trusted here. If it comes from an authority of your own, name its file in KEELSON_EXTRA_CA_FILE.'
 
+/** What a checkout says of a name that would be taken for git's own, or for a place outside. */
+const NAME_REFUSED = /error: invalid path '(.*)'/
+
 const SAID: readonly (readonly [RegExp, string])[] = [
+  [/not our ref|unadvertised object/i, 'It changed while it was read. Try again.'],
   [/No space left on device/i, 'The disk under the workspaces is full.'],
   [/File size limit exceeded|File too large/i, 'The repository holds a file that is larger than a workspace takes.'],
   [
@@ -56,18 +60,20 @@ export function describeFailedClone(clone: FailedClone): string {
   ) {
     return `There is no branch, tag or commit "${ref}" in the repository that its host gives out.`
   }
+  const name = NAME_REFUSED.exec(output)?.[1]
+  if (name !== undefined) {
+    return `The repository cannot be cloned: it holds the name ${plain(name)}, which git checks out nowhere.`
+  }
   const seen = failure === null ? undefined : describeFailure(failure, clone.host)
   if (seen !== undefined) return `The repository could not be cloned. ${seen}`
   const known = SAID.find(([pattern]) => pattern.test(output))
   if (known) return `The repository could not be cloned. ${known[1]}`
-  const last =
-    output
-      .trim()
-      .split('\n')
-      .at(-1)
-      ?.replace(/[^\x20-\x7e]/g, '?')
-      .slice(0, 300) ?? ''
+  const last = plain(output.trim().split('\n').at(-1) ?? '')
   return `The repository could not be cloned. ${last}`.trim()
+}
+
+function plain(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 300)
 }
 
 /** What a host did to a request of ours, for the person who has a credential or needs one; undefined when git says it better. */

@@ -1,6 +1,11 @@
 /** Many projects at once, from all kinds of sources, on a whole instance: nobody waits for a connection or for a silent host. */
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ROOT } from '../../scripts/lib/paths.mjs'
 import type { ForgeStandIn } from '../support/forges/forge.ts'
 import { aGitHub } from '../support/forges/github.ts'
 import { aGitHost, aSilentHost, type GitHostFixture } from '../support/git-host.ts'
@@ -162,5 +167,79 @@ test('a message, a change, one call: a commit on a branch and a pull request, to
     pulls: [['Two', 'main']],
     violations: [],
     patch: [200, true],
+  })
+})
+
+/** `keelson` as a person types it in a terminal, on this instance. */
+async function keelson(
+  words: readonly string[],
+  input = '',
+): Promise<{ code: number | null; out: string; err: string }> {
+  const { PATH, HOME } = process.env
+  const env = { PATH, HOME, KEELSON_HOME: stack.home }
+  const child = spawn(process.execPath, [join(ROOT, 'bin', 'keelson'), ...words], { env })
+  const ended = once(child, 'close') as Promise<[number | null]>
+  child.stdin.end(input)
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)])
+  const [code] = await ended
+  return { code, out, err }
+}
+
+test('in the terminal: a token once, then a message, a pull request; what cannot be is a sentence and an exit code', {
+  timeout: 120_000,
+}, async () => {
+  const host = new URL(git.origin).host
+  const url = `${git.origin}/team/project.git`
+  const stored = await keelson(['credentials', git.origin], `${TOKEN}\n`)
+  const listed = await keelson(['credentials'])
+  const message = scriptOf([running('echo newcomer > b.txt'), { text: 'Changed.' }])
+  const chat = await keelson(['chat', '--git', url, message])
+  const before = github.pulls.length
+  const published = await keelson(['publish', '--pr', '--branch', 'newcomer', '--title', 'From the terminal'])
+  const again = await keelson(['publish', '--pr', '--branch', 'newcomer', '--json'])
+  const patch = await keelson(['patch'])
+  const inChat = await keelson(['chat', '--git', url, '/patch', join(stack.home, 'task.patch')])
+  const [branch, unknown, plain] = [
+    await keelson(['publish', '--branch', 'a..b']),
+    await keelson(['publish', 'tsk_none']),
+    await keelson(['credentials', 'not a host'], 'x'),
+  ]
+  const removed = await keelson(['credentials', host, '--remove'])
+  const left = await keelson(['credentials', '--json'])
+  const number = before + 1
+  expect({
+    stored: [stored.code, stored.out],
+    listed: [listed.code, listed.out.includes(host), listed.out.includes(TOKEN)],
+    chat: chat.code,
+    published: [published.code, published.out.split('\n').slice(0, 2)],
+    again: [again.code, JSON.parse(again.out).pullRequest.number, github.pulls.length - before],
+    patch: [patch.code, patch.out.startsWith('From '), patch.out.includes('+newcomer')],
+    inChat: inChat.code,
+    branch: [branch.code, branch.err],
+    unknown: [unknown.code, unknown.err.includes('no such task')],
+    plain: [plain.code, plain.err.includes('host')],
+    removed: [removed.code, removed.out],
+    left: JSON.parse(left.out),
+  }).toEqual({
+    stored: [0, `Stored for ${host}.\n`],
+    listed: [0, true, false],
+    chat: 0,
+    published: [
+      0,
+      [
+        expect.stringMatching(
+          /^Branch newcomer at [0-9a-f]{12}: https:\/\/localhost:\d+\/team\/project\/tree\/newcomer$/,
+        ),
+        `Pull request #${number}: ${git.origin}/team/project/pull/${number}`,
+      ],
+    ],
+    again: [0, number, 1],
+    patch: [0, true, true],
+    inChat: 0,
+    branch: [2, 'branch: must not hold .. or @{ or //.\n'],
+    unknown: [2, true],
+    plain: [2, true],
+    removed: [0, `What was stored for ${host} is removed.\n`],
+    left: [],
   })
 })

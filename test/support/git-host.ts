@@ -18,6 +18,15 @@ export interface GitHostFixture {
   authorizations(): readonly (string | undefined)[]
   /** Answers what begins with `from` by a redirect to the rest of it behind `to`, a path or a whole address. */
   redirect(from: string, to: string): void
+  /** How the host differs from a usual one, by the name of a repository. */
+  readonly quirks: {
+    /** Shows what there is to anybody and asks who it is only when it is fetched or pushed. */
+    readonly asksLate: Set<string>
+    /** Speaks the protocol of before version 2, and gives out the tips of branches alone. */
+    readonly isOld: Set<string>
+    /** Called once, between the list of what there is and its transfer. */
+    readonly beforeTransfer: Map<string, () => void>
+  }
   /** Makes `name.git` out of shell commands that run in an empty repository on branch main. */
   repository(name: string, script: string): void
   /** Runs shell commands in the repository that `name` was made of, and publishes its branches; `force` rewrites them. */
@@ -54,13 +63,30 @@ export async function aGitHost(credentials?: string, api?: HostApi): Promise<Git
   let connections = 0
   const authorizations: (string | undefined)[] = []
   const redirects = new Map<string, string>()
+  const listed = new Set<string>()
+  const quirks = {
+    asksLate: new Set<string>(),
+    isOld: new Set<string>(),
+    beforeTransfer: new Map<string, () => void>(),
+  }
   const server = createServer({ key: read('host.key'), cert: read('host.pem') }, (asked, answer) => {
     authorizations.push(asked.headers.authorization)
+    const name = /^\/(.*)\.git\//.exec(asked.url ?? '')?.[1] ?? ''
+    const isShown = quirks.asksLate.has(name) && asked.method === 'GET'
+    if (quirks.isOld.has(name)) delete asked.headers['git-protocol']
+    if (asked.method === 'POST' && quirks.beforeTransfer.has(name)) {
+      // The first one asks for the list.
+      const meddle = listed.has(name) ? quirks.beforeTransfer.get(name) : undefined
+      if (meddle !== undefined) quirks.beforeTransfer.delete(name)
+      listed.add(name)
+      meddle?.()
+    }
     const moved = [...redirects].find(([from]) => asked.url?.startsWith(from))
     if (moved) answer.writeHead(301, { location: `${moved[1]}${asked.url?.slice(moved[0].length)}` }).end()
     else if (api !== undefined && asked.url?.startsWith('/api/')) api(asked, answer)
     else if (
       credentials !== undefined &&
+      !isShown &&
       asked.headers.authorization !== `Basic ${Buffer.from(credentials).toString('base64')}`
     ) {
       answer.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
@@ -76,6 +102,7 @@ export async function aGitHost(credentials?: string, api?: HostApi): Promise<Git
     caFile: join(dir, 'ca.pem'),
     connections: () => connections,
     authorizations: () => authorizations,
+    quirks,
     redirect: (from, to) => void redirects.set(from, to),
     repository(name, script) {
       const work = join(dir, `work-${name}`)

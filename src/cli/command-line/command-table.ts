@@ -1,6 +1,7 @@
 import { cancelCommand } from './cancel-task.ts'
 import type { Command } from './command.ts'
 import { chatCommand, startCommand, statusCommand, stopCommand } from './instance-commands.ts'
+import { credentialsCommand } from './keep-credentials.ts'
 import { projectsCommand } from './list-projects.ts'
 import { tasksCommand } from './list-tasks.ts'
 import { openCommand } from './open-page.ts'
@@ -22,6 +23,7 @@ export const COMMANDS: readonly Command[] = [
   tasksCommand,
   cancelCommand,
   diffCommand,
+  credentialsCommand,
   publishCommand,
   patchCommand,
   doctorCommand,

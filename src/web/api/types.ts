@@ -309,6 +309,7 @@ export interface Instance {
 }
 
 export interface PublishWish {
+  readonly branch?: string
   readonly pullRequest?: boolean
   readonly allowWorkflowFiles?: boolean
   readonly clientPublishId?: string

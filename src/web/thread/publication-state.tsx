@@ -16,8 +16,11 @@ const STEPS: Readonly<Record<Publication['step'], string>> = {
 export function PublicationState({
   publication,
   onAllowWorkflowFiles,
+  onOtherBranch,
 }: {
   publication: Publication
+  /** Publishes it to a branch of this name. */
+  onOtherBranch: (branch: string) => void
   onAllowWorkflowFiles: () => void
 }) {
   const { status, step, branch, commit, branchUrl, pullRequest, error } = publication
@@ -43,8 +46,19 @@ export function PublicationState({
           Publish with these files
         </Button>
       )}
+      {(error?.code === 'branch_moved' || error?.code === 'branch_taken') && (
+        <Button size="small" onClick={() => onOtherBranch(nextName(branch))}>
+          Publish to <VisibleText text={nextName(branch)} />
+        </Button>
+      )}
     </div>
   )
+}
+
+/** The name with a number behind it, one higher where it has one. */
+function nextName(branch: string): string {
+  const [, name = branch, number = '1'] = /^(.*)-([1-9]\d{0,3})$/.exec(branch) ?? []
+  return `${name}-${Number(number) + 1}`
 }
 
 /** A link with the host that it leads to; plain text where there is no address to trust. */

@@ -90,6 +90,7 @@ export function PublishBar({ taskId }: { taskId: string }) {
         <PublicationState
           publication={publication}
           onAllowWorkflowFiles={() => publish({ pullRequest: publication.wantsPullRequest, allowWorkflowFiles: true })}
+          onOtherBranch={(branch) => publish({ pullRequest: publication.wantsPullRequest, branch })}
         />
       )}
       {publication?.error?.code === 'branch_moved' && (

@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import { screenshot } from '../../support/browser.ts'
 import type { ForgeStandIn } from '../../support/forges/forge.ts'
@@ -32,11 +32,11 @@ export function publishingSuite(bench: Workbench, hosts: { git: GitHostFixture; 
       await page.getByRole('button', { name: 'Create pull request' }).click()
       const state = page.getByRole('status', { name: 'Publication' })
       await state.getByText('.github/workflows/x.yml').waitFor()
-      await looks(page, 'publish-refused')
+      await looks(page, 'publish-refused', state)
       await state.getByRole('button', { name: 'Publish with these files' }).click()
       const link = state.getByRole('link', { name: 'Pull request #1' })
       await link.waitFor({ timeout: 60_000 })
-      await looks(page, 'publish-done')
+      await looks(page, 'publish-done', state)
       const [patch] = await Promise.all([
         page.waitForEvent('download'),
         page.getByRole('button', { name: 'Download patch' }).click(),
@@ -71,7 +71,9 @@ export function publishingSuite(bench: Workbench, hosts: { git: GitHostFixture; 
       await state.getByText('Nothing was overwritten').waitFor({ timeout: 60_000 })
       await page.getByRole('button', { name: 'Sync' }).click()
       await page.getByRole('status', { name: 'Sync' }).getByText('Up to date').waitFor({ timeout: 60_000 })
-      await looks(page, 'publish-moved')
+      await looks(page, 'publish-moved', state)
+      await state.getByRole('button', { name: /^Publish to keelson\/.*-2$/ }).click()
+      await state.getByRole('link', { name: 'Pull request #2' }).waitFor({ timeout: 60_000 })
       await context.close()
     })
 
@@ -100,10 +102,10 @@ export function publishingSuite(bench: Workbench, hosts: { git: GitHostFixture; 
       git.change('team/synced', "sed -i 's/^2$/theirs/' a.txt; git commit -qam third")
       await sync.click()
       await after(/Upstream changed/)
-      await looks(page, 'sync-conflict', [1440])
+      await looks(page, 'sync-conflict', state, [1440])
       await page.getByRole('button', { name: 'Merge with conflict marks' }).click()
       await after(/conflict marks in/)
-      await looks(page, 'sync-marks', [1440])
+      await looks(page, 'sync-marks', state, [1440])
       expect({
         told: told.map((text) => text?.replace(/[0-9a-f]{10}/, 'COMMIT')),
         problems: watch.problems,
@@ -123,22 +125,27 @@ export function publishingSuite(bench: Workbench, hosts: { git: GitHostFixture; 
       await tab(narrow.page, 'Files').click()
       await narrow.page.getByRole('button', { name: 'Sync' }).click()
       await narrow.page.getByRole('status', { name: 'Sync' }).getByText('Up to date').waitFor()
-      await looks(narrow.page, 'sync-done', [360])
+      await looks(narrow.page, 'sync-done', narrow.page.getByRole('status', { name: 'Sync' }), [360])
       await narrow.context.close()
     })
   })
 }
 
-/** Both themes, wide and narrow, for whoever looks at the screenshots. */
-async function looks(page: Page, name: string, widths: readonly number[] = [1440, 360]): Promise<void> {
+/** Both themes, wide and narrow, for whoever looks at the screenshots, once `shown` is there. */
+async function looks(page: Page, name: string, shown: Locator, widths: readonly number[] = [1440, 360]): Promise<void> {
   if (process.env['KEELSON_SCREENSHOTS'] === undefined) return
   for (const width of widths) {
     await page.setViewportSize({ width, height: width === 360 ? 740 : 900 })
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
+      await shown.scrollIntoViewIfNeeded()
+      await page.evaluate(
+        'Promise.all(document.getAnimations().filter((one) => one.effect.getComputedTiming().iterations !== Infinity).map(({ finished }) => finished))',
+      )
       await screenshot(page, `${name}-${width}-${colorScheme}`)
     }
   }
   await page.emulateMedia({ colorScheme: null })
   await page.setViewportSize({ width: 1440, height: 900 })
+  await shown.waitFor()
 }
