@@ -19,6 +19,6 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createApprovalActivities(deps),
     ...createReviewActivities(deps),
     ...createFinishActivities(deps),
-    ...createPublishActivities(deps.publishing),
+    ...createPublishActivities(deps),
   }
 }

@@ -1,3 +1,5 @@
+import type { Db } from '../db/client.ts'
+import { askToPublish } from '../db/task/publish-approval.ts'
 import type { PublishSteps } from '../publish/publish-steps.ts'
 import { AppError } from '../shared/errors.ts'
 import type { PublishInput } from '../shared/publication.ts'
@@ -7,10 +9,19 @@ import { type ActivityRun, runActivity } from './run-activity.ts'
 /** A host that does not answer is tried again for about two minutes; then the person is told. */
 const MAX_ATTEMPTS = 9
 
-type PublishActivities = Pick<Activities, 'buildCommit' | 'pushBranch' | 'openPullRequest' | 'finishPublication'>
+type PublishActivities = Pick<
+  Activities,
+  'askToPublish' | 'buildCommit' | 'pushBranch' | 'openPullRequest' | 'finishPublication'
+>
 
 /** The steps of a publication. Each throws what `PublishSteps` says and may be repeated. */
-export function createPublishActivities(steps: PublishSteps): PublishActivities {
+export function createPublishActivities({
+  db,
+  publishing: steps,
+}: {
+  readonly db: Db
+  readonly publishing: PublishSteps
+}): PublishActivities {
   const step = (work: (publicationId: string, run: ActivityRun) => Promise<void>) =>
     runActivity(async ({ publicationId }: PublishInput, run) => {
       try {
@@ -20,6 +31,7 @@ export function createPublishActivities(steps: PublishSteps): PublishActivities 
       }
     })
   return {
+    askToPublish: runActivity(async ({ publicationId, isDue }) => await askToPublish(db, { publicationId, isDue })),
     buildCommit: step((publicationId, run) => steps.buildCommit(publicationId, run)),
     pushBranch: step((publicationId, run) => steps.pushBranch(publicationId, run)),
     openPullRequest: step((publicationId, run) => steps.openPullRequest(publicationId, run)),

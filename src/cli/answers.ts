@@ -137,6 +137,8 @@ export interface PublicationAnswer {
   readonly status: 'running' | 'finished' | 'failed'
   readonly step: string
   readonly branch: string
+  /** What it waits for, while its step is `approving`. */
+  readonly approvalId?: string
   readonly commit?: string
   readonly branchUrl?: string
   readonly pullRequest: { readonly number: number; readonly url: string } | null

@@ -95,29 +95,35 @@ export function showApproval({ printer }: Session, item: Omit<ApprovalAnswer, 'i
 
 /**
  * Asks the person at the terminal about something that came up in the stream. Nothing typed leaves it waiting; what the
- * server does not take is shown and asked again, at most three times.
+ * server does not take is shown and asked again, at most three times. True when nothing is open any more.
  */
-export async function askAtTerminal(session: Session, approvalId: string): Promise<void> {
+export async function askAtTerminal(session: Session, approvalId: string): Promise<boolean> {
   const { readLine } = session
-  if (readLine === undefined) return
+  if (readLine === undefined) return false
   for (let tries = 0; tries < 3; tries++) {
     const item = await session.api.insist<ApprovalAnswer>('GET', `/api/approvals/${encodeURIComponent(approvalId)}`)
-    if (item.status !== 'open') return
+    if (item.status !== 'open') return true
     const isQuestion = item.kind === 'question'
-    const text = await readLine(isQuestion ? 'Your answer (Enter: later) › ' : 'y, task, always or n (Enter: later) › ')
-    if (text === null || text.trim() === '') return
+    const text = await readLine(promptFor(item.kind))
+    if (text === null || text.trim() === '') return false
     const body = isQuestion
       ? { decision: 'answer' as const, answer: optionOf(item, text.trim()) }
       : verdictOf(text.trim())
     if (body === null) continue
     try {
       await decide(session, item, body)
-      return
+      return true
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
       session.printer.note(clean(error.message), 'red')
     }
   }
+  return false
+}
+
+function promptFor(kind: string): string {
+  if (kind === 'question') return 'Your answer (Enter: later) › '
+  return kind === 'publish' ? 'Publish? y or n (Enter: later) › ' : 'y, task, always or n (Enter: later) › '
 }
 
 function verdictOf(text: string): Decision | null {

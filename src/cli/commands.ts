@@ -15,7 +15,7 @@ import type {
   TaskAnswer,
 } from './answers.ts'
 import { ApiError } from './api.ts'
-import { answer, approve, deny, waiting } from './approvals.ts'
+import { answer, approve, askAtTerminal, deny, waiting } from './approvals.ts'
 import { clean } from './clean-text.ts'
 import { EXIT } from './exit-codes.ts'
 import { publishTask, showPublication } from './publish-work.ts'
@@ -221,7 +221,9 @@ async function publish(session: Session, argument: string): Promise<number> {
   const task = await newestTask(session)
   if (task === null) return EXIT.bad
   const wish = { pullRequest: mark !== undefined, draft: mark === 'draft', ...(branch === undefined ? {} : { branch }) }
-  const publication = await publishTask(session.api, task.id, wish)
+  const publication = await publishTask(session.api, task.id, wish, async (approvalId) => {
+    return (await askAtTerminal(session, approvalId)) ? 'wait' : 'leave'
+  })
   if (session.options.json) session.writeJson(publication)
   return showPublication(session.printer, publication) ? EXIT.good : EXIT.bad
 }

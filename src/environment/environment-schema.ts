@@ -56,6 +56,7 @@ const approvals = z.strictObject({
   commands: patterns(commandPatternFault),
   paths: patterns(pathPatternFault),
   hosts: patterns(hostPatternFault),
+  publishing: z.boolean().optional(),
   expiresInHours: z.number().min(0.001).max(720).default(DEFAULT_EXPIRES_HOURS),
   remembered: z
     .array(

@@ -50,6 +50,8 @@ export const ApprovalSchema = z
     command: z.string().optional(),
     paths: z.array(z.string()).optional(),
     host: z.string().optional(),
+    publicationId: z.string().optional().openapi({ description: 'The publication that waits, of kind publish' }),
+    branch: z.string().optional(),
     pattern: z.string().optional().openapi({ description: "The policy's pattern that holds it back" }),
     status: z.enum(['open', 'answered', 'approved', 'denied', 'expired', 'withdrawn']),
     answer: z.string().optional(),

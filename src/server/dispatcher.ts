@@ -113,12 +113,13 @@ async function deliver(deps: DispatcherDeps, entry: OutboxEntry): Promise<Signal
   const { temporal } = deps
   const { kind, projectId, taskId, payload } = entry
   const by = typeof payload['by'] === 'string' ? payload['by'] : 'user'
+  const publicationId = typeof payload['publicationId'] === 'string' ? payload['publicationId'] : undefined
   if (kind === 'set_up') {
     await temporal.startSetUp({ projectId })
     return 'told'
   }
   if (kind === 'publish') {
-    await temporal.startPublish({ publicationId: String(payload['publicationId']), projectId })
+    await temporal.startPublish({ publicationId: publicationId ?? '', projectId })
     return 'told'
   }
   if (kind === 'refresh' || taskId === null) {
@@ -129,13 +130,17 @@ async function deliver(deps: DispatcherDeps, entry: OutboxEntry): Promise<Signal
     case 'start':
       return await startTask(deps, taskId)
     case 'wake':
-      return await temporal.wakeTask(taskId)
+      return publicationId === undefined
+        ? await temporal.wakeTask(taskId)
+        : await temporal.wakePublication(publicationId)
     case 'cancel': {
       const reason = payload['reason']
       return await temporal.cancelTask(taskId, typeof reason === 'string' ? { by, reason } : { by })
     }
-    case 'resolve':
-      return await temporal.resolveApproval(taskId, entry.id, payload)
+    case 'resolve': {
+      const { publicationId: _, ...decision } = payload
+      return await temporal.resolveApproval({ taskId, publicationId }, entry.id, decision)
+    }
     case 'regenerate':
       return await temporal.regenerateContext(taskId, { by })
   }

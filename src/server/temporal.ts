@@ -44,10 +44,16 @@ export interface TaskStarter {
   wakeTask(taskId: string): Promise<Signalled>
   cancelTask(taskId: string, signal: CancelTaskSignal): Promise<Signalled>
   /**
-   * Tells the task's workflow what was decided; `updateId` makes a repeat harmless. A workflow that does not know of the
+   * Tells the workflow of the task, or of the publication that waits, what was decided; `updateId` makes a repeat harmless. A workflow that does not know of the
    * approval yet, or has seen to it, is woken: the decision is in the database already.
    */
-  resolveApproval(taskId: string, updateId: string, decision: Readonly<Record<string, unknown>>): Promise<Signalled>
+  resolveApproval(
+    at: { readonly taskId: string; readonly publicationId?: string | undefined },
+    updateId: string,
+    decision: Readonly<Record<string, unknown>>,
+  ): Promise<Signalled>
+  /** Has a publication that waits for a person look again. */
+  wakePublication(publicationId: string): Promise<Signalled>
   regenerateContext(taskId: string, signal: RegenerateContextSignal): Promise<Signalled>
 }
 
@@ -152,9 +158,12 @@ export function createTemporal(config: Config['temporal']): Temporal {
     },
     wakeTask: (taskId) => signalled(() => soon(() => handleOf(client, taskId).signal(wake))),
     cancelTask: (taskId, signal) => signalled(() => soon(() => handleOf(client, taskId).signal(cancelTask, signal))),
-    resolveApproval: (taskId, updateId, decision) =>
+    wakePublication: (publicationId) =>
+      signalled(() => soon(() => client.workflow.getHandle(publishWorkflowIdFor(publicationId)).signal(wake))),
+    resolveApproval: ({ taskId, publicationId }, updateId, decision) =>
       signalled(async () => {
-        const handle = handleOf(client, taskId)
+        const id = publicationId === undefined ? workflowIdFor(taskId) : publishWorkflowIdFor(publicationId)
+        const handle = client.workflow.getHandle(id)
         try {
           await soon(() => handle.executeUpdate(resolveApproval.name, { args: [decision], updateId }))
         } catch (error) {

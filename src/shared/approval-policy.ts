@@ -26,6 +26,8 @@ export interface ApprovalPolicy {
   readonly paths: readonly string[]
   /** Hosts that a person is asked for when a command was refused them; `*.` in front as in the network policy. */
   readonly hosts: readonly string[]
+  /** Whether a publication waits for a person; policies of earlier versions do not say, and then none does. */
+  readonly publishing?: boolean | undefined
   readonly expiresInHours: number
   readonly remembered: readonly RememberedDecision[]
 }

@@ -2,7 +2,10 @@
 
 export const APPROVAL_KINDS = ['question', 'command', 'path', 'host', 'publish'] as const
 
-/** `question`: the agent asks. The others: the project's policy holds something back until a person has decided. */
+/**
+ * `question`: the agent asks. The others: the project's policy holds something back until a person has decided; `publish`
+ * belongs to a publication, which waits by itself after its task has ended.
+ */
 export type ApprovalKind = (typeof APPROVAL_KINDS)[number]
 
 export const DECISIONS = ['approve', 'deny', 'answer'] as const
@@ -36,6 +39,9 @@ export interface ApprovalDetail {
   readonly pattern?: string
   /** The tree before a command's change, to which a denied one goes back. */
   readonly from?: string
+  /** The publication that waits and the branch that it goes to. */
+  readonly publicationId?: string
+  readonly branch?: string
 }
 
 /** One entry of the `approvals` query; times are ISO 8601. */
@@ -95,9 +101,11 @@ export function optionKeysOf({ options, allowsText }: ApprovalDetail): { optionK
  */
 export function decisionFault(
   asked: Pick<WaitingApproval, 'kind' | 'optionKeys'>,
-  given: { readonly decision?: unknown; readonly answer?: unknown; readonly note?: unknown },
-): { readonly field: 'decision' | 'answer' | 'note'; readonly message: string } | null {
-  const { decision, answer, note } = given
+  given: { readonly decision?: unknown; readonly answer?: unknown; readonly note?: unknown; readonly scope?: unknown },
+): { readonly field: 'decision' | 'answer' | 'note' | 'scope'; readonly message: string } | null {
+  const { decision, answer, note, scope } = given
+  if (asked.kind === 'publish' && scope !== undefined && scope !== 'once')
+    return { field: 'scope', message: 'must be once: each publication is decided by itself' }
   if (note !== undefined && (typeof note !== 'string' || note.length > MAX_ANSWER_CHARACTERS))
     return { field: 'note', message: `must be a text of at most ${MAX_ANSWER_CHARACTERS} characters` }
   if (asked.kind !== 'question') {

@@ -27,6 +27,7 @@ export const ERRORS = {
   no_changes: { httpStatus: 409, retryable: false },
   no_git_source: { httpStatus: 409, retryable: false },
   task_undone: { httpStatus: 409, retryable: false },
+  publish_denied: { httpStatus: 409, retryable: false },
   publish_running: { httpStatus: 409, retryable: false },
   branch_moved: { httpStatus: 409, retryable: false },
   branch_taken: { httpStatus: 409, retryable: false },

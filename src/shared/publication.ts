@@ -2,8 +2,8 @@
 
 export type PublicationStatus = 'running' | 'finished' | 'failed'
 
-/** What a publication is about to do, or `done`. */
-export type PublicationStep = 'building' | 'pushing' | 'opening' | 'done'
+/** What a publication is about to do, or `done`; `approving`: it waits for a person, since the project's policy says so. */
+export type PublicationStep = 'approving' | 'building' | 'pushing' | 'opening' | 'done'
 
 /** Why a publication failed: a code and a sentence that says what to do. */
 export interface PublicationError {
@@ -17,6 +17,12 @@ export interface PublishInput {
   readonly projectId: string
 }
 
+/** The key of the approval that a publication waits for, among those of its task. */
+export function publishApprovalKey(publicationId: string): string {
+  return `publish:${publicationId}`
+}
+
+/** The Temporal workflow of a publication. */
 export function publishWorkflowIdFor(publicationId: string): string {
   return `publish/${publicationId}`
 }

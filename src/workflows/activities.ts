@@ -43,6 +43,12 @@ export interface TurnsResult {
   readonly waiting?: readonly WaitingApproval[]
 }
 
+/** What a publication of a task waits for; null in `waiting`: it may go on. */
+export interface PublishLeave {
+  readonly taskId: string
+  readonly waiting: WaitingApproval | null
+}
+
 /** `due`: past its time by the workflow's clock. */
 export interface ExpireApprovalsInput extends TaskRef {
   readonly due: readonly string[]
@@ -136,6 +142,8 @@ export interface Activities {
   expireApprovals(input: ExpireApprovalsInput): Promise<readonly WaitingApproval[]>
   /** Ends what still runs and closes the task; false when a message still waits, so that the agent must go on. */
   finishTask(input: FinishInput): Promise<boolean>
+  /** Asks a person when the project's policy wants one for a publication; fails with `publish_denied` once it was denied. */
+  askToPublish(input: PublishInput & { readonly isDue: boolean }): Promise<PublishLeave>
   /** Makes the commit that a publication pushes, once all that would forbid the push has been looked at. */
   buildCommit(input: PublishInput): Promise<void>
   /** Pushes the commit to its branch, never by force. */

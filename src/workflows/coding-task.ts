@@ -53,10 +53,12 @@ const VERDICT = defineSearchAttributeKey('KeelsonVerdict', SearchAttributeType.K
 const MAX_CANCEL_TEXT = 500
 
 export async function codingTask(input: CodingTaskInput): Promise<void> {
+  const state = initialState(input, workflowInfo().startTime.getTime())
   const task: Task = {
     input,
     ref: { taskId: input.taskId, projectId: input.projectId },
-    state: initialState(input, workflowInfo().startTime.getTime()),
+    state,
+    show: () => setCurrentDetails(toDetails(state)),
     scope: new CancellationScope(),
     // Asked once, so that a run keeps to the way it began with.
     hasFewSteps: patched('few-steps'),
@@ -82,6 +84,8 @@ interface Task {
   readonly input: CodingTaskInput
   readonly ref: { readonly taskId: string; readonly projectId: string }
   readonly state: WorkflowState
+  /** Shows the state in Temporal's Web UI. */
+  show(): void
   /** Everything that `cancelTask` and native cancellation end. */
   readonly scope: CancellationScope
   /** Whether preparation is one activity and what needs none of its own goes along with others. */
@@ -344,7 +348,7 @@ async function continueAsNewWhenLong(task: Task): Promise<void> {
 function enter(task: Task, phase: Phase): void {
   if (task.state.phase !== phase) upsertSearchAttributes([{ key: PHASE, value: phase }])
   task.state.phase = phase
-  setCurrentDetails(toDetails(task.state))
+  task.show()
 }
 
 async function finishEarly(task: Task, error: unknown): Promise<void> {

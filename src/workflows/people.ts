@@ -1,17 +1,22 @@
 /** How a task waits for people: what is open, who may decide it, and for how long. */
 
-import { ApplicationFailure, condition, setCurrentDetails } from '@temporalio/workflow'
+import { ApplicationFailure, condition } from '@temporalio/workflow'
 import { decisionFault, type ResolveApproval, type ResolvedApproval, type WaitingApproval } from '../shared/approval.ts'
 import { expireApprovals, recordDecision } from './proxies.ts'
-import { toDetails, type WorkflowState } from './state.ts'
+import type { WorkflowState } from './state.ts'
 
 interface Asking {
   readonly ref: { readonly taskId: string; readonly projectId: string }
-  readonly state: WorkflowState
+  readonly state: WaitState
+  /** Shows what waits now. */
+  show(): void
 }
 
+/** What a workflow that waits for people knows of them; part of the state of a task. */
+export type WaitState = Pick<WorkflowState, 'waiting' | 'decided' | 'wakes'>
+
 /** The validator: what it refuses leaves no trace in the history. It may come from a command line, so nothing is relied on. */
-export function checkDecision(state: WorkflowState, given: Partial<ResolveApproval> | undefined): void {
+export function checkDecision(state: WaitState, given: Partial<ResolveApproval> | undefined): void {
   const asked = state.waiting.find(({ approvalId }) => approvalId === given?.approvalId)
   if (!asked) {
     const isOver = typeof given?.approvalId === 'string' && state.decided.has(given.approvalId)
@@ -27,7 +32,7 @@ export function checkDecision(state: WorkflowState, given: Partial<ResolveApprov
 }
 
 /** Records the decision; the task goes on once nothing is open any more. */
-export async function decide({ ref, state }: Asking, given: ResolveApproval): Promise<ResolvedApproval> {
+export async function decide({ ref, state, show }: Asking, given: ResolveApproval): Promise<ResolvedApproval> {
   const { approvalId, decision, answer, note, by, scope } = given
   const clean = {
     approvalId,
@@ -41,7 +46,7 @@ export async function decide({ ref, state }: Asking, given: ResolveApproval): Pr
   const resolved = await recordDecision.executeWithOptions({ summary }, [{ ...ref, decision: clean }])
   state.decided.add(approvalId)
   state.waiting = state.waiting.filter((open) => open.approvalId !== approvalId)
-  setCurrentDetails(toDetails(state))
+  show()
   return resolved
 }
 
@@ -49,10 +54,10 @@ export async function decide({ ref, state }: Asking, given: ResolveApproval): Pr
  * Waits until all that is open was decided or has expired. A wake has the database looked at: a decision may be known there
  * before it is here.
  */
-export async function waitForPeople({ ref, state }: Asking, asked: readonly WaitingApproval[]): Promise<void> {
+export async function waitForPeople({ ref, state, show }: Asking, asked: readonly WaitingApproval[]): Promise<void> {
   // Wakes since the slice began count: a decision may have come before this wait.
   let wakesSeen = 0
-  note(state, asked)
+  note(asked)
   while (state.waiting.length > 0) {
     const now = Date.now()
     const leftMs = Math.min(...state.waiting.map(({ expiresAt }) => Date.parse(expiresAt))) - now
@@ -65,16 +70,16 @@ export async function waitForPeople({ ref, state }: Asking, asked: readonly Wait
     const open = await expireApprovals.executeWithOptions({ summary }, [{ ...ref, due }])
     const ids = new Set(open.map(idOf))
     for (const { approvalId } of before) if (!ids.has(approvalId)) state.decided.add(approvalId)
-    note(state, open)
+    note(open)
+  }
+
+  function note(open: readonly WaitingApproval[]): void {
+    // A decision that was recorded while this was read is newer.
+    state.waiting = open.filter(({ approvalId }) => !state.decided.has(approvalId))
+    show()
   }
 }
 
 function idOf({ approvalId }: WaitingApproval): string {
   return approvalId
-}
-
-function note(state: WorkflowState, open: readonly WaitingApproval[]): void {
-  // A decision that was recorded while this was read is newer.
-  state.waiting = open.filter(({ approvalId }) => !state.decided.has(approvalId))
-  setCurrentDetails(toDetails(state))
 }

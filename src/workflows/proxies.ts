@@ -23,7 +23,8 @@ export const { prepareTask, prepareSandbox, prepareProjectContext, refreshContex
 export const { runTurns, runChecks, reviewChanges } = turns
 /** A set-up has 15 minutes for its commands and may wait for another one. */
 export const { setUpProject, setUpAlone } = turns
-export const { captureChanges, skipReview, awaitBudget, recordDecision, expireApprovals, finishTask } = records
+export const { captureChanges, skipReview, awaitBudget, recordDecision, expireApprovals, finishTask, askToPublish } =
+  records
 /** Each fetches or pushes at most once, within the time limits of git itself. */
 export const { buildCommit, pushBranch, openPullRequest } = sandbox
 export const { finishPublication } = records

@@ -63,7 +63,7 @@ export function toTaskState(state: WorkflowState): TaskState {
   }
 }
 
-export function toApprovals(state: WorkflowState): ApprovalsState {
+export function toApprovals(state: Pick<WorkflowState, 'waiting' | 'decided' | 'decidedBefore'>): ApprovalsState {
   return {
     open: state.waiting.map(({ approvalId, kind, title, requestedAt, expiresAt }) => ({
       approvalId,

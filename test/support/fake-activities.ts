@@ -64,6 +64,7 @@ const DEFAULTS: Required<Behaviours> = {
   recordDecision: ({ decision: { approvalId, decision } }) => ({ approvalId, state: STATE_AFTER[decision] }),
   expireApprovals: () => [],
   finishTask: () => true,
+  askToPublish: () => ({ taskId: 'tsk_published', waiting: null }),
   buildCommit: () => undefined,
   pushBranch: () => undefined,
   openPullRequest: () => undefined,

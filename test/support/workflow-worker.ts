@@ -28,6 +28,11 @@ const NAMES: readonly ActivityName[] = [
   'expireApprovals',
   'finishTask',
   'refreshContext',
+  'askToPublish',
+  'buildCommit',
+  'pushBranch',
+  'openPullRequest',
+  'finishPublication',
 ]
 
 export interface TaskRun {
@@ -44,6 +49,8 @@ export interface WorkflowWorker {
   readonly runs: readonly TaskRun[]
   /** Fakes by project, for workflows that have no task. */
   addProject(projectId: string, behaviours: Behaviours): FakeTask
+  /** Has a fake answer for a task that this worker does not run. */
+  addTask(taskId: string, fake: FakeTask): void
   close(): Promise<void>
 }
 
@@ -112,6 +119,7 @@ export async function aWorkflowWorker(): Promise<WorkflowWorker> {
       fakes.set(projectId, fake)
       return fake
     },
+    addTask: (taskId, fake) => void fakes.set(taskId, fake),
     async close() {
       worker.shutdown()
       await running

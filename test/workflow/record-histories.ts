@@ -3,6 +3,8 @@
  * the workflow was changed behind `patched()`, after the histories that are there were moved into a folder of their own:
  *
  *   RECORD_HISTORIES=1 npm test -- --project workflow test/workflow/histories.test.ts
+ *
+ * Those of publications are written by `publish.test.ts` with the same setting.
  */
 
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -16,7 +18,8 @@ export const HISTORIES = new URL('./histories/', import.meta.url)
 /** Where a failure was thrown is of no use to a replay and names the recording machine's files. */
 const OF_THE_MACHINE = new Set(['stackTrace'])
 
-function toText(history: History): string {
+/** A history as it is stored: nothing of the machine that recorded it. */
+export function toText(history: History): string {
   const json: unknown = JSON.parse(historyToJSON(history))
   const portable = JSON.stringify(json, (key, value: unknown) => (OF_THE_MACHINE.has(key) ? undefined : value), 1)
   return `${portable}\n`

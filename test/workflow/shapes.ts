@@ -62,6 +62,11 @@ export function aCommand(approvalId: string, expiresMs = 3_600_000): WaitingAppr
   return { ...summaryOf(approvalId, 'command', expiresMs), title: 'Run npm publish' }
 }
 
+/** What a publication waits for. */
+export function aLeave(approvalId: string, expiresMs = 3_600_000): WaitingApproval {
+  return { ...summaryOf(approvalId, 'publish', expiresMs), title: 'Publish to keelson/x' }
+}
+
 function summaryOf(approvalId: string, kind: WaitingApproval['kind'], expiresMs: number) {
   const now = Date.now()
   const expiresAt = new Date(now + expiresMs).toISOString()

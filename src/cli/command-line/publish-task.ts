@@ -19,16 +19,20 @@ export const publishCommand = defineCommand({
     ...JSON_OPTION,
   },
   completes: 'task',
-  notes: 'Ends with 0 when it is published, 1 when it failed.',
+  notes: 'Waits for a person where the project wants one. Ends with 0 when it is published, 1 when it failed.',
   run: async ({ values, positionals }, { api, printer, write }) => {
     atMost(positionals, 1)
     const taskId = positionals[0] ?? (await newestTaskId(api, await projectsNamed(api, values.project)))
-    const publication = await publishTask(api, taskId, {
+    const wish = {
       ...(values.branch === undefined ? {} : { branch: values.branch }),
       ...(values.title === undefined ? {} : { title: values.title }),
       pullRequest: values.pr === true || values.draft === true,
       draft: values.draft === true,
       allowWorkflowFiles: values['allow-workflow-files'] === true,
+    }
+    const publication = await publishTask(api, taskId, wish, (approvalId) => {
+      if (!values.json) printer.note(`It waits for a person: approve ${approvalId} on the page or in a chat.`, 'yellow')
+      return Promise.resolve('wait')
     })
     if (values.json) write(`${JSON.stringify(publication)}\n`)
     const isGood = values.json ? publication.status === 'finished' : showPublication(printer, publication)

@@ -147,10 +147,19 @@ export async function recordSourceReport(db: Db, projectId: string, report: Sour
   }
 }
 
-/** Marks the project as deleted; its rows stay until the sweep has destroyed its sandbox. Safe to repeat. */
+/**
+ * Marks the project as deleted; its rows stay until the sweep has destroyed its sandbox. Publications of it that wait for a
+ * person are woken, so that they end. Safe to repeat.
+ */
 export async function deleteProject(db: Db, projectId: string): Promise<void> {
+  const text = `
+    WITH gone AS (UPDATE projects SET deleted_at = now() WHERE id = $1 AND deleted_at IS NULL RETURNING id)
+    INSERT INTO outbox (id, kind, project_id, task_id, payload)
+    SELECT 'obx_' || a.id, 'wake', a.project_id, a.task_id, json_build_object('publicationId', a.detail::json->>'publicationId')::text
+    FROM approvals a JOIN gone ON gone.id = a.project_id WHERE a.state = 'open' AND a.kind = 'publish'
+    ON CONFLICT DO NOTHING`
   try {
-    await db.prisma.project.updateMany({ where: { id: projectId, deletedAt: null }, data: { deletedAt: new Date() } })
+    await db.pool.query(text, [projectId])
   } catch (error) {
     throw toDbError(error)
   }

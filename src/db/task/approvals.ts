@@ -23,7 +23,7 @@ import { inTask, type Tx } from '../transaction.ts'
 import { addNotice } from '../turn/notices.ts'
 import { changeEnvironment } from '../workspace/environments.ts'
 import { addToOutbox } from './accept-message.ts'
-import type { Attempt } from './attempt.ts'
+import type { Attempt, TaskScope } from './attempt.ts'
 
 /** Approvals of one task that may wait at the same time, and all that it may ever ask of a kind (questions; the others). */
 export const MAX_OPEN = 5
@@ -50,7 +50,8 @@ export interface Approval {
   readonly decidedAt: Date | null
 }
 
-interface ApprovalRow {
+/** A row with its project's name and whether its time is over, as `SELECT` reads it. */
+export interface ApprovalRow {
   id: string
   project_id: string
   project_name: string
@@ -72,7 +73,8 @@ interface ApprovalRow {
   is_due: boolean
 }
 
-function toApproval(row: ApprovalRow): Approval {
+/** Pure. */
+export function toApproval(row: ApprovalRow): Approval {
   return {
     id: row.id,
     projectId: row.project_id,
@@ -94,7 +96,8 @@ function toApproval(row: ApprovalRow): Approval {
   }
 }
 
-const SELECT = `SELECT a.*, p.name AS project_name, a.expires_at <= now() AS is_due
+/** Reads {@link ApprovalRow}s. */
+export const SELECT = `SELECT a.*, p.name AS project_name, a.expires_at <= now() AS is_due
   FROM approvals a JOIN projects p ON p.id = a.project_id`
 
 export interface OpenApproval {
@@ -120,15 +123,16 @@ export async function openApproval(attempt: Attempt, ask: OpenApproval): Promise
     if (known) return toApproval(known.state === 'open' && known.is_due ? await settle(tx, known, EXPIRED) : known)
     if (ask.detail.pattern !== undefined) {
       const earlier = await taskDecision(tx, attempt.scope.taskId, ask.kind, ask.detail.pattern)
-      if (earlier) return toApproval(await settle(tx, await insert(tx, attempt, ask), earlier))
+      if (earlier) return toApproval(await settle(tx, await insertApproval(tx, attempt.scope, ask), earlier))
     }
     const [counted] = await tx.query<{ open: number; asked: number }>(
       `SELECT count(*) FILTER (WHERE state = 'open')::int AS open,
-         count(*) FILTER (WHERE (kind = 'question') = $2)::int AS asked FROM approvals WHERE task_id = $1`,
+         count(*) FILTER (WHERE (kind = 'question') = $2)::int AS asked
+       FROM approvals WHERE task_id = $1 AND kind <> 'publish'`,
       [attempt.scope.taskId, ask.kind === 'question'],
     )
     if ((counted?.open ?? 0) >= MAX_OPEN || (counted?.asked ?? 0) >= MAX_ASKED) return 'refused'
-    return toApproval(await insert(tx, attempt, ask))
+    return toApproval(await insertApproval(tx, attempt.scope, ask))
   })
 }
 
@@ -175,16 +179,17 @@ export async function tellHeldChange(
   await addNotice(attempt, { id, lane: 'coder', key: `approval:${approvalId}`, text })
 }
 
-async function insert(tx: Tx, attempt: Attempt, ask: OpenApproval): Promise<ApprovalRow> {
+/** Asks, with the event that says so. The caller has looked that nothing has this key yet. */
+export async function insertApproval(tx: Tx, at: TaskScope, ask: OpenApproval): Promise<ApprovalRow> {
   const [row] = await tx.query<ApprovalRow>(
     `INSERT INTO approvals (id, project_id, conversation_id, task_id, turn, key, kind, title, detail, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10 * interval '1 millisecond')
      RETURNING *, '' AS project_name, false AS is_due`,
     [
       newId('apr'),
-      attempt.scope.projectId,
-      attempt.scope.conversationId,
-      attempt.scope.taskId,
+      at.projectId,
+      at.conversationId,
+      at.taskId,
       ask.turn,
       ask.key,
       ask.kind,
@@ -215,7 +220,8 @@ function oneLine(text: string): string {
   return line.length <= MAX_TITLE_CHARACTERS ? line : `${line.slice(0, MAX_TITLE_CHARACTERS - 1).toWellFormed()}…`
 }
 
-interface Settlement {
+/** How an approval ended. */
+export interface Settlement {
   readonly state: Exclude<ApprovalState, 'open'>
   readonly answer?: string | undefined
   readonly note?: string | undefined
@@ -223,10 +229,11 @@ interface Settlement {
   readonly by?: string | undefined
 }
 
-const EXPIRED: Settlement = { state: 'expired' }
+/** What time makes of an approval. */
+export const EXPIRED: Settlement = { state: 'expired' }
 
 /** Under the project's lock: an approval that is still open gets its one decision. */
-async function settle(tx: Tx, row: ApprovalRow, how: Settlement): Promise<ApprovalRow> {
+export async function settle(tx: Tx, row: ApprovalRow, how: Settlement): Promise<ApprovalRow> {
   const [settled] = await tx.query<ApprovalRow>(
     `UPDATE approvals SET state = $2, answer = $3, note = $4, scope = $5, decided_by = $6, decided_at = now()
      WHERE id = $1 AND state = 'open' RETURNING *, $7 AS project_name, false AS is_due`,
@@ -235,7 +242,7 @@ async function settle(tx: Tx, row: ApprovalRow, how: Settlement): Promise<Approv
   if (!settled) return row
   tx.emit(resolvedEvent(settled))
   await tx.query(
-    `WITH left_open AS (SELECT 1 FROM approvals WHERE task_id = $1 AND state = 'open'),
+    `WITH left_open AS (SELECT 1 FROM approvals WHERE task_id = $1 AND state = 'open' AND kind <> 'publish'),
      task AS (
        UPDATE tasks SET status = 'running' WHERE id = $1 AND status = 'needs_answer' AND NOT EXISTS (SELECT 1 FROM left_open)
        RETURNING id)
@@ -329,17 +336,24 @@ export async function decideApproval(
     if (row.is_due) {
       // The time is kept by this, whoever looks first; it stands although the caller is refused.
       const expired = toApproval(await settle(tx, row, EXPIRED))
-      if (options.tellWorkflow) await addToOutbox(tx, { kind: 'wake', ...at })
+      if (options.tellWorkflow) await addToOutbox(tx, { kind: 'wake', ...at, payload: waiterOf(asked) })
       return { approval: expired, isLate: true }
     }
     const { note, by = 'temporal', scope } = decision
     const settled = await settle(tx, row, { state, answer, note, by, scope: scope ?? 'once' })
     await remember(tx, toApproval(settled))
-    if (options.tellWorkflow) await addToOutbox(tx, { kind: 'resolve', ...at, payload: decision })
+    if (options.tellWorkflow) {
+      await addToOutbox(tx, { kind: 'resolve', ...at, payload: { ...decision, ...waiterOf(asked) } })
+    }
     return { approval: toApproval(settled), isLate: false }
   })
   if (isLate) throw new AppError('approval_over', OVER.expired)
   return approval
+}
+
+/** Whose workflow waits, when it is not the task's: a publication's. */
+function waiterOf({ detail: { publicationId } }: Approval): { publicationId?: string } {
+  return publicationId === undefined ? {} : { publicationId }
 }
 
 /** What holds for the project from now on becomes a new version of its environment; an allowed host always does. */
@@ -405,7 +419,8 @@ export async function expireApprovals(
 ): Promise<WaitingApproval[]> {
   return await inTask(db, at, async (tx) => {
     const rows = await tx.query<ApprovalRow>(
-      `${SELECT} WHERE a.task_id = $1 AND a.state = 'open' AND (a.expires_at <= now() OR a.id = ANY($2::text[]))`,
+      `${SELECT} WHERE a.task_id = $1 AND a.state = 'open' AND a.kind <> 'publish'
+         AND (a.expires_at <= now() OR a.id = ANY($2::text[]))`,
       [at.taskId, due],
     )
     for (const row of rows) await settle(tx, row, EXPIRED)
@@ -415,23 +430,26 @@ export async function expireApprovals(
 
 async function openOf(tx: Tx, taskId: string): Promise<WaitingApproval[]> {
   const rows = await tx.query<ApprovalRow>(
-    `${SELECT} WHERE a.task_id = $1 AND a.state = 'open' ORDER BY a.position LIMIT ${MAX_OPEN}`,
+    `${SELECT} WHERE a.task_id = $1 AND a.state = 'open' AND a.kind <> 'publish' ORDER BY a.position LIMIT ${MAX_OPEN}`,
     [taskId],
   )
-  return rows.map((row) => {
-    const approval = toApproval(row)
-    return { ...toSummary(approval), ...optionKeysOf(approval.detail) }
-  })
+  return rows.map((row) => toWaiting(toApproval(row)))
+}
+
+/** What a workflow needs to know of an open approval. Pure. */
+export function toWaiting(approval: Approval): WaitingApproval {
+  return { ...toSummary(approval), ...optionKeysOf(approval.detail) }
 }
 
 function toSummary({ id, kind, title, requestedAt, expiresAt }: Approval): ApprovalSummary {
   return { approvalId: id, kind, title, requestedAt: requestedAt.toISOString(), expiresAt: expiresAt.toISOString() }
 }
 
-/** Under the project's lock: what a task that ends still asks is asked no more. */
+/** Under the project's lock: what a task that ends still asks is asked no more; its publications go on asking. */
 export async function withdrawApprovals(tx: Tx, taskId: string): Promise<void> {
-  const rows = await tx.query<ApprovalRow>(`${SELECT} WHERE a.task_id = $1 AND a.state = 'open' ORDER BY a.position`, [
-    taskId,
-  ])
+  const rows = await tx.query<ApprovalRow>(
+    `${SELECT} WHERE a.task_id = $1 AND a.state = 'open' AND a.kind <> 'publish' ORDER BY a.position`,
+    [taskId],
+  )
   for (const row of rows) await settle(tx, row, { state: 'withdrawn' })
 }

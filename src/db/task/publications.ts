@@ -11,7 +11,7 @@ import type { PublicationError, PublicationStatus, PublicationStep } from '../..
 import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
 import { rowsOf } from '../rows-of.ts'
-import { inProject, type Tx } from '../transaction.ts'
+import { inProject, inTask, type Tx } from '../transaction.ts'
 import { addToOutbox } from './accept-message.ts'
 
 /** One that is under way for longer was left by a workflow that somebody ended: it holds up nobody. */
@@ -49,6 +49,8 @@ export interface Publication {
   readonly pullRequestUrl: string | null
   readonly errorCode: string | null
   readonly errorMessage: string | null
+  /** The approval that it waits for. */
+  readonly approvalId: string | null
   readonly createdAt: Date
   readonly finishedAt: Date | null
 }
@@ -57,7 +59,9 @@ const COLUMNS = `id, request, project_id AS "projectId", conversation_id AS "con
   is_named AS "isNamed", tree_hash AS "treeHash", title, body, pull_request AS "pullRequest", draft,
   allow_workflow_files AS "allowWorkflowFiles", base_branch AS "baseBranch", base_commit AS "baseCommit", parent, merged, commit, is_new_branch AS "isNewBranch",
   branch_url AS "branchUrl", pull_request_number AS "pullRequestNumber", pull_request_url AS "pullRequestUrl",
-  error_code AS "errorCode", error_message AS "errorMessage", created_at AS "createdAt", finished_at AS "finishedAt"`
+  error_code AS "errorCode", error_message AS "errorMessage",
+  (SELECT a.id FROM approvals a WHERE a.task_id = publications.task_id AND a.key = 'publish:' || publications.id
+    AND a.state = 'open') AS "approvalId", created_at AS "createdAt", finished_at AS "finishedAt"`
 
 export interface NewPublication {
   readonly projectId: string
@@ -142,14 +146,21 @@ async function sameWish(tx: Tx, { clientPublishId, request }: NewPublication): P
 }
 
 async function requireNoneRunning(tx: Tx): Promise<void> {
-  const [running] = await tx.query<{ id: string }>(
-    `SELECT id FROM publications WHERE project_id = $1 AND status = 'running'
-       AND created_at > now() - $2 * interval '1 hour' LIMIT 1`,
+  const [running] = await tx.query<{ id: string; approvalId: string | null }>(
+    `SELECT x.id, CASE WHEN a.state = 'open' THEN a.id END AS "approvalId" FROM publications x
+     LEFT JOIN approvals a ON a.task_id = x.task_id AND a.key = 'publish:' || x.id
+     WHERE x.project_id = $1 AND x.status = 'running'
+       AND (a.state = 'open' OR coalesce(a.decided_at, x.created_at) > now() - $2 * interval '1 hour') LIMIT 1`,
     [tx.project.id, STALE_HOURS],
   )
   if (running === undefined) return
+  const { id: publicationId, approvalId } = running
+  if (approvalId !== null) {
+    const waits = 'Another publication of this project waits for a person. Approve or deny it first.'
+    throw new AppError('publish_running', waits, { details: { publicationId, approvalId } })
+  }
   throw new AppError('publish_running', 'Another publication of this project is under way. Wait for its end.', {
-    details: { publicationId: running.id },
+    details: { publicationId },
   })
 }
 
@@ -181,8 +192,8 @@ async function requireNoLaterTask(tx: Tx, taskId: string, branch: string): Promi
 
 /** Throws `not_found`, also when its project was deleted. */
 export async function getPublication(db: Db, publicationId: string): Promise<Publication> {
-  const text = `SELECT ${COLUMNS} FROM publications x WHERE id = $1
-    AND EXISTS (SELECT 1 FROM projects p WHERE p.id = x.project_id AND p.deleted_at IS NULL)`
+  const text = `SELECT ${COLUMNS} FROM publications WHERE id = $1
+    AND EXISTS (SELECT 1 FROM projects p WHERE p.id = publications.project_id AND p.deleted_at IS NULL)`
   const [found] = await rowsOf<Publication>(db, text, [publicationId])
   if (found === undefined) throw new AppError('not_found', 'There is no such publication.')
   return found
@@ -255,13 +266,20 @@ export async function recordProgress(db: Db, id: string, found: PublicationProgr
   return row
 }
 
-/** Ends a publication with the event that says how; one that is over stays as it is. Safe to repeat. */
+/**
+ * Ends a publication with the event that says how, also when its project was deleted meanwhile; one that is over stays as it
+ * is. Safe to repeat.
+ */
 export async function endPublication(
   db: Db,
   at: Pick<Publication, 'id' | 'projectId'>,
   error: PublicationError | null,
 ): Promise<void> {
-  await inProject(db, at.projectId, async (tx) => {
+  const [of] = await rowsOf<{ taskId: string }>(db, 'SELECT task_id AS "taskId" FROM publications WHERE id = $1', [
+    at.id,
+  ])
+  if (of === undefined) return
+  await inTask(db, { projectId: at.projectId, taskId: of.taskId }, async (tx) => {
     const [ended] = await tx.query<Publication>(
       `UPDATE publications SET status = $2, step = CASE WHEN $2 = 'finished' THEN 'done' ELSE step END, error_code = $3,
          error_message = $4, finished_at = now() WHERE id = $1 AND status = 'running' RETURNING ${COLUMNS}`,

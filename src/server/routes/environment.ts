@@ -130,9 +130,16 @@ async function presentEnvironment(deps: AppDeps, projectId: string, toolchains: 
   }
 }
 
-function presentPolicy({ commands, paths, hosts, expiresInHours, remembered }: ApprovalPolicy): Shown['approvals'] {
+function presentPolicy({
+  commands,
+  paths,
+  hosts,
+  publishing = false,
+  expiresInHours,
+  remembered,
+}: ApprovalPolicy): Shown['approvals'] {
   const lists = { commands: [...commands], paths: [...paths], hosts: [...hosts] }
-  return { ...lists, expiresInHours, remembered: remembered.map((entry) => ({ ...entry })) }
+  return { ...lists, publishing, expiresInHours, remembered: remembered.map((entry) => ({ ...entry })) }
 }
 
 interface Looked {

@@ -23,6 +23,7 @@ export const EnvironmentSchema = z
         commands: z.array(z.string()),
         paths: z.array(z.string()),
         hosts: z.array(z.string()),
+        publishing: z.boolean().openapi({ description: 'Whether each publication waits for a person' }),
         expiresInHours: z.number(),
         remembered: z.array(
           z.object({

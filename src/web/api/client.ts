@@ -159,6 +159,7 @@ export const api = {
   /** What waits for a person; null: in all projects. */
   listApprovals: (projectId: string | null, signal?: AbortSignal) =>
     request<Page<Approval>>(`/api/approvals${query({ projectId: projectId ?? undefined, limit: PAGE })}`, { signal }),
+  getApproval: (approvalId: string, signal?: AbortSignal) => request<Approval>(at('approvals', approvalId), { signal }),
   decide: (approvalId: string, body: DecisionBody) =>
     request<Approval>(at('approvals', approvalId), { method: 'POST', body }),
 

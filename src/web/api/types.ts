@@ -329,8 +329,10 @@ export interface Synced {
 export interface Publication {
   readonly id: string
   readonly status: 'running' | 'finished' | 'failed'
-  readonly step: 'building' | 'pushing' | 'opening' | 'done'
+  readonly step: 'approving' | 'building' | 'pushing' | 'opening' | 'done'
   readonly branch: string
+  /** What it waits for, while its step is `approving`. */
+  readonly approvalId?: string
   readonly commit?: string
   readonly branchUrl?: string
   readonly wantsPullRequest: boolean

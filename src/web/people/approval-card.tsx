@@ -29,7 +29,11 @@ export function ApprovalCard({ approval, onDecided }: { approval: Approval; onDe
     }
   }
   const isQuestion = approval.kind === 'question'
-  const choices = isQuestion ? questionChoices(approval) : POLICY_CHOICES
+  const choices = isQuestion
+    ? questionChoices(approval)
+    : approval.kind === 'publish'
+      ? PUBLISH_CHOICES
+      : POLICY_CHOICES
   return (
     <section
       aria-labelledby={titleId}
@@ -99,6 +103,11 @@ const POLICY_CHOICES: readonly Choice[] = [
   { label: 'Deny', body: { decision: 'deny' }, isMain: false },
 ]
 
+const PUBLISH_CHOICES: readonly Choice[] = [
+  { label: 'Publish', body: { decision: 'approve' }, isMain: true },
+  { label: 'Do not publish', body: { decision: 'deny' }, isMain: false },
+]
+
 function questionChoices({ options = [], default: byDefault }: Approval): Choice[] {
   return [
     ...options.map((answer) => ({
@@ -153,6 +162,7 @@ function FreeText({ isBusy, onAnswer }: { isBusy: boolean; onAnswer: (answer: st
 }
 
 function afterwards(approval: Approval): string {
+  if (approval.kind === 'publish') return ' Then nothing is published.'
   if (approval.kind !== 'question') return ' Then it is denied.'
   return approval.default === undefined ? ' Then the agent decides itself.' : ` Then this holds: ${approval.default}`
 }

@@ -1,11 +1,13 @@
 import { CircleCheck, CircleX } from 'lucide-react'
 import type { Publication } from '../api/types.ts'
 import { VisibleText } from '../code/visible-text.tsx'
+import { PublishApproval } from '../people/publish-approval.tsx'
 import { safeLink } from '../text/safe-link.ts'
 import { Button } from '../ui/button.tsx'
 import { Spinner } from '../ui/spinner.tsx'
 
 const STEPS: Readonly<Record<Publication['step'], string>> = {
+  approving: 'A person decides about publishing to',
   building: 'Making the commit for',
   pushing: 'Pushing',
   opening: 'Opening the pull request of',
@@ -41,6 +43,7 @@ export function PublicationState({
           <VisibleText text={error.message} />
         </p>
       )}
+      {publication.approvalId !== undefined && <PublishApproval approvalId={publication.approvalId} />}
       {error?.code === 'workflow_files' && (
         <Button size="small" onClick={onAllowWorkflowFiles}>
           Publish with these files

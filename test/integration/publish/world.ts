@@ -30,6 +30,8 @@ export interface PublishWorld {
   readonly parts: Parts
   readonly steps: PublishSteps
   readonly server: TestServer
+  /** The header that lets the tests in. */
+  readonly authorization: string
   source(name: string): { kind: 'git'; url: string }
   post(path: string, body: object): Promise<Answer>
   get(path: string): Promise<Answer>
@@ -41,6 +43,7 @@ export interface PublishWorld {
     more?: { conversationId?: string; isOver?: boolean },
   ): Promise<string>
   conversationOf(taskId: string): Promise<string>
+  call(method: string, path: string, body?: object, headers?: Record<string, string>): Promise<Answer>
   /** Asks for a publication, runs its steps to the end, and returns it. */
   publish(taskId: string, wish?: object): Promise<Record<string, unknown>>
   close(): Promise<void>
@@ -96,10 +99,14 @@ export async function aPublishWorld(api?: HostApi, elsewhere?: SandboxProvider):
     parts,
     steps,
     server,
+    authorization: headers.authorization,
     source: (name) => ({ kind: 'git', url: `${host.origin}/${name}.git` }),
-    post: async (path, body) =>
-      await answered(await fetch(`${server.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })),
-    get: async (path) => await answered(await fetch(`${server.url}${path}`, { headers })),
+    call: async (method, path, body, more = {}) => {
+      const sent = body === undefined ? {} : { body: JSON.stringify(body) }
+      return await answered(await fetch(`${server.url}${path}`, { method, headers: { ...headers, ...more }, ...sent }))
+    },
+    post: (path, body) => world.call('POST', path, body),
+    get: (path) => world.call('GET', path),
     task: (projectId, command, text, more) =>
       aTaskThat({ db, workspaces: parts.workspaces }, projectId, command, text, more),
     conversationOf: async (taskId) => {

@@ -46,7 +46,15 @@ class Told implements TaskStarter {
   startSetUp = (input: { projectId: string }): Promise<void> => this.#note(`set up ${input.projectId}`)
   wakeTask = (taskId: string): Promise<Signalled> => this.#note(`wake ${taskId}`).then(() => this.signals)
   cancelTask = (taskId: string): Promise<Signalled> => this.#note(`cancel ${taskId}`).then(() => this.signals)
-  resolveApproval = (taskId: string): Promise<Signalled> => this.#note(`resolve ${taskId}`).then(() => this.signals)
+  resolveApproval = ({
+    taskId,
+    publicationId,
+  }: {
+    taskId: string
+    publicationId?: string | undefined
+  }): Promise<Signalled> => this.#note(`resolve ${publicationId ?? taskId}`).then(() => this.signals)
+  wakePublication = (publicationId: string): Promise<Signalled> =>
+    this.#note(`wake ${publicationId}`).then(() => this.signals)
   regenerateContext = (taskId: string): Promise<Signalled> =>
     this.#note(`regenerate ${taskId}`).then(() => this.signals)
 }

@@ -54,7 +54,8 @@ class World {
       startSetUp: async ({ projectId }) => void (await tell(idOf('set_up', projectId))),
       wakeTask: (taskId) => tell(idOf('wake', taskId)),
       cancelTask: (taskId) => tell(idOf('cancel', taskId)),
-      resolveApproval: (taskId) => tell(idOf('resolve', taskId)),
+      resolveApproval: ({ taskId }) => tell(idOf('resolve', taskId)),
+      wakePublication: (publicationId) => tell(idOf('wake', publicationId)),
       regenerateContext: (taskId) => tell(idOf('regenerate', taskId)),
     }
     const inputFor = (taskId: string) => Promise.resolve({ taskId } as Parameters<TaskStarter['startTask']>[0])
