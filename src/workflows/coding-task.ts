@@ -21,7 +21,15 @@ import {
 } from '@temporalio/workflow'
 import type { BudgetNeed } from '../shared/budget.ts'
 import type { CancelTaskSignal, CodingTaskInput, Outcome, Phase, TaskReason } from '../shared/task.ts'
-import type { BudgetWait, ChangesResult, ReviewResult, RoundInput, SkipReason, TurnsResult } from './activities.ts'
+import type {
+  BudgetWait,
+  ChangesResult,
+  ChecksResult,
+  ReviewResult,
+  RoundInput,
+  SkipReason,
+  TurnsResult,
+} from './activities.ts'
 import {
   approvals,
   cancelTask,
@@ -165,9 +173,39 @@ async function setUp(task: Task): Promise<void> {
 /** Works until the agent is idle and its changes are judged. */
 async function workOnce(task: Task): Promise<Outcome> {
   task.skipped = undefined
-  // A run that was continued as new while the agent mended goes on mending.
-  const early = await runUntilIdle(task, task.state.phase === 'fixing' ? 'fixing' : 'working')
-  return early ?? (await reviewUntilSettled(task))
+  try {
+    // A run that was continued as new while the agent mended goes on mending.
+    const early = await runUntilIdle(task, task.state.phase === 'fixing' ? 'fixing' : 'working')
+    return early ?? (await reviewUntilSettled(task))
+  } catch (error) {
+    if (isFaultOfCalls(error) && patched('judges-what-a-failure-left')) await judgeWhatIsLeft(task)
+    throw error
+  }
+}
+
+/** Whether the model wrote calls that nobody can run: what it changed before that is there and may be good. */
+function isFaultOfCalls(error: unknown): boolean {
+  const { code } = reasonOf(error)
+  return code === 'model_calls_as_text' || code === 'model_invalid_calls'
+}
+
+/** One round on what a task that fails has changed. Nothing is mended after it, and what goes wrong in it is no news. */
+async function judgeWhatIsLeft(task: Task): Promise<void> {
+  const { state, input } = task
+  try {
+    const changes = await captureChanges.executeWithOptions({ summary: 'Capture the changes' }, [task.ref])
+    if (!changes.changed || !input.reviewEnabled || state.review.treeHash === changes.treeHash) return
+    state.round += 1
+    const round = { ...task.ref, round: state.round, treeHash: changes.treeHash }
+    const limits = { fixRounds: state.fixRounds, maxFixRounds: state.fixRounds }
+    const checks = await check(task, { ...round, ...limits })
+    if (checks.failed > 0) return
+    enter(task, 'reviewing')
+    const summary = `Round ${state.round}: review the changes`
+    keepReview(task, await reviewChanges.executeWithOptions({ summary }, [{ ...round, ...limits }]))
+  } catch (error) {
+    if (isCancellation(error) || task.scope.consideredCancelled) throw error
+  }
 }
 
 /** Runs slices until the agent is idle; an outcome when its work ended for another reason. */
@@ -269,9 +307,7 @@ async function judge(task: Task, treeHash: string): Promise<Outcome | null> {
     fixRounds: state.fixRounds,
     maxFixRounds: input.maxFixRounds,
   }
-  enter(task, 'checking')
-  const checks = await runChecks.executeWithOptions({ summary: `Round ${state.round}: run the checks` }, [round])
-  state.review = checks.review
+  const checks = await check(task, round)
   if (checks.failed === 0) {
     enter(task, 'reviewing')
     const result = await review(task, round)
@@ -283,6 +319,19 @@ async function judge(task: Task, treeHash: string): Promise<Outcome | null> {
   return settledOutcome(state)
 }
 
+async function check(task: Task, round: RoundInput): Promise<ChecksResult> {
+  enter(task, 'checking')
+  const checks = await runChecks.executeWithOptions({ summary: `Round ${round.round}: run the checks` }, [round])
+  task.state.review = checks.review
+  return checks
+}
+
+function keepReview({ state }: Task, { review, turn, usage }: ReviewResult): void {
+  state.review = review
+  state.turn = turn
+  state.usage = usage
+}
+
 /** Has the round's reviewer judge, over waits for a larger budget. null: nobody gave more in time. */
 async function review(task: Task, round: RoundInput): Promise<ReviewResult | null> {
   const { state } = task
@@ -290,9 +339,7 @@ async function review(task: Task, round: RoundInput): Promise<ReviewResult | nul
     const wakesBefore = state.wakes
     const summary = `Round ${round.round}: review the changes`
     const result = await reviewChanges.executeWithOptions({ summary }, [round])
-    state.review = result.review
-    state.turn = result.turn
-    state.usage = result.usage
+    keepReview(task, result)
     if (!result.need || !patched('review-waits-for-budget')) return result
     if (!(await waitForBudget(task, { need: result.need, wakesBefore }))) return null
   }

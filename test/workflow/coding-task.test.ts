@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure, WorkflowFailedError } from '@temporalio/client'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type CodingTaskInput, NO_USAGE, type Phase } from '../../src/shared/task.ts'
+import { type CodingTaskInput, NO_DIFF, NO_USAGE, type Phase } from '../../src/shared/task.ts'
 import { cancelTask, regenerateProjectContext, reviewState, taskState, wake } from '../../src/workflows/messages.ts'
 import {
   type ActivityName,
@@ -637,6 +637,40 @@ describe('failures', () => {
     expect(endings(played)).toEqual([
       { kind: 'failed', reason: { code: 'model_auth_failed', message: 'The API key was refused.' } },
     ])
+  })
+
+  test('of calls that cannot be run leave what was changed before to a review without a fix, and end the task all the same', async () => {
+    const reason = { code: 'model_calls_as_text', message: 'The server does not parse tool calls.' }
+    const runTurns = () => {
+      throw ApplicationFailure.nonRetryable(reason.message, reason.code)
+    }
+    const judged = await run({ runTurns })
+    const failing = await run({
+      runTurns,
+      runChecks: ({ round, treeHash }) => ({
+        failed: 1,
+        review: aReview({ status: 'issues_remaining', round, treeHash }),
+      }),
+    })
+    const unchanged = await run({
+      runTurns,
+      captureChanges: () => ({ changed: false, treeHash: 'tree_0', stat: NO_DIFF }),
+    })
+    const unjudged = await run({
+      runTurns,
+      reviewChanges: () => {
+        throw ApplicationFailure.nonRetryable('The reviewer cannot call either.', 'model_calls_as_text')
+      },
+    })
+    const looked = [...PREPARED, 'runTurns', 'captureChanges']
+    expect([judged, failing, unchanged, unjudged].map(steps)).toEqual([
+      [...looked, 'runChecks', 'reviewChanges', 'finishTask'],
+      [...looked, 'runChecks', 'finishTask'],
+      [...looked, 'finishTask'],
+      [...looked, 'runChecks', 'reviewChanges', 'finishTask'],
+    ])
+    expect([judged, failing, unchanged, unjudged].map(endings)).toEqual(Array(4).fill([{ kind: 'failed', reason }]))
+    expect(judged.fake.of('reviewChanges')[0]?.input).toMatchObject({ round: 1, fixRounds: 0, maxFixRounds: 0 })
   })
 
   test('that may pass are tried again, by the same activity', async () => {
