@@ -291,6 +291,9 @@ export interface PruneAsk {
   readonly sinceMs: number
 }
 
+/** Unchanged lines around each change of a diff, when nothing else is asked for. */
+export const CONTEXT_LINES = 3
+
 export interface TreeDiff {
   /** Unified diff, cut at `maxBytes` on a line's end. */
   readonly patch: string
@@ -365,7 +368,12 @@ export interface Sandbox {
   checkpoint(): Promise<string>
   /** Files that differ, in order of paths; when none does, empty directories that do, with a slash at the end. */
   changes(from: string, to: string): Promise<FileChange[]>
-  diff(from: string, to: string, options: { maxBytes: number; paths?: readonly string[] }): Promise<TreeDiff>
+  /** `contextLines`: unchanged lines around each change, 3 when nothing is said. */
+  diff(
+    from: string,
+    to: string,
+    options: { maxBytes: number; paths?: readonly string[]; contextLines?: number },
+  ): Promise<TreeDiff>
   /**
    * Makes the workspace's files equal to a checkpoint, or only the given paths; with `before` only what differs between
    * that checkpoint and `tree`. What checkpoints leave out stays. Safe to repeat.

@@ -8,7 +8,14 @@ import { checkName, WORKSPACE } from '../local-bwrap/layout.ts'
 import type { StartMessage } from '../local-bwrap/protocol.ts'
 import type { SandboxLogger } from '../local-bwrap/provider.ts'
 import { parseChanges } from '../local-bwrap/shadow-git.ts'
-import type { ExecSpec, FileChange, FileWrite, Sandbox, SandboxRef } from '../types.ts'
+import {
+  CONTEXT_LINES,
+  type ExecSpec,
+  type FileChange,
+  type FileWrite,
+  type Sandbox,
+  type SandboxRef,
+} from '../types.ts'
 import { takeKeptCheckpoint } from './keep-checkpoint.ts'
 import type { CheckpointStore } from './ledger.ts'
 import { readLeftOut } from './left-out.ts'
@@ -183,10 +190,10 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       }
       return parseChanges(data.toString('utf8'))
     },
-    async diff(from, to, { maxBytes, paths }) {
+    async diff(from, to, { maxBytes, paths, contextLines = CONTEXT_LINES }) {
       checkTrees(from, to)
       if (from === to) return { patch: '', truncated: false }
-      const args = [from, to, maxBytes + 1, ...(paths ?? []).map(inTree)]
+      const args = [from, to, maxBytes + 1, contextLines, ...(paths ?? []).map(inTree)]
       const data = bytesOf(await link.call('diff', args, { maxBytes: inBase64(maxBytes + 1) }))
       if (data.length <= maxBytes) return { patch: data.toString('utf8'), truncated: false }
       const kept = data.subarray(0, maxBytes)

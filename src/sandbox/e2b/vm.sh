@@ -647,14 +647,14 @@ op_changes() {
   begin
   g "${DIFF[@]}" --raw --numstat -z "$1" "$2" -- | head -c "$3" | base64 -w0
 }
-# op_diff FROM TO MAXBYTES PATH…
+# op_diff FROM TO MAXBYTES CONTEXTLINES PATH…
 op_diff() {
-  local from=$1 to=$2 max=$3
-  shift 3
+  local from=$1 to=$2 max=$3 context=$4
+  shift 4
   require_tree "$from"
   require_tree "$to"
   begin
-  g --literal-pathspecs "${DIFF[@]}" --unified=3 "$from" "$to" -- "$@" | head -c "$max" | base64 -w0
+  g --literal-pathspecs "${DIFF[@]}" --unified="$context" "$from" "$to" -- "$@" | head -c "$max" | base64 -w0
 }
 
 # op_files TREE MAXBYTES: `content FILE`, then in base64 the tree's list, ended by NUL each; the file holds what `cat-file` says of it.

@@ -221,12 +221,12 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     async changes(from, to) {
       return await changesBetween(trees, paths.shadow, from, to)
     },
-    async diff(from, to, { maxBytes, paths: only }) {
+    async diff(from, to, { maxBytes, paths: only, contextLines }) {
       return await diffBetween(
         trees,
         paths.shadow,
         { from, to },
-        { maxBytes, ...(only && { paths: only.map(inTree) }) },
+        { maxBytes, ...(only && { paths: only.map(inTree) }), ...(contextLines !== undefined && { contextLines }) },
       )
     },
     async restore(tree, only, before) {

@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
-import type { FileChange, FileChangeKind, TreeDiff } from '../types.ts'
+import { CONTEXT_LINES, type FileChange, type FileChangeKind, type TreeDiff } from '../types.ts'
 import type { ByteName } from './descriptors.ts'
 import { writeWhole } from './job-files.ts'
 import type { LineCount } from './list-changes.ts'
@@ -119,15 +119,19 @@ export function parseChanges(text: string): FileChange[] {
   return changes
 }
 
-/** Unified diff of two trees, whole lines up to `maxBytes`; `paths` are taken literally, a directory means all in it. */
+/**
+ * Unified diff of two trees, whole lines up to `maxBytes`; `paths` are taken literally, a directory means all in it.
+ * `contextLines`: unchanged lines around each change.
+ */
 export async function unifiedDiff(
   gitDir: string,
   from: string,
   to: string,
-  options: { maxBytes: number; paths?: readonly string[] },
+  options: { maxBytes: number; paths?: readonly string[]; contextLines?: number },
 ): Promise<TreeDiff> {
   if (from === to) return { patch: '', truncated: false }
-  const args = ['--literal-pathspecs', ...DIFF, '--unified=3', from, to, '--', ...(options.paths ?? [])]
+  const context = `--unified=${options.contextLines ?? CONTEXT_LINES}`
+  const args = ['--literal-pathspecs', ...DIFF, context, from, to, '--', ...(options.paths ?? [])]
   const { data, truncated } = await git(gitDir, args, options.maxBytes)
   if (!truncated) return { patch: data.toString('utf8'), truncated }
   return { patch: data.subarray(0, data.lastIndexOf(10) + 1).toString('utf8'), truncated }

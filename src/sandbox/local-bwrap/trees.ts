@@ -35,7 +35,7 @@ export async function diffBetween(
   trees: TreeState,
   gitDir: string,
   ends: { readonly from: string; readonly to: string },
-  options: { readonly maxBytes: number; readonly paths?: readonly string[] },
+  options: { readonly maxBytes: number; readonly paths?: readonly string[]; readonly contextLines?: number },
 ): Promise<TreeDiff> {
   checkTrees(ends.from, ends.to)
   if (ends.from === ends.to) return { patch: '', truncated: false }

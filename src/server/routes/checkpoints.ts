@@ -98,7 +98,7 @@ function addDiffRoutes(app: OpenAPIHono, deps: AppDeps): void {
       const own = await listCheckpoints(db, params.taskId)
       const from = await pick(deps, projectId, query.from, 'from')
       const to = await pick(deps, projectId, query.to, 'to')
-      const diff = await diffBetween(deps, projectId, from ?? own[0], to ?? own.at(-1), query.path)
+      const diff = await diffBetween(deps, projectId, from ?? own[0], to ?? own.at(-1), query)
       return c.json({ ...diff, leftOut: query.from === undefined && query.to === undefined ? leftOut.slice() : [] })
     },
   )
@@ -115,7 +115,7 @@ function addDiffRoutes(app: OpenAPIHono, deps: AppDeps): void {
       await getProject(db, projectId)
       const from = (await pick(deps, projectId, query.from, 'from')) ?? (await oldest(deps, projectId))
       const to = (await pick(deps, projectId, query.to, 'to')) ?? (await newestCheckpoints(db, projectId, 1))[0]
-      return c.json(await diffBetween(deps, projectId, from, to, query.path))
+      return c.json(await diffBetween(deps, projectId, from, to, query))
     },
   )
 }
@@ -149,7 +149,7 @@ async function diffBetween(
   projectId: string,
   from: Checkpoint | undefined,
   to: Checkpoint | undefined,
-  path: string | undefined,
+  { path, context }: Pick<z.infer<typeof DiffQuery>, 'path' | 'context'>,
 ): Promise<z.infer<typeof DiffSchema>> {
   const ends = { from: from?.id ?? null, to: to?.id ?? null }
   if (from === undefined || to === undefined || from.treeHash === to.treeHash) {
@@ -161,7 +161,11 @@ async function diffBetween(
   const sandbox = await deps.workspaces.open(projectId)
   const [changes, diff] = await Promise.all([
     sandbox.changes(from.treeHash, to.treeHash),
-    sandbox.diff(from.treeHash, to.treeHash, { maxBytes: MAX_PATCH_BYTES, ...(path && { paths: [path] }) }),
+    sandbox.diff(from.treeHash, to.treeHash, {
+      maxBytes: MAX_PATCH_BYTES,
+      ...(path && { paths: [path] }),
+      ...(context !== undefined && { contextLines: context }),
+    }),
   ])
   const files = changes.filter((file) => !path || file.path === path || file.path.startsWith(`${path}/`))
   const sum = (key: 'added' | 'removed'): number => files.reduce((total, file) => total + file[key], 0)

@@ -2,9 +2,11 @@
 
 import { z } from '@hono/zod-openapi'
 import { cleanText } from '../text.ts'
-import { emptyAsAbsent, FilePath, IdSchema, LeftOutList, listOf, RelativePath, Stat, Time } from './fields.ts'
+import { emptyAsAbsent, FilePath, IdSchema, LeftOutList, listOf, RelativePath, Stat, Time, whole } from './fields.ts'
 
 export const CheckpointParams = z.object({ checkpointId: IdSchema })
+
+const MAX_CONTEXT_LINES = 100_000
 
 export const DiffQuery = z.object({
   from: z.preprocess(emptyAsAbsent, IdSchema.optional()),
@@ -12,6 +14,9 @@ export const DiffQuery = z.object({
   path: z
     .preprocess(emptyAsAbsent, RelativePath.optional())
     .openapi({ description: 'Only this file, or the files in this directory' }),
+  context: whole(0, MAX_CONTEXT_LINES).openapi({
+    description: 'Unchanged lines around each change, 3 when nothing is said',
+  }),
 })
 
 export const CheckpointSchema = z

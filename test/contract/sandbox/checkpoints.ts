@@ -84,6 +84,23 @@ export function checkpointContract(underTest: () => ProviderUnderTest): void {
       })
     })
 
+    test('a diff has as many unchanged lines around its changes as are asked for', async () => {
+      const lines = (middle: string) => ['1', '2', '3', '4', '5', middle, '7', '8', '9', '10', '11', ''].join('\n')
+      await sandbox.write([{ path: 'n.txt', data: lines('6') }])
+      const before = await sandbox.checkpoint()
+      await sandbox.write([{ path: 'n.txt', data: lines('six') }])
+      const after = await sandbox.checkpoint()
+      const heads = async (contextLines?: number) => {
+        const asked = { maxBytes: 10_000, paths: ['n.txt'], ...(contextLines === undefined ? {} : { contextLines }) }
+        return (await sandbox.diff(before, after, asked)).patch.split('\n').filter((line) => line.startsWith('@@'))
+      }
+      expect([await heads(), await heads(0), await heads(100_000)]).toEqual([
+        ['@@ -3,7 +3,7 @@'],
+        ['@@ -6 +6 @@'],
+        ['@@ -1,11 +1,11 @@'],
+      ])
+    })
+
     test('planted git config, hooks, attributes and nested repositories have no say', async () => {
       await writeTwo(sandbox)
       await run(
