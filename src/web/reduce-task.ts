@@ -4,6 +4,8 @@ import { addUsage, NO_DIFF, NO_USAGE } from '../shared/task.ts'
 import { bytesOf } from './bytes.ts'
 import type { CommandView, RoundView, StepView, TaskView } from './state.ts'
 
+const MAX_TURNS_A_FILE = 50
+
 type Durable = Extract<StreamEvent, { seq: number }>
 
 export function newTask(id: string, event: { conversationId?: string; at: number }): TaskView {
@@ -172,7 +174,10 @@ function reduceProgress(task: TaskView, event: Durable): TaskView {
     case 'file.changed': {
       const { path, kind, added, removed, source } = event
       const others = task.files.filter((file) => file.path !== path)
-      return { ...task, files: [...others, { path, kind, added, removed, source }] }
+      const known = task.files.find((file) => file.path === path)?.turns ?? []
+      const turn = event.turn ?? 0
+      const turns = turn === 0 || known.includes(turn) ? known : [...known, turn].slice(-MAX_TURNS_A_FILE)
+      return { ...task, files: [...others, { path, kind, added, removed, source, turns }] }
     }
     case 'diff.updated':
       return { ...task, diffStat: event.stat, leftOut: event.leftOut ?? task.leftOut }

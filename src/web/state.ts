@@ -89,6 +89,8 @@ export interface FileView {
   readonly added: number
   readonly removed: number
   readonly source: 'tool' | 'shell' | 'restore'
+  /** The turns that touched it, oldest first; the newest 50. */
+  readonly turns: readonly number[]
 }
 
 export interface RoundView {

@@ -15,6 +15,7 @@ import { looksSuite } from './suites/looks.ts'
 import { panelsSuite } from './suites/panels.ts'
 import { previewsSuite } from './suites/previews.ts'
 import { FORGE_TOKEN, publishingSuite } from './suites/publishing.ts'
+import { reviewingSuite } from './suites/reviewing.ts'
 import { steeringSuite } from './suites/steering.ts'
 import { troubleSuite } from './suites/trouble.ts'
 
@@ -44,6 +45,7 @@ firstMinuteSuite(bench)
 steeringSuite(bench)
 longConversationSuite(bench)
 panelsSuite(bench)
+reviewingSuite(bench)
 previewsSuite(bench)
 credentialsSuite(bench)
 publishingSuite(bench, hosts)

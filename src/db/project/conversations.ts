@@ -92,9 +92,9 @@ export interface Message {
   readonly parts: readonly StoredMessagePart[]
 }
 
-interface MessageRow {
+/** A message with the reply that it is made of. */
+export interface TurnRow {
   id: string
-  position: string
   conversationId: string
   taskId: string | null
   role: Message['role']
@@ -103,6 +103,10 @@ interface MessageRow {
   turn: number | null
   createdAt: Date
   replyContent: string | null
+}
+
+interface MessageRow extends TurnRow {
+  position: string
 }
 
 interface CallRow {
@@ -152,15 +156,23 @@ export async function listMessages(
       options.after ?? null,
       options.limit + 1,
     ])
-    const calls = await callsOf(db, rows)
-    const messages = rows.map((row) => toMessage(row, calls))
+    const messages = await messagesOfTurns(
+      db,
+      rows.map(({ position: _, ...row }) => row),
+    )
     return toPage(messages, options.limit, (message) => message.id)
   } catch (error) {
     throw toDbError(error)
   }
 }
 
-async function callsOf(db: Db, rows: readonly MessageRow[]): Promise<Map<string, CallRow>> {
+/** The messages with their parts, the results of their calls included. */
+export async function messagesOfTurns(db: Db, rows: readonly TurnRow[]): Promise<Message[]> {
+  const calls = await callsOf(db, rows)
+  return rows.map((row) => toMessage(row, calls))
+}
+
+async function callsOf(db: Db, rows: readonly TurnRow[]): Promise<Map<string, CallRow>> {
   const answers = rows.filter((row) => row.role === 'assistant' && row.taskId !== null)
   if (answers.length === 0) return new Map()
   const { rows: calls } = await db.pool.query<CallRow>(
@@ -173,8 +185,8 @@ async function callsOf(db: Db, rows: readonly MessageRow[]): Promise<Map<string,
   return new Map(calls.map((call) => [`${call.taskId}/${call.toolUseId}`, call]))
 }
 
-function toMessage(row: MessageRow, calls: ReadonlyMap<string, CallRow>): Message {
-  const { position: _, replyContent, ...message } = row
+function toMessage(row: TurnRow, calls: ReadonlyMap<string, CallRow>): Message {
+  const { replyContent, ...message } = row
   const blocks = replyContent === null ? [] : (JSON.parse(replyContent) as AssistantBlock[])
   const parts = blocks.flatMap((block) => toPart(block, row.taskId, calls))
   return { ...message, parts: parts.length > 0 || row.text === '' ? parts : [{ type: 'text', text: row.text }] }

@@ -1,15 +1,17 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { z } from '@hono/zod-openapi'
 import { getProject } from '../../db/project/projects.ts'
+import { listReviewerMessages } from '../../db/review/reviewer-messages.ts'
 import { listRounds } from '../../db/review/reviews.ts'
 import { requestCancel } from '../../db/task/lifecycle.ts'
 import { raiseBudget } from '../../db/task/requests.ts'
 import { getTask, listTasks } from '../../db/task/tasks.ts'
 import type { AppDeps } from '../deps.ts'
-import { presentPage, presentRound, presentTask } from '../present.ts'
+import { presentMessage, presentPage, presentRound, presentTask } from '../present.ts'
 import { addRoute } from '../route.ts'
+import { MessageListSchema } from '../schemas/conversations.ts'
 import { OrderedPageQuery, ProjectParams, TaskParams } from '../schemas/fields.ts'
-import { BudgetBody, CancelBody, ReviewSchema, TaskListSchema, TaskSchema } from '../schemas/tasks.ts'
+import { BudgetBody, CancelBody, ReviewSchema, RoundParams, TaskListSchema, TaskSchema } from '../schemas/tasks.ts'
 
 export function addTaskRoutes(app: OpenAPIHono, deps: AppDeps): void {
   const { db } = deps
@@ -98,6 +100,22 @@ export function addTaskRoutes(app: OpenAPIHono, deps: AppDeps): void {
     async ({ c, params }) => {
       const [found, rounds] = await Promise.all([getTask(db, params.taskId), listRounds(db, params.taskId)])
       return c.json({ ...found.review, rounds: rounds.map(presentRound) })
+    },
+  )
+  addRoute(
+    app,
+    {
+      ...task,
+      method: 'get',
+      params: RoundParams,
+      path: '/api/tasks/{taskId}/review/{round}/messages',
+      summary: 'Read what the reviewer of a round said, and what it looked at',
+      responses: { 200: { description: 'All of its messages, oldest first', schema: MessageListSchema } },
+    },
+    async ({ c, params }) => {
+      await getTask(db, params.taskId)
+      const messages = await listReviewerMessages(db, params.taskId, params.round)
+      return c.json({ items: messages.map(presentMessage), nextAfter: null })
     },
   )
 }

@@ -4,7 +4,11 @@ import { z } from '@hono/zod-openapi'
 import { PLAN_STATES } from '../../shared/plan.ts'
 import { TASK_STATUSES } from '../../shared/task.ts'
 import { cleanText } from '../text.ts'
-import { LeftOutList, listOf, Stat, Time } from './fields.ts'
+import { LeftOutList, listOf, Stat, TaskParams, Time } from './fields.ts'
+
+export const RoundParams = TaskParams.extend({
+  round: z.string().regex(/^\d{1,6}$/, 'must be a whole number').transform(Number),
+})
 
 export const BudgetSchema = z
   .strictObject({

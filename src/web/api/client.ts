@@ -143,14 +143,26 @@ export const api = {
   getEvidence: (taskId: string, signal?: AbortSignal) =>
     request<ApiEvidence>(at('tasks', taskId, 'evidence'), { signal }),
   getReview: (taskId: string, signal?: AbortSignal) => request<ApiReview>(at('tasks', taskId, 'review'), { signal }),
+  /** What the reviewer of a round said and looked at. */
+  listReviewerMessages: (taskId: string, round: number, signal?: AbortSignal) =>
+    request<Page<ApiMessage>>(at('tasks', taskId, 'review', String(round), 'messages'), { signal }),
   listProjectCheckpoints: (projectId: string, signal?: AbortSignal) =>
     all((after) =>
       request<Page<Checkpoint>>(`${workspace(projectId, 'checkpoints')}${query({ limit: PAGE, after })}`, { signal }),
     ),
   listCheckpoints: (taskId: string, signal?: AbortSignal) =>
     request<Page<Checkpoint>>(at('tasks', taskId, 'checkpoints'), { signal }),
-  getDiff: (taskId: string, ends: { from?: string | undefined; to?: string | undefined } = {}, signal?: AbortSignal) =>
-    request<Diff>(`${at('tasks', taskId, 'diff')}${query(ends)}`, { signal }),
+  /** `context`: unchanged lines around each change. */
+  getDiff: (
+    taskId: string,
+    asked: {
+      from?: string | undefined
+      to?: string | undefined
+      path?: string | undefined
+      context?: number | undefined
+    } = {},
+    signal?: AbortSignal,
+  ) => request<Diff>(`${at('tasks', taskId, 'diff')}${query(asked)}`, { signal }),
   judgeFinding: (findingId: string, verdict: 'confirm' | 'dismiss', reason?: string) =>
     request<Finding>(at('findings', findingId), {
       method: 'POST',

@@ -1,9 +1,10 @@
-import { Flag, FolderPlus, GitCompareArrows, History, MessageSquarePlus, RotateCcw } from 'lucide-react'
+import { Columns2, Flag, FolderPlus, GitCompareArrows, History, MessageSquarePlus, RotateCcw } from 'lucide-react'
 import { useState } from 'react'
 import { api } from '../api/client.ts'
 import type { Checkpoint } from '../api/types.ts'
 import { useQuery } from '../api/use-query.ts'
 import { VisibleText } from '../code/visible-text.tsx'
+import { writeStored } from '../shell/stored.ts'
 import { Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { ConfirmDialog } from '../ui/dialog.tsx'
@@ -29,6 +30,7 @@ export default function CheckpointsPanel({ projectId, task, taskId, navigate, ta
   )
   const [limit, setLimit] = useState(SHOWN_AT_ONCE)
   const [asked, setAsked] = useState<{ act: Act; checkpoint: Checkpoint } | null>(null)
+  const [compared, setCompared] = useState<Checkpoint | null>(null)
 
   if (checkpoints.value === undefined) {
     return checkpoints.error === undefined ? (
@@ -45,8 +47,28 @@ export default function CheckpointsPanel({ projectId, task, taskId, navigate, ta
       </EmptyState>
     )
   }
+  const compareWith = (checkpoint: Checkpoint): void => {
+    if (compared === null || compared.id === checkpoint.id) {
+      setCompared(compared === null ? checkpoint : null)
+      return
+    }
+    const isLater = newestFirst.indexOf(checkpoint) < newestFirst.findIndex(({ id }) => id === compared.id)
+    const [from, to] = isLater ? [compared, checkpoint] : [checkpoint, compared]
+    writeStored('diff.layout', 'split')
+    navigate({ panel: 'changes', taskId: to.taskId, checkpointId: from.id, toCheckpointId: to.id })
+  }
   return (
     <>
+      {compared !== null && (
+        <p role="status" className="flex items-center gap-2 border-b border-line bg-accent-soft px-3 py-1.5 text-sm">
+          <span className="min-w-0 flex-1 truncate">
+            Compare “<VisibleText text={compared.label} />” with: choose another one
+          </span>
+          <Button size="small" look="quiet" onClick={() => setCompared(null)}>
+            Cancel
+          </Button>
+        </p>
+      )}
       <ol className="min-h-0 flex-1 overflow-y-auto px-3 py-2" aria-label="Checkpoints, newest first">
         {newestFirst.slice(0, limit).map((checkpoint, index) => (
           <Entry
@@ -55,6 +77,8 @@ export default function CheckpointsPanel({ projectId, task, taskId, navigate, ta
             isNewest={index === 0}
             isOwn={checkpoint.taskId === taskId}
             isNamed={target?.checkpointId === checkpoint.id}
+            comparison={compared === null ? 'none' : compared.id === checkpoint.id ? 'this' : 'other'}
+            onChoose={() => compareWith(checkpoint)}
             onCompare={() => navigate({ panel: 'changes', taskId: checkpoint.taskId, checkpointId: checkpoint.id })}
             onAct={(act) => setAsked({ act, checkpoint })}
           />
@@ -77,6 +101,8 @@ function Entry({
   isNewest,
   isOwn,
   isNamed,
+  comparison,
+  onChoose,
   onCompare,
   onAct,
 }: {
@@ -84,6 +110,9 @@ function Entry({
   isNewest: boolean
   isOwn: boolean
   isNamed: boolean
+  /** Whether one is chosen to be compared: this one, another one, or none. */
+  comparison: 'none' | 'this' | 'other'
+  onChoose: () => void
   onCompare: () => void
   onAct: (act: Act) => void
 }) {
@@ -120,31 +149,39 @@ function Entry({
         <span className="font-mono" title={`tree ${treeHash}`}>
           {treeHash.slice(0, 8)}
         </span>
-        <span className="flex-1" />
-        <IconButton
-          size="small"
-          label="What changed since"
-          icon={<GitCompareArrows className="size-3.5" />}
-          onClick={onCompare}
-        />
-        <IconButton
-          size="small"
-          label="Bring the files back to here"
-          icon={<RotateCcw className="size-3.5" />}
-          onClick={() => onAct('restore')}
-        />
-        <IconButton
-          size="small"
-          label="New conversation from here"
-          icon={<MessageSquarePlus className="size-3.5" />}
-          onClick={() => onAct('conversation')}
-        />
-        <IconButton
-          size="small"
-          label="New project from here"
-          icon={<FolderPlus className="size-3.5" />}
-          onClick={() => onAct('project')}
-        />
+        <div className="ml-auto flex shrink-0 gap-1">
+          <IconButton
+            size="small"
+            label={comparison === 'other' ? 'Compare the two side by side' : 'Compare with another checkpoint'}
+            isPressed={comparison === 'this'}
+            icon={<Columns2 className="size-3.5" />}
+            onClick={onChoose}
+          />
+          <IconButton
+            size="small"
+            label="What changed since"
+            icon={<GitCompareArrows className="size-3.5" />}
+            onClick={onCompare}
+          />
+          <IconButton
+            size="small"
+            label="Bring the files back to here"
+            icon={<RotateCcw className="size-3.5" />}
+            onClick={() => onAct('restore')}
+          />
+          <IconButton
+            size="small"
+            label="New conversation from here"
+            icon={<MessageSquarePlus className="size-3.5" />}
+            onClick={() => onAct('conversation')}
+          />
+          <IconButton
+            size="small"
+            label="New project from here"
+            icon={<FolderPlus className="size-3.5" />}
+            onClick={() => onAct('project')}
+          />
+        </div>
       </div>
     </li>
   )

@@ -22,7 +22,10 @@ export interface PanelTarget {
   readonly file?: string
   /** From 1. */
   readonly line?: number
+  /** In Changes: what is compared begins there. */
   readonly checkpointId?: string
+  /** In Changes: what is compared ends there; left out, at the task's newest files. */
+  readonly toCheckpointId?: string
   /** A command in Terminal. */
   readonly toolUseId?: string
   /** A round in Review. */

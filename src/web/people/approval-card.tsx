@@ -3,6 +3,7 @@ import { type FormEvent, type ReactNode, useEffect, useId, useState } from 'reac
 import { api } from '../api/client.ts'
 import type { Approval, DecisionBody } from '../api/types.ts'
 import { VisibleText } from '../code/visible-text.tsx'
+import { InlineCode } from '../text/inline-code.tsx'
 import { Button } from '../ui/button.tsx'
 import { formatDuration } from '../ui/format.ts'
 import { showFault } from '../ui/toast.tsx'
@@ -54,7 +55,7 @@ export function ApprovalCard({ approval, onDecided }: { approval: Approval; onDe
           <ShieldQuestion aria-hidden="true" className="mt-0.5 size-4 shrink-0 text-warn" />
         )}
         <p id={titleId} className="min-w-0 flex-1 text-sm font-semibold break-words whitespace-pre-wrap">
-          <VisibleText text={approval.question ?? approval.title} />
+          <InlineCode text={approval.question ?? approval.title} />
         </p>
       </div>
       <What approval={approval} />

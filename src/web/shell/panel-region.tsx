@@ -1,8 +1,19 @@
+import {
+  AppWindow,
+  BookOpen,
+  ChartColumn,
+  FileDiff,
+  FolderTree,
+  History,
+  Settings2,
+  ShieldCheck,
+  SquareTerminal,
+} from 'lucide-react'
 import { type ComponentType, lazy, Suspense, useMemo } from 'react'
-import type { PanelName, PanelProps, PanelTarget } from '../panels/panel.ts'
+import { PANEL_NAMES, type PanelName, type PanelProps, type PanelTarget } from '../panels/panel.ts'
 import { useTask } from '../store/use-view.ts'
 import { Skeleton } from '../ui/spinner.tsx'
-import { Tabs } from '../ui/tabs.tsx'
+import { type TabItem, Tabs } from '../ui/tabs.tsx'
 import { PanelBoundary } from './panel-boundary.tsx'
 
 const PANELS: Readonly<Record<PanelName, ComponentType<PanelProps>>> = {
@@ -16,6 +27,22 @@ const PANELS: Readonly<Record<PanelName, ComponentType<PanelProps>>> = {
   metrics: lazy(() => import('../panels/metrics-panel.tsx')),
   preview: lazy(() => import('../panels/preview-panel.tsx')),
 }
+
+const LOOKS: Readonly<Record<PanelName, Omit<TabItem<PanelName>, 'id' | 'title'>>> = {
+  changes: { label: 'Changes', icon: <FileDiff />, isMain: true },
+  terminal: { label: 'Terminal', icon: <SquareTerminal />, isMain: true },
+  files: { label: 'Files', icon: <FolderTree />, isMain: true },
+  review: { label: 'Review', icon: <ShieldCheck />, isMain: true },
+  preview: { label: 'Preview', icon: <AppWindow />, isMain: true },
+  checkpoints: { label: 'Checkpoints', icon: <History />, isMain: false },
+  context: { label: 'Context', icon: <BookOpen />, isMain: false },
+  environment: { label: 'Environment', icon: <Settings2 />, isMain: false },
+  metrics: { label: 'Metrics', icon: <ChartColumn />, isMain: false },
+}
+/** The main ones first; Alt and a digit count them as {@link PANEL_NAMES} does, which the tooltip says. */
+const ITEMS: readonly TabItem<PanelName>[] = PANEL_NAMES.map((id, index) => {
+  return { id, ...LOOKS[id], title: `${LOOKS[id].label} (Alt ${index + 1})` }
+}).sort((a, b) => Number(b.isMain) - Number(a.isMain))
 
 interface PanelRegionProps {
   readonly projectId: string
@@ -31,17 +58,7 @@ export function PanelRegion({ projectId, conversationId, taskId, panel, target, 
   const task = useTask(taskId)
   const Panel = PANELS[panel]
   const items = useMemo(
-    () => [
-      { id: 'changes' as const, label: 'Changes', count: task?.diffStat.files ?? 0 },
-      { id: 'terminal' as const, label: 'Terminal' },
-      { id: 'files' as const, label: 'Files' },
-      { id: 'context' as const, label: 'Context' },
-      { id: 'review' as const, label: 'Review' },
-      { id: 'checkpoints' as const, label: 'Checkpoints' },
-      { id: 'metrics' as const, label: 'Metrics' },
-      { id: 'environment' as const, label: 'Environment' },
-      { id: 'preview' as const, label: 'Preview' },
-    ],
+    () => ITEMS.map((item) => (item.id === 'changes' ? { ...item, count: task?.diffStat.files ?? 0 } : item)),
     [task?.diffStat.files],
   )
   return (

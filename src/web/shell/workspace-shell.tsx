@@ -93,7 +93,7 @@ function Regions({
   const navigate = useCallback(
     (next: PanelTarget) => {
       go({ projectId, conversationId: route.conversationId, target: next })
-      setTab('work')
+      setTab(next.turn === undefined ? 'work' : 'thread')
     },
     [projectId, route.conversationId],
   )

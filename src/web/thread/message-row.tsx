@@ -186,7 +186,7 @@ function Between({
           <StepLine key={happening.order} step={happening.step} />
         ) : (
           <div key={happening.order} className="px-2">
-            <RoundCard round={happening.round} isLive={isLive} navigate={navigate} />
+            <RoundCard taskId={taskId} round={happening.round} isLive={isLive} navigate={navigate} />
           </div>
         ),
       )}

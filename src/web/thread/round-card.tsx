@@ -4,14 +4,17 @@ import type { CheckResult, Finding } from '../api/types.ts'
 import { CodeBlock } from '../code/code-block.tsx'
 import type { PanelTarget } from '../panels/panel.ts'
 import type { RoundView } from '../state.ts'
+import { InlineCode } from '../text/inline-code.tsx'
 import { Markdown } from '../text/markdown.tsx'
-import { revealHidden, revealReordering } from '../text/reveal-hidden.ts'
+import { revealHidden } from '../text/reveal-hidden.ts'
 import { classNames } from '../ui/class-names.ts'
 import { formatDuration } from '../ui/format.ts'
 import { FindingBadges, VerdictBadge } from '../ui/review-badges.tsx'
 import { Spinner } from '../ui/spinner.tsx'
+import { ReviewerWords } from './reviewer-words.tsx'
 
 interface RoundCardProps {
+  readonly taskId: string
   readonly round: RoundView
   /** Whether its task still runs, so that a round without a verdict is being judged. */
   readonly isLive: boolean
@@ -19,7 +22,7 @@ interface RoundCardProps {
 }
 
 /** One review: the checks that the harness ran, what the reviewer found, and the verdict on which tree. */
-export function RoundCard({ round, isLive, navigate }: RoundCardProps) {
+export function RoundCard({ taskId, round, isLive, navigate }: RoundCardProps) {
   const { verdict } = round
   return (
     <section
@@ -57,6 +60,7 @@ export function RoundCard({ round, isLive, navigate }: RoundCardProps) {
             <Markdown text={round.summary} />
           </div>
         )}
+        <ReviewerWords taskId={taskId} round={round.round} isLive={isLive && verdict === null} navigate={navigate} />
       </div>
     </section>
   )
@@ -142,10 +146,18 @@ function FindingLine({ finding, navigate }: { finding: Finding; navigate: (targe
           </button>
         )}
       </div>
-      <p className="mt-1 text-sm">{revealReordering(finding.claim)}</p>
-      {finding.evidence !== '' && <p className="mt-0.5 text-xs text-muted">{revealReordering(finding.evidence)}</p>}
+      <p className="mt-1 text-sm">
+        <InlineCode text={finding.claim} />
+      </p>
+      {finding.evidence !== '' && (
+        <p className="mt-0.5 text-xs text-muted">
+          <InlineCode text={finding.evidence} />
+        </p>
+      )}
       {finding.scenario !== undefined && (
-        <p className="mt-0.5 text-xs text-faint">When: {revealReordering(finding.scenario)}</p>
+        <p className="mt-0.5 text-xs text-faint">
+          When: <InlineCode text={finding.scenario} />
+        </p>
       )}
     </article>
   )

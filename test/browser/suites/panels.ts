@@ -103,6 +103,30 @@ export function panelsSuite(bench: Workbench): void {
       await context.close()
     })
 
+    test('what waits for a person is chosen on the page, and a pattern that cannot be taken is named by its line', async () => {
+      const { projectId, path } = await aPlace(bench)
+      const { page, watch, context } = await openAt(bench, `${path}?tab=environment`)
+      watch.expect(/400/)
+      const paths = page.getByRole('textbox', { name: 'Paths that wait for a person' })
+      await paths.fill('.github/\n**')
+      await page.getByRole('textbox', { name: 'Commands that wait for a person' }).fill('npm publish')
+      await page.getByRole('button', { name: 'Save' }).click()
+      await page.getByRole('alert').getByText('Paths that wait for a person, line 2 (“**”)').waitFor()
+      await screenshot(page, 'policy-refused-1440-light')
+      await paths.fill('.github/')
+      await page.getByRole('button', { name: 'Save' }).click()
+      await page.getByText('Saved as version 1.').waitFor()
+      const { body } = await bench.stack.api.call<{ approvals: object }>(
+        'GET',
+        `/api/workspace/${projectId}/environment`,
+      )
+      expect({ approvals: body.approvals, problems: watch.problems }).toEqual({
+        approvals: { commands: ['npm publish'], paths: ['.github/'], hosts: [], expiresInHours: 168, remembered: [] },
+        problems: [],
+      })
+      await context.close()
+    })
+
     test('criteria that are changed hold from the next task on, and a stale editor is told', async () => {
       const { projectId, path } = await aPlace(bench)
       const { page, context } = await openAt(bench, `${path}?tab=review`)

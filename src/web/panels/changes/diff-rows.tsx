@@ -1,20 +1,24 @@
-import type { ReactNode } from 'react'
+import { Fragment, type ReactNode } from 'react'
 import type { Finding } from '../../../shared/review.ts'
 import { CodeLine } from '../../code/code-line.tsx'
 import type { Token } from '../../code/highlight-worker.ts'
-import { VisibleText } from '../../code/visible-text.tsx'
+import { InlineCode } from '../../text/inline-code.tsx'
 import { classNames } from '../../ui/class-names.ts'
 import { FindingBadges } from '../../ui/review-badges.tsx'
-import { changedSpan, type PatchHunk, type PatchLine, pairLines } from './parse-patch.ts'
+import { changedSpan, type PatchLine, pairLines } from './parse-patch.ts'
 
 /** The colours of a line, once they are there. */
 export type TokensOf = (line: PatchLine) => readonly Token[] | undefined
 
 export interface RowsProps {
-  readonly hunk: PatchHunk
+  readonly lines: readonly PatchLine[]
   readonly tokensOf: TokensOf
   readonly findings: readonly Finding[]
   readonly line: number | null
+  /** What stands below a line, such as the comment that is being written on it. */
+  readonly belowLine: (line: PatchLine) => ReactNode
+  /** Begins a comment on the line; null where nobody reads one. */
+  readonly onComment: ((line: PatchLine) => void) | null
 }
 
 const LOOK = {
@@ -23,30 +27,43 @@ const LOOK = {
   context: { row: '', mark: ' ', word: '', strong: '' },
 } as const
 
-/** A hunk with removed and added lines under each other. */
-export function UnifiedRows({ hunk, tokensOf, findings, line }: RowsProps) {
-  const spans = spansOf(hunk.lines)
+export const UNIFIED_COLUMNS = 3
+export const SPLIT_COLUMNS = 4
+
+/** Lines that follow each other, removed and added ones under each other. */
+export function UnifiedRows({ lines, tokensOf, findings, line, belowLine, onComment }: RowsProps) {
+  const spans = spansOf(lines)
   return (
     <tbody>
-      <HeadingRow heading={hunk.heading} columns={3} />
-      {hunk.lines.map((patchLine, index) => (
+      {lines.map((patchLine, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the lines of a diff never move
-        <FragmentRows key={index}>
-          <tr className={classNames(LOOK[patchLine.kind].row, isNamed(patchLine, line) && 'outline-2 outline-accent')}>
-            <NumberCell number={patchLine.before} />
-            <NumberCell number={patchLine.after} isAnchor />
+        <Fragment key={index}>
+          <tr
+            className={classNames(
+              'group/line',
+              LOOK[patchLine.kind].row,
+              isNamed(patchLine, line) && 'outline-2 outline-accent',
+            )}
+          >
+            <NumberCell
+              line={patchLine}
+              side="before"
+              onComment={patchLine.kind === 'removed' ? onComment : null}
+              isAnchor={false}
+            />
+            <NumberCell line={patchLine} side="after" onComment={onComment} isAnchor />
             <CodeCell line={patchLine} tokens={tokensOf(patchLine)} span={spans.get(patchLine)} />
           </tr>
-          <FindingRows line={patchLine} findings={findings} columns={3} />
-        </FragmentRows>
+          <BelowLine line={patchLine} findings={findings} columns={UNIFIED_COLUMNS} belowLine={belowLine} />
+        </Fragment>
       ))}
     </tbody>
   )
 }
 
-/** A hunk with the file as it was on the left and as it is on the right. */
-export function SplitRows({ hunk, tokensOf, findings, line }: RowsProps) {
-  const spans = spansOf(hunk.lines)
+/** The same with the file as it was on the left and as it is on the right. */
+export function SplitRows({ lines, tokensOf, findings, line, belowLine, onComment }: RowsProps) {
+  const spans = spansOf(lines)
   const cell = (patchLine: PatchLine | null, side: 'before' | 'after'): ReactNode =>
     patchLine === null ? (
       <>
@@ -55,7 +72,13 @@ export function SplitRows({ hunk, tokensOf, findings, line }: RowsProps) {
       </>
     ) : (
       <>
-        <NumberCell number={patchLine[side]} isAnchor={side === 'after'} className={LOOK[patchLine.kind].row} />
+        <NumberCell
+          line={patchLine}
+          side={side}
+          onComment={side === 'after' || patchLine.kind === 'removed' ? onComment : null}
+          isAnchor={side === 'after'}
+          className={LOOK[patchLine.kind].row}
+        />
         <CodeCell
           line={patchLine}
           tokens={tokensOf(patchLine)}
@@ -66,57 +89,69 @@ export function SplitRows({ hunk, tokensOf, findings, line }: RowsProps) {
     )
   return (
     <tbody>
-      <HeadingRow heading={hunk.heading} columns={4} />
-      {pairLines(hunk.lines).map(({ left, right }, index) => (
+      {pairLines(lines).map(({ left, right }, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the lines of a diff never move
-        <FragmentRows key={index}>
-          <tr className={classNames(right !== null && isNamed(right, line) && 'outline-2 outline-accent')}>
+        <Fragment key={index}>
+          <tr
+            className={classNames('group/line', right !== null && isNamed(right, line) && 'outline-2 outline-accent')}
+          >
             {cell(left, 'before')}
             {cell(right, 'after')}
           </tr>
-          {right !== null && <FindingRows line={right} findings={findings} columns={4} />}
-        </FragmentRows>
+          {left !== null && left !== right && (
+            <BelowLine line={left} findings={[]} columns={SPLIT_COLUMNS} belowLine={belowLine} />
+          )}
+          {right !== null && (
+            <BelowLine line={right} findings={findings} columns={SPLIT_COLUMNS} belowLine={belowLine} />
+          )}
+        </Fragment>
       ))}
     </tbody>
   )
-}
-
-function FragmentRows({ children }: { children: ReactNode }) {
-  return children
 }
 
 function isNamed(patchLine: PatchLine, line: number | null): boolean {
   return line !== null && patchLine.after === line
 }
 
-function HeadingRow({ heading, columns }: { heading: string; columns: number }) {
-  return (
-    <tr className="bg-sunken text-faint">
-      <td colSpan={columns} className="px-3 py-0.5 select-none">
-        <span aria-hidden="true">⋯ </span>
-        <VisibleText text={heading} />
-        {heading === '' && <span className="sr-only">further down</span>}
-      </td>
-    </tr>
-  )
-}
-
-/** `isAnchor`: the cell of the file's own line number, where the address can jump to. */
+/**
+ * A line's number on one side; where a comment can be written it is the button for it. `isAnchor`: the cell of the file's
+ * own line number, where the address can jump to.
+ */
 function NumberCell({
-  number,
+  line,
+  side,
+  onComment,
+  isAnchor,
   className,
-  isAnchor = false,
 }: {
-  number: number | null
+  line: PatchLine
+  side: 'before' | 'after'
+  onComment: ((line: PatchLine) => void) | null
+  isAnchor: boolean
   className?: string
-  isAnchor?: boolean
 }) {
+  const number = line[side]
   return (
     <td
       data-line={isAnchor ? (number ?? undefined) : undefined}
-      className={classNames('w-px min-w-9 px-1.5 text-right align-top text-faint tabular-nums select-none', className)}
+      className={classNames('w-px min-w-9 p-0 text-right align-top text-faint tabular-nums select-none', className)}
     >
-      {number}
+      {number !== null && onComment !== null ? (
+        <button
+          type="button"
+          tabIndex={-1}
+          data-comment={line.kind}
+          aria-label={`Comment on ${LOOK[line.kind].word} line ${number}`}
+          title="Comment on this line"
+          onClick={() => onComment(line)}
+          className="relative w-full rounded-sm px-1.5 text-right group-hover/line:text-accent hover:bg-accent hover:text-on-accent focus-visible:bg-accent focus-visible:text-on-accent focus-visible:-outline-offset-1"
+        >
+          {number}
+        </button>
+      ) : (
+        <span className="px-1.5">{number}</span>
+      )}
     </td>
   )
 }
@@ -162,13 +197,51 @@ function spansOf(lines: readonly PatchLine[]): Map<PatchLine, Span> {
   return spans
 }
 
-function FindingRows({ line, findings, columns }: { line: PatchLine; findings: readonly Finding[]; columns: number }) {
+/** Findings on the line, then whatever else stands below it. */
+function BelowLine({
+  line,
+  findings,
+  columns,
+  belowLine,
+}: {
+  line: PatchLine
+  findings: readonly Finding[]
+  columns: number
+  belowLine: RowsProps['belowLine']
+}) {
   const own = findings.filter((finding) => finding.line !== undefined && finding.line === line.after)
-  return own.map((finding) => (
-    <tr key={finding.id}>
-      <td colSpan={columns} className="border-l-2 border-warn bg-raised px-4 py-2 font-sans text-sm">
-        <FindingBadges finding={finding} /> <VisibleText text={finding.claim} />
-      </td>
-    </tr>
-  ))
+  const below = belowLine(line)
+  return (
+    <>
+      {own.map((finding) => (
+        <tr key={finding.id}>
+          <td colSpan={columns} className="p-0">
+            <FindingNote finding={finding} />
+          </td>
+        </tr>
+      ))}
+      {below !== null && (
+        <tr>
+          <td colSpan={columns} className="border-y border-line-strong bg-raised px-3 py-2 font-sans text-sm">
+            {below}
+          </td>
+        </tr>
+      )}
+    </>
+  )
+}
+
+/** What the reviewer found, beside what it is about. */
+export function FindingNote({ finding }: { finding: Finding }) {
+  return (
+    <div
+      data-finding={finding.id}
+      tabIndex={-1}
+      role="note"
+      aria-label="Finding"
+      className="border-l-2 border-warn bg-raised px-4 py-2 font-sans text-sm"
+    >
+      <FindingBadges finding={finding} /> <InlineCode text={finding.claim} />
+    </div>
+  )
 }

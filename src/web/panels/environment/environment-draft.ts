@@ -1,6 +1,8 @@
 import type { EnvironmentBody, SetupCommand } from '../../../shared/environment.ts'
 import type { NetworkPolicy } from '../../../shared/network.ts'
 import type { ProjectEnvironment } from '../../api/types.ts'
+import { type ApprovalDraft, approvalDraftOf, readApprovalDraft } from './approval-draft.ts'
+import { linesOf } from './lines-of.ts'
 
 /** An environment as it is typed: lists as lines. */
 export interface EnvironmentDraft {
@@ -10,9 +12,10 @@ export interface EnvironmentDraft {
   /** A person's own commands only. */
   readonly commands: string
   readonly variables: string
+  readonly approvals: ApprovalDraft
 }
 
-export function draftOf({ network, setup, variables }: ProjectEnvironment): EnvironmentDraft {
+export function draftOf({ network, setup, variables, approvals }: ProjectEnvironment): EnvironmentDraft {
   return {
     policy: network.policy,
     hosts: network.hosts.join('\n'),
@@ -22,6 +25,7 @@ export function draftOf({ network, setup, variables }: ProjectEnvironment): Envi
       .filter((_, index) => setup.commands[index]?.source === 'custom')
       .join('\n'),
     variables: variables.map(({ name, value }) => `${name}=${value}`).join('\n'),
+    approvals: approvalDraftOf(approvals),
   }
 }
 
@@ -51,12 +55,6 @@ export function readDraft(draft: EnvironmentDraft, before: ProjectEnvironment): 
       return at < 0 ? { name: line, value: '' } : { name: line.slice(0, at).trim(), value: line.slice(at + 1) }
     }),
     services: before.services,
+    approvals: readApprovalDraft(draft.approvals, before.approvals),
   }
-}
-
-function linesOf(text: string): string[] {
-  return text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
 }

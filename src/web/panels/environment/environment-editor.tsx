@@ -6,7 +6,9 @@ import { Button } from '../../ui/button.tsx'
 import { CheckboxField, TextAreaField } from '../../ui/field.tsx'
 import { Select } from '../../ui/select.tsx'
 import { showToast } from '../../ui/toast.tsx'
+import { ApprovalFields } from './approval-fields.tsx'
 import { draftOf, type EnvironmentDraft, readDraft } from './environment-draft.ts'
+import { faultTexts } from './fault-text.ts'
 
 const POLICIES = [
   { value: 'none', label: 'nothing' },
@@ -14,6 +16,8 @@ const POLICIES = [
   { value: 'hosts', label: 'registries and the hosts below' },
   { value: 'open', label: 'every public host' },
 ] as const
+const STALE = 'Somebody saved a newer version meanwhile. Load it, then make your change again.'
+const MAX_FAILURES = 5
 
 /** Changes what the project's commands run in. The network holds at once, the rest from the next command on. */
 export function EnvironmentEditor({
@@ -27,23 +31,23 @@ export function EnvironmentEditor({
 }) {
   const [draft, setDraft] = useState<EnvironmentDraft>(() => draftOf(environment))
   const [isSaving, setSaving] = useState(false)
-  const [failure, setFailure] = useState<string | null>(null)
+  const [failures, setFailures] = useState<readonly string[]>([])
   const isChanged = JSON.stringify(draft) !== JSON.stringify(draftOf(environment))
   const change = (part: Partial<EnvironmentDraft>): void => setDraft({ ...draft, ...part })
   const save = async (event: FormEvent): Promise<void> => {
     event.preventDefault()
     setSaving(true)
-    setFailure(null)
+    setFailures([])
+    const body = readDraft(draft, environment)
     try {
-      const saved = await api.saveEnvironment(projectId, environment.version, readDraft(draft, environment))
+      const saved = await api.saveEnvironment(projectId, environment.version, body)
       showToast(`Saved as version ${saved.version}.`)
       onSaved()
     } catch (error) {
       const fault = faultOf(error)
-      const isStale = fault.code === 'version_conflict'
-      setFailure(
-        isStale ? 'Somebody saved a newer version meanwhile. Load it, then make your change again.' : fault.message,
-      )
+      const named = faultTexts(fault.details, body)
+      if (fault.code === 'version_conflict') setFailures([STALE])
+      else setFailures(named.length === 0 ? [fault.message] : named)
     } finally {
       setSaving(false)
     }
@@ -84,10 +88,19 @@ export function EnvironmentEditor({
         value={draft.variables}
         onChange={(event) => change({ variables: event.target.value })}
       />
-      {failure !== null && (
-        <p role="alert" className="text-sm text-bad">
-          {failure}
-        </p>
+      <ApprovalFields
+        draft={draft.approvals}
+        onChange={(part) => change({ approvals: { ...draft.approvals, ...part } })}
+      />
+      {failures.length > 0 && (
+        <ul role="alert" className="flex flex-col gap-1 rounded-md bg-bad-soft px-3 py-2 text-sm text-bad">
+          {failures.slice(0, MAX_FAILURES).map((failure) => (
+            <li key={failure} className="break-words">
+              {failure}
+            </li>
+          ))}
+          {failures.length > MAX_FAILURES && <li>{`and ${failures.length - MAX_FAILURES} more`}</li>}
+        </ul>
       )}
       <div>
         <Button look="primary" size="small" type="submit" isBusy={isSaving} disabled={!isChanged}>

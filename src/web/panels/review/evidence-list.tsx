@@ -2,6 +2,7 @@ import { EVIDENCE_WORDS } from '../../../shared/evidence.ts'
 import type { Claim, LedgerRow } from '../../../shared/ledger.ts'
 import type { ApiEvidence } from '../../api/types.ts'
 import { VisibleText } from '../../code/visible-text.tsx'
+import { InlineCode } from '../../text/inline-code.tsx'
 import { Badge, type Tone } from '../../ui/badge.tsx'
 import { formatDuration } from '../../ui/format.ts'
 
@@ -21,7 +22,7 @@ export function EvidenceList({ evidence: { evidence, gaps, rows, claims } }: { e
         </p>
         {gaps.map(({ name, reason }) => (
           <p key={name} className="text-xs text-muted">
-            <VisibleText text={`${name}: ${reason}`} />
+            <InlineCode text={`${name}: ${reason}`} />
           </p>
         ))}
       </section>
@@ -33,9 +34,13 @@ export function EvidenceList({ evidence: { evidence, gaps, rows, claims } }: { e
               <li key={text} className="flex flex-col items-start gap-1 rounded-md border border-line p-2">
                 <Badge tone={MARKS[mark].tone}>{MARKS[mark].words}</Badge>
                 <span className="break-words">
-                  <VisibleText text={text} />
+                  <InlineCode text={text} />
                 </span>
-                {reason !== undefined && <span className="text-xs text-muted">{reason}</span>}
+                {reason !== undefined && (
+                  <span className="text-xs text-muted">
+                    <InlineCode text={reason} />
+                  </span>
+                )}
               </li>
             ))}
           </ul>
@@ -74,7 +79,7 @@ function Row({ row: { by, name, command, status, exitCode, durationMs, reason } 
       )}
       {reason !== undefined && (
         <span className="text-xs text-muted">
-          <VisibleText text={reason} />
+          <InlineCode text={reason} />
         </span>
       )}
     </li>

@@ -3,6 +3,7 @@ import { useState } from 'react'
 import type { Finding } from '../../../shared/review.ts'
 import { api } from '../../api/client.ts'
 import { VisibleText } from '../../code/visible-text.tsx'
+import { InlineCode } from '../../text/inline-code.tsx'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
 import { TextField } from '../../ui/field.tsx'
@@ -48,16 +49,16 @@ export function FindingCard({
         )}
       </div>
       <p className="break-words">
-        <VisibleText text={finding.claim} />
+        <InlineCode text={finding.claim} />
       </p>
       <details className="text-xs text-muted">
         <summary>Evidence</summary>
         <p className="mt-1 break-words whitespace-pre-wrap">
-          <VisibleText text={finding.evidence} />
+          <InlineCode text={finding.evidence} />
         </p>
         {finding.scenario !== undefined && (
           <p className="mt-1 break-words whitespace-pre-wrap">
-            <VisibleText text={finding.scenario} />
+            <InlineCode text={finding.scenario} />
           </p>
         )}
       </details>

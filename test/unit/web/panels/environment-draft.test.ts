@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { NO_POLICY } from '../../../../src/shared/approval-policy.ts'
 import type { ProjectEnvironment } from '../../../../src/web/api/types.ts'
 import { draftOf, readDraft } from '../../../../src/web/panels/environment/environment-draft.ts'
+import { faultTexts } from '../../../../src/web/panels/environment/fault-text.ts'
 
 const ENVIRONMENT: ProjectEnvironment = {
   version: 3,
@@ -27,6 +29,7 @@ test('what was not typed anew is saved as it was, directory and lines included',
     setup: { enabled: true, commands: [{ name: 'codegen', command: 'cd tools\nmake', cwd: 'web' }] },
     variables: ENVIRONMENT.variables,
     services: ENVIRONMENT.services,
+    approvals: NO_POLICY,
   })
 })
 
@@ -43,4 +46,28 @@ test('lines become commands and variables', () => {
       { name: 'C', value: '' },
     ],
   ])
+})
+
+test('patterns are lines, decisions that were remembered stay, and what is wrong is told by its line', () => {
+  const remembered = [
+    { kind: 'command', subject: 'npm publish', decision: 'deny', at: '2026-01-01T00:00:00Z' },
+  ] as const
+  const before = { ...ENVIRONMENT, approvals: { ...NO_POLICY, remembered } }
+  const draft = draftOf(before)
+  const typed = { ...draft.approvals, paths: '.github/\n\n ** \n', expiresInHours: '1,5' }
+  const body = readDraft({ ...draft, approvals: typed }, before)
+  expect({
+    approvals: body.approvals,
+    faults: faultTexts(
+      { 'approvals.paths[1]': 'would hold back everything', 'variables[0].name': 'is set twice', message: 'no' },
+      body,
+    ),
+  }).toEqual({
+    approvals: { ...NO_POLICY, remembered, paths: ['.github/', '**'], expiresInHours: 1.5 },
+    faults: [
+      'Paths that wait for a person, line 2 (“**”): would hold back everything',
+      'Variables, line 1 (“A”): is set twice',
+      'message: no',
+    ],
+  })
 })

@@ -1,0 +1,34 @@
+import { type ApprovalPolicy, NO_POLICY, type RememberedDecision } from '../../../shared/approval-policy.ts'
+import { linesOf } from './lines-of.ts'
+
+/** What a person must decide, as it is typed: patterns as lines. */
+export interface ApprovalDraft {
+  readonly commands: string
+  readonly paths: string
+  readonly hosts: string
+  readonly expiresInHours: string
+  readonly remembered: readonly RememberedDecision[]
+}
+
+export function approvalDraftOf(policy: ApprovalPolicy = NO_POLICY): ApprovalDraft {
+  const { commands, paths, hosts, expiresInHours, remembered } = policy
+  return {
+    commands: commands.join('\n'),
+    paths: paths.join('\n'),
+    hosts: hosts.join('\n'),
+    expiresInHours: String(expiresInHours),
+    remembered,
+  }
+}
+
+/** What is saved; the server says what is wrong with it. Fields that this page does not know stay as they are. */
+export function readApprovalDraft(draft: ApprovalDraft, before: ApprovalPolicy = NO_POLICY): ApprovalPolicy {
+  return {
+    ...before,
+    commands: linesOf(draft.commands),
+    paths: linesOf(draft.paths),
+    hosts: linesOf(draft.hosts),
+    expiresInHours: Number(draft.expiresInHours.trim().replace(',', '.')),
+    remembered: draft.remembered,
+  }
+}
