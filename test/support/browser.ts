@@ -68,3 +68,21 @@ export async function screenshot(page: Page, name: string): Promise<void> {
   mkdirSync(folder, { recursive: true })
   await page.screenshot({ path: join(folder, `${name}.png`) })
 }
+
+/** Both themes, wide and narrow, for whoever looks at the screenshots. */
+export async function screenshotLooks(
+  page: Page,
+  name: string,
+  widths: readonly number[] = [1440, 360],
+): Promise<void> {
+  if (process.env['KEELSON_SCREENSHOTS'] === undefined) return
+  for (const width of widths) {
+    await page.setViewportSize({ width, height: width === 360 ? 740 : 900 })
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      await screenshot(page, `${name}-${width}-${colorScheme}`)
+    }
+  }
+  await page.emulateMedia({ colorScheme: null })
+  await page.setViewportSize({ width: 1440, height: 900 })
+}

@@ -63,10 +63,9 @@ export const Thread = memo(function Thread({ conversationId, navigate, turn, emp
       >
         <div ref={scroll.contentRef} className="flex min-h-full flex-col pt-4 pb-4">
           {isEmpty && <div className="flex flex-1 flex-col justify-center">{empty}</div>}
-          <Virtualizer ref={scroll.listRef} scrollRef={scroll.ref} startMargin={16} shift={grewAtStart}>
-            {rows.map((row) => (
-              <MessageRow key={row.message.id} row={row} navigate={navigate} />
-            ))}
+          {/* By a function: of a thousand rows only those in sight become elements, each time one of them changes. */}
+          <Virtualizer ref={scroll.listRef} scrollRef={scroll.ref} startMargin={16} shift={grewAtStart} data={rows}>
+            {(row) => <MessageRow key={row.message.id} row={row} navigate={navigate} />}
           </Virtualizer>
           {own.map((message) => (
             <OutgoingRow key={message.clientMessageId} message={message} />

@@ -1,6 +1,6 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import { describe, expect, test } from 'vitest'
-import { screenshot } from '../../support/browser.ts'
+import { screenshotLooks } from '../../support/browser.ts'
 import { aPlace, openAt, type Workbench } from '../pages.ts'
 
 const TOKEN = 'glpat-typed-on-the-page-1'
@@ -35,7 +35,7 @@ export function credentialsSuite(bench: Workbench): void {
       await dialog.getByRole('list', { name: 'Stored tokens' }).getByText('git.example.com').waitFor()
       const shown = await page.content()
       const { violations } = await new AxeBuilder({ page }).analyze()
-      await screenshot(page, 'credentials-1440-light')
+      await screenshotLooks(page, 'credentials')
       await page.keyboard.press('Escape')
 
       await page.getByRole('button', { name: 'New project' }).click()
@@ -44,7 +44,7 @@ export function credentialsSuite(bench: Workbench): void {
       await making.getByRole('textbox', { name: 'URL' }).fill('https://code.example.org/team/app.git')
       await making.getByText('For a private repository').waitFor()
       await making.getByLabel('Token', { exact: true }).fill(`${TOKEN}-2`)
-      await screenshot(page, 'new-project-token-1440-light')
+      await screenshotLooks(page, 'new-project-token')
       await making.getByRole('button', { name: 'Make the project' }).click()
       await making.waitFor({ state: 'detached' })
       const projects = await bench.stack.api.get<{ items: { source: { credentialId?: string } }[] }>(

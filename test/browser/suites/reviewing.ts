@@ -27,7 +27,7 @@ export function reviewingSuite(bench: Workbench): void {
       await say(page, EDITS)
       await ending(page, /^Approved/)
       const long = file(page, 'long.txt')
-      await long.getByText('changed 40').waitFor()
+      await long.getByText('changed 40').first().waitFor()
       const around = {
         before: await long.getByText('line 35', { exact: true }).count(),
         upper: await long.getByRole('button', { name: '36 lines unchanged' }).count(),

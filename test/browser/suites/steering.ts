@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { screenshot } from '../../support/browser.ts'
+import { screenshot, screenshotLooks } from '../../support/browser.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { aPlace, composer, ending, openAt, say, thread, type Workbench } from '../pages.ts'
@@ -114,7 +114,7 @@ export function steeringSuite(bench: Workbench): void {
       await card.getByText('Then this holds: red').waitFor()
       await page.getByText('Plan: Choose a colour').waitFor()
       await waitFor(async () => (await page.title()).startsWith('? Needs an answer'), 'the title says so')
-      await screenshot(page, 'question-1440-light')
+      await screenshotLooks(page, 'question')
       await page.getByRole('button', { name: /waits? for you/ }).click()
       await page.getByRole('dialog').getByRole('region', { name: 'Which colour?' }).waitFor()
       await page.keyboard.press('Escape')

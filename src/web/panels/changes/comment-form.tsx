@@ -12,16 +12,18 @@ interface CommentFormProps {
   /** What the form is about, for screen readers: "line 12 of src/a.ts". */
   readonly subject: string
   readonly conversationId: string
+  /** What was typed so far; it is kept by whoever shows the form, which may be drawn anew at another place. */
+  readonly typed: string
+  onTyped(text: string): void
   /** The whole message for what was typed. */
   textFor(comment: string): string
   onClose(): void
 }
 
 /** A word on a line of the diff: it steers the task that runs, or begins one when the agent is idle. */
-export function CommentForm({ subject, conversationId, textFor, onClose }: CommentFormProps) {
+export function CommentForm({ subject, conversationId, typed, onTyped, textFor, onClose }: CommentFormProps) {
   const store = useWorkspaceStore()
   const isRunning = useView((state) => activeTaskIdOf(state, conversationId) !== null)
-  const [typed, setTyped] = useState('')
   const [failure, setFailure] = useState<string | null>(null)
   const [busy, attempt] = useBusy<'send'>()
   const field = useRef<HTMLTextAreaElement>(null)
@@ -67,7 +69,7 @@ export function CommentForm({ subject, conversationId, textFor, onClose }: Comme
         aria-label={`Your comment on ${subject}`}
         placeholder={isRunning ? 'Tell the agent what is wrong here' : 'What should become of this line?'}
         value={typed}
-        onChange={(event) => setTyped(event.target.value)}
+        onChange={(event) => onTyped(event.target.value)}
         onKeyDown={onKeyDown}
         className={`${INPUT_CLASS} py-1.5`}
       />

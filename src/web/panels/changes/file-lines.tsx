@@ -33,6 +33,7 @@ export function FileLines({ path, hunks, isSplit, findings, line, conversationId
   const [limit, setLimit] = useState(LINES_AT_ONCE)
   const [isForced, setForced] = useState(false)
   const [commented, setCommented] = useState<PatchLine | null>(null)
+  const [typed, setTyped] = useState('')
   const { blocks, busyGap, isCut, show } = useExpansion(hunks, readWide)
   const shown = useMemo(() => firstLines(blocks, Math.max(limit, lineIndex(blocks, line))), [blocks, limit, line])
   const lines = useMemo(() => shown.flatMap((block) => (block.kind === 'lines' ? block.lines : [])), [shown])
@@ -56,8 +57,13 @@ export function FileLines({ path, hunks, isSplit, findings, line, conversationId
       key={placeOf(commented)}
       subject={`line ${commented.after ?? commented.before} of ${path}`}
       conversationId={conversationId}
+      typed={typed}
+      onTyped={setTyped}
       textFor={(comment) => commentText(path, commented, comment)}
-      onClose={() => setCommented(null)}
+      onClose={() => {
+        setCommented(null)
+        setTyped('')
+      }}
     />
   )
   const isInSight = commented !== null && lines.some((shownLine) => placeOf(shownLine) === placeOf(commented))
