@@ -7,7 +7,10 @@ import { cleanText } from '../text.ts'
 import { LeftOutList, listOf, Stat, TaskParams, Time } from './fields.ts'
 
 export const RoundParams = TaskParams.extend({
-  round: z.string().regex(/^\d{1,6}$/, 'must be a whole number').transform(Number),
+  round: z
+    .string()
+    .regex(/^\d{1,6}$/, 'must be a whole number')
+    .transform(Number),
 })
 
 export const BudgetSchema = z
