@@ -114,6 +114,7 @@ export function panelsSuite(bench: Workbench): void {
       await page.getByRole('alert').getByText('Paths that wait for a person, line 2 (“**”)').waitFor()
       await screenshot(page, 'policy-refused-1440-light')
       await paths.fill('.github/')
+      await page.getByRole('checkbox', { name: 'Publishing waits for a person' }).check()
       await page.getByRole('button', { name: 'Save' }).click()
       await page.getByText('Saved as version 1.').waitFor()
       const { body } = await bench.stack.api.call<{ approvals: object }>(
@@ -121,7 +122,14 @@ export function panelsSuite(bench: Workbench): void {
         `/api/workspace/${projectId}/environment`,
       )
       expect({ approvals: body.approvals, problems: watch.problems }).toEqual({
-        approvals: { commands: ['npm publish'], paths: ['.github/'], hosts: [], expiresInHours: 168, remembered: [] },
+        approvals: {
+          commands: ['npm publish'],
+          paths: ['.github/'],
+          hosts: [],
+          publishing: true,
+          expiresInHours: 168,
+          remembered: [],
+        },
         problems: [],
       })
       await context.close()

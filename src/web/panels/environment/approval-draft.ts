@@ -6,16 +6,18 @@ export interface ApprovalDraft {
   readonly commands: string
   readonly paths: string
   readonly hosts: string
+  readonly publishing: boolean
   readonly expiresInHours: string
   readonly remembered: readonly RememberedDecision[]
 }
 
 export function approvalDraftOf(policy: ApprovalPolicy = NO_POLICY): ApprovalDraft {
-  const { commands, paths, hosts, expiresInHours, remembered } = policy
+  const { commands, paths, hosts, publishing = false, expiresInHours, remembered } = policy
   return {
     commands: commands.join('\n'),
     paths: paths.join('\n'),
     hosts: hosts.join('\n'),
+    publishing,
     expiresInHours: String(expiresInHours),
     remembered,
   }
@@ -28,6 +30,7 @@ export function readApprovalDraft(draft: ApprovalDraft, before: ApprovalPolicy =
     commands: linesOf(draft.commands),
     paths: linesOf(draft.paths),
     hosts: linesOf(draft.hosts),
+    publishing: draft.publishing,
     expiresInHours: Number(draft.expiresInHours.trim().replace(',', '.')),
     remembered: draft.remembered,
   }

@@ -1,7 +1,7 @@
 import { X } from 'lucide-react'
 import { VisibleText } from '../../code/visible-text.tsx'
 import { Badge } from '../../ui/badge.tsx'
-import { TextAreaField, TextField } from '../../ui/field.tsx'
+import { CheckboxField, TextAreaField, TextField } from '../../ui/field.tsx'
 import { formatAgo } from '../../ui/format.ts'
 import { IconButton } from '../../ui/icon-button.tsx'
 import type { ApprovalDraft } from './approval-draft.ts'
@@ -43,6 +43,12 @@ export function ApprovalFields({
         className="font-mono"
         value={draft.hosts}
         onChange={(event) => onChange({ hosts: event.target.value })}
+      />
+      <CheckboxField
+        label="Publishing waits for a person"
+        hint="Commits, branches and pull requests that leave this project."
+        checked={draft.publishing}
+        onChange={(event) => onChange({ publishing: event.target.checked })}
       />
       <TextField
         label="Hours to wait for a decision"

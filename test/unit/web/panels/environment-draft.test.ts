@@ -29,7 +29,7 @@ test('what was not typed anew is saved as it was, directory and lines included',
     setup: { enabled: true, commands: [{ name: 'codegen', command: 'cd tools\nmake', cwd: 'web' }] },
     variables: ENVIRONMENT.variables,
     services: ENVIRONMENT.services,
-    approvals: NO_POLICY,
+    approvals: { ...NO_POLICY, publishing: false },
   })
 })
 
@@ -54,7 +54,7 @@ test('patterns are lines, decisions that were remembered stay, and what is wrong
   ] as const
   const before = { ...ENVIRONMENT, approvals: { ...NO_POLICY, remembered } }
   const draft = draftOf(before)
-  const typed = { ...draft.approvals, paths: '.github/\n\n ** \n', expiresInHours: '1,5' }
+  const typed = { ...draft.approvals, publishing: true, paths: '.github/\n\n ** \n', expiresInHours: '1,5' }
   const body = readDraft({ ...draft, approvals: typed }, before)
   expect({
     approvals: body.approvals,
@@ -63,7 +63,7 @@ test('patterns are lines, decisions that were remembered stay, and what is wrong
       body,
     ),
   }).toEqual({
-    approvals: { ...NO_POLICY, remembered, paths: ['.github/', '**'], expiresInHours: 1.5 },
+    approvals: { ...NO_POLICY, remembered, publishing: true, paths: ['.github/', '**'], expiresInHours: 1.5 },
     faults: [
       'Paths that wait for a person, line 2 (“**”): would hold back everything',
       'Variables, line 1 (“A”): is set twice',
