@@ -37,6 +37,8 @@ export function createPrinter(write: (text: string) => void, options: { color: b
   const growing = new Map<string, Growing>()
   const shownMessages = new Set<string>()
   let isLineOpen = false
+  /** Whether something of a reply stands there that is not whole yet. */
+  let hasBegun = false
 
   const endLine = (): void => {
     if (isLineOpen) write('\n')
@@ -85,6 +87,7 @@ export function createPrinter(write: (text: string) => void, options: { color: b
       }
     }
     shownMessages.add(event.messageId)
+    hasBegun = false
     endLine()
     if (event.interrupted) line('  (interrupted)', 'dim')
   }
@@ -92,6 +95,7 @@ export function createPrinter(write: (text: string) => void, options: { color: b
   const print = (event: StreamEvent): void => {
     switch (event.type) {
       case 'text.delta':
+        hasBegun = true
         return extend(event.partId, event.offset, event.delta)
       case 'output':
         return extend(event.partId, event.offset, Buffer.from(event.data, 'base64'), 'dim')
@@ -105,9 +109,12 @@ export function createPrinter(write: (text: string) => void, options: { color: b
         const how = event.status === 'exited' ? `exit ${event.exitCode ?? '?'}` : event.status.replaceAll('_', ' ')
         return line(`  ${how} · ${duration(event.durationMs)}`, event.exitCode === 0 ? 'green' : 'red')
       }
-      case 'turn.reset':
+      case 'turn.reset': {
         growing.clear()
-        return line('  (the answer broke off; the model is asked again)', 'yellow')
+        const why = hasBegun ? 'the answer broke off; ' : ''
+        hasBegun = false
+        return line(`  (${why}the model is asked again)`, 'yellow')
+      }
       default: {
         const text = describe(event)
         if (text !== null) line(text.text, text.color)

@@ -60,7 +60,7 @@ function describe(step: QuietStep): { icon: ReactNode; text: string } {
     case 'resumed':
       return { icon: <RefreshCw aria-hidden="true" />, text: 'A worker was lost; another goes on where it stood' }
     case 'turn_repeated':
-      return { icon: <RefreshCw aria-hidden="true" />, text: 'The answer broke off; the model is asked again' }
+      return { icon: <RefreshCw aria-hidden="true" />, text: 'The model is asked again' }
     case 'budget_warning':
     case 'budget_reached': {
       const what = step.kind === 'budget_warning' ? 'Budget nearly used' : 'Budget reached'

@@ -49,6 +49,20 @@ describe('the printer', () => {
     expect(text).toBe('Hello you\n')
   })
 
+  test('says that an answer broke off when some of it stood there, and else that the model is asked again', () => {
+    const reset = { type: 'turn.reset', turn: 1, attempt: 2 }
+    expect(printed(reset, delta(0, 'Hel'), reset, delta(0, 'Hello'), completed('Hello', false), reset)).toBe(
+      [
+        '  (the model is asked again)',
+        'Hel',
+        '  (the answer broke off; the model is asked again)',
+        'Hello',
+        '  (the model is asked again)',
+        '',
+      ].join('\n'),
+    )
+  })
+
   test('gives rounded amounts, says how to go on, and ticks nothing that was not brought to an end', () => {
     const diffStat = { files: 0, added: 0, removed: 0 }
     const usage = { inputTokens: 1, outputTokens: 1, cacheReadTokens: 0, cacheWriteTokens: 0 }
