@@ -38,6 +38,24 @@ const urlOf = (...protocols: string[]) =>
       `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
     )
 
+/**
+ * Where a model's server is, as what its paths are appended to. People copy addresses with the version or the call's whole
+ * path behind them, which the protocol's client appends itself.
+ */
+const modelServerUrl = urlOf('http:', 'https:').transform((text, context) => {
+  const url = new URL(text)
+  if (url.username !== '' || url.password !== '') {
+    context.addIssue({ code: 'custom', message: 'must hold no name and password; a key goes into ANTHROPIC_API_KEY' })
+    return z.NEVER
+  }
+  if (url.search !== '' || url.hash !== '') {
+    context.addIssue({ code: 'custom', message: 'must end with the path, without ? or #' })
+    return z.NEVER
+  }
+  const path = url.pathname.replace(/\/+$/, '').replace(/\/v1(\/messages|\/models)?$/, '')
+  return `${url.origin}${path.replace(/\/+$/, '')}`
+})
+
 const httpsOrigin = z
   .string()
   .refine(
@@ -126,7 +144,7 @@ const EnvSchema = z.object({
   KEELSON_MODEL_KIND: z.enum(['anthropic', 'scripted']).optional(),
   KEELSON_MODEL: z.string().trim().min(1).max(200).default('claude-haiku-4-5'),
   ANTHROPIC_API_KEY: optionalText,
-  ANTHROPIC_BASE_URL: urlOf('http:', 'https:').optional(),
+  ANTHROPIC_BASE_URL: modelServerUrl.optional(),
   KEELSON_CONTEXT_TOKENS: z.coerce.number().int().min(2_048).max(10_000_000).optional(),
   KEELSON_MAX_OUTPUT_TOKENS: z.coerce.number().int().min(256).max(1_000_000).optional(),
   KEELSON_FIRST_EVENT_MINUTES: z.coerce.number().positive().max(30).default(10),

@@ -4,7 +4,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import Anthropic from '@anthropic-ai/sdk'
 import { AppError } from '../shared/errors.ts'
 import type { Usage } from '../shared/task.ts'
-import { StallError, toModelError } from './failures.ts'
+import { asEventStream } from './answer-form.ts'
+import { StallError, saidNothing, toModelError } from './failures.ts'
+import { followingRedirects } from './follow-redirects.ts'
 import { patientFetch } from './patient-fetch.ts'
 import { costUsd, isSameModel, type ModelProfile, profileFor } from './profiles.ts'
 import { ReplyAssembler } from './reply-assembler.ts'
@@ -14,6 +16,10 @@ import type { Model, ModelDelta, ModelReading, ModelReply, ModelRequest, StreamO
 
 const ANTHROPIC_URL = 'https://api.anthropic.com'
 const DEFAULT_STALL_TIMEOUT_MS = 60_000
+/** Models that think at length send signs of life alone for minutes. */
+const DEFAULT_EVENT_TIMEOUT_MS = 600_000
+/** Servers without keys want the field all the same. */
+const NO_KEY = 'none'
 
 /** The narrow part of a pino logger that is used here. Prompts, replies and keys are never logged. */
 export interface ModelLogger {
@@ -22,7 +28,8 @@ export interface ModelLogger {
 }
 
 export interface AnthropicModelOptions {
-  readonly apiKey: string
+  /** Left out for a server that wants none. */
+  readonly apiKey?: string
   /** Without a trailing `/v1`; Anthropic's own when left out. */
   readonly baseUrl?: string
   /** Take model ids outside the table and send them plain fields only. */
@@ -36,6 +43,8 @@ export interface AnthropicModelOptions {
    * milliseconds. Until then silence is waited out. Left out: `stallTimeoutMs` holds from the start.
    */
   readonly firstEventTimeoutMs?: number
+  /** Longest time without an event, in milliseconds, whatever signs of life come meanwhile. */
+  readonly eventTimeoutMs?: number
   readonly logger?: ModelLogger
 }
 
@@ -46,12 +55,19 @@ export interface AnthropicModelOptions {
  */
 export function createAnthropicModel(options: AnthropicModelOptions): Model {
   const { firstEventTimeoutMs, stallTimeoutMs = DEFAULT_STALL_TIMEOUT_MS } = options
-  const limits = { stallTimeoutMs, ...(firstEventTimeoutMs === undefined ? {} : { firstEventTimeoutMs }) }
-  const send = firstEventTimeoutMs === undefined ? fetch : patientFetch
+  const { apiKey = NO_KEY, eventTimeoutMs = DEFAULT_EVENT_TIMEOUT_MS, compat = false } = options
+  const limits = {
+    stallTimeoutMs,
+    eventTimeoutMs,
+    ...(firstEventTimeoutMs === undefined ? {} : { firstEventTimeoutMs }),
+  }
   const baseUrl = options.baseUrl ?? ANTHROPIC_URL
+  const host = hostOf(baseUrl)
+  const follow = followingRedirects(firstEventTimeoutMs === undefined ? fetch : patientFetch)
+  const send: Send = compat ? async (url, init) => await asEventStream(await follow(url, init), host) : follow
   const watches = new AsyncLocalStorage<ByteWatch>()
   const client = new Anthropic({
-    apiKey: options.apiKey,
+    apiKey,
     baseURL: baseUrl,
     maxRetries: 0,
     // Only bounds the wait for the headers; the watchdog, which sees bytes, is to speak first.
@@ -61,16 +77,17 @@ export function createAnthropicModel(options: AnthropicModelOptions): Model {
     logLevel: 'off',
     fetch: (url, init) => watchedFetch(send, url, init, watches.getStore()),
     // Older proxies look for the key where it used to be.
-    ...(options.compat ? { defaultHeaders: { 'x-api-key': options.apiKey } } : {}),
+    ...(compat ? { defaultHeaders: { 'x-api-key': apiKey } } : {}),
   })
 
   return {
     kind: options.kind ?? 'anthropic',
     async stream(request: ModelRequest, streamOptions: StreamOptions): Promise<ModelReply> {
-      const profile = profileFor(request.model, { compat: options.compat ?? false })
+      const profile = profileFor(request.model, { compat })
       const call = new Call(profile, streamOptions, limits)
       try {
         const reply = await watches.run(call.watch, () => call.run(client, request))
+        if (compat && hasSaidNothing(reply)) throw saidNothing()
         options.logger?.debug(logFields(request, reply), 'model replied')
         return reply
       } catch (error) {
@@ -78,12 +95,14 @@ export function createAnthropicModel(options: AnthropicModelOptions): Model {
         const failure = toModelError(error, {
           model: request.model,
           signal: streamOptions.signal,
-          secret: options.apiKey,
-          host: hostOf(baseUrl),
-          isOwnServer: options.compat ?? false,
+          ...(options.apiKey === undefined ? {} : { secret: options.apiKey }),
+          hasKey: options.apiKey !== undefined,
+          hasBegun: call.hasBegun,
+          host,
+          isOwnServer: compat,
         })
         options.logger?.warn({ taskId: request.taskId, model: request.model, code: failure.code }, 'model call failed')
-        const isUnknown = failure.code === 'model_not_found' && options.compat === true
+        const isUnknown = failure.code === 'model_not_found' && compat
         throw isUnknown ? await withKnownNames(failure, { baseUrl, apiKey: options.apiKey }) : failure
       } finally {
         call.watch.stop()
@@ -92,10 +111,17 @@ export function createAnthropicModel(options: AnthropicModelOptions): Model {
   }
 }
 
+function hasSaidNothing({ content, stopReason, usage }: ModelReply): boolean {
+  return content.length === 0 && stopReason === 'end_turn' && usage.outputTokens === 0
+}
+
 const MAX_NAMED = 20
 
 /** An unknown model's failure with the names that its server lists, where it lists any. */
-async function withKnownNames(failure: AppError, server: { baseUrl: string; apiKey: string }): Promise<AppError> {
+async function withKnownNames(
+  failure: AppError,
+  server: { baseUrl: string; apiKey: string | undefined },
+): Promise<AppError> {
   const listed = (await listServerModels(server)) ?? []
   if (listed.length === 0) return failure
   const names = listed.slice(0, MAX_NAMED).map(({ id }) => id)
@@ -120,11 +146,7 @@ class Call {
   readonly #startedAt = performance.now()
   #firstTokenMs: number | null = null
 
-  constructor(
-    profile: ModelProfile,
-    options: StreamOptions,
-    limits: Pick<WatchLimits, 'stallTimeoutMs' | 'firstEventTimeoutMs'>,
-  ) {
+  constructor(profile: ModelProfile, options: StreamOptions, limits: Omit<WatchLimits, 'onActivity' | 'onReading'>) {
     this.#profile = profile
     this.#options = options
     this.watch = new ByteWatch({
@@ -163,7 +185,7 @@ class Call {
   }
 
   #take(event: Parameters<ReplyAssembler['add']>[0]): void {
-    this.watch.begin()
+    this.watch.sawEvent()
     for (const delta of this.#add(event)) {
       this.#firstTokenMs ??= performance.now() - this.#startedAt
       try {
@@ -196,6 +218,11 @@ class Call {
     }
   }
 
+  /** Whether an event of the reply has come. */
+  get hasBegun(): boolean {
+    return this.#assembler.spent !== null
+  }
+
   /** A reply that broke off after it began was still paid for. */
   tellSpent(): void {
     const { spent } = this.#assembler
@@ -215,6 +242,8 @@ interface WatchLimits {
   readonly stallTimeoutMs: number
   /** Longest wait for the first event; until then silence alone is no stall. Left out: silence counts from the start. */
   readonly firstEventTimeoutMs?: number
+  /** Longest time without an event once silence counts, in milliseconds. */
+  readonly eventTimeoutMs: number
   onActivity(): void
   onReading(reading: ModelReading): void
 }
@@ -226,13 +255,15 @@ const FIRST_NOTICE_MS = 10_000
 const MAX_NOTICE_GAP_MS = 60_000
 
 /**
- * Speaks up once when a call stalls: no byte for a while, counted from its creation and from every byte since; before the
- * first event of the reply by a clock of its own, if there is one, since a server that reads a long prompt says nothing.
+ * Speaks up once when a call stalls: no byte for a while, counted from its creation and from every byte since, or bytes for
+ * long without an event; before the first event of the reply by a clock of its own, if there is one, since a server that
+ * reads a long prompt says nothing.
  */
 class ByteWatch {
   readonly #limits: WatchLimits
   /** For silence; not yet while a wait for the first event is on. */
   #timer: NodeJS.Timeout | undefined
+  #eventTimer: NodeJS.Timeout | undefined
   readonly #startedAt = performance.now()
   #reading: NodeJS.Timeout | undefined
   #noticeAtMs = FIRST_NOTICE_MS
@@ -250,8 +281,9 @@ class ByteWatch {
   }
 
   #listen(): void {
-    const { stallTimeoutMs } = this.#limits
+    const { stallTimeoutMs, eventTimeoutMs } = this.#limits
     this.#timer = setTimeout(() => this.#expire(stallTimeoutMs), stallTimeoutMs)
+    this.#eventTimer = setTimeout(() => this.#expire(eventTimeoutMs), eventTimeoutMs)
   }
 
   /** Set once the watch has expired. */
@@ -271,9 +303,11 @@ class ByteWatch {
     this.#limits.onActivity()
   }
 
-  /** The reply has begun: from now on only silence counts. */
-  begin(): void {
-    if (this.#stopped || this.#reading === undefined) return
+  /** The reply has begun or gone on: from now on silence counts. */
+  sawEvent(): void {
+    if (this.#stopped) return
+    this.#eventTimer?.refresh()
+    if (this.#reading === undefined) return
     clearInterval(this.#reading)
     this.#reading = undefined
     this.#listen()
@@ -282,6 +316,7 @@ class ByteWatch {
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#eventTimer)
     clearInterval(this.#reading)
   }
 
@@ -295,14 +330,16 @@ class ByteWatch {
   }
 
   #expire(limitMs: number): void {
-    clearInterval(this.#reading)
+    this.stop()
     this.#stall = new StallError(limitMs, this.#sawBytes)
     this.#onStall?.()
   }
 }
 
+type Send = (url: string | URL, init?: RequestInit) => Promise<Response>
+
 async function watchedFetch(
-  send: (url: string | URL, init?: RequestInit) => Promise<Response>,
+  send: Send,
   url: string | URL | Request,
   init: RequestInit | undefined,
   watch: ByteWatch | undefined,

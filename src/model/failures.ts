@@ -37,6 +37,10 @@ interface FailureContext {
   readonly secret?: string
   /** A server of one's own, whose 500 is as often the fault of one request as of the server. */
   readonly isOwnServer?: boolean
+  /** Whether calls go with a key; they do unless this says otherwise. */
+  readonly hasKey?: boolean
+  /** Whether an event of the reply had come. */
+  readonly hasBegun?: boolean
   /** Names the server in messages; host only. */
   readonly host?: string
 }
@@ -60,6 +64,14 @@ interface Facts {
  */
 export function toModelError(error: unknown, context: FailureContext): AppError {
   if (context.signal?.aborted) throw context.signal.reason
+  const failure = classified(error, context)
+  const isNoReply = failure.code === 'model_stream_broken' && context.hasBegun !== true
+  if (!isNoReply || context.isOwnServer !== true) return failure
+  // What answers without a single event of the protocol may never have one.
+  return new AppError(failure.code, failure.message, { cause: failure, details: { ...failure.details, ...LASTING } })
+}
+
+function classified(error: unknown, context: FailureContext): AppError {
   if (error instanceof AppError) return error
   const inner = innermostOf(error)
   if (inner instanceof AppError) return inner
@@ -86,13 +98,29 @@ function fromAnswer(facts: Facts, cause: unknown, context: FailureContext): AppE
       type: facts.type,
       requestId: facts.requestId,
       ...(limits === null ? {} : { limits }),
-      ...(context.isOwnServer === true && facts.status === 500 && code === 'model_overloaded'
-        ? { mayBeLasting: true }
-        : {}),
+      // Inside a stream an error has no status.
+      ...(code === 'model_overloaded' && isOfOneRequest(facts, context) ? LASTING : {}),
     },
     ...(facts.retryAfterMs === undefined || !RETRIED.has(code) ? {} : { retryAfterMs: facts.retryAfterMs }),
   }
   return new AppError(code, `${sentence}${said}`, options)
+}
+
+/** Says that a gateway lost its model's server, which comes back. */
+const AWAY_PATTERN = /connect(ion)?\b|timed? ?out|unavailable|unreachable|disconnected|\bECONN/i
+
+/** Whether a failure of a server of one's own may be the fault of this one request. */
+function isOfOneRequest({ status = 500, message }: Facts, { isOwnServer = false }: FailureContext): boolean {
+  return isOwnServer && status === 500 && !AWAY_PATTERN.test(message)
+}
+
+/**
+ * What is thrown for a reply of a server of one's own that ended well, with nothing in it and not a token counted: gateways
+ * end a stream so when their model's server dies.
+ */
+export function saidNothing(): AppError {
+  const message = 'The model server ended its reply before it said anything; the call is made again.'
+  return new AppError('model_stream_broken', message, { details: LASTING })
 }
 
 /** What the refusal of a request says about the model's limits. */
@@ -110,6 +138,8 @@ export function limitsOf(error: AppError): ModelLimits {
   const limits = error.details?.['limits']
   return typeof limits === 'object' && limits !== null ? limits : {}
 }
+
+const LASTING = { mayBeLasting: true }
 
 /** Whether the same failure again and again means that no repeat will help. */
 export function mayBeLasting(error: AppError): boolean {
@@ -137,16 +167,15 @@ function judgeStatus(status: number, facts: Facts, context: FailureContext): Jud
     case 422:
       return judgeRequest(facts, context)
     case 401:
-      return AUTH
+      return MODEL_ACCESS_PATTERN.test(facts.message) ? forbidden(context) : refusedKey(context)
     case 402:
       return SPENT
     case 403:
-      return {
-        code: 'model_auth_failed',
-        sentence: `The API key may not use the model "${context.model}"; use a key with that permission or another model.`,
-      }
+      return forbidden(context)
     case 404:
-      return notFound(context)
+    case 405:
+    case 501:
+      return /model/i.test(facts.message) || context.isOwnServer !== true ? notFound(context) : nothingThere(context)
     case 408:
       return { code: 'model_unreachable', sentence: 'The model server gave up waiting for the request.' }
     case 409:
@@ -154,25 +183,39 @@ function judgeStatus(status: number, facts: Facts, context: FailureContext): Jud
     case 413:
       return TOO_LONG
     case 429:
-      return judgeTooMany(facts)
+      return judgeTooMany(facts, context)
     default:
-      if (status < 500) return judgeRequest(facts, context)
-      // Some servers answer so to a request that no repeat makes right.
-      if (isTooLong(facts)) return TOO_LONG
-      return UNKNOWN_MODEL_PATTERN.test(facts.message) ? notFound(context) : OVERLOADED
+      return status < 500 ? judgeRequest(facts, context) : judgeFailing(facts, context)
   }
 }
+
+/** Some servers call it their own failure, in words of their own, that no repeat makes the request right. */
+function judgeFailing(facts: Facts, context: FailureContext): Judgement {
+  if (isTooLong(facts)) return TOO_LONG
+  if (UNKNOWN_MODEL_PATTERN.test(facts.message)) return notFound(context)
+  return LOADING_PATTERN.test(facts.message) ? LOADING : OVERLOADED
+}
+
+const LOADING_PATTERN = /\bloading (the )?model|\bmodel\b[^.]{0,80}\b(is|being|still) (still |being )?load(ing|ed)\b/i
+/** A gateway's way to say that a key is good, but not for this model. */
+const MODEL_ACCESS_PATTERN = /\b(access|allowed|permi\w+|use|authorized)\b[^.]{0,60}\bmodel/i
 
 /** Words of a limit that passes by itself within the minute, as servers of several makers put them. */
 const RATE_PATTERN = /(per|a|each) (minute|second)|\b[RT]PM\b|rate.?limit|too many (requests|tokens)|concurren/i
 /** Words of one that does not. */
 const CAP_PATTERN = /credit|spend|billing|quota|insufficient|monthly|per month|per day|daily/i
 
-/** A 429 without a time to come back is a spending cap, unless it speaks of a rate: trying a cap again keeps failing. */
-function judgeTooMany(facts: Facts): Judgement {
+/**
+ * A 429 without a time to come back is a spending cap, unless it speaks of a rate: trying a cap again keeps failing. A
+ * server of one's own has no caps unless it says so: it is busy.
+ */
+function judgeTooMany(facts: Facts, context: FailureContext): Judgement {
   if (facts.shouldRetry === false) return SPENT
-  if (RATE_PATTERN.test(facts.message) && !CAP_PATTERN.test(facts.message)) return LIMITED
-  return facts.retryAfterMs !== undefined || facts.shouldRetry === true ? LIMITED : SPENT
+  const isNamed = facts.retryAfterMs !== undefined
+  const isRate = RATE_PATTERN.test(facts.message) || context.isOwnServer === true
+  if (isRate && !CAP_PATTERN.test(facts.message)) return isNamed ? LIMITED : LIMITED_UNTIL_LATER
+  if (isNamed) return LIMITED
+  return facts.shouldRetry === true ? LIMITED_UNTIL_LATER : SPENT
 }
 
 function judgeType(facts: Facts, context: FailureContext): Judgement {
@@ -180,12 +223,12 @@ function judgeType(facts: Facts, context: FailureContext): Judgement {
     case 'overloaded_error':
     case 'api_error':
     case 'timeout_error':
-      return OVERLOADED
+      return judgeFailing(facts, context)
     case 'rate_limit_error':
-      return LIMITED
+      return facts.retryAfterMs === undefined ? LIMITED_UNTIL_LATER : LIMITED
     case 'authentication_error':
     case 'permission_error':
-      return AUTH
+      return refusedKey(context)
     case 'billing_error':
       return SPENT
     case 'not_found_error':
@@ -195,12 +238,14 @@ function judgeType(facts: Facts, context: FailureContext): Judgement {
     case 'invalid_request_error':
       return judgeRequest(facts, context)
     default:
+      if (isTooLong(facts)) return TOO_LONG
+      if (UNKNOWN_MODEL_PATTERN.test(facts.message)) return notFound(context)
       return { code: 'model_stream_broken', sentence: 'The model server broke off its reply with an error.' }
   }
 }
 
 const TOO_LONG_PATTERN =
-  /(prompt|input|request|message|conversation)s? (is|are) too (long|large|big)|prompt too long|context (window|length|size|limit)|maximum context|max context|exceeds? the (available )?context|(larger|longer|bigger|greater|more) than [^.]{0,60}\btokens|exceeds? [^.]{0,60}\btokens|too many (input |prompt )tokens\b/i
+  /(prompt|input|request|message|conversation)s? (is|are) too (long|large|big)|prompt too long|context (window|length|size|limit)|maximum context|max context|exceeds? the (available )?context|(larger|longer|bigger|greater|more) than [^.]{0,60}\btokens|exceeds? [^.]{0,60}\btokens|too many (input |prompt )tokens\b|tokens?\b[^.]{0,40} must be (<=?|less than|at most) \d/i
 /** llama.cpp's name for it; others speak of it in their message only. */
 const TOO_LONG_TYPES: ReadonlySet<string> = new Set(['exceed_context_size_error', 'context_length_exceeded'])
 
@@ -210,7 +255,7 @@ function isTooLong({ type, message, body }: Facts): boolean {
 }
 
 const UNKNOWN_MODEL_PATTERN =
-  /\b(invalid|unknown|unsupported|unrecognized|no such) model\b|\bmodel\b[\s"'`:=([]*[\w./:@-]{0,120}["'`)\]\s,]*(was |could )?(not (be )?found|(does|do)(n't| not) exist|is (not (available|supported|known|loaded|a valid)|unavailable|unknown|invalid))|model_not_found/i
+  /\b(invalid|unknown|unsupported|unrecognized|no such) model\b|\bmodel\b[\s"'`:=([]*[\w./:@-]{0,120}["'`)\]\s,]*(was |could )?(not (be )?found|(does|do)(n't| not) exist|is (not (available|supported|known|loaded|a valid)|unavailable|unknown|invalid))|model_not_found|is not a valid model|\bmodel (identifier|id|name) is invalid|no models? (is |are )?loaded|llm provider not provided/i
 const CREDIT_PATTERN = /credit balance|billing|spend(ing)? limit|usage limit/i
 
 function judgeRequest(facts: Facts, context: FailureContext): Judgement {
@@ -224,10 +269,21 @@ function judgeRequest(facts: Facts, context: FailureContext): Judgement {
   }
 }
 
-const AUTH: Judgement = {
-  code: 'model_auth_failed',
-  sentence: 'The model server refused the API key; check ANTHROPIC_API_KEY and restart.',
+function refusedKey({ hasKey = true }: FailureContext): Judgement {
+  const sentence = hasKey
+    ? 'The model server refused the API key; check ANTHROPIC_API_KEY and restart.'
+    : 'The model server wants an API key and none is set; set ANTHROPIC_API_KEY and restart.'
+  return { code: 'model_auth_failed', sentence }
 }
+
+function forbidden(context: FailureContext): Judgement {
+  if (context.hasKey === false) return refusedKey(context)
+  return {
+    code: 'model_auth_failed',
+    sentence: `The API key may not use the model "${context.model}"; use a key with that permission or another model.`,
+  }
+}
+
 const SPENT: Judgement = {
   code: 'model_spend_limit',
   sentence: 'The account behind the API key reached its spending limit; raise it or use another key.',
@@ -235,6 +291,15 @@ const SPENT: Judgement = {
 const LIMITED: Judgement = {
   code: 'model_rate_limited',
   sentence: "The account's rate limit is reached; the call is made again after the time that the server named.",
+}
+/** Named no time: the pauses are our own. */
+const LIMITED_UNTIL_LATER: Judgement = {
+  code: 'model_rate_limited',
+  sentence: 'The model server takes no more calls for now; the call is made again in a moment.',
+}
+const LOADING: Judgement = {
+  code: 'model_overloaded',
+  sentence: 'The model server is still loading its model; the call is made again in a moment.',
 }
 const OVERLOADED: Judgement = {
   code: 'model_overloaded',
@@ -249,6 +314,13 @@ function notFound(context: FailureContext): Judgement {
   return {
     code: 'model_not_found',
     sentence: `The model server does not know "${context.model}"; check the model's name and ANTHROPIC_BASE_URL.`,
+  }
+}
+
+function nothingThere({ host = 'the configured address' }: FailureContext): Judgement {
+  return {
+    code: 'model_not_found',
+    sentence: `The server at ${host} has no Messages API at this address (POST …/v1/messages); check ANTHROPIC_BASE_URL, and whether the server speaks that protocol.`,
   }
 }
 
@@ -284,7 +356,7 @@ function factsOf(error: APIError): Facts {
   const headers: Headers | undefined = error.headers
   const retry = headers?.get('x-should-retry')
   return {
-    status: error.status,
+    status: error.status ?? statusIn(error.error),
     type: error.type,
     message: sentenceOf(error),
     retryAfterMs: headers === undefined ? undefined : retryAfterMsOf(headers, Date.now()),
@@ -292,6 +364,13 @@ function factsOf(error: APIError): Facts {
     requestId: error.requestID ?? null,
     body: error.error,
   }
+}
+
+/** The status that a gateway puts into an error within a stream, as number or text. */
+function statusIn(body: unknown): number | undefined {
+  const inner = typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined
+  const code = typeof inner === 'object' && inner !== null && 'code' in inner ? Number(inner.code) : Number.NaN
+  return Number.isInteger(code) && code >= 400 && code <= 599 ? code : undefined
 }
 
 /** The server's own sentence, wherever servers of several makers put it; '' when it gave none. */

@@ -41,6 +41,11 @@ export function createKnownLimits(options: KnownLimitsOptions): KnownLimits {
     askedAt = Number.POSITIVE_INFINITY
     for (const { id, limits } of models) listed.set(id, limits)
   }
+  /** What the list says of a model; a server with one single model answers with that one, whatever it is asked for. */
+  const listedFor = (model: string): ModelLimits | undefined => {
+    const [only, ...others] = listed.values()
+    return listed.get(model) ?? (others.length === 0 ? only : undefined)
+  }
   return {
     learn(model, limits) {
       refused.set(model, smallerOf(refused.get(model) ?? {}, limits))
@@ -49,7 +54,7 @@ export function createKnownLimits(options: KnownLimitsOptions): KnownLimits {
     },
     profileOf(model) {
       // A list may speak of what the model was trained for, a person of what the server was started with; a refusal is a fact.
-      const told = { ...listed.get(model), ...options.set }
+      const told = { ...listedFor(model), ...options.set }
       return withLimits(profileFor(model, { compat: options.compat }), smallerOf(told, refused.get(model) ?? {}))
     },
     async ask() {

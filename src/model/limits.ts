@@ -67,7 +67,7 @@ const NOT_BY = String.raw`(?<!\bby )`
 /** Where a sentence names the window, most telling first. */
 const WINDOW_PATTERNS = [
   String.raw`n_ctx\D{0,6}${NUMBER}`,
-  String.raw`>=?\s*${NUMBER}`,
+  String.raw`[<>]=?\s*${NUMBER}`,
   String.raw`(?:maximum|max\.?|available|allowed|model'?s?|supported)\s+(?:context|prompt|input)[^.\d]{0,40}?${NOT_BY}${NUMBER}`,
   String.raw`context\s*(?:length|size|window|limit)\s*(?:is|of|:|=|\()\D{0,12}${NOT_BY}${NUMBER}`,
   String.raw`(?:larger|longer|more|greater|bigger|over|exceeds?|beyond|above|fits?)\D{0,40}?${NOT_BY}${NUMBER}\s*-?\s*tokens?`,

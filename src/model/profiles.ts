@@ -36,6 +36,8 @@ export interface ModelProfile {
   readonly compactAtTokens: number
   /** Whether system may be a list of blocks with `cache_control`, and `metadata` may be sent. */
   readonly sendsCacheControl: boolean
+  /** Whether tools go with all that their schemas say; other servers get the plain form of `plain-schema.ts`. */
+  readonly sendsWholeSchemas: boolean
   /** Whether `role: "system"` messages may stand in the history. */
   readonly takesSystemMessages: boolean
   /** Tokens per character in relation to the oldest tokenizer of the table, for estimates. */
@@ -68,6 +70,7 @@ const FAMILY_5 = {
   effort: null,
   compactAtTokens: 200_000,
   sendsCacheControl: true,
+  sendsWholeSchemas: true,
   takesSystemMessages: true,
   tokenFactor: 1.3,
 } as const
@@ -87,6 +90,7 @@ const TABLE: readonly ModelProfile[] = [
     effort: null,
     compactAtTokens: 140_000,
     sendsCacheControl: true,
+    sendsWholeSchemas: true,
     takesSystemMessages: false,
     tokenFactor: 1,
   },
@@ -120,6 +124,7 @@ const COMPAT: ModelProfile = {
   effort: null,
   compactAtTokens: 80_000,
   sendsCacheControl: false,
+  sendsWholeSchemas: false,
   takesSystemMessages: false,
   tokenFactor: 1,
 }
@@ -135,7 +140,8 @@ export function knownModels(): readonly string[] {
  */
 export function profileFor(model: string, options: { readonly compat: boolean }): ModelProfile {
   const known = BY_ID.get(model) ?? BY_ID.get(model.replace(/-\d{8}$/, ''))
-  if (known) return known.model === model ? known : { ...known, model }
+  // A name of the table may stand for any model on another server.
+  if (known) return { ...known, model, sendsWholeSchemas: known.sendsWholeSchemas && !options.compat }
   if (options.compat && model !== '') return { ...COMPAT, model }
   throw new AppError('bad_request', `The model "${model}" is not known; known models: ${knownModels().join(', ')}.`, {
     details: { model: 'unknown model' },

@@ -261,10 +261,16 @@ function inputOf(block: OpenBlock): object {
     const message = `The model's reply broke off: the input of its call of "${block.name}" did not end.`
     throw new AppError('model_stream_broken', message)
   }
-  const input = block.text.trim() === '' ? (block.wholeInput ?? {}) : parseInput(block.text)
+  const input = block.text.trim() === '' ? wholeInputOf(block) : parseInput(block.text)
   const isObject = typeof input === 'object' && input !== null && !Array.isArray(input)
   if (isObject && !isDeeper(input, MAX_INPUT_DEPTH)) return input
-  return { [INVALID_INPUT]: block.text.slice(0, MAX_INVALID_CHARACTERS) }
+  const written = block.text.trim() === '' ? textOf(block.wholeInput) : block.text
+  return { [INVALID_INPUT]: written.slice(0, MAX_INVALID_CHARACTERS) }
+}
+
+/** An input that came with its call's start; as text from servers that pass on another protocol's. */
+function wholeInputOf({ wholeInput }: OpenBlock): unknown {
+  return typeof wholeInput === 'string' ? parseInput(wholeInput || '{}') : (wholeInput ?? {})
 }
 
 function isDeeper(value: unknown, levels: number): boolean {
@@ -281,8 +287,18 @@ function parseInput(text: string): unknown {
   }
 }
 
+/** What gateways pass on from another protocol in place of this one's words. */
+const FOREIGN_STOPS: ReadonlyMap<string, StopReason> = new Map([
+  ['stop', 'end_turn'],
+  ['length', 'max_tokens'],
+  ['tool_calls', 'tool_use'],
+  ['function_call', 'tool_use'],
+  ['content_filter', 'refusal'],
+])
+
 function knownStop(stop: string | null): StopReason {
-  return stop !== null && KNOWN_STOPS.has(stop) ? (stop as StopReason) : 'unknown'
+  if (stop === null) return 'unknown'
+  return KNOWN_STOPS.has(stop) ? (stop as StopReason) : (FOREIGN_STOPS.get(stop) ?? 'unknown')
 }
 
 /** Some compatible servers say `end_turn` after tool calls, or `tool_use` without one; the content is what counts. */

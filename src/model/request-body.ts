@@ -9,6 +9,7 @@ import type {
   TextBlockParam,
   Tool,
 } from '@anthropic-ai/sdk/resources/messages'
+import { plainTools } from './plain-schema.ts'
 import type { ModelProfile } from './profiles.ts'
 import type { HistoryMessage, ModelRequest } from './types.ts'
 
@@ -20,13 +21,15 @@ const LOOKBACK_BLOCKS = 20
 /**
  * The body for one call. Marks the static prefix (the last system block, or the last tool when there is none) and the
  * last block of the last user message; when one turn added so many blocks that the earlier mark lies out of reach, the
- * user message before it too; and the message at `anchor`. Those are four at most, which is what the service takes. A `compat` profile gets model, max_tokens, system, messages, tools and stream only.
+ * user message before it too; and the message at `anchor`. Those are four at most, which is what the service takes. A
+ * `compat` profile gets model, max_tokens, system, messages, tools and stream only. Servers other than Anthropic's get
+ * tools in their plain form, whatever the model is called.
  */
 export function requestBody(request: ModelRequest, profile: ModelProfile): MessageCreateParamsStreaming {
   const system = request.system.filter((text) => text !== '')
-  if (!profile.sendsCacheControl) return plainBody(request, system)
+  const tools = (profile.sendsWholeSchemas ? request.tools : plainTools(request.tools)) as unknown as Tool[]
+  if (!profile.sendsCacheControl) return plainBody(request, system, tools)
   const messages = marked(request.messages, request.anchor)
-  const tools = request.tools as unknown as Tool[]
   return {
     model: request.model,
     max_tokens: request.maxTokens,
@@ -42,11 +45,11 @@ export function requestBody(request: ModelRequest, profile: ModelProfile): Messa
   }
 }
 
-function plainBody(request: ModelRequest, system: readonly string[]): MessageCreateParamsStreaming {
+function plainBody(request: ModelRequest, system: readonly string[], tools: Tool[]): MessageCreateParamsStreaming {
   return {
     model: request.model,
     max_tokens: request.maxTokens,
-    ...(request.tools.length === 0 ? {} : { tools: request.tools as unknown as Tool[] }),
+    ...(tools.length === 0 ? {} : { tools }),
     ...(system.length === 0 ? {} : { system: system.join('\n\n') }),
     messages: request.messages as unknown as MessageParam[],
     stream: true,

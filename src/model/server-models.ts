@@ -18,15 +18,15 @@ export interface ListedModel {
  */
 export async function listServerModels(server: {
   readonly baseUrl: string
-  readonly apiKey: string
+  readonly apiKey: string | undefined
 }): Promise<readonly ListedModel[] | null> {
   const limit = limitTime(TIMEOUT_MS)
   try {
     const url = `${server.baseUrl.replace(/\/+$/, '')}/v1/models`
+    const { apiKey } = server
     const headers = {
-      authorization: `Bearer ${server.apiKey}`,
-      'x-api-key': server.apiKey,
       'anthropic-version': '2023-06-01',
+      ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}`, 'x-api-key': apiKey }),
     }
     const response = await fetch(url, { headers, signal: limit.signal, redirect: 'error' })
     if (!response.ok || response.body === null) return null

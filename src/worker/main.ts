@@ -108,15 +108,11 @@ const unguarded = createWorkspaces({
 const restorer = createRestorer({ db, workspaces: unguarded, log, kick: publisher.hintOutbox })
 const workspaces = guardWorkspaces(unguarded, restorer)
 const { isCompat, firstEventTimeoutMs } = config.model
-// A server of one's own may want no key, but the protocol's client does.
-const modelServer = { apiKey: config.model.apiKey ?? 'none', baseUrl: config.model.baseUrl }
-const { baseUrl } = modelServer
+const { baseUrl, apiKey } = config.model
 const limits = createKnownLimits({
   compat: isCompat,
   set: config.model.limits,
-  ...(isCompat && baseUrl !== undefined
-    ? { list: () => listServerModels({ baseUrl, apiKey: modelServer.apiKey }) }
-    : {}),
+  ...(isCompat && baseUrl !== undefined ? { list: () => listServerModels({ baseUrl, apiKey }) } : {}),
 })
 const publishing = createPublishSteps({
   db,
@@ -129,7 +125,7 @@ const publishing = createPublishSteps({
 const model = createGatedModel(
   metrics.measureModel(
     createAnthropicModel({
-      apiKey: modelServer.apiKey,
+      ...(apiKey === undefined ? {} : { apiKey }),
       kind: config.model.kind,
       compat: isCompat,
       logger: log,

@@ -122,6 +122,28 @@ describe('loadConfig', () => {
     expect([kindAt('https://api.anthropic.com'), kindAt('http://localhost:8080')]).toEqual([false, true])
   })
 
+  test.each([
+    ['http://localhost:8080/', 'http://localhost:8080'],
+    ['http://localhost:8080/v1', 'http://localhost:8080'],
+    ['http://localhost:8080/v1/', 'http://localhost:8080'],
+    ['http://localhost:8080/v1/messages', 'http://localhost:8080'],
+    ['http://[::1]:8080/v1', 'http://[::1]:8080'],
+    ['https://models.example/anthropic', 'https://models.example/anthropic'],
+    ['https://models.example/anthropic/v1/', 'https://models.example/anthropic'],
+    ['https://api.anthropic.com/v1', 'https://api.anthropic.com'],
+  ])('the model server %s is asked below %s', (url, baseUrl) => {
+    expect(loadConfig({ ...minimal, ANTHROPIC_API_KEY: 'k', ANTHROPIC_BASE_URL: url }).model.baseUrl).toBe(baseUrl)
+  })
+
+  test.each([
+    ['localhost:8080', /ANTHROPIC_BASE_URL: must be a URL that begins with http/],
+    ['http://me:pass@localhost:8080', /ANTHROPIC_BASE_URL: must hold no name and password; .*ANTHROPIC_API_KEY/],
+    ['http://localhost:8080/v1?key=1', /ANTHROPIC_BASE_URL: must end with the path/],
+  ])('the model server %s is refused, and the way out is said', (url, says) => {
+    const faults = faultsOf({ ...minimal, ANTHROPIC_BASE_URL: url })
+    expect(faults).toEqual([expect.stringMatching(says)])
+  })
+
   test('shows no secret when it is logged', () => {
     const token = 'token-secret-0123456789'
     const config = loadConfig({ ...minimal, KEELSON_API_TOKEN: token, TEMPORAL_API_KEY: 'temporal-secret' })

@@ -105,6 +105,18 @@ describe('what is known of a server', () => {
     expect(set.profileOf('qwen3-coder').contextTokens).toBe(65_536)
   })
 
+  test('holds for any name when it lists one single model, and for listed names alone when it lists more', async () => {
+    const windowOf = async (...ids: readonly string[]) => {
+      const models = ids.map((id) => ({ id, limits: { contextTokens: 32_768 } }))
+      const known = createKnownLimits({ compat: true, set: {}, list: () => Promise.resolve(models) })
+      await known.ask()
+      return known.profileOf('claude-haiku-4-5').contextTokens
+    }
+    expect(await Promise.all([windowOf(), windowOf('qwen'), windowOf('qwen', 'llama')])).toEqual([
+      200_000, 32_768, 200_000,
+    ])
+  })
+
   test('is asked for once, and a minute later again while there is no list', async () => {
     let asked = 0
     let now = 0

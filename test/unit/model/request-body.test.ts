@@ -105,3 +105,50 @@ test.each([
   const count = body.messages.filter((message) => JSON.stringify(message).includes('cache_control')).length
   expect(count).toBe(marked)
 })
+
+test('another server gets tools without bounds, whatever the model is called; Anthropic’s gets all of them', () => {
+  const item = {
+    type: 'object',
+    properties: { maxLength: { type: 'string', maxLength: 2_000 } },
+    additionalProperties: false,
+  }
+  const whole = {
+    name: 'plan',
+    description: 'Plans.',
+    input_schema: {
+      type: 'object' as const,
+      properties: {
+        items: { type: 'array', minItems: 1, maxItems: 30, items: item, description: 'All of them.' },
+        kind: { type: 'string', enum: ['minLength', 'b'], minLength: 1 },
+        port: { anyOf: [{ type: 'integer', minimum: 1, maximum: 65_535 }, { type: 'null' }], default: { maximum: 1 } },
+        env: { type: 'object', additionalProperties: { type: 'string', maxLength: 9 } },
+      },
+      required: ['items'],
+      additionalProperties: false,
+    },
+  }
+  const plain = {
+    ...whole,
+    input_schema: {
+      type: 'object',
+      properties: {
+        items: {
+          type: 'array',
+          items: { type: 'object', properties: { maxLength: { type: 'string' } } },
+          description: 'All of them.',
+        },
+        kind: { type: 'string', enum: ['minLength', 'b'] },
+        port: { anyOf: [{ type: 'integer' }, { type: 'null' }], default: { maximum: 1 } },
+        env: { type: 'object', additionalProperties: { type: 'string' } },
+      },
+      required: ['items'],
+    },
+  }
+  const toolsAt = (model: string, compat: boolean) =>
+    requestBody(aRequest({ model, tools: [whole] }), profileFor(model, { compat })).tools
+  expect([toolsAt('qwen', true), toolsAt('claude-haiku-4-5', true), toolsAt('claude-haiku-4-5', false)]).toEqual([
+    [plain],
+    [plain],
+    [whole],
+  ])
+})
