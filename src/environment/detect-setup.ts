@@ -29,7 +29,9 @@ export const INPUT_NAMES: readonly string[] = [
   'bun.lockb',
   'uv.lock',
   'poetry.lock',
+  'Pipfile',
   'Pipfile.lock',
+  'pdm.lock',
   'pyproject.toml',
   'requirements*.txt',
   'go.mod',
@@ -182,6 +184,11 @@ function useNpmTool(pkg: string, version: string, program: string = pkg): string
   return `command -v ${program} >/dev/null || npm install --global --prefix "$HOME/.cache/tools" --no-audit --no-fund ${pkg}@${safe}`
 }
 
+/** Ends with the way out where this host lacks a tool that no registry has. */
+function needsTool(program: string): string {
+  return `command -v ${program} >/dev/null || { echo "${program} is not there for commands: install it below /usr on the host, or name its directory in KEELSON_TOOLCHAINS" >&2; exit 127; }\n`
+}
+
 /** Debian's python3 may lack `ensurepip`: then the environment borrows the host's pip, where it has one. */
 const MAKE_VENV = `[ -x .venv/bin/python ] || python3 -m venv .venv 2>/dev/null || python3 -m venv --without-pip .venv
 [ -x .venv/bin/pip ] || for wheel in /usr/share/python-wheels/pip-*.whl; do [ -f "$wheel" ] && .venv/bin/python "$wheel/pip" install --no-index --find-links /usr/share/python-wheels pip; done
@@ -196,21 +203,26 @@ ${MAKE_VENV}
 
 function python(at: Place): ReturnType<Rule> {
   if (at.has('uv.lock')) return { name: 'uv sync', command: `${usePythonTool('uv')}\nuv sync --frozen` }
-  if (at.has('poetry.lock')) {
-    return {
-      name: 'poetry install',
-      command: `${usePythonTool('poetry')}\nPOETRY_VIRTUALENVS_IN_PROJECT=true poetry install --no-interaction`,
-    }
+  const project = at.text('pyproject.toml')
+  if (at.has('poetry.lock') || (/^\[tool\.poetry\]/m.test(project) && !at.above(['poetry.lock', 'uv.lock']))) {
+    const install = 'POETRY_VIRTUALENVS_IN_PROJECT=true poetry install --no-interaction'
+    // What was resolved for this installation alone is no lock file that somebody asked for.
+    const afterwards = at.has('poetry.lock') ? '' : '\nrm -f poetry.lock'
+    return { name: 'poetry install', command: `${usePythonTool('poetry')}\n${install}${afterwards}` }
   }
-  if (at.has('Pipfile.lock')) {
-    return { name: 'pipenv sync', command: `${usePythonTool('pipenv')}\nPIPENV_VENV_IN_PROJECT=1 pipenv sync --dev` }
+  if (at.has('pdm.lock')) {
+    const install = 'PDM_VENV_IN_PROJECT=1 PDM_CHECK_UPDATE=0 pdm install --frozen-lockfile --non-interactive'
+    return { name: 'pdm install', command: `${usePythonTool('pdm')}\n${install}` }
+  }
+  if (at.has('Pipfile.lock') || at.has('Pipfile')) {
+    const install = at.has('Pipfile.lock') ? 'sync --dev' : 'install --dev --skip-lock'
+    return { name: 'pipenv sync', command: `${usePythonTool('pipenv')}\nPIPENV_VENV_IN_PROJECT=1 pipenv ${install}` }
   }
   const lists = ['requirements.txt', 'requirements-dev.txt', 'requirements-test.txt'].filter((name) => at.has(name))
   if (lists.length > 0) {
     const files = lists.map((name) => `-r ${name}`).join(' ')
     return { name: 'pip install', command: `${MAKE_VENV}\n.venv/bin/python -m pip install ${files}` }
   }
-  const project = at.text('pyproject.toml')
   // A package of a workspace whose root is synchronised as a whole.
   if (at.above(['uv.lock'])) return null
   if (!/^\[project\]/m.test(project)) return null
@@ -225,40 +237,40 @@ function go(at: Place): ReturnType<Rule> {
   if (!at.has('go.mod')) return null
   // Standard library alone.
   if (!/^\s*require\b/m.test(at.text('go.mod'))) return null
-  return { name: 'go mod download', command: 'go mod download' }
+  return { name: 'go mod download', command: `${needsTool('go')}go mod download` }
 }
 
 function rust(at: Place): ReturnType<Rule> {
   if (!at.has('Cargo.toml') || at.above(['Cargo.lock'])) return null
-  if (at.has('Cargo.lock')) return { name: 'cargo fetch', command: 'cargo fetch --locked' }
+  if (at.has('Cargo.lock')) return { name: 'cargo fetch', command: `${needsTool('cargo')}cargo fetch --locked` }
   // A member of the workspace above.
   if (at.above(['Cargo.toml'])) return null
   if (!/^\[(workspace|([\w.'"-]*\.)?(dev-|build-)?dependencies)/m.test(at.text('Cargo.toml'))) return null
-  return { name: 'cargo fetch', command: 'cargo fetch' }
+  return { name: 'cargo fetch', command: `${needsTool('cargo')}cargo fetch` }
 }
 
 function ruby(at: Place): ReturnType<Rule> {
   if (!at.has('Gemfile')) return null
   const frozen = at.has('Gemfile.lock') ? 'BUNDLE_FROZEN=true ' : ''
-  return { name: 'bundle install', command: `bundle config set --local path vendor/bundle\n${frozen}bundle install` }
+  return { name: 'bundle install', command: `${needsTool('bundle')}bundle config set --local path vendor/bundle\n${frozen}bundle install` }
 }
 
 function php(at: Place): ReturnType<Rule> {
   if (!at.has('composer.json')) return null
-  return { name: 'composer install', command: 'composer install --no-interaction --prefer-dist' }
+  return { name: 'composer install', command: `${needsTool('composer')}composer install --no-interaction --prefer-dist` }
 }
 
 function java(at: Place): ReturnType<Rule> {
   if (at.has('pom.xml') && !at.above(['pom.xml'])) {
     const maven = at.has('mvnw') ? 'sh ./mvnw' : 'mvn'
     // Building the tests is what brings the plugins' own dependencies along; "go-offline" misses them.
-    return { name: 'maven', command: `${maven} -B -q -ntp test-compile surefire:help` }
+    return { name: 'maven', command: `${needsTool(at.has('mvnw') ? 'java' : 'mvn')}${maven} -B -q -ntp test-compile surefire:help` }
   }
   const isGradle = at.has('build.gradle') || at.has('build.gradle.kts')
   if (!isGradle || at.above(['settings.gradle', 'settings.gradle.kts', 'build.gradle', 'build.gradle.kts'])) return null
   return {
     name: 'gradle',
-    command: `${at.has('gradlew') ? 'sh ./gradlew' : 'gradle'} --no-daemon --console=plain testClasses`,
+    command: `${needsTool(at.has('gradlew') ? 'java' : 'gradle')}${at.has('gradlew') ? 'sh ./gradlew' : 'gradle'} --no-daemon --console=plain testClasses`,
   }
 }
 

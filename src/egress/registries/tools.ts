@@ -45,6 +45,8 @@ export const TOOL_QUESTIONS: readonly ToolQuestion[] = [
   { tool: 'cargo', ask: askCargo },
   { tool: 'maven', ask: askMaven },
   { tool: 'gem', ask: askGem },
+  { tool: 'bundler', ask: askBundler },
+  { tool: 'composer', ask: askComposer },
 ]
 
 async function askNpm({ runner, env, dir }: AskContext): Promise<ToolAnswer | null> {
@@ -133,15 +135,35 @@ async function askMaven({ runner, dir }: AskContext): Promise<ToolAnswer | null>
 }
 
 async function askGem({ runner, dir }: AskContext): Promise<ToolAnswer | null> {
+  const urls = await gemSources(runner, dir)
+  return urls === null ? null : { urls }
+}
+
+async function gemSources(runner: ToolRunner, dir: string): Promise<string[] | null> {
   const answer = await runner.run('gem', ['sources', '--list'], { cwd: dir })
-  return answer === null
-    ? null
-    : {
-        urls: answer
-          .split('\n')
-          .map((line) => line.trim())
-          .filter((line) => URL.canParse(line)),
-      }
+  const lines = answer?.split('\n').map((line) => line.trim())
+  return lines?.filter((line) => URL.canParse(line)) ?? null
+}
+
+/** Bundler asks other hosts than its source names. */
+async function askBundler({ runner, dir }: AskContext): Promise<ToolAnswer | null> {
+  if ((await runner.run('bundle', ['--version'], { cwd: dir })) === null) return null
+  const [source] = (await gemSources(runner, dir)) ?? []
+  if (source === undefined) return null
+  writeFileSync(path.join(dir, 'Gemfile'), `source '${source.replaceAll("'", '%27')}'\ngem 'rake'\n`)
+  const env = { BUNDLE_GEMFILE: path.join(dir, 'Gemfile'), BUNDLE_RETRY: '0', BUNDLE_TIMEOUT: '10' }
+  const command = { program: 'bundle', args: ['lock'], cwd: dir, env, timeoutMs: SLOW_MS }
+  return answerOf(await recordHosts(runner, command))
+}
+
+/** Composer's index leads to the hosts of the archives. */
+async function askComposer({ runner, dir }: AskContext): Promise<ToolAnswer | null> {
+  const quiet = ['--no-interaction', '--no-plugins', '--no-scripts']
+  const env = { COMPOSER_ALLOW_SUPERUSER: '1', COMPOSER_CACHE_DIR: path.join(dir, 'cache') }
+  if ((await runner.run('composer', ['--version', ...quiet], { cwd: dir, env })) === null) return null
+  writeFileSync(path.join(dir, 'composer.json'), '{"require":{"psr/log":"*"}}')
+  const args = ['install', '--prefer-dist', '--ignore-platform-reqs', ...quiet]
+  return answerOf(await recordHosts(runner, { program: 'composer', args, cwd: dir, env, timeoutMs: SLOW_MS }))
 }
 
 function answerOf({ hosts, succeeded }: Awaited<ReturnType<typeof recordHosts>>): ToolAnswer {

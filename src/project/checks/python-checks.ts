@@ -1,6 +1,6 @@
 import { aCheck, byProgram, type CheckCommand, type DetectedCheck, type Detector } from './candidate.ts'
 
-const SETTINGS = ['pyproject.toml', 'setup.cfg', 'tox.ini', 'pytest.ini', 'requirements.txt', 'requirements-dev.txt']
+const SETTINGS = ['pyproject.toml', 'setup.cfg', 'tox.ini', 'pytest.ini', 'requirements.txt', 'requirements-dev.txt', 'Pipfile']
 
 /** pytest, tox or unittest, ruff and mypy, in the project's own environment where it has one. */
 export const pythonChecks: Detector = ({ texts, names, paths }) => {
@@ -51,6 +51,7 @@ function asModule(names: ReadonlySet<string>, module: string, rest: string): Che
     ...(names.has('poetry.lock') && environment === undefined
       ? [byProgram('poetry', `poetry run python -m ${rest}`)]
       : []),
+    ...(names.has('pdm.lock') && environment === undefined ? [byProgram('pdm', `pdm run python -m ${rest}`)] : []),
     by('python3'),
   ]
 }
