@@ -18,6 +18,8 @@ const MAX_ATTEMPTS = 70
 const HAND_OVER_MS = 1
 
 export interface ActivityRun {
+  /** The same for every attempt at one activity, another for every other activity. */
+  readonly id: string
   readonly activity: string
   readonly attempt: number
   readonly signal: AbortSignal
@@ -39,7 +41,9 @@ export function runActivity<Input, Output>(
     const timer = setInterval(() => {
       if (performance.now() - movedAt < STALE_AFTER_MS) context.heartbeat()
     }, HEARTBEAT_MS)
+    const { workflowExecution, activityId } = context.info
     const run: ActivityRun = {
+      id: `${workflowExecution?.workflowId}/${workflowExecution?.runId}/${activityId}`,
       activity: context.info.activityType,
       attempt: context.info.attempt,
       signal: context.cancellationSignal,

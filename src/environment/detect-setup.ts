@@ -211,7 +211,7 @@ function python(at: Place): ReturnType<Rule> {
     return { name: 'poetry install', command: `${usePythonTool('poetry')}\n${install}${afterwards}` }
   }
   if (at.has('pdm.lock')) {
-    const install = 'PDM_VENV_IN_PROJECT=1 PDM_CHECK_UPDATE=0 pdm install --frozen-lockfile --non-interactive'
+    const install = 'PDM_VENV_IN_PROJECT=1 PDM_NON_INTERACTIVE=1 PDM_CHECK_UPDATE=0 pdm install --frozen-lockfile'
     return { name: 'pdm install', command: `${usePythonTool('pdm')}\n${install}` }
   }
   if (at.has('Pipfile.lock') || at.has('Pipfile')) {
@@ -252,19 +252,25 @@ function rust(at: Place): ReturnType<Rule> {
 function ruby(at: Place): ReturnType<Rule> {
   if (!at.has('Gemfile')) return null
   const frozen = at.has('Gemfile.lock') ? 'BUNDLE_FROZEN=true ' : ''
-  return { name: 'bundle install', command: `${needsTool('bundle')}bundle config set --local path vendor/bundle\n${frozen}bundle install` }
+  return { name: 'bundle install', command: `${needsTool('bundle')}${frozen}bundle install` }
 }
 
 function php(at: Place): ReturnType<Rule> {
   if (!at.has('composer.json')) return null
-  return { name: 'composer install', command: `${needsTool('composer')}composer install --no-interaction --prefer-dist` }
+  return {
+    name: 'composer install',
+    command: `${needsTool('composer')}composer install --no-interaction --prefer-dist`,
+  }
 }
 
 function java(at: Place): ReturnType<Rule> {
   if (at.has('pom.xml') && !at.above(['pom.xml'])) {
     const maven = at.has('mvnw') ? 'sh ./mvnw' : 'mvn'
     // Building the tests is what brings the plugins' own dependencies along; "go-offline" misses them.
-    return { name: 'maven', command: `${needsTool(at.has('mvnw') ? 'java' : 'mvn')}${maven} -B -q -ntp test-compile surefire:help` }
+    return {
+      name: 'maven',
+      command: `${needsTool(at.has('mvnw') ? 'java' : 'mvn')}${maven} -B -q -ntp test-compile surefire:help`,
+    }
   }
   const isGradle = at.has('build.gradle') || at.has('build.gradle.kts')
   if (!isGradle || at.above(['settings.gradle', 'settings.gradle.kts', 'build.gradle', 'build.gradle.kts'])) return null

@@ -8,8 +8,8 @@ import { detectSetup, INPUT_NAMES, READ_NAMES, type SetupInputs } from './detect
 export interface SetupPlan {
   readonly commands: readonly ShownSetupCommand[]
   readonly leftOut: readonly { readonly path: string; readonly reason: string }[]
-  /** Lock files, which a set-up must leave as they are. */
-  readonly lockFiles: readonly string[]
+  /** Lock files, which a set-up must leave as they are, each with its SHA-256 in hex. */
+  readonly locks: Readonly<Record<string, string>>
   /** Moves when a command or the content of an input did. */
   readonly hash: string
 }
@@ -20,6 +20,7 @@ const MAX_READ = 60
 const MAX_FILE_BYTES = 2 * 1024 * 1024
 const LOOK_TIMEOUT_MS = 30_000
 const MAX_LIST_BYTES = 256 * 1024
+const LOCK = /(lock|lockb|\.sum|shrinkwrap)/
 /** Other people's projects, and examples that nobody installs. */
 const SKIPPED = [
   'node_modules',
@@ -89,10 +90,8 @@ export function planFrom({ hashes, texts }: SeenInputs, environment: Environment
   const hash = createHash('sha256')
     .update(JSON.stringify([commands, environment.variables, [...hashes]]))
     .digest('hex')
-  const lockFiles = [...hashes.keys()].filter((path) =>
-    /(lock|lockb|\.sum|shrinkwrap)/.test(path.slice(path.lastIndexOf('/') + 1)),
-  )
-  return { commands, leftOut: detected.leftOut, lockFiles, hash }
+  const locks = [...hashes].filter(([path]) => LOCK.test(path.slice(path.lastIndexOf('/') + 1)))
+  return { commands, leftOut: detected.leftOut, locks: Object.fromEntries(locks), hash }
 }
 
 /** A person's command takes the place of a detected one of its name; the others of theirs come after. Pure. */

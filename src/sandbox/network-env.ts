@@ -79,6 +79,8 @@ export function projectEnv(home: string, workspace: string, path: string): Recor
     GOTOOLCHAIN: 'local',
     CARGO_HOME: `${cache}/cargo`,
     GRADLE_USER_HOME: `${cache}/gradle`,
+    // Below the project, where its own configuration names no other place.
+    BUNDLE_PATH: 'vendor/bundle',
     BUNDLE_USER_CACHE: `${cache}/bundle`,
     COMPOSER_HOME: `${cache}/composer`,
   }

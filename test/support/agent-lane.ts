@@ -137,7 +137,7 @@ export async function anAgentTask(
       const taken = await takeOver(db, accepted, { attempt: held ? 2 : 1 })
       held = taken
       const run = {
-        ...{ activity: 'runTurns', attempt: 1, onProgress: () => undefined },
+        ...{ id: 'turns/1', activity: 'runTurns', attempt: 1, onProgress: () => undefined },
         signal: options.signal ?? new AbortController().signal,
       }
       const used = options.sandbox ?? (await provider.open(ref))

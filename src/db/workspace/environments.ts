@@ -92,6 +92,12 @@ export interface SetupRow {
   readonly durationMs: number | null
   readonly exitCode: number | null
   readonly output: string | null
+  /** Who ran it last, or runs it. */
+  readonly owner: string | null
+  /** Whether what is under way was written down; runs that the version before began were not. */
+  readonly hasPlan: boolean
+  /** The activity that ended the last run. */
+  readonly endedBy: string | null
 }
 
 const NEVER: SetupRow = {
@@ -103,28 +109,45 @@ const NEVER: SetupRow = {
   durationMs: null,
   exitCode: null,
   output: null,
+  owner: null,
+  hasPlan: false,
+  endedBy: null,
 }
 
 /** The last run of the project's set-up, or the one under way. A run that was left without an end counts as `never`. */
 export async function readSetup(db: Db, projectId: string): Promise<SetupRow> {
   const text = `SELECT CASE WHEN state = 'running' AND expires_at < now() THEN 'never' ELSE state END AS state,
       inputs_hash AS "inputsHash", sandbox, requested_at IS NOT NULL AS "isRequested", finished_at AS "finishedAt",
-      duration_ms AS "durationMs", exit_code AS "exitCode", output
+      duration_ms AS "durationMs", exit_code AS "exitCode", output, owner, plan IS NOT NULL AS "hasPlan",
+      ended_by AS "endedBy"
     FROM setups WHERE project_id = $1`
   const [row] = await rowsOf<SetupRow>(db, text, [projectId])
   return row ?? NEVER
 }
 
 /**
- * Takes the project's set-up for `owner` for the next seconds; renews what is its own already. False: somebody else's run is
- * under way. Safe to repeat.
+ * Takes the project's set-up for `owner` for the next seconds, with what is to be run: `plan`, or what the same owner wrote
+ * down before for the run that is under way. Returns what holds; null: somebody else's run is under way. Safe to repeat.
  */
-export async function holdSetup(db: Db, projectId: string, owner: string): Promise<boolean> {
-  const text = `INSERT INTO setups (project_id, state, owner, expires_at)
-    VALUES ($1, 'running', $2, now() + $3 * interval '1 millisecond')
-    ON CONFLICT (project_id) DO UPDATE SET state = 'running', owner = $2, expires_at = EXCLUDED.expires_at
-    WHERE setups.state <> 'running' OR setups.owner = $2 OR setups.expires_at < now() RETURNING project_id`
-  return (await rowsOf<{ project_id: string }>(db, text, [projectId, owner, SETUP_LEASE_MS])).length > 0
+export async function beginSetup(
+  db: Db,
+  at: { readonly projectId: string; readonly owner: string },
+  plan: string,
+): Promise<string | null> {
+  const text = `INSERT INTO setups (project_id, state, owner, plan, expires_at)
+    VALUES ($1, 'running', $2, $3, now() + $4 * interval '1 millisecond')
+    ON CONFLICT (project_id) DO UPDATE SET state = 'running', owner = $2, expires_at = EXCLUDED.expires_at,
+      plan = CASE WHEN setups.state = 'running' AND setups.owner = $2 THEN coalesce(setups.plan, $3) ELSE $3 END
+    WHERE setups.state <> 'running' OR setups.owner = $2 OR setups.expires_at < now() RETURNING plan`
+  const [row] = await rowsOf<{ plan: string }>(db, text, [at.projectId, at.owner, plan, SETUP_LEASE_MS])
+  return row?.plan ?? null
+}
+
+/** Holds the run that `owner` began for the next seconds. Does nothing when it is over or another's. Safe to repeat. */
+export async function renewSetup(db: Db, projectId: string, owner: string): Promise<void> {
+  const text = `UPDATE setups SET expires_at = now() + $3 * interval '1 millisecond'
+    WHERE project_id = $1 AND owner = $2 AND state = 'running'`
+  await rowsOf(db, text, [projectId, owner, SETUP_LEASE_MS])
 }
 
 export interface SetupEnd {
@@ -140,16 +163,26 @@ export interface SetupEnd {
 /** Records how `owner`'s run ended, with its events. A run that was taken over meanwhile records nothing. Safe to repeat. */
 export async function finishSetup(
   db: Db,
-  at: { readonly projectId: string; readonly owner: string },
+  at: { readonly projectId: string; readonly owner: string; readonly endedBy: string },
   end: SetupEnd,
   events: readonly NewEvent[],
 ): Promise<void> {
   await inProject(db, at.projectId, async (tx) => {
     const done = await tx.query(
       `UPDATE setups SET state = $3, inputs_hash = $4, sandbox = $5, duration_ms = $6, exit_code = $7, output = $8,
-         finished_at = now(), expires_at = NULL, requested_at = NULL
+         finished_at = now(), expires_at = NULL, requested_at = NULL, plan = NULL, ended_by = $9
        WHERE project_id = $1 AND owner = $2 AND state = 'running' RETURNING project_id`,
-      [at.projectId, at.owner, end.state, end.inputsHash, end.sandbox, end.durationMs, end.exitCode, end.output],
+      [
+        at.projectId,
+        at.owner,
+        end.state,
+        end.inputsHash,
+        end.sandbox,
+        end.durationMs,
+        end.exitCode,
+        end.output,
+        at.endedBy,
+      ],
     )
     if (done.length > 0) tx.emit(...events)
   })

@@ -1,6 +1,14 @@
 import { aCheck, byProgram, type CheckCommand, type DetectedCheck, type Detector } from './candidate.ts'
 
-const SETTINGS = ['pyproject.toml', 'setup.cfg', 'tox.ini', 'pytest.ini', 'requirements.txt', 'requirements-dev.txt', 'Pipfile']
+const SETTINGS = [
+  'pyproject.toml',
+  'setup.cfg',
+  'tox.ini',
+  'pytest.ini',
+  'requirements.txt',
+  'requirements-dev.txt',
+  'Pipfile',
+]
 
 /** pytest, tox or unittest, ruff and mypy, in the project's own environment where it has one. */
 export const pythonChecks: Detector = ({ texts, names, paths }) => {

@@ -35,6 +35,12 @@ function javaParts(): string[] {
   return [...maven, ...parts.filter((name) => !name.endsWith('/management'))]
 }
 
+/** Debian's PHP finds its extensions by files below /etc; its settings, which may hold an operator's passwords, stay out. */
+function phpParts(): string[] {
+  const versions = existsSync('/etc/php') ? readdirSync('/etc/php') : []
+  return versions.flatMap((version) => [`php/${version}/mods-available`, `php/${version}/cli/conf.d`])
+}
+
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
@@ -49,7 +55,7 @@ export function lookAtHost(nodePath: string): HostView {
     if (stat?.isSymbolicLink()) mounts.push({ kind: 'symlink', source: readlinkSync(target), target })
     else if (stat?.isDirectory()) mounts.push({ kind: 'bind', source: target, target })
   }
-  for (const name of [...ETC, ...javaParts()]) {
+  for (const name of [...ETC, ...javaParts(), ...phpParts()]) {
     if (existsSync(`/etc/${name}`)) mounts.push({ kind: 'bind', source: `/etc/${name}`, target: `/etc/${name}` })
   }
   const node = nodeMounts(realpathSync(nodePath))

@@ -24,6 +24,7 @@ test('a reviewer that reads much is compacted too, and keeps its prompt word for
   const prompt = `Review round 1. Judge the change.\nscript: ${JSON.stringify({ turns: [], reviews: [{ verdict: 'APPROVED', tools }] })}`
   await addNotice(attempt, { id: 'req_review', lane: 'reviewer/1', key: 'review:1', text: prompt })
   const run = {
+    id: 'review/1',
     activity: 'reviewChanges',
     attempt: 1,
     onProgress: () => undefined,
