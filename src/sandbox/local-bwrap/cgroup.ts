@@ -115,6 +115,10 @@ function homeHash(dir: string): string {
   return createHash('sha256').update(dir).digest('hex').slice(0, 12)
 }
 
+const NETWORK_LIMIT = 'memory.kmem.tcp.limit_in_bytes'
+/** That limit is this part of the memory's: what goes beyond it is not sent, and the command goes on. */
+const NETWORK_PART = 8
+
 /** Version 1: a hierarchy for memory and one for processes. They may be the same. */
 function openLegacy(options: CgroupOptions): Cgroups | null {
   const [memory, pids] = [legacyHierarchy('memory'), legacyHierarchy('pids')]
@@ -131,6 +135,10 @@ function openLegacy(options: CgroupOptions): Cgroups | null {
       // There where the kernel counts swap; after the other limit, which it must not be below.
       if (existsSync(path.join(memoryDir, 'memory.memsw.limit_in_bytes'))) {
         set(memoryDir, 'memory.memsw.limit_in_bytes', limits.memoryBytes)
+      }
+      // Version 1 counts the buffers of TCP and UDP apart, and only where they have a limit of their own.
+      if (existsSync(path.join(memoryDir, NETWORK_LIMIT))) {
+        set(memoryDir, NETWORK_LIMIT, Math.floor(limits.memoryBytes / NETWORK_PART))
       }
       set(pidsDir, 'pids.max', limits.maxProcesses)
       return () => ({

@@ -34,6 +34,7 @@ import { fifosDir, livingRunners } from './runner-identity.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
 import { openServiceDoor, type ServiceDoor } from './service-door.ts'
 import { createSlots } from './slots.ts'
+import { unlockWorkspace } from './unlock-workspace.ts'
 import { watchCommands } from './watchdog.ts'
 
 export interface RunnerOptions {
@@ -238,12 +239,14 @@ export function createCommandTable(
     const stdinKind = spec.stdinOpen ? 'open' : stdin === null ? 'none' : 'file'
     let door: ServiceDoor | null = null
     const onEnd = () => {
+      unlockWorkspace(paths.workspace)
       running.delete(key)
       door?.remove()
       release()
     }
     let cgroup: CommandCgroup | null = null
     try {
+      unlockWorkspace(paths.workspace)
       cgroup = options.cgroups?.make(options.limits) ?? null
       door = spec.service ? openServiceDoor(servicesDir(options.dir, sandbox), serviceSocket(execId)) : null
       const command = new RunningCommand({

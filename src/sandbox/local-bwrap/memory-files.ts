@@ -5,22 +5,40 @@ const MAX_MEASURE_MS = 5_000
 const MAX_ANSWER_BYTES = 1_024
 
 /**
- * Sums the memory files (memfd) that processes of a namespace hold open, each once. `$1` is the namespace's /proc. The
- * status of `find` is not asked: processes end while it looks.
+ * Sums the memory files (memfd) that processes of a namespace hold open, each once, and names the largest; then sums the
+ * descriptors that wait in sockets, sent and not yet received. `$1` is the namespace's /proc. The status of `find` is not
+ * asked: processes end while it looks.
  */
 const SCRIPT = [
-  'find "$1"/[0-9]*/fd -maxdepth 1 -type l -lname "/memfd:*" -print0 2>/dev/null',
-  'xargs -0 -r stat -L -c "%d:%i %b" 2>/dev/null',
-  'sort -u',
-  `awk '{ blocks += $2 } END { printf "%.0f\\n", blocks * 512 }'`,
-].join(' | ')
+  [
+    'find "$1"/[0-9]*/fd -maxdepth 1 -type l -lname "/memfd:*" -print0 2>/dev/null',
+    'xargs -0 -r stat -L -c "%d:%i %b" 2>/dev/null',
+    'sort -u',
+    `awk '{ sum += $2; if ($2 > most) most = $2 } END { printf "%.0f %.0f\\n", sum * 512, most * 512 }'`,
+  ].join(' | '),
+  [
+    'find "$1"/[0-9]*/fd -maxdepth 1 -type l -lname "socket:*" -print0 2>/dev/null',
+    'sed -z "s,/fd/,/fdinfo/,"',
+    'xargs -0 -r grep -hE "^(ino|scm_fds):" 2>/dev/null',
+    // A socket that several processes hold is one.
+    `awk '/^ino/ { ino = $2 } /^scm_fds/ && !seen[ino]++ { sum += $2 } END { printf "%.0f\\n", sum }'`,
+  ].join(' | '),
+].join('; ')
+
+/** What processes of a sandbox hold in memory files, as far as it can be seen. */
+export interface MemoryFiles {
+  readonly sizeBytes: number
+  readonly largestBytes: number
+  /** Descriptors that were sent through a socket and not received: they may be memory files that nobody else has open. */
+  readonly sentDescriptors: number
+}
 
 /**
- * Bytes of memory files without a name that the processes of a sandbox hold; they need not be mapped, so no process's own
+ * The memory files without a name that the processes of a sandbox hold; they need not be mapped, so no process's own
  * figures show them. Measured in a child process, since a command chooses how many descriptors there are. Null when that
  * did not end within 5 s. Safe to repeat.
  */
-export function measureMemoryFiles(firstPid: number): Promise<number | null> {
+export function measureMemoryFiles(firstPid: number): Promise<MemoryFiles | null> {
   const [program = '', ...argv] = launcherArgv(['/bin/sh', '-c', SCRIPT, 'sh', `/proc/${firstPid}/root/proc`], {
     cgroupFiles: [],
   })
@@ -48,7 +66,8 @@ export function measureMemoryFiles(firstPid: number): Promise<number | null> {
     child.on('error', () => resolve(null))
     child.on('close', () => {
       clearTimeout(timer)
-      resolve(isLate ? null : Number(text.trim()) || 0)
+      const [sizeBytes = 0, largestBytes = 0, sentDescriptors = 0] = text.split(/\s+/).map((each) => Number(each) || 0)
+      resolve(isLate ? null : { sizeBytes, largestBytes, sentDescriptors })
     })
   })
 }

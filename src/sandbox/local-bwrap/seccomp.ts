@@ -78,8 +78,11 @@ const MAX_SEGMENT_BYTES = 128 * 1024
 const SOCKETPAIR = { x64: 53, arm64: 199 } as const
 const TIOCSTI = 0x5412
 const TIOCLINUX = 0x541c
-/** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK (which `getaddrinfo` and `ip` use). */
-const SOCKET_FAMILIES = [1, 2, 10, 16]
+/** AF_UNIX, AF_INET, AF_INET6. */
+const SOCKET_FAMILIES = [1, 2, 10]
+/** To the kernel, as `getaddrinfo` and `ip` talk; not from one process to another, whose buffers nobody counts. */
+const AF_NETLINK = 16
+const NETLINK_USERSOCK = 2
 
 const LD_ABS = 0x20
 const JEQ = 0x15
@@ -94,10 +97,11 @@ const OFFSET_ARCH = 4
 const OFFSET_ARG0 = 16
 const OFFSET_ARG1 = 24
 const OFFSET_ARG1_HIGH = 28
+const OFFSET_ARG2 = 32
 /** Bit that marks a call of the x32 ABI, whose numbers the list does not know. */
 const X32_BIT = 0x40000000
 
-type Label = 'deny' | 'allow' | 'ioctl' | 'socket' | 'segment'
+type Label = 'deny' | 'allow' | 'ioctl' | 'socket' | 'netlink' | 'segment'
 
 interface Jump {
   readonly code: number
@@ -135,8 +139,11 @@ export function seccompProgram(arch: string = process.arch, options: SeccompOpti
   body.push({ code: JEQ, k: TIOCSTI, yes: 'deny' }, { code: JEQ, k: TIOCLINUX, yes: 'deny' })
   body.push({ code: RET, k: RET_ALLOW })
   body.push('socket', { code: LD_ABS, k: OFFSET_ARG0 })
+  body.push({ code: JEQ, k: AF_NETLINK, yes: 'netlink' })
   for (const family of SOCKET_FAMILIES) body.push({ code: JEQ, k: family, yes: 'allow' })
   body.push({ code: RET, k: RET_EPERM })
+  body.push('netlink', { code: LD_ABS, k: OFFSET_ARG2 }, { code: JEQ, k: NETLINK_USERSOCK, yes: 'deny' })
+  body.push({ code: JGE, k: 0, yes: 'allow' })
   body.push('segment', { code: LD_ABS, k: OFFSET_ARG1_HIGH }, { code: JGT, k: 0, yes: 'deny' })
   body.push({ code: LD_ABS, k: OFFSET_ARG1 }, { code: JGT, k: MAX_SEGMENT_BYTES, yes: 'deny' })
   body.push({ code: JGE, k: 0, yes: 'allow' })

@@ -17,6 +17,7 @@ import { createDiskGuard, createObjectStore, type ObjectStore } from './objects.
 import { type LeftOutPlace, type Snapshot, takeSnapshot } from './snapshot.ts'
 import { countNames, loadStatCache, type StatCache, saveStatCache } from './stat-cache.ts'
 import { readGeneration } from './store-generation.ts'
+import { unlockWorkspace } from './unlock-workspace.ts'
 
 /** The cache is written again once so many files were read since, or this part of it. */
 const MIN_SAVED_CHANGES = 500
@@ -69,6 +70,7 @@ function createTreeState(paths: SandboxPaths, minFreeBytes: number): TreeState {
     large,
     counts: new KnownCounts(),
     async take() {
+      unlockWorkspace(paths.workspace)
       const known = await refresh()
       const decided = readSources(gitDir)
       // In a sandbox of a version before this one nobody knows what a build made since.

@@ -2,7 +2,7 @@ import { statfsSync } from 'node:fs'
 import type { RunningCommand } from './command.ts'
 import { watchDisk } from './disk-watch.ts'
 import { type Limits, overMemory, overProcesses } from './limits.ts'
-import { measureMemoryFiles } from './memory-files.ts'
+import { type MemoryFiles, measureMemoryFiles } from './memory-files.ts'
 import { measureTree } from './process-tree.ts'
 
 const CHECK_MS = 50
@@ -10,6 +10,8 @@ const CHECK_MS = 50
 const REST_FACTOR = 2
 const FREE_DISK_CHECK_MS = 1_000
 const MEMORY_FILES_CHECK_MS = 500
+/** A descriptor that waits in a socket from one look to the next counts as a memory file of at least this size. */
+const SENT_FILE_BYTES = 64 * 1024 * 1024
 
 /** A running command and the id of its sandbox. */
 export interface WatchedCommand {
@@ -37,12 +39,12 @@ export interface Watch {
 export function watchCommands(commands: () => readonly WatchedCommand[], options: WatchOptions): Watch {
   const { dir, limits } = options
   /** What memory files held when they were last measured, by command. */
-  const memoryFiles = new WeakMap<RunningCommand, number>()
+  const memoryFiles = new WeakMap<RunningCommand, KnownFiles>()
   let isOver = false
   let trees: NodeJS.Timeout
   const look = () => {
     const startedAt = performance.now()
-    for (const { command } of commands()) checkTree(command, limits, memoryFiles.get(command) ?? 0)
+    for (const { command } of commands()) checkTree(command, limits, memoryFiles.get(command)?.heldBytes ?? 0)
     if (isOver) return
     trees = setTimeout(look, Math.max(CHECK_MS, (performance.now() - startedAt) * REST_FACTOR))
   }
@@ -94,9 +96,26 @@ function checkTree(command: RunningCommand, limits: Limits, memoryFileBytes: num
   }
 }
 
-async function checkMemoryFiles(command: RunningCommand, sizes: WeakMap<RunningCommand, number>): Promise<void> {
-  const bytes = await measureMemoryFiles(command.firstPid)
-  if (bytes !== null) sizes.set(command, bytes)
+/** What is known of a command's memory files. */
+interface KnownFiles {
+  /** What they hold, those that nobody can see included. */
+  readonly heldBytes: number
+  /** The largest that was ever seen. */
+  readonly largestBytes: number
+  readonly sentDescriptors: number
+}
+
+/** Nobody can look at what waits in a socket: what stays there counts as the largest file that was seen. Pure. */
+function judgeFiles(before: KnownFiles | undefined, now: MemoryFiles): KnownFiles {
+  const largestBytes = Math.max(now.largestBytes, before?.largestBytes ?? 0)
+  const waiting = Math.min(now.sentDescriptors, before?.sentDescriptors ?? 0)
+  const heldBytes = now.sizeBytes + waiting * Math.max(SENT_FILE_BYTES, largestBytes)
+  return { heldBytes, largestBytes, sentDescriptors: now.sentDescriptors }
+}
+
+async function checkMemoryFiles(command: RunningCommand, known: WeakMap<RunningCommand, KnownFiles>): Promise<void> {
+  const files = await measureMemoryFiles(command.firstPid)
+  if (files !== null) known.set(command, judgeFiles(known.get(command), files))
   else
     command.end({ status: 'oom', reason: 'It was stopped because it held too many open files to count their memory.' })
 }

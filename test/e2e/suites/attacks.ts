@@ -28,7 +28,7 @@ END
 mkdir locked; echo x > locked/odd-secret; echo y > g; chmod 000 locked g
 for i in 1 2 3 4 5 6 7 8; do truncate -s 90M sparse$i.bin; done
 rm -rf .claude; echo x > .claude
-printf '*.log\n' > .gitignore; echo x > a.log; echo one > visible.txt`
+printf '*.log\n' > .gitignore; echo x > a.log; echo one > visible.txt; chmod 000 .`
 
 export function attacksSuite(stack: TestStack): void {
   describe('what one project’s files do', () => {

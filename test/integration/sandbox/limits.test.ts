@@ -37,6 +37,14 @@ while size < ${mib} * (1 << 20):
   'memory files': (mib) => `
 for _ in range(${mib} // 16):
     os.write(os.memfd_create('m'), b'x' * (1 << 24))`,
+  'memory files on their way from one process to another': (mib) => `
+import array, socket
+a, b = socket.socketpair()
+for _ in range(${mib} // 16):
+    f = os.memfd_create('m')
+    os.write(f, b'x' * (1 << 24))
+    a.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [f]))])
+    os.close(f)`,
   'shared memory of System V': (mib) => `
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
@@ -57,6 +65,47 @@ for _ in range(${mib} // 16):
         os._exit(0)
 time.sleep(1)`,
 }
+
+/** Fills sockets of loopback without reading, and says how many MiB the kernel holds for them. */
+const UNREAD = `python3 - <<'END'
+import socket, time
+def queued(name):
+    lines = open('/proc/net/' + name).read().split('\\n')[1:-1]
+    return sum(int(part, 16) for line in lines for part in line.split()[4].split(':')) >> 20
+held = []
+def udp(most):
+    for _ in range(900):
+        if queued('udp') >= most: return
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10**7)
+        s.bind(('127.0.0.1', 0))
+        s.setblocking(False)
+        held.append(s)
+        try:
+            for _ in range(8): s.sendto(b'x' * 60000, s.getsockname())
+        except OSError: pass
+def tcp(most):
+    listening = socket.create_server(('127.0.0.1', 0), backlog=400)
+    for _ in range(400):
+        if queued('tcp') >= most: return
+        a = socket.create_connection(listening.getsockname())
+        b, _ = listening.accept()
+        a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10**7)
+        a.setblocking(False)
+        held.extend([a, b])
+        try:
+            while True: a.send(b'x' * 65536)
+        except OSError: pass
+udp(16)
+print('small', min(queued('udp'), 16), flush=True)
+udp(320)
+print('held', queued('udp'), flush=True)
+for s in held: s.close()
+held.clear()
+tcp(320)
+print('held', queued('tcp'), flush=True)
+time.sleep(1)
+END`
 
 function holding(way: (mib: number) => string, mib: number): string {
   return `python3 - <<'END'
@@ -100,6 +149,25 @@ describe.skipIf(!report.ok).each([...keepers])('limits kept by %s', { timeout: 1
       })
     },
   )
+
+  test('what TCP and UDP sockets hold unread is bounded too, and 16 MiB of it is granted', async () => {
+    const sandbox = await aBox()
+    const { state, output } = await run(sandbox, UNREAD)
+    const next = await run(sandbox, 'echo fine')
+    const held = output.split('\n').flatMap((line) => (line.startsWith('held ') ? [Number(line.slice(5))] : []))
+    const isBounded = state.status === 'oom' || (held.length === 2 && Math.max(...held) < 160)
+    expect({
+      isBounded,
+      isGranted: output.startsWith('small 16\n'),
+      next: next.output,
+      held: isBounded || held,
+    }).toEqual({
+      isBounded: true,
+      isGranted: true,
+      next: 'fine\n',
+      held: true,
+    })
+  })
 
   test('threads count as processes', async () => {
     const threads = (count: number) => `python3 - <<'END'

@@ -48,6 +48,12 @@ describe.each([
     )
     expect(open).toEqual([1, 2, 10, 16])
   })
+
+  test('netlink reaches the kernel and no other process', () => {
+    const protocols = Array.from({ length: 23 }, (_, protocol) => protocol)
+    const refused = protocols.filter((protocol) => judge(arch, { nr: socket, args: [16, 3, protocol] }) !== ALLOW)
+    expect(refused).toEqual([2])
+  })
 })
 
 test('the x32 numbers of x86 are refused', () => {
