@@ -101,6 +101,15 @@ export interface EvidenceAnswer {
     readonly durationMs?: number
     readonly reason?: string
   }[]
+  /** Servers of the version before tell none. */
+  readonly decisions?: readonly {
+    readonly title: string
+    readonly status: string
+    readonly answer?: string
+    readonly note?: string
+    readonly by?: string
+    readonly decidedAt: string
+  }[]
   readonly claims: readonly { readonly text: string; readonly mark: string; readonly reason?: string }[]
 }
 

@@ -91,7 +91,7 @@ export function showCriteria(printer: Printer, criteria: CriteriaAnswer): void {
 }
 
 /** One line a check or command, what is missing, and which words of the last message nothing bears out. */
-export function showEvidence(printer: Printer, { evidence, gaps, rows, claims }: EvidenceAnswer): void {
+export function showEvidence(printer: Printer, { evidence, gaps, rows, claims, decisions = [] }: EvidenceAnswer): void {
   printer.note(oneLine(evidence), 'bold')
   for (const { by, name, command = '', status, exitCode, durationMs, reason } of rows.slice(-MAX_ROWS)) {
     const what = name === undefined ? oneLine(command) : `${oneLine(name)}: ${oneLine(command)}`
@@ -102,6 +102,13 @@ export function showEvidence(printer: Printer, { evidence, gaps, rows, claims }:
       ...(reason === undefined ? [] : [oneLine(reason)]),
     ]
     printer.note(`  ${oneLine(by).padEnd(8)} ${what.slice(0, 120)} · ${how.join(', ')}`)
+  }
+  for (const { title, status, answer, note, by, decidedAt } of decisions) {
+    const who = by === undefined ? '' : ` by ${oneLine(by)}`
+    const words = [answer, note].flatMap((text) => (text === undefined ? [] : [`: ${oneLine(text)}`])).join('')
+    printer.note(
+      `  person   ${oneLine(title)} · ${oneLine(status)}${who}, ${decidedAt.slice(0, 16).replace('T', ' ')} UTC${words}`,
+    )
   }
   for (const { name, reason } of gaps) printer.note(`  missing: ${oneLine(name)}: ${oneLine(reason)}`, 'yellow')
   for (const { text, mark, reason } of claims) {

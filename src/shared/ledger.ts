@@ -1,5 +1,7 @@
 /** The nouns of a task's evidence ledger, as types only. */
 
+import type { ApprovalKind, ApprovalState, DecisionScope } from './approval.ts'
+
 /** One thing that was run, or was not and why. */
 export interface LedgerRow {
   /** Unique in its task, and the same at every reading. */
@@ -33,6 +35,23 @@ export interface LedgerRow {
   /** Hashes of the files before and after; absent: not known. */
   readonly treeBefore?: string
   readonly treeAfter?: string
+}
+
+/** What a person, or the time, decided of what the task or one of its publications asked. */
+export interface LedgerDecision {
+  readonly approvalId: string
+  readonly kind: ApprovalKind
+  readonly title: string
+  readonly status: Exclude<ApprovalState, 'open'>
+  readonly answer?: string
+  readonly note?: string
+  readonly scope?: DecisionScope
+  /** Who decided; absent when nobody did. */
+  readonly by?: string
+  readonly turn: number
+  /** ISO 8601. */
+  readonly requestedAt: string
+  readonly decidedAt: string
 }
 
 /** What a sentence of the final message says was run, and whether a row of the ledger bears it out. */

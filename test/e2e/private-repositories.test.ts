@@ -10,6 +10,7 @@ import { workflowIdFor } from '../../src/shared/task.ts'
 import { aGitHost, type GitHostFixture } from '../support/git-host.ts'
 import { running, scriptOf } from '../support/model-admin.ts'
 import { TestStack } from '../support/stack.ts'
+import { peopleStorySuite } from './suites/people-story.ts'
 
 const CLIENT = fileURLToPath(new URL('../../dist/cli/chat.js', import.meta.url))
 const CANARY = 'glpat-CANARY-5f3a9c1e7b'
@@ -180,3 +181,10 @@ test('the terminal makes and finds the project of an address, and works on the d
     left: ['.git', '.gitignore', 'a.log', 'n.txt', 'new.txt'],
   })
 })
+
+// Last, since it stops everything in its middle.
+peopleStorySuite(() => ({
+  stack,
+  git,
+  terminal: async (...words) => (await client(here, ...words)).code,
+}))

@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { lastWords, latestTree, taskCommands } from '../../db/review/ledger.ts'
+import { taskDecisions } from '../../db/review/ledger-decisions.ts'
 import { listRounds, readBaseline } from '../../db/review/reviews.ts'
 import { getTask } from '../../db/task/tasks.ts'
 import { claimsIn } from '../../review/claims.ts'
@@ -16,19 +17,21 @@ export function addEvidenceRoutes(app: OpenAPIHono, { db }: AppDeps): void {
     {
       method: 'get',
       path: '/api/tasks/{taskId}/evidence',
-      summary: 'Read every check and command of a task, and whether they bear out what its last message claims',
+      summary:
+        'Read every check, command and decision of a task, and whether they bear out what its last message claims',
       tag: 'review',
       params: TaskParams,
       responses: { 200: { description: 'The ledger', schema: EvidenceSchema } },
     },
     async ({ c, params }) => {
       const task = await getTask(db, params.taskId)
-      const [commands, rounds, baseline, words, treeHash] = await Promise.all([
+      const [commands, rounds, baseline, words, treeHash, decisions] = await Promise.all([
         taskCommands(db, task.id),
         listRounds(db, task.id),
         readBaseline(db, task.id),
         lastWords(db, task.id),
         latestTree(db, task.id),
+        taskDecisions(db, task.id),
       ])
       const rows = ledgerOf({ commands, rounds, baseline, startTree: task.startTree })
       return c.json({
@@ -36,6 +39,7 @@ export function addEvidenceRoutes(app: OpenAPIHono, { db }: AppDeps): void {
         gaps: [...task.evidenceGaps],
         ...(treeHash === null ? {} : { treeHash }),
         rows,
+        decisions,
         claims: words === null ? [] : claimsIn(words, rows, treeHash),
       })
     },

@@ -1,6 +1,7 @@
 /** Tasks, their budgets and what is proved of their work. */
 
 import { z } from '@hono/zod-openapi'
+import { APPROVAL_KINDS } from '../../shared/approval.ts'
 import { PLAN_STATES } from '../../shared/plan.ts'
 import { TASK_STATUSES } from '../../shared/task.ts'
 import { cleanText } from '../text.ts'
@@ -51,6 +52,20 @@ export const EvidenceSchema = z
       .openapi({
         description: 'Commands in order (the newest 500), then what checks did before the task, then each round’s',
       }),
+    decisions: z
+      .array(
+        z
+          .object({
+            approvalId: z.string(),
+            kind: z.enum(APPROVAL_KINDS),
+            title: z.string(),
+            status: z.enum(['answered', 'approved', 'denied', 'expired', 'withdrawn']),
+            requestedAt: Time,
+            decidedAt: Time,
+          })
+          .loose(),
+      )
+      .openapi({ description: 'What people decided of what the task and its publications asked (the newest 200)' }),
     claims: z
       .array(
         z.object({ text: z.string(), about: z.string(), mark: z.enum(['proven', 'contradicted', 'unproven']) }).loose(),

@@ -128,6 +128,44 @@ export function publishingSuite(bench: Workbench, hosts: { git: GitHostFixture; 
       await looks(narrow.page, 'sync-done', narrow.page.getByRole('status', { name: 'Sync' }), [360])
       await narrow.context.close()
     })
+
+    test('what the policy holds back is decided on the page: a question, a path, and at the end whether it is published', async () => {
+      const { git } = hosts
+      const { api } = bench.stack
+      git.repository('team/held', 'echo one > a.txt; git add -A; git commit -qm first')
+      const { path, projectId } = await aPlace(bench, { kind: 'git', url: `${git.origin}/team/held.git` })
+      const environment = `/api/workspace/${projectId}/environment`
+      const { network, setup } = await api.get<{ network: object; setup: object }>(environment)
+      const approvals = { paths: ['.github/'], publishing: true }
+      await api.call('PUT', environment, { network, setup, approvals }, { 'if-match': '"0"' })
+      const { page, watch, context } = await openAt(bench, path)
+      const question = { question: 'Which colour?', options: ['red', 'blue'], default: 'red' }
+      await say(
+        page,
+        scriptOf([
+          { tools: [{ name: 'ask', input: question }] },
+          { tools: [{ name: 'write', input: { file_path: '.github/ci.yml', content: 'on: push\n' } }] },
+          { tools: [{ name: 'write', input: { file_path: 'ci-notes.md', content: 'By hand.\n' } }] },
+          { text: 'Done.' },
+        ]),
+      )
+      await page.getByRole('button', { name: 'blue' }).click({ timeout: 60_000 })
+      await page.getByRole('button', { name: 'Deny' }).click({ timeout: 60_000 })
+      await ending(page, /^Approved/)
+      await page.getByRole('button', { name: 'Push branch' }).click()
+      const card = page.getByRole('region', { name: /^Publish to keelson/ })
+      await card.waitFor({ timeout: 60_000 })
+      await looks(page, 'publish-waits', card)
+      await card.getByRole('button', { name: 'Publish', exact: true }).click()
+      await page.getByRole('status', { name: 'Publication' }).getByText('Published to').waitFor({ timeout: 60_000 })
+      const files =
+        'for b in $(git for-each-ref --format="%(refname)" refs/heads/keelson); do git diff --name-only HEAD $b; done'
+      expect({ files: git.inside('team/held', files).trim(), problems: watch.problems }).toEqual({
+        files: 'ci-notes.md',
+        problems: [],
+      })
+      await context.close()
+    })
   })
 }
 

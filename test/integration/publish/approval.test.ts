@@ -90,10 +90,17 @@ test('denied, or without a decision in time, it fails with the reason and the ne
     over: ((await world.get('/api/approvals?status=all')).body['items'] as { status: string }[])
       .slice(-2)
       .map(({ status }) => status),
+    ledger: ((await world.get(`/api/tasks/${taskId}/evidence`)).body['decisions'] as Record<string, unknown>[]).map(
+      ({ kind, status, by, note, decidedAt }) => [kind, status, by, note, typeof decidedAt],
+    ),
   }).toEqual({
     denied: 'A person denied this publication. They say: Not before Monday.',
     late: 'publish_denied',
     over: ['denied', 'expired'],
+    ledger: [
+      ['publish', 'denied', 'user', 'Not before Monday.', 'string'],
+      ['publish', 'expired', undefined, undefined, 'string'],
+    ],
   })
 })
 

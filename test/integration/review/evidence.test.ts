@@ -93,6 +93,7 @@ test('a task’s evidence names its commands with the files around them, its che
           ...{ status: 'passed', exitCode: 0, durationMs: 9, treeBefore: 'end', treeAfter: 'end' },
         },
       ],
+      decisions: [],
       claims: [
         { text: 'All tests pass.', about: 'tests', mark: 'proven', rowId: 'check:1:test' },
         { text: 'The linter is clean.', about: 'lint', mark: 'unproven', reason: 'No lint ran in this task.' },
