@@ -105,10 +105,6 @@ export interface TurnRow {
   replyContent: string | null
 }
 
-interface MessageRow extends TurnRow {
-  position: string
-}
-
 interface CallRow {
   taskId: string
   toolUseId: string
@@ -128,7 +124,7 @@ function selectMessages(order: Order): string {
       OR EXISTS (SELECT 1 FROM inherited_messages h WHERE h.conversation_id = $1 AND h.message_id = a.id))))
     ORDER BY m.position ${direction} LIMIT $3`
   return `
-    SELECT m.id, m.position::text, $1 AS "conversationId", m.task_id AS "taskId", m.role, m.text, m.status,
+    SELECT m.id, $1 AS "conversationId", m.task_id AS "taskId", m.role, m.text, m.status,
       m.turn, m.created_at AS "createdAt", t.reply_content AS "replyContent"
     FROM (
       (SELECT m.* FROM inherited_messages h JOIN messages m ON m.id = h.message_id
@@ -151,16 +147,12 @@ export async function listMessages(
   options: { after?: string | undefined; limit: number; order?: Order },
 ): Promise<Page<Message>> {
   try {
-    const { rows } = await db.pool.query<MessageRow>(SELECT_MESSAGES[options.order ?? 'oldest'], [
+    const { rows } = await db.pool.query<TurnRow>(SELECT_MESSAGES[options.order ?? 'oldest'], [
       conversationId,
       options.after ?? null,
       options.limit + 1,
     ])
-    const messages = await messagesOfTurns(
-      db,
-      rows.map(({ position: _, ...row }) => row),
-    )
-    return toPage(messages, options.limit, (message) => message.id)
+    return toPage(await messagesOfTurns(db, rows), options.limit, (message) => message.id)
   } catch (error) {
     throw toDbError(error)
   }

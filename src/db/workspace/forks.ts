@@ -165,8 +165,8 @@ export async function pruneForkedFiles(db: Db): Promise<void> {
 }
 
 /**
- * Makes a project from a checkpoint, whose files were stored for it unless `fromCheckpoint`, with a conversation that has the history up to there.
- * Throws `not_found`, `task_running`. Not safe to repeat: each call makes another.
+ * Makes a project from a checkpoint, whose files were stored for it unless `fromCheckpoint`, with a conversation that has
+ * the history up to there. Throws `not_found`, `task_running`. Not safe to repeat: each call makes another.
  */
 export async function createForkedProject(
   db: Db,
@@ -176,7 +176,9 @@ export async function createForkedProject(
   const conversationId = newId('cnv')
   const origin = await getProject(db, from.projectId)
   const source: ProjectSource = {
-    ...{ kind: 'fork', checkpointId: from.id, projectId: origin.id },
+    kind: 'fork',
+    checkpointId: from.id,
+    projectId: origin.id,
     ...(made.fromCheckpoint ? { fromCheckpoint: true } : {}),
   }
   await inProject(db, origin.id, async (tx) => {
