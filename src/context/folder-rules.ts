@@ -4,6 +4,7 @@ import { MAX_PROSE_BYTES } from '../project/input-files.ts'
 import { readInput } from '../project/read-input.ts'
 import { type RulesFile, withImports } from '../project/rules-files.ts'
 import type { Sandbox } from '../sandbox/types.ts'
+import { kindAnywhere } from '../shared/places.ts'
 import { cleanText } from '../shared/text/clean-text.ts'
 import { fence } from '../shared/text/fence.ts'
 import { cutToTokens } from '../shared/text/tokens.ts'
@@ -12,7 +13,7 @@ const FOLDER_RULES = ['AGENTS.md', 'CLAUDE.md']
 /** Directories between a file and the root that are asked; deeper ones are asked nearest first. */
 const MAX_DEPTH = 12
 /** What is installed or kept by tools has rules for others. */
-const NOT_OURS = /(?:^|\/)(?:node_modules|\.git|\.venv|\.claude|vendor)(?:\/|$)/
+const isOthers = (name: string) => name === 'vendor' || kindAnywhere(name) !== null
 const MAX_FILE_TOKENS = 1_500
 const MAX_TOTAL_TOKENS = 4_000
 
@@ -22,8 +23,8 @@ export function foldersOf(paths: readonly string[]): string[] {
   for (const path of paths) {
     const names = path.split('/').slice(0, -1)
     for (let depth = 1; depth <= Math.min(names.length, MAX_DEPTH); depth++) {
-      const folder = names.slice(0, depth).join('/')
-      if (!NOT_OURS.test(folder)) folders.add(folder)
+      if (isOthers(names[depth - 1] ?? '')) break
+      folders.add(names.slice(0, depth).join('/'))
     }
   }
   return [...folders].sort()

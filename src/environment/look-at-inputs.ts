@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Sandbox } from '../sandbox/types.ts'
 import type { EnvironmentBody, ShownSetupCommand } from '../shared/environment.ts'
+import { DEPENDENCY_NAMES } from '../shared/places.ts'
 import { runExec } from '../tools/exec.ts'
 import { detectSetup, INPUT_NAMES, READ_NAMES, type SetupInputs } from './detect-setup.ts'
 
@@ -23,14 +24,13 @@ const MAX_LIST_BYTES = 256 * 1024
 const LOCK = /(lock|lockb|\.sum|shrinkwrap)/
 /** Other people's projects, and examples that nobody installs. */
 const SKIPPED = [
-  'node_modules',
+  ...DEPENDENCY_NAMES,
   '.git',
   'vendor',
   'third_party',
   'testdata',
   'fixtures',
   'examples',
-  '.venv',
   'venv',
   'target',
   'dist',
@@ -77,7 +77,7 @@ export async function lookAtInputs(sandbox: Sandbox, options: LookOptions): Prom
     .filter((each) => READ_NAMES.has(each.slice(each.lastIndexOf('/') + 1)))
     .slice(0, MAX_READ)) {
     const { data, sizeBytes } = await sandbox.read(path, { maxBytes: MAX_FILE_BYTES })
-    if (data.length === sizeBytes) texts.set(path, Buffer.from(data).toString('utf8'))
+    if (data.length === sizeBytes) texts.set(path, new TextDecoder().decode(data))
   }
   return { hashes, texts }
 }

@@ -1,32 +1,6 @@
-/** Which directories of a project are no source of its own. Pure. */
+/** Which directories of a project are shown to the model, and how far. Pure. */
 
-/** Wherever they lie: what package managers install, what git and we keep ourselves. */
-const INSTALLED: ReadonlySet<string> = new Set([
-  '.git',
-  '.claude',
-  '.keelson',
-  '.next',
-  '.venv',
-  '.tox',
-  '__pycache__',
-  'node_modules',
-])
-/** Installed where a package manager is at work beside them; plain words elsewhere. */
-const VENDOR_SIGNS = ['go.mod', 'composer.json', 'Gemfile', 'Cargo.toml']
-/** Build output where a tool that makes it is at work beside them; `src/build` is source. */
-const BUILD_NAMES: ReadonlySet<string> = new Set(['dist', 'build', 'target', 'out', 'coverage'])
-const BUILD_SIGNS = [
-  'package.json',
-  'pyproject.toml',
-  'setup.py',
-  'Cargo.toml',
-  'pom.xml',
-  'build.gradle',
-  'build.gradle.kts',
-  'CMakeLists.txt',
-]
-const ENVIRONMENT_NAMES: ReadonlySet<string> = new Set(['venv', 'env', 'virtualenv'])
-const PYTHON_SIGNS = ['pyproject.toml', 'setup.py', 'requirements.txt', 'setup.cfg']
+import { kindAnywhere, placeKind } from '../shared/places.ts'
 
 /** `hidden`: not shown. `closed`: shown by its name, its entries are not. `open`: source. */
 export type Openness = 'hidden' | 'closed' | 'open'
@@ -41,11 +15,10 @@ export function opennessOf(
   isIgnored: (path: string) => boolean,
   path: string,
 ): Openness {
-  const beside = (signs: readonly string[]) => signs.some((sign) => siblings.has(sign))
-  if (INSTALLED.has(name) || isIgnored(path)) return 'hidden'
-  if (name === 'vendor' && beside(VENDOR_SIGNS)) return 'hidden'
-  if (ENVIRONMENT_NAMES.has(name) && beside(PYTHON_SIGNS)) return 'closed'
-  return BUILD_NAMES.has(name) && beside(BUILD_SIGNS) ? 'closed' : 'open'
+  if (isIgnored(path)) return 'hidden'
+  const kind = placeKind(name, siblings)
+  if (kind === 'source') return 'open'
+  return kindAnywhere(name) === null && name !== 'vendor' ? 'closed' : 'hidden'
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { FileEntry, Sandbox } from '../sandbox/types.ts'
+import { kindAnywhere } from '../shared/places.ts'
 import {
   ASKED_NAMES,
   MANIFESTS,
@@ -102,7 +103,7 @@ function packageDirectories(listings: ReadonlyMap<string, Listing>, touched: rea
     for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
       if (above.size >= MAX_TOUCHED_DIRECTORIES) break
       const directory = path.slice(0, end)
-      if (!/(?:^|\/)(?:node_modules|\.git|\.venv)(?:\/|$)/.test(directory)) above.add(directory)
+      if (directory.split('/').every((name) => kindAnywhere(name) === null)) above.add(directory)
     }
   }
   const shown = [...listings].filter(

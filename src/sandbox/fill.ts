@@ -1,6 +1,7 @@
 /** Puts a project's source into its sandbox, as it is: streamed, bounded, links and modes and byte names included. */
 
 import { AppError } from '../shared/errors.ts'
+import { OWN_FILES } from '../shared/places.ts'
 import { allowedPath } from './sources/allowed-path.ts'
 import { entryOfTree } from './sources/tree-entry.ts'
 import { walkFolder } from './sources/walk-folder.ts'
@@ -12,8 +13,6 @@ import type { FillControl } from './workspaces.ts'
 const COPY_LIMIT_MS = 8 * 60_000
 const EXCLUDE = '.git/info/exclude'
 const MAX_EXCLUDE_BYTES = 1024 * 1024
-/** Files that the server itself keeps in a workspace: they are no change of the project's. */
-const OWN_FILES = ['/.claude/project-context.md', '/.claude/memory.md']
 
 export type Source =
   | { readonly kind: 'sample'; readonly name?: string | undefined }
@@ -149,7 +148,7 @@ async function excludeOwnFiles(sandbox: Sandbox): Promise<void> {
   const known = await sandbox.stat(EXCLUDE)
   if (known !== null && (known.kind !== 'file' || known.sizeBytes > MAX_EXCLUDE_BYTES)) return
   const before = known === null ? '' : Buffer.from((await sandbox.read(EXCLUDE)).data).toString('latin1')
-  const missing = OWN_FILES.filter((line) => !before.split('\n').includes(line))
+  const missing = OWN_FILES.map((path) => `/${path}`).filter((line) => !before.split('\n').includes(line))
   if (missing.length === 0) return
   const text = `${before}${before === '' || before.endsWith('\n') ? '' : '\n'}${missing.join('\n')}\n`
   await sandbox.write([{ path: EXCLUDE, data: Buffer.from(text, 'latin1') }])

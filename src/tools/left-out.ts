@@ -2,11 +2,10 @@
 
 import { posix } from 'node:path'
 import type { Sandbox } from '../sandbox/types.ts'
+import { BUILT_NAMES, CACHE_NAMES, DEPENDENCY_NAMES, ENVIRONMENT_NAMES } from '../shared/places.ts'
 
 /** Wherever they lie. Build output is searched like any directory: only .gitignore tells it from source of that name. */
-const INSTALLED = ['node_modules', '.venv', '__pycache__']
-/** Left out where they hold a virtual environment. */
-const ENVIRONMENT_NAMES = ['venv', 'env', 'virtualenv']
+const INSTALLED = [...DEPENDENCY_NAMES, ...CACHE_NAMES, ...BUILT_NAMES]
 const MAX_ENTRIES = 2_000
 
 export interface LeftOut {
@@ -26,6 +25,7 @@ export async function findLeftOut(sandbox: Sandbox, base: string, named: string)
   const globs = ['--glob=!.git', ...installed.map((name) => `--glob=!**/${name}/**`)]
   const { entries } = await sandbox.list(base === '.' ? '' : base, { depth: 1, limit: MAX_ENTRIES })
   const present = new Set(entries.map(({ name }) => name))
+  /** Left out where they hold a virtual environment. */
   const environments: string[] = []
   for (const name of ENVIRONMENT_NAMES) {
     if (!present.has(name) || parts.has(name)) continue

@@ -2,11 +2,12 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { CACHE_NAMES, DEPENDENCY_NAMES, kindsOfFiles } from '../../shared/places.ts'
 
 const MAX_LIST_BYTES = 64 * 1024 * 1024
 const TIMEOUT_MS = 60_000
-/** Where no repository says what to leave out: what an install or a build brings again. */
-const LEFT_OUT = ['node_modules/', '.venv/', 'venv/', '__pycache__/', 'target/', 'vendor/bundle/', '.git/']
+/** Where no repository says what to leave out: what an install or the next run brings again. */
+const LEFT_OUT = [...DEPENDENCY_NAMES, ...CACHE_NAMES, '.git'].map((name) => `${name}/`)
 
 /** Runs git in a directory as its owner would; null when it fails. */
 export function git(cwd: string, args: readonly string[]): Promise<Buffer | null> {
@@ -31,10 +32,21 @@ export async function listFiles(dir: string): Promise<readonly Buffer[] | null> 
     await writeFile(path.join(place, '.git/info/exclude'), `${LEFT_OUT.join('\n')}\n`)
     const list = ['ls-files', '-z', '--others', '--exclude-standard']
     const all = await git(dir, [`--git-dir=${path.join(place, '.git')}`, `--work-tree=${dir}`, ...list])
-    return all === null ? null : split(all)
+    return all === null ? null : withoutInstalled(split(all))
   } finally {
     await rm(place, { recursive: true, force: true })
   }
+}
+
+/** Without what lies in a directory of a plain name that a manifest beside it explains: a virtual environment, Rust's output. */
+function withoutInstalled(files: readonly Buffer[]): Buffer[] {
+  const paths = files.map((file) => file.toString('latin1'))
+  const kindOf = kindsOfFiles(paths)
+  return files.filter((_, index) => {
+    const path = paths[index] ?? ''
+    const kind = kindOf(path)
+    return kind !== 'dependencies' && !(kind === 'output' && /(^|\/)target\//.test(path))
+  })
 }
 
 function split(text: Buffer): Buffer[] {

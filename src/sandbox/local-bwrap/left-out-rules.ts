@@ -1,25 +1,26 @@
 import type { LeftOutKind } from '../../shared/left-out.ts'
+import {
+  BUILD_MANIFESTS,
+  BUILD_NAMES,
+  BUILT_NAMES,
+  CACHE_NAMES,
+  DEPENDENCY_NAMES,
+  OWN_FILES,
+} from '../../shared/places.ts'
 import type { ByteName } from './descriptors.ts'
 
-/** Never part of a checkpoint, wherever they lie: what package managers and tools make again by themselves. */
-const DEPENDENCIES = new Set('node_modules .venv .tox .nox .gradle .terraform'.split(' '))
-const CACHES = new Set(
-  '__pycache__ .next .nuxt .svelte-kit .turbo .parcel-cache .pytest_cache .mypy_cache .ruff_cache .cache .nyc_output'.split(
-    ' ',
-  ),
-)
+const DEPENDENCIES = new Set(DEPENDENCY_NAMES)
+const CACHES = new Set(CACHE_NAMES)
 /** What a cache may hold that is run afterwards: built pages are output, not a mere cache. */
-const BUILT = new Set('.next .nuxt .svelte-kit'.split(' '))
-
-/** Build output by convention, but also plain words: left out only beside the manifest of a tool that makes them. */
-const BUILD_NAMES = new Set(['dist', 'build', 'target', 'out', 'coverage', 'venv'])
-const MANIFESTS = (
-  'package.json pyproject.toml setup.py requirements.txt Cargo.toml pom.xml build.gradle ' +
-  'build.gradle.kts CMakeLists.txt build.sbt'
-).split(' ')
+const BUILT = new Set(BUILT_NAMES)
+/**
+ * Plain words that are left out only beside a manifest. Of the names of virtual environments the one that is nothing else:
+ * a directory `env` that a task makes is in its diff. Nor is `vendor` left out, which is made to be committed.
+ */
+const BESIDE_MANIFEST = new Set([...BUILD_NAMES, 'venv'])
 
 const OUTPUT = new RegExp(
-  `(^|/)(${[...DEPENDENCIES, ...CACHES, ...BUILD_NAMES].map((name) => name.replaceAll('.', '\\.')).join('|')})/`,
+  `(^|/)(${[...DEPENDENCIES, ...CACHES, ...BUILT, ...BESIDE_MANIFEST].map((name) => name.replaceAll('.', '\\.')).join('|')})/`,
 )
 
 /** Whether a file lies below a directory that may be left out by its name, so that git's index matters for it. Pure. */
@@ -29,12 +30,12 @@ export function isBelowOutput(file: ByteName): boolean {
 
 /** Whether the name is build output where a manifest stands beside it. Pure. */
 export function isBuildName(name: ByteName): boolean {
-  return BUILD_NAMES.has(name)
+  return BESIDE_MANIFEST.has(name)
 }
 
 /** Whether what lies in a directory of this name is only a cache: its changes are told and are no work of a task. Pure. */
 export function isCacheName(name: ByteName): boolean {
-  return CACHES.has(name) && !BUILT.has(name)
+  return CACHES.has(name)
 }
 
 /** The names beside a directory. */
@@ -44,8 +45,8 @@ type Siblings = Pick<ReadonlySet<ByteName>, 'has'>
 export function leftOutKind(name: ByteName, siblings: Siblings): LeftOutKind | null {
   if (DEPENDENCIES.has(name)) return 'dependencies'
   if (isCacheName(name)) return 'cache'
-  if (CACHES.has(name)) return 'build'
-  if (!BUILD_NAMES.has(name) || !MANIFESTS.some((manifest) => siblings.has(manifest))) return null
+  if (BUILT.has(name)) return 'build'
+  if (!BESIDE_MANIFEST.has(name) || !BUILD_MANIFESTS.some((manifest) => siblings.has(manifest))) return null
   return name === 'venv' ? 'dependencies' : 'build'
 }
 
@@ -57,12 +58,12 @@ export function wasLeftOut(name: ByteName, siblings: Siblings): boolean {
 /** The left-out place that a file belongs to, by its path alone, and why it is left out; a file of its own is a large one. Pure. */
 export function leftOutPlace(file: ByteName): { path: ByteName; kind: LeftOutKind } {
   const names = file.split('/')
-  const isPlace = (name: ByteName) => name === '.git' || DEPENDENCIES.has(name) || CACHES.has(name)
+  const isPlace = (name: ByteName) => name === '.git' || DEPENDENCIES.has(name) || CACHES.has(name) || BUILT.has(name)
   const inner = names.slice(0, -1)
-  const at = inner.some(isPlace) ? inner.findIndex(isPlace) : inner.findIndex((name) => BUILD_NAMES.has(name))
+  const at = inner.some(isPlace) ? inner.findIndex(isPlace) : inner.findIndex((name) => BESIDE_MANIFEST.has(name))
   const name = names[at]
   if (name === undefined) return { path: file, kind: 'large' }
-  const kind = name === '.git' ? 'git' : (leftOutKind(name, new Set(MANIFESTS)) ?? 'build')
+  const kind = name === '.git' ? 'git' : (leftOutKind(name, new Set(BUILD_MANIFESTS)) ?? 'build')
   return { path: names.slice(0, at + 1).join('/'), kind }
 }
 
@@ -71,6 +72,5 @@ export function isBelowCache(file: ByteName): boolean {
   return file.split('/').slice(0, -1).some(isCacheName)
 }
 
-/** Files that the server itself keeps in the workspace. */
-export const OWN_FILES: ReadonlySet<ByteName> = new Set(['.claude/project-context.md', '.claude/memory.md'])
+export const OWN_FILE_PATHS: ReadonlySet<ByteName> = new Set(OWN_FILES)
 export const OWN_DIRECTORY = '.claude'

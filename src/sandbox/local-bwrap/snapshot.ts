@@ -22,7 +22,7 @@ import {
   MAX_LARGE_FILE_BYTES,
   MAX_LARGE_TOTAL_BYTES,
 } from './large-files.ts'
-import { isBuildName, leftOutKind, OWN_DIRECTORY, OWN_FILES } from './left-out-rules.ts'
+import { isBuildName, leftOutKind, OWN_DIRECTORY, OWN_FILE_PATHS } from './left-out-rules.ts'
 import type { ObjectStore, TreeEntry } from './objects.ts'
 import { type CachedDirectory, STAT_NUMBERS, type StatCache } from './stat-cache.ts'
 
@@ -184,7 +184,7 @@ class Walk {
 
   /** Whether a file belongs to the checkpoint, as far as its name says. */
   #counts(name: ByteName, { at, repository, isTrackedOnly }: Place): boolean {
-    if (at === OWN_DIRECTORY && OWN_FILES.has(`${at}/${name}`)) return false
+    if (at === OWN_DIRECTORY && OWN_FILE_PATHS.has(`${at}/${name}`)) return false
     if (isTrackedOnly) return repository?.tracked.files.has(within(repository, `${at}/${name}`)) ?? false
     return !(name.endsWith(GIT_HOOK_SAMPLE) && isHooks(at))
   }

@@ -3,19 +3,15 @@
 import { lstat, opendir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../shared/errors.ts'
+import { BUILT_NAMES, CACHE_NAMES, DEPENDENCY_NAMES, OWN_FILES, PYTHON_MANIFESTS } from '../../shared/places.ts'
 import { readTrackedPaths } from './git-index.ts'
 
-/** Made by tools beside what they work on, at any depth; an install or the next run brings them again. */
-const REMADE = new Set(
-  (
-    '.venv __pycache__ .tox .nox .mypy_cache .pytest_cache .ruff_cache .gradle .next .nuxt .svelte-kit .turbo ' +
-    '.parcel-cache .terraform'
-  ).split(' '),
-)
+/** At any depth; an install or the next run brings them again. `node_modules` is asked about more closely. */
+const REMADE = new Set([...DEPENDENCY_NAMES, ...CACHE_NAMES, ...BUILT_NAMES].filter((name) => name !== 'node_modules'))
 /** Build directories with a plain name, told by the manifest beside them. */
 const BUILDS: Readonly<Record<string, readonly string[]>> = {
   target: ['Cargo.toml', 'pom.xml', 'build.sbt'],
-  venv: ['pyproject.toml', 'requirements.txt', 'setup.py'],
+  venv: PYTHON_MANIFESTS,
   vendor: ['composer.lock'],
 }
 const LOCKS = ['package-lock.json', 'npm-shrinkwrap.json', 'yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb']
@@ -40,9 +36,6 @@ export interface LeftOut {
   cleanGitConfig(text: string): string
 }
 
-/** Files that the server itself keeps in a workspace. */
-const OWN_FILES = new Set(['.claude/project-context.md', '.claude/memory.md'])
-
 /**
  * Looks at the root alone. `isOwn`: it is a workspace of ours to be packed up, without `.git` and our own files. Otherwise
  * throws `project_source_failed` for a repository that works only where it is.
@@ -58,7 +51,7 @@ export async function createLeftOut(root: string, { isOwn = false } = {}): Promi
 
   return {
     notes,
-    isOwn: (path) => isOwn && (OWN_FILES.has(path) || path === '.git'),
+    isOwn: (path) => isOwn && (OWN_FILES.includes(path) || path === '.git'),
     async isLeftOut(path, name, at, beside) {
       if (isOwn && path === '.git') return true
       if (tracked.has(path) || path === '.git' || path.startsWith('.git/')) return false

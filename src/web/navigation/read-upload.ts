@@ -1,9 +1,10 @@
 /** Files that a person chose, as the text that a project may be made of. */
 
+import { kindsOfFiles } from '../../shared/places.ts'
+
 /** The server takes a megabyte of JSON; escapes take some of it. */
 const MAX_TOTAL_CHARACTERS = 900_000
 const MAX_FILES = 2_000
-const LEFT_OUT = /(^|\/)(node_modules|\.git|dist|build|target|\.venv|__pycache__)\//
 
 export interface Upload {
   readonly files: Readonly<Record<string, string>>
@@ -25,10 +26,11 @@ export async function readUpload(chosen: readonly ChosenFile[]): Promise<Upload>
   const files: Record<string, string> = {}
   const leftOut: { path: string; why: string }[] = []
   let total = 0
+  const kindOf = kindsOfFiles(chosen.map(pathOf))
   for (const file of chosen) {
     const path = pathOf(file)
     const refuse = (why: string): void => void leftOut.push({ path, why })
-    if (LEFT_OUT.test(path)) refuse('is made by tools')
+    if (kindOf(path) !== 'source') refuse('is made by tools')
     else if (Object.keys(files).length >= MAX_FILES) refuse(`there are more than ${MAX_FILES} files`)
     else if (total + file.size > MAX_TOTAL_CHARACTERS) refuse('all together would be too large; use a git URL')
     else {
