@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -9,10 +11,14 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
 import { fillSandbox } from '../../../src/sandbox/fill.ts'
 import type { Sandbox, TreeFile } from '../../../src/sandbox/types.ts'
+import { writeTar } from '../../../src/sources/archive/tar-writer.ts'
 import { aSandbox } from '../../contract/sandbox/harness.ts'
 import { aHost } from './support.ts'
 
@@ -71,26 +77,25 @@ function clear(at: Buffer): void {
   for (const child of readdirSync(at, { encoding: 'buffer' })) rmSync(join(at, child), { recursive: true, force: true })
 }
 
-/** Every path in bytes with kind, permissions and content. */
-function look(at: Buffer): string[] {
+/** Every path in bytes, below the directory, with kind, permissions and content. */
+function look(at: Buffer, below = ''): string[] {
   return readdirSync(at, { encoding: 'buffer' })
     .flatMap((child) => {
-      const path = join(at, child)
-      const stat = lstatSync(path)
-      const shown = path.toString('latin1')
-      if (stat.isSymbolicLink()) return [`${shown} -> ${readlinkSync(path)}`]
-      if (stat.isFile()) return [`${shown} ${(stat.mode & 0o777).toString(8)} ${stat.size} ${readFileSync(path)[0]}`]
-      return [`${shown}/ ${(stat.mode & 0o777).toString(8)}`, ...look(path)]
+      const place = join(at, child)
+      const stat = lstatSync(place)
+      const shown = `${below}/${child.toString('latin1')}`
+      if (stat.isSymbolicLink()) return [`${shown} -> ${readlinkSync(place)}`]
+      if (stat.isFile()) return [`${shown} ${(stat.mode & 0o777).toString(8)} ${stat.size} ${readFileSync(place)[0]}`]
+      return [`${shown}/ ${(stat.mode & 0o777).toString(8)}`, ...look(place, shown)]
     })
     .sort()
 }
 
-async function forkOf(sandbox: Sandbox, hash: string): Promise<Sandbox> {
-  const { sandbox: fork } = await aSandbox(provider)
-  const files: TreeFile[] = []
-  for await (const file of sandbox.treeFiles?.(hash) ?? []) files.push(file)
-  const pages = async function* () {
-    yield files
+/** A sandbox filled from the checkpoint, or from the folder, of another one. */
+async function filledFrom(sandbox: Sandbox, from: { hash: string } | { folder: string }): Promise<Sandbox> {
+  const { sandbox: filled } = await aSandbox(provider)
+  const pages = async function* (): AsyncGenerator<TreeFile[]> {
+    if ('hash' in from) for await (const file of sandbox.treeFiles?.(from.hash) ?? []) yield [file]
   }
   const control = {
     check: () => undefined,
@@ -98,12 +103,28 @@ async function forkOf(sandbox: Sandbox, hash: string): Promise<Sandbox> {
     inTurn: <T>(work: () => Promise<T>) => work(),
   }
   const clone = () => Promise.reject(new Error('a fork clones nothing'))
-  const options = { sampleFiles: () => ({}), projectRoots: [], forkedFiles: pages, clone, control }
-  await fillSandbox(fork, { kind: 'fork' }, options)
-  return fork
+  const projectRoots = 'folder' in from ? [path.dirname(from.folder)] : []
+  const options = { sampleFiles: () => ({}), projectRoots, forkedFiles: pages, clone, control }
+  await fillSandbox(filled, 'folder' in from ? { kind: 'path', path: from.folder } : { kind: 'fork' }, options)
+  return filled
 }
 
-test('any tree comes back from any other one, and through a fork', { timeout: 120_000 }, async () => {
+/** What tar itself makes of a sandbox's archive. */
+async function unpacked(sandbox: Sandbox): Promise<string[]> {
+  const dir = mkdtempSync(path.join(tmpdir(), 'keelson-tree-'))
+  try {
+    await writeFile(`${dir}.tar`, writeTar((await sandbox.packedEntries?.()) ?? (async function* () {})()))
+    execFileSync('tar', ['--no-same-owner', '-xpf', `${dir}.tar`, '-C', dir])
+    return look(Buffer.from(dir))
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+    rmSync(`${dir}.tar`, { force: true })
+  }
+}
+
+test('any tree comes back from any other one, and through a fork, a path source and an archive', {
+  timeout: 120_000,
+}, async () => {
   const { ref, sandbox } = await aSandbox(provider)
   const workspace = Buffer.from(host.workspaceOf(ref))
   await fc.assert(
@@ -117,12 +138,15 @@ test('any tree comes back from any other one, and through a fork', { timeout: 12
       const other = await sandbox.checkpoint()
       const paths = (await sandbox.changes(hash, other)).length
       await sandbox.restore(hash)
-      const fork = await forkOf(sandbox, hash)
-      expect({ files: look(workspace), again: await sandbox.checkpoint(), fork: await fork.checkpoint() }).toEqual({
-        files: before,
-        again: hash,
-        fork: hash,
-      })
+      const fork = await filledFrom(sandbox, { hash })
+      const copy = await filledFrom(sandbox, { folder: host.workspaceOf(ref) })
+      expect({
+        files: look(workspace),
+        again: await sandbox.checkpoint(),
+        fork: await fork.checkpoint(),
+        copy: await copy.checkpoint(),
+        archive: await unpacked(sandbox),
+      }).toEqual({ files: before, again: hash, fork: hash, copy: hash, archive: before })
       expect(paths > 0).toBe(hash !== other)
     }),
     { numRuns: 40 },
