@@ -16,11 +16,17 @@ export async function readInput(sandbox: Sandbox, path: string, maxBytes: number
     const { data, sizeBytes } = await sandbox.read(path, { offset: 0, length: maxBytes })
     const isCut = sizeBytes > data.length
     // With `stream` the decoder keeps the beginning of a character that was cut to itself.
-    return { text: new TextDecoder().decode(data, { stream: isCut }), isCut }
+    return { text: new TextDecoder(encodingOf(data)).decode(data, { stream: isCut }), isCut }
   } catch (error) {
     if (error instanceof AppError && error.code === 'sandbox_bad_request') return null
     throw error
   }
+}
+
+/** By the byte order mark, which some editors and shells write: without one it is UTF-8. */
+function encodingOf(data: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' {
+  if (data[0] === 0xff && data[1] === 0xfe) return 'utf-16le'
+  return data[0] === 0xfe && data[1] === 0xff ? 'utf-16be' : 'utf-8'
 }
 
 /** Whether there is anything of this name. Safe to repeat. */

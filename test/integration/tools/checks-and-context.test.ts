@@ -5,6 +5,8 @@ import pino from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { writeOwnNote } from '../../../src/context/own-notes.ts'
 import { CONTEXT_FILE, collectProjectContext, contextInputHash } from '../../../src/context/project-context.ts'
+import { lookAtInputs } from '../../../src/environment/look-at-inputs.ts'
+import { detectChecks } from '../../../src/project/detect-checks.ts'
 import { readProjectFiles } from '../../../src/project/project-files.ts'
 import { changedLines } from '../../../src/review/diff-lines.ts'
 import { detectProjectChecks, runChecks } from '../../../src/review/run-checks.ts'
@@ -244,6 +246,21 @@ describe('what the context is made from is asked for by name', () => {
     expect(large).toContain('`package.json` is larger than 2 MiB and was not read')
     expect(large).toContain('No check commands were found. checks: package.json is larger than 2 MiB')
     for (const markdown of [whole, large]) expect(markdown).not.toMatch(/not valid JSON|\ufffd/)
+  })
+
+  test('a byte order mark hides nothing, in UTF-8 or UTF-16', async () => {
+    await sandbox.write([
+      { path: 'package.json', data: '\ufeff{"scripts":{"test":"node t.js"}}' },
+      { path: 'AGENTS.md', data: Buffer.from('\ufeffUse tabs. See @docs/more.md\r\n', 'utf16le') },
+      { path: 'docs/more.md', data: Buffer.from('\ufeffNo semicolons.\n', 'utf16le').swap16() },
+    ])
+    const files = await readProjectFiles(sandbox)
+    const { texts } = await lookAtInputs(sandbox, { execId: 'inputs', taskId: 'test', signal })
+    expect([files.rules.map(({ text }) => text), detectChecks(files).checks[0]?.command]).toEqual([
+      ['Use tabs. See @docs/more.md\r\n', 'No semicolons.\n'],
+      'npm test',
+    ])
+    expect(JSON.parse(texts.get('package.json') ?? '')).toEqual({ scripts: { test: 'node t.js' } })
   })
 
   test('a long text is cut between two characters', async () => {
