@@ -111,10 +111,8 @@ const TABLE: readonly ModelProfile[] = [
 const BY_ID = new Map(TABLE.map((profile) => [profile.model, profile]))
 
 /** A model on another server with the same protocol: the plain fields only, and no idea what it costs. */
-const COMPAT: ModelProfile = {
-  model: 'compat',
+const COMPAT: Omit<ModelProfile, 'model' | 'displayName'> = {
   kind: 'compat',
-  displayName: 'compatible server',
   contextTokens: 128_000,
   maxOutputTokens: 32_000,
   defaultMaxTokens: 8_192,
@@ -142,7 +140,7 @@ export function profileFor(model: string, options: { readonly compat: boolean })
   const known = BY_ID.get(model) ?? BY_ID.get(model.replace(/-\d{8}$/, ''))
   // A name of the table may stand for any model on another server.
   if (known) return { ...known, model, sendsWholeSchemas: known.sendsWholeSchemas && !options.compat }
-  if (options.compat && model !== '') return { ...COMPAT, model }
+  if (options.compat && model !== '') return { ...COMPAT, model, displayName: model }
   throw new AppError('bad_request', `The model "${model}" is not known; known models: ${knownModels().join(', ')}.`, {
     details: { model: 'unknown model' },
   })

@@ -78,9 +78,11 @@ describe('profileFor', () => {
   })
 
   test('takes an unknown id with plain fields only when the server is one of your own', () => {
-    const { model, kind, sendsCacheControl, thinking, effort, prices } = profileFor('llama-4', { compat: true })
-    expect({ model, kind, sendsCacheControl, thinking, effort, prices }).toEqual({
+    const profile = profileFor('llama-4', { compat: true })
+    const { model, displayName, kind, sendsCacheControl, thinking, effort, prices } = profile
+    expect({ model, displayName, kind, sendsCacheControl, thinking, effort, prices }).toEqual({
       model: 'llama-4',
+      displayName: 'llama-4',
       kind: 'compat',
       sendsCacheControl: false,
       thinking: 'off',
