@@ -39,7 +39,7 @@ export interface AnthropicModelOptions {
   /** Longest silence of the connection, before and within a reply, in milliseconds; pings count as life. */
   readonly stallTimeoutMs?: number
   /**
-   * For servers of one's own, which say nothing while they read a prompt: longest wait for the first event of a reply, in
+   * For servers of one's own, which say nothing while they read a prompt: longest wait for the first content of a reply, in
    * milliseconds. Until then silence is waited out. Left out: `stallTimeoutMs` holds from the start.
    */
   readonly firstEventTimeoutMs?: number
@@ -185,8 +185,10 @@ class Call {
   }
 
   #take(event: Parameters<ReplyAssembler['add']>[0]): void {
-    this.watch.sawEvent()
-    for (const delta of this.#add(event)) {
+    const deltas = this.#add(event)
+    // Gateways send the frame of a reply at once, while their model's server still reads the prompt.
+    this.watch.sawEvent({ isContent: deltas.length > 0 || event.type === 'message_delta' })
+    for (const delta of deltas) {
       this.#firstTokenMs ??= performance.now() - this.#startedAt
       try {
         this.#options.onDelta(delta)
@@ -240,7 +242,7 @@ class Call {
 interface WatchLimits {
   /** Longest silence of the connection, in milliseconds. */
   readonly stallTimeoutMs: number
-  /** Longest wait for the first event; until then silence alone is no stall. Left out: silence counts from the start. */
+  /** Longest wait for the first content; until then silence alone is no stall. Left out: silence counts from the start. */
   readonly firstEventTimeoutMs?: number
   /** Longest time without an event once silence counts, in milliseconds. */
   readonly eventTimeoutMs: number
@@ -248,7 +250,7 @@ interface WatchLimits {
   onReading(reading: ModelReading): void
 }
 
-/** How often a wait for the first event shows that it lives. */
+/** How often a wait for the first content shows that it lives. */
 const SIGN_OF_LIFE_MS = 5_000
 /** When people are told of it: first after this, then each time twice as late, and once a minute at last. */
 const FIRST_NOTICE_MS = 10_000
@@ -256,12 +258,12 @@ const MAX_NOTICE_GAP_MS = 60_000
 
 /**
  * Speaks up once when a call stalls: no byte for a while, counted from its creation and from every byte since, or bytes for
- * long without an event; before the first event of the reply by a clock of its own, if there is one, since a server that
+ * long without an event; before the first content of the reply by a clock of its own, if there is one, since a server that
  * reads a long prompt says nothing.
  */
 class ByteWatch {
   readonly #limits: WatchLimits
-  /** For silence; not yet while a wait for the first event is on. */
+  /** For silence; not yet while a wait for the first content is on. */
   #timer: NodeJS.Timeout | undefined
   #eventTimer: NodeJS.Timeout | undefined
   readonly #startedAt = performance.now()
@@ -303,11 +305,11 @@ class ByteWatch {
     this.#limits.onActivity()
   }
 
-  /** The reply has begun or gone on: from now on silence counts. */
-  sawEvent(): void {
+  /** The reply goes on; with its first content it has begun, and from then on silence counts. */
+  sawEvent({ isContent }: { readonly isContent: boolean }): void {
     if (this.#stopped) return
     this.#eventTimer?.refresh()
-    if (this.#reading === undefined) return
+    if (this.#reading === undefined || !isContent) return
     clearInterval(this.#reading)
     this.#reading = undefined
     this.#listen()

@@ -323,11 +323,20 @@ describe('a call whose input is not JSON', () => {
 
 describe('a server of one’s own that reads a long prompt', () => {
   const START = frame('message_start', { message: { model: 'm', usage: {} } })
+  const TEXT = [
+    frame('content_block_start', { index: 0, content_block: { type: 'text', text: '' } }),
+    frame('content_block_delta', { index: 0, delta: { type: 'text_delta', text: 'Hello.' } }),
+  ].join('')
 
-  test('is waited for without a byte, beyond what counts as silence within a reply, and shows that it lives', async () => {
+  test.each([
+    ['without a byte', ''],
+    ['with the frame of a reply alone, as gateways send it', START],
+  ])('is waited for %s, beyond what counts as silence within a reply', async (_, sent) => {
     const own = await aRawServer((response) => {
+      response.write(sent)
       setTimeout(() => {
-        response.write(START)
+        if (sent === '') response.write(START)
+        response.write(TEXT)
         response.write(frame('message_delta', { delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 1 } }))
         response.end(frame('message_stop', {}))
       }, 600)
@@ -344,7 +353,8 @@ describe('a server of one’s own that reads a long prompt', () => {
   test.each([
     ['never begins', '', 'model_stalled'],
     ['sends comments and never begins', ':\n\n', 'model_stalled'],
-    ['goes silent after it began', START, 'model_stalled'],
+    ['sends the frame of a reply and no content', START, 'model_stalled'],
+    ['goes silent after it began', `${START}${TEXT}`, 'model_stalled'],
   ])('and %s is given up', async (_, sent, code) => {
     const own = await aRawServer((response) => void response.write(sent))
     const patient = createAnthropicModel({
