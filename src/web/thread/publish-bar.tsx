@@ -17,6 +17,8 @@ export function PublishBar({ taskId }: { taskId: string }) {
   const { projectId } = useWorkspaceStore()
   const [version, setVersion] = useState(0)
   const [busy, attempt] = useBusy<'publish' | 'patch'>()
+  /** Chosen when the conversation's own was in somebody else's hands; what is published next goes there as well. */
+  const [otherBranch, setOtherBranch] = useState<string | null>(null)
   const { value } = useQuery(
     `publish:${taskId}`,
     async (signal) => {
@@ -39,7 +41,8 @@ export function PublishBar({ taskId }: { taskId: string }) {
   const publish = (wish: PublishWish): void => {
     const clientPublishId = newClientMessageId()
     void attempt('publish', async () => {
-      await api.publishTask(taskId, { ...wish, clientPublishId })
+      const branch = wish.branch ?? otherBranch
+      await api.publishTask(taskId, { ...wish, ...(branch === null ? {} : { branch }), clientPublishId })
       setVersion((before) => before + 1)
     })
   }
@@ -90,7 +93,10 @@ export function PublishBar({ taskId }: { taskId: string }) {
         <PublicationState
           publication={publication}
           onAllowWorkflowFiles={() => publish({ pullRequest: publication.wantsPullRequest, allowWorkflowFiles: true })}
-          onOtherBranch={(branch) => publish({ pullRequest: publication.wantsPullRequest, branch })}
+          onOtherBranch={(branch) => {
+            setOtherBranch(branch)
+            publish({ pullRequest: publication.wantsPullRequest, branch })
+          }}
         />
       )}
       {publication?.error?.code === 'branch_moved' && (

@@ -73,6 +73,7 @@ export function publishingSuite(bench: Workbench, hosts: { git: GitHostFixture; 
       await page.getByRole('status', { name: 'Sync' }).getByText('Up to date').waitFor({ timeout: 60_000 })
       await looks(page, 'publish-moved', state)
       await state.getByRole('button', { name: /^Publish to keelson\/.*-2$/ }).click()
+      await state.getByRole('button', { name: 'Publish with these files' }).click({ timeout: 60_000 })
       await state.getByRole('link', { name: 'Pull request #2' }).waitFor({ timeout: 60_000 })
       await context.close()
     })
@@ -173,7 +174,10 @@ export function publishingSuite(bench: Workbench, hosts: { git: GitHostFixture; 
 async function looks(page: Page, name: string, shown: Locator, widths: readonly number[] = [1440, 360]): Promise<void> {
   if (process.env['KEELSON_SCREENSHOTS'] === undefined) return
   for (const width of widths) {
-    await page.setViewportSize({ width, height: width === 360 ? 740 : 900 })
+    const isNarrow = width === 360
+    await page.setViewportSize({ width, height: isNarrow ? 740 : 900 })
+    await page.getByRole('navigation', { name: 'Regions' }).waitFor({ state: isNarrow ? 'visible' : 'hidden' })
+    await shown.waitFor()
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
       await shown.scrollIntoViewIfNeeded()
@@ -185,5 +189,5 @@ async function looks(page: Page, name: string, shown: Locator, widths: readonly 
   }
   await page.emulateMedia({ colorScheme: null })
   await page.setViewportSize({ width: 1440, height: 900 })
-  await shown.waitFor()
+  await page.getByRole('navigation', { name: 'Regions' }).waitFor({ state: 'hidden' })
 }
