@@ -128,6 +128,7 @@ async function serve({
       trusted: [...rootCertificates, ...trusted],
       resolve,
       idleTimeoutMs: DEFAULT_EGRESS_LIMITS.idleTimeoutMs,
+      maxBytes: DEFAULT_EGRESS_LIMITS.maxBytes,
       onTokenUsed,
       hostProxies,
       onRefused: (refused) => deny({ at: Date.now(), ...refused }),

@@ -4,14 +4,14 @@
  * 1. The name is resolved here, once, and the address that was checked is the one that is dialled; where the host itself has
  *    to use a proxy, that proxy is given the name.
  * 2. A refusal is a 403 that closes the connection, since tools try 407, 429 and 5xx again and again.
- * 3. Every connection has an idle limit, a longest life and a cap of bytes; there are at most `maxConnections` at once.
+ * 3. Every connection has an idle limit and a longest life, every tunnel and request a cap of bytes; there are at most `maxConnections` at once.
  * 4. A tunnel leads to the host that was asked for: TLS inside it names that host, or nothing is passed on.
  */
 
 import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP, type Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import { type FirstBytes, readFirstBytes } from './client-hello.ts'
 import {
   type EgressDecision,
@@ -29,7 +29,7 @@ export interface EgressLimits {
   readonly connectTimeoutMs: number
   readonly idleTimeoutMs: number
   readonly maxLifeMs: number
-  /** Of one connection, both directions together. */
+  /** Of one tunnel, both directions together, or of a request or an answer. */
   readonly maxBytes: number
 }
 
@@ -168,7 +168,7 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
     const path = parts[2]?.startsWith('/') ? parts[2] : `/${parts[2] ?? ''}`
     const authorization = decision.action === 'read' ? options.authorization?.(target, path) : undefined
     const headers = {
-      ...passedOn(asked),
+      ...(decision.action === 'read' ? readHeaders(asked) : passedOn(asked)),
       host: target.port === 80 ? target.host : `${target.host}:${target.port}`,
       ...(authorization === undefined ? {} : { authorization }),
     }
@@ -191,9 +191,11 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
     })
     upstream.once('response', (response) => {
       answer.writeHead(response.statusCode ?? 502, passedOn(response))
-      response.pipe(answer)
       response.once('error', () => answer.destroy())
+      capBytes(limits.maxBytes, [response], () => answer.destroy())
+      response.pipe(answer)
     })
+    capBytes(limits.maxBytes, [asked], () => answer.destroy())
     asked.pipe(upstream)
   }
 
@@ -240,6 +242,25 @@ export function passedOn(message: IncomingMessage): Record<string, string | stri
     .split(/\s*,\s*/)
   const kept = Object.entries(message.headers).filter(([name]) => !HOP_BY_HOP.has(name) && !named.includes(name))
   return Object.fromEntries(kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
+}
+
+/** By which some servers take a GET for something else. */
+const METHOD_OVERRIDES: ReadonlySet<string> = new Set(['x-http-method-override', 'x-http-method', 'x-method-override'])
+
+/** As {@link passedOn}, of a request that must remain the read that it looks like. */
+export function readHeaders(asked: IncomingMessage): Record<string, string | string[]> {
+  return Object.fromEntries(Object.entries(passedOn(asked)).filter(([name]) => !METHOD_OVERRIDES.has(name)))
+}
+
+/** Calls `end` once more than `maxBytes` have come from the sources together. */
+export function capBytes(maxBytes: number, sources: readonly Readable[], end: () => void): void {
+  let left = maxBytes
+  for (const source of sources) {
+    source.on('data', (chunk: Buffer) => {
+      left -= chunk.length
+      if (left < 0) end()
+    })
+  }
 }
 
 function refuseTunnel(client: Socket, reason: string, status = '403 Forbidden'): void {
@@ -302,16 +323,10 @@ function guard(socket: Socket, limits: EgressLimits): void {
 function join(client: Socket, upstream: Socket, limits: EgressLimits): void {
   guard(client, limits)
   guard(upstream, limits)
-  let left = limits.maxBytes
-  const count = (chunk: Buffer) => {
-    left -= chunk.length
-    if (left < 0) {
-      client.destroy()
-      upstream.destroy()
-    }
-  }
-  client.on('data', count)
-  upstream.on('data', count)
+  capBytes(limits.maxBytes, [client, upstream], () => {
+    client.destroy()
+    upstream.destroy()
+  })
   client.pipe(upstream)
   upstream.pipe(client)
   upstream.once('close', () => client.destroySoon())

@@ -12,7 +12,7 @@ import { callbackify } from 'node:util'
 import type { Authority } from './authority.ts'
 import { credentialFor, type Registry, readOnlyReason, unreachableReason } from './decision.ts'
 import { type Destination, type HostProxies, NO_PROXIES, openConnection } from './host-proxy.ts'
-import { isRead, passedOn, type ReadDoor, refuseRequest } from './proxy.ts'
+import { capBytes, isRead, passedOn, type ReadDoor, readHeaders, refuseRequest } from './proxy.ts'
 import { type Resolve, resolveBySystem } from './resolve.ts'
 import { type WayOut, wayTo } from './way-out.ts'
 
@@ -30,6 +30,8 @@ export interface ReadDoorOptions {
   /** Told when a stored token is sent to its registry; must not throw. */
   onTokenUsed?(id: string): void
   readonly idleTimeoutMs: number
+  /** The most that one answer may hold. */
+  readonly maxBytes: number
 }
 
 const MAX_URL_CHARACTERS = 8_192
@@ -74,7 +76,7 @@ export function createReadDoor(options: ReadDoorOptions): { door: ReadDoor; clos
       return refuse(answer, target, `a request to ${host} had a malformed or overlong address.`, 403)
     }
     if (!isRead(asked)) return refuse(answer, target, readOnlyReason(host), 405)
-    const headers: Record<string, string | string[]> = { ...passedOn(asked), host: named }
+    const headers: Record<string, string | string[]> = { ...readHeaders(asked), host: named }
     const registries = options.registries()
     const credential = credentialFor(registries, target, url)
     if (credential !== undefined) headers['authorization'] = credential.authorization
@@ -104,6 +106,7 @@ export function createReadDoor(options: ReadDoorOptions): { door: ReadDoor; clos
     upstream.once('response', (response) => {
       answer.writeHead(response.statusCode ?? 502, passedOn(response))
       response.once('error', () => answer.destroy())
+      capBytes(options.maxBytes, [response], () => answer.destroy())
       response.pipe(answer)
     })
     upstream.end()

@@ -68,6 +68,7 @@ beforeAll(async () => {
     trusted,
     resolve,
     idleTimeoutMs: 10_000,
+    maxBytes: 1024 * 1024,
     hostProxies,
   })
   const hosts = ['packages2.example', 'private.example', 'denied.example', 'straight.example']

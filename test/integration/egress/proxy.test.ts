@@ -57,8 +57,14 @@ beforeAll(async () => {
   const upstreamAuthority = await openAuthority(mkdtempSync(path.join(dir, 'up-')))
   const upstreamContext = await upstreamAuthority.contextFor('packages.example')
   const secure = createHttpsServer({ SNICallback: (_name, done) => done(null, upstreamContext) }, (asked, answer) => {
-    seen.push(`${asked.method} ${asked.url} ${asked.headers.authorization ?? '-'}`)
-    answer.end('package')
+    const override = asked.headers['x-http-method-override']
+    seen.push(`${asked.method} ${asked.url} ${asked.headers.authorization ?? '-'}${override ?? ''}`)
+    if (asked.url !== '/endless') return answer.end('package')
+    const more = (): void => {
+      while (answer.write('x'.repeat(65_536)));
+      answer.once('drain', more)
+    }
+    return more()
   })
   web = secure
   await new Promise<void>((done) => secure.listen(0, '127.0.0.1', done))
@@ -77,6 +83,7 @@ beforeAll(async () => {
     trusted: [upstreamAuthority.certificate],
     resolve,
     idleTimeoutMs: 10_000,
+    maxBytes: 1024 * 1024,
     onRefused: ({ reason }) => refusals.push(reason),
   })
   proxy = createEgressProxy({
@@ -183,6 +190,7 @@ async function viaDoor(method: string, url: string, headers: Record<string, stri
           tls.destroy()
           done(`${answer.statusCode} ${body}`.trim())
         })
+        answer.on('error', () => done(`${answer.statusCode} cut off, ${body.length <= 2 * 1024 * 1024}`))
       },
     )
     sent.on('error', fail)
@@ -213,6 +221,18 @@ test('a registry is read with the credentials of the operator and never written 
   ])
   expect(seen).toEqual(['GET /public/a -', 'GET /private/b Bearer planted-secret', 'HEAD /public/a -'])
   expect(refusals.filter((reason) => reason === readOnly)).toHaveLength(3)
+})
+
+test('what a registry answers is cut off where it is too much, and no header makes another request of a read', async () => {
+  seen.length = 0
+  const answers = [
+    await viaDoor('GET', '/endless'),
+    await viaDoor('GET', '/public/a', { 'x-http-method-override': 'PUT' }),
+  ]
+  expect({ answers, seen }).toEqual({
+    answers: ['200 cut off, true', '200 package'],
+    seen: ['GET /endless -', 'GET /public/a -'],
+  })
 })
 
 test('a plain server that is no registry port is not reached through a registry name', async () => {
