@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- --quick | --save | --check | cache | page]`: measures a private instance through its HTTP contract and
- * prints one table, each figure beside its target; `cache` measures the prompt cache alone, `page` the page in a browser.
+ * `npm run bench [-- --quick | --save | --check | cache | page | setup]`: measures a private instance through its HTTP contract and
+ * prints one table, each figure beside its target; `cache` measures the prompt cache alone, `page` the page in a browser,
+ * `setup` what set-ups and refused hosts cost.
  * `--save` keeps the figures in `bench/results/`, `--check` compares them with the last that were saved on a machine like
  * this one. Everything runs on one machine, the load's own process included.
  */
@@ -13,11 +14,13 @@ import { cacheFigures } from './cache.ts'
 import { checkpointMs } from './checkpoint.ts'
 import { percentile, type Target, type TaskTimes } from './client.ts'
 import { commandStartMs } from './command-start.ts'
+import { deniedHostMs } from './denied-host.ts'
 import { type Figure, lastSaved, save, tableOf, worseThan } from './figures.ts'
 import { journalStepMs } from './journal-step.ts'
 import { pageRows } from './page.ts'
 import { plainLoopMs } from './plain-loop.ts'
 import { type ProcessUse, useOf } from './processes.ts'
+import { setUpTimes } from './set-up.ts'
 import { writesCounter } from './transactions.ts'
 import { type Kind, openProject, runKind, runSlow, TOOL_TURNS, TURNS } from './workloads.ts'
 
@@ -89,6 +92,28 @@ async function measureTalk(): Promise<void> {
     per: null,
   })
   note('talk_ms', 'one-turn task without tools, p50', median(totals(talk)), { per: UNITS.talk })
+}
+
+async function measureSetUp(): Promise<void> {
+  const denied = await deniedHostMs()
+  note('denied_host_ms', 'a host that is not allowed, until curl is told so, p50', denied, {
+    target: '≤ 100 ms',
+    per: 'command_bare_ms',
+  })
+  const times = await setUpTimes(target, samples)
+  if (times === null) return
+  note('setup_cold_ms', 'first set-up, npm ci of 60 packages', times.coldMs, { per: null })
+  note('setup_warm_ms', '  again, with what it downloaded', times.warmMs, { per: 'setup_cold_ms' })
+  note('setup_warm_factor', '  so many times faster', times.coldMs / times.warmMs, {
+    unit: '',
+    target: '≥ 3',
+    per: null,
+  })
+  const talk = figures.find(({ key }) => key === 'talk_ms')?.value ?? 0
+  note('setup_unchanged_ms', '  what an unchanged one adds to a task', times.taskMs - talk, {
+    target: '≤ 300 ms',
+    per: null,
+  })
 }
 
 async function measureKinds(): Promise<void> {
@@ -181,6 +206,7 @@ async function measureAll(): Promise<void> {
     per: null,
   })
   note('command_bare_ms', '  bwrap alone, p50', start.bare, { per: null })
+  await measureSetUp()
   await measureKinds()
   const slowProject = await openProject(target, 'read')
   const slow: number[] = []
@@ -202,6 +228,11 @@ async function measurePage(): Promise<string> {
 }
 
 async function measureFigures(): Promise<string> {
+  if (has('setup')) {
+    await measureTalk()
+    await measureSetUp()
+    return tableOf(figures)
+  }
   if (!has('cache')) await measureAll()
   figures.push(...(await cacheFigures(target)))
   return tableOf(figures)
