@@ -58,7 +58,7 @@ beforeAll(async () => {
   const upstreamContext = await upstreamAuthority.contextFor('packages.example')
   const secure = createHttpsServer({ SNICallback: (_name, done) => done(null, upstreamContext) }, (asked, answer) => {
     const override = asked.headers['x-http-method-override']
-    seen.push(`${asked.method} ${asked.url} ${asked.headers.authorization ?? '-'}${override ?? ''}`)
+    seen.push(`${asked.method} ${asked.url} ${asked.headers.authorization ?? '-'}${String(override ?? '')}`)
     if (asked.url !== '/endless') return answer.end('package')
     const more = (): void => {
       while (answer.write('x'.repeat(65_536)));

@@ -232,3 +232,12 @@ describe('packages below the root', () => {
     expect([name.length <= 64, command]).toEqual([true, `cd './it'\\''s here/${'x'.repeat(80)}' && npm test`])
   })
 })
+
+test('pytest in a Pipfile or a pdm project is what its tests are run with', () => {
+  const pipfile = { Pipfile: '[dev-packages]\npytest = "*"\n', '.venv': null, 'test_a.py': '' }
+  const pdm = { 'pyproject.toml': '[dependency-groups]\ndev = ["pytest"]\n', 'pdm.lock': '', 'test_a.py': '' }
+  expect([commands(pipfile), commands(pdm)]).toEqual([
+    { test: '.venv/bin/python -m pytest -q' },
+    { test: 'pdm run python -m pytest -q' },
+  ])
+})

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import { detectSetup } from '../../../src/environment/detect-setup.ts'
+
+/** The set-up's commands by name; of each its last line, which is the installation itself. */
+function detected(texts: Readonly<Record<string, string>>): Record<string, string> {
+  const files = new Set(Object.keys(texts))
+  const { commands } = detectSetup({ files, texts: new Map(Object.entries(texts)) })
+  return Object.fromEntries(
+    commands.map(({ name, command, cwd }) => [name, `${cwd ?? ''}${command.split('\n').at(-1)}`]),
+  )
+}
+
+const POETRY = '[project]\nname = "t"\ndependencies = ["six"]\n\n[tool.poetry]\npackage-mode = false\n'
+
+test('Python: the manager whose lock file or settings are there, in the project’s own environment', () => {
+  expect({
+    poetry: detected({ 'pyproject.toml': POETRY, 'poetry.lock': '' }),
+    // A lock file that only this installation needed is no change that somebody asked for.
+    poetryUnlocked: detected({ 'pyproject.toml': POETRY }),
+    poetryMember: detected({ 'uv.lock': '', 'pyproject.toml': '', 'lib/pyproject.toml': POETRY }),
+    pdm: detected({ 'pyproject.toml': '[project]\ndependencies = ["six"]\n', 'pdm.lock': '' }),
+    pipenv: detected({ Pipfile: '', 'Pipfile.lock': '{}' }),
+    pipenvUnlocked: detected({ Pipfile: '' }),
+  }).toEqual({
+    poetry: { 'poetry install': 'POETRY_VIRTUALENVS_IN_PROJECT=true poetry install --no-interaction' },
+    poetryUnlocked: { 'poetry install': 'rm -f poetry.lock' },
+    poetryMember: { 'uv sync': 'uv sync --frozen' },
+    pdm: {
+      'pdm install': 'PDM_VENV_IN_PROJECT=1 PDM_NON_INTERACTIVE=1 PDM_CHECK_UPDATE=0 pdm install --frozen-lockfile',
+    },
+    pipenv: { 'pipenv sync': 'PIPENV_VENV_IN_PROJECT=1 pipenv sync --dev' },
+    pipenvUnlocked: { 'pipenv sync': 'PIPENV_VENV_IN_PROJECT=1 pipenv install --dev --skip-lock' },
+  })
+})
+
+test('a tool that no registry has is named with the way out before anything else runs', () => {
+  const texts = {
+    'go.mod': 'module t\n\nrequire a.example/b v1.0.0\n',
+    'Cargo.lock': '',
+    'Cargo.toml': '',
+    Gemfile: '',
+    'composer.json': '{}',
+    'pom.xml': '',
+    'build.gradle': '',
+  }
+  const { commands } = detectSetup({ files: new Set(Object.keys(texts)), texts: new Map(Object.entries(texts)) })
+  const firstLines = commands.map(({ command }) => command.split('\n')[0] ?? '')
+  expect(
+    firstLines.map((line) => /^command -v (\S+) >\/dev\/null \|\| .*KEELSON_TOOLCHAINS.*exit 127; \}$/.exec(line)?.[1]),
+  ).toEqual(['go', 'cargo', 'bundle', 'composer', 'mvn'])
+})
