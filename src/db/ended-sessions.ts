@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type Db, toDbError } from './client.ts'
+import type { Db } from './client.ts'
+import { query } from './query.ts'
 
 /** Ends all sign-ins that are older. */
 const ALL = '*'
@@ -14,16 +15,9 @@ export async function isSessionEnded(
   db: Db,
   session: { readonly id: string; readonly signedInAt: number },
 ): Promise<boolean> {
-  try {
-    const { rowCount } = await db.pool.query({
-      name: 'ended_session',
-      text: `SELECT 1 FROM ended_sessions WHERE hash = $1 OR (hash = '${ALL}' AND ended_at >= to_timestamp($2::float8 / 1000))`,
-      values: [hashOf(session.id), session.signedInAt],
-    })
-    return rowCount !== 0
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const text = `SELECT 1 FROM ended_sessions WHERE hash = $1 OR (hash = '${ALL}' AND ended_at >= to_timestamp($2::float8 / 1000))`
+  const values = [hashOf(session.id), session.signedInAt]
+  return (await query(db, { name: 'ended_session', text }, values)).length > 0
 }
 
 /**
@@ -37,17 +31,14 @@ export async function endSession(
 ): Promise<void> {
   const hash = which === 'all' ? ALL : hashOf(which.id)
   const at = [now, keptSeconds]
-  try {
-    await db.pool.query(
-      `WITH over AS (
+  await query(
+    db,
+    `WITH over AS (
          DELETE FROM ended_sessions
          WHERE hash NOT IN ('${ALL}', $3) AND ended_at < to_timestamp($1::float8 / 1000) - make_interval(secs => $2)
        )
        INSERT INTO ended_sessions (hash, ended_at) VALUES ($3, to_timestamp($1::float8 / 1000))
        ON CONFLICT (hash) DO UPDATE SET ended_at = greatest(ended_sessions.ended_at, excluded.ended_at)`,
-      [...at, hash],
-    )
-  } catch (error) {
-    throw toDbError(error)
-  }
+    [...at, hash],
+  )
 }

@@ -11,7 +11,8 @@ import type {
   MetricsRange,
   ToolFigures,
 } from '../shared/metrics.ts'
-import { type Db, toDbError } from './client.ts'
+import type { Db } from './client.ts'
+import { query } from './query.ts'
 
 const MAX_BUCKETS = 400
 const HOUR_MS = 3_600_000
@@ -30,18 +31,14 @@ export async function readMetrics(db: Db, projectId: string | null, range: Metri
   const inScope = `t.created_at >= $1 AND t.created_at < $2${projectId === null ? '' : ' AND t.project_id = $3'}`
   const suffix = projectId === null ? 'all' : 'project'
   const ask = async <Row extends object>(name: string, text: string): Promise<Row[]> =>
-    (await db.pool.query<Row>({ name: `metrics_${name}_${suffix}`, text, values })).rows
-  try {
-    const [figures, outcomes, findings, tools] = await Promise.all([
-      ask<FigureRow>(`figures_${range.bucket}`, figuresSql(inScope, range.bucket)),
-      ask<{ outcome: string; count: number }>('outcomes', outcomesSql(inScope)),
-      ask<FindingRow>('findings', findingsSql(inScope)),
-      ask<ToolRow>('tools', toolsSql(inScope)),
-    ])
-    return assemble(range, starts, { figures, outcomes, findings, tools })
-  } catch (error) {
-    throw toDbError(error)
-  }
+    await query<Row>(db, { name: `metrics_${name}_${suffix}`, text }, values)
+  const [figures, outcomes, findings, tools] = await Promise.all([
+    ask<FigureRow>(`figures_${range.bucket}`, figuresSql(inScope, range.bucket)),
+    ask<{ outcome: string; count: number }>('outcomes', outcomesSql(inScope)),
+    ask<FindingRow>('findings', findingsSql(inScope)),
+    ask<ToolRow>('tools', toolsSql(inScope)),
+  ])
+  return assemble(range, starts, { figures, outcomes, findings, tools })
 }
 
 function bucketStarts({ from, to, bucket }: MetricsRange): number[] {

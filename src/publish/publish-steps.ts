@@ -9,6 +9,7 @@ import { credentialHostOf } from '../credentials/credential-host.ts'
 import type { Credentials } from '../credentials/credentials.ts'
 import type { Db } from '../db/client.ts'
 import { getProject, type Project } from '../db/project/projects.ts'
+import { query } from '../db/query.ts'
 import {
   endPublication,
   getPublication,
@@ -399,7 +400,8 @@ function readable(entry: WorkspaceEntry): WorkspaceEntry {
 async function removedPaths({ db }: PublishDeps, { publication }: Work, sandbox: Sandbox): Promise<string[]> {
   const { projectId, taskId, treeHash } = publication
   const last = await lastOnBranch(db, publication)
-  const { rows } = await db.pool.query<{ tree: string }>(
+  const rows = await query<{ tree: string }>(
+    db,
     `SELECT tree_hash AS tree FROM checkpoints WHERE project_id = $1 AND dropped_at IS NULL ORDER BY position LIMIT 1`,
     [projectId],
   )

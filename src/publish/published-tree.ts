@@ -1,4 +1,5 @@
-import { type Db, toDbError } from '../db/client.ts'
+import type { Db } from '../db/client.ts'
+import { query } from '../db/query.ts'
 import type { Task } from '../db/task/tasks.ts'
 import { AppError } from '../shared/errors.ts'
 import { deliveredTrees } from './task-patch.ts'
@@ -42,9 +43,5 @@ async function laterCheckpoints(db: Db, { id, projectId }: Pick<Task, 'id' | 'pr
     LEFT JOIN restores r ON r.checkpoint_id = c.id
     WHERE c.project_id = $1 AND c.position > (SELECT max(position) FROM checkpoints WHERE task_id = $2)
     ORDER BY c.position`
-  try {
-    return (await db.pool.query<LaterCheckpoint>(text, [projectId, id])).rows
-  } catch (error) {
-    throw toDbError(error)
-  }
+  return await query<LaterCheckpoint>(db, text, [projectId, id])
 }

@@ -1,5 +1,6 @@
 import type { NewEvent } from '../../events/topics.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 import type { Attempt } from '../task/attempt.ts'
 
 /** A project's context as the model gets it. `hash` stands for everything it was made from. */
@@ -15,13 +16,9 @@ export interface StoredContext {
 const COLUMNS = `c.project_id AS "projectId", c.hash, c.markdown, c.tokens, c.sources, c.generated_at AS "generatedAt"`
 
 async function selectOne(db: Db, text: string, values: readonly unknown[]): Promise<StoredContext | null> {
-  try {
-    const { rows } = await db.pool.query<Omit<StoredContext, 'sources'> & { sources: string }>(text, [...values])
-    const row = rows[0]
-    return row ? { ...row, sources: JSON.parse(row.sources) as string[] } : null
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<Omit<StoredContext, 'sources'> & { sources: string }>(db, text, [...values])
+  const row = rows[0]
+  return row ? { ...row, sources: JSON.parse(row.sources) as string[] } : null
 }
 
 /** The context that the project's next task will start with, or null before the first was made. */
@@ -52,11 +49,7 @@ export async function saveContext(
         SET markdown = excluded.markdown, tokens = excluded.tokens, sources = excluded.sources, generated_at = now())
     UPDATE projects SET context_hash = $2 WHERE id = $1`
   const values = [context.projectId, context.hash, context.markdown, context.tokens, JSON.stringify(context.sources)]
-  try {
-    await db.pool.query(text, values)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, text, values)
 }
 
 /** Notes which context a task begins with; it stays the same for the whole task. `events` go along. */
@@ -80,9 +73,5 @@ export async function addContextSources(
       SELECT json_agg(DISTINCT source ORDER BY source)::text
       FROM (SELECT json_array_elements_text(sources::json) AS source UNION SELECT unnest($3::text[])) known)
     WHERE project_id = $1 AND hash = $2`
-  try {
-    await db.pool.query(text, [more.projectId, more.hash, more.sources])
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, text, [more.projectId, more.hash, more.sources])
 }

@@ -1,7 +1,8 @@
 import type { AssistantBlock } from '../../model/types.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 import { type Page, toPage } from './projects.ts'
 
 /** The title of a conversation that nobody named. */
@@ -29,13 +30,9 @@ export async function getConversation(db: Db, conversationId: string): Promise<C
   const text = `
     SELECT ${CONVERSATION_COLUMNS} FROM conversations c JOIN projects p ON p.id = c.project_id AND p.deleted_at IS NULL
     WHERE c.id = $1`
-  try {
-    const { rows } = await db.pool.query<Conversation>(text, [conversationId])
-    if (!rows[0]) throw new AppError('not_found', 'There is no such conversation.')
-    return rows[0]
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<Conversation>(db, text, [conversationId])
+  if (!rows[0]) throw new AppError('not_found', 'There is no such conversation.')
+  return rows[0]
 }
 
 /** Oldest first; `after` is a conversation id. */
@@ -47,22 +44,14 @@ export async function listConversations(
   const text = `
     SELECT ${CONVERSATION_COLUMNS} FROM conversations c
     WHERE c.project_id = $1 AND ($2::text IS NULL OR c.id > $2) ORDER BY c.id LIMIT $3`
-  try {
-    const { rows } = await db.pool.query<Conversation>(text, [projectId, options.after ?? null, options.limit + 1])
-    return toPage(rows, options.limit, (conversation) => conversation.id)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<Conversation>(db, text, [projectId, options.after ?? null, options.limit + 1])
+  return toPage(rows, options.limit, (conversation) => conversation.id)
 }
 
 /** An empty conversation; the project must exist. */
 export async function createConversation(db: Db, projectId: string, title: string): Promise<Conversation> {
   const id = newId('cnv')
-  try {
-    await db.pool.query('INSERT INTO conversations (id, project_id, title) VALUES ($1, $2, $3)', [id, projectId, title])
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, 'INSERT INTO conversations (id, project_id, title) VALUES ($1, $2, $3)', [id, projectId, title])
   return await getConversation(db, id)
 }
 
@@ -146,16 +135,12 @@ export async function listMessages(
   conversationId: string,
   options: { after?: string | undefined; limit: number; order?: Order },
 ): Promise<Page<Message>> {
-  try {
-    const { rows } = await db.pool.query<TurnRow>(SELECT_MESSAGES[options.order ?? 'oldest'], [
-      conversationId,
-      options.after ?? null,
-      options.limit + 1,
-    ])
-    return toPage(await messagesOfTurns(db, rows), options.limit, (message) => message.id)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<TurnRow>(db, SELECT_MESSAGES[options.order ?? 'oldest'], [
+    conversationId,
+    options.after ?? null,
+    options.limit + 1,
+  ])
+  return toPage(await messagesOfTurns(db, rows), options.limit, (message) => message.id)
 }
 
 /** The messages with their parts, the results of their calls included. */
@@ -167,7 +152,8 @@ export async function messagesOfTurns(db: Db, rows: readonly TurnRow[]): Promise
 async function callsOf(db: Db, rows: readonly TurnRow[]): Promise<Map<string, CallRow>> {
   const answers = rows.filter((row) => row.role === 'assistant' && row.taskId !== null)
   if (answers.length === 0) return new Map()
-  const { rows: calls } = await db.pool.query<CallRow>(
+  const calls = await query<CallRow>(
+    db,
     `SELECT c.task_id AS "taskId", c.tool_use_id AS "toolUseId", c.status, c.result, c.is_error AS "isError",
        c.duration_ms AS "durationMs"
      FROM tool_calls c JOIN unnest($1::text[], $2::int[]) AS wanted (task_id, turn)

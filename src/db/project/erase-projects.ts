@@ -1,4 +1,5 @@
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 
 /** A sweep's share; the next one goes on. */
 const MAX_PROJECTS = 20
@@ -58,11 +59,7 @@ const ERASURES = [
  * name goes last, so a call that fails (`store_unavailable`) is made good by the next one. Safe to repeat, also by several at once.
  */
 export async function eraseDeletedProjects(db: Db, days: number): Promise<number> {
-  try {
-    const { rows } = await db.pool.query<{ id: string }>(DUE, [days, MAX_PROJECTS])
-    for (const { id } of rows) for (const text of ERASURES) await db.pool.query(text, [id])
-    return rows.length
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ id: string }>(db, DUE, [days, MAX_PROJECTS])
+  for (const { id } of rows) for (const text of ERASURES) await query(db, text, [id])
+  return rows.length
 }

@@ -10,7 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import { stillPrepared } from '../../shared/still-prepared.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 
 type LockKind = 'sandbox' | 'restore'
 
@@ -85,12 +86,8 @@ interface Holder {
 
 async function holderOf(db: Db, projectId: string, kind: LockKind): Promise<Holder | null> {
   const text = 'SELECT owner, expires_at AS "expiresAt" FROM project_locks WHERE project_id = $1 AND kind = $2'
-  try {
-    const { rows } = await db.pool.query<{ owner: string; expiresAt: Date }>(text, [projectId, kind])
-    return rows[0] ? { owner: rows[0].owner, until: rows[0].expiresAt.getTime() } : null
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ owner: string; expiresAt: Date }>(db, text, [projectId, kind])
+  return rows[0] ? { owner: rows[0].owner, until: rows[0].expiresAt.getTime() } : null
 }
 
 async function whileHolding<T>(
@@ -122,15 +119,16 @@ async function takeLease(db: Db, projectId: string, kind: LockKind): Promise<Lea
     ON CONFLICT (project_id, kind) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
       WHERE project_locks.expires_at < now()
     RETURNING 1`
-  if ((await count(db, text, values)) === 0) return null
+  if ((await query(db, text, values)).length === 0) return null
 
   let renewal: Promise<void> | undefined
   const renew = async (): Promise<void> => {
     const asked = performance.now()
     const extend = `UPDATE project_locks SET expires_at = now() + $4 * interval '1 millisecond'
-      WHERE project_id = $1 AND kind = $2 AND owner = $3`
+      WHERE project_id = $1 AND kind = $2 AND owner = $3
+      RETURNING 1`
     try {
-      validUntil = (await count(db, extend, values)) === 1 ? asked + LEASE_MS : 0
+      validUntil = (await query(db, extend, values)).length === 1 ? asked + LEASE_MS : 0
     } catch {
       // Out of reach now: the next one is tried in time, and without it the lease runs out by the clock.
     }
@@ -149,7 +147,7 @@ async function takeLease(db: Db, projectId: string, kind: LockKind): Promise<Lea
       clearInterval(timer)
       await renewal
       try {
-        await count(db, 'DELETE FROM project_locks WHERE project_id = $1 AND kind = $2 AND owner = $3', [
+        await query(db, 'DELETE FROM project_locks WHERE project_id = $1 AND kind = $2 AND owner = $3', [
           projectId,
           kind,
           owner,
@@ -158,13 +156,5 @@ async function takeLease(db: Db, projectId: string, kind: LockKind): Promise<Lea
         // Nothing renews it any more, so it is free within the lease's time.
       }
     },
-  }
-}
-
-async function count(db: Db, text: string, values: readonly unknown[]): Promise<number> {
-  try {
-    return (await db.pool.query(text, [...values])).rowCount ?? 0
-  } catch (error) {
-    throw toDbError(error)
   }
 }

@@ -3,6 +3,7 @@ import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import { type Db, toDbError } from '../client.ts'
 import type { Project as ProjectRow } from '../generated/client.ts'
+import { query } from '../query.ts'
 
 /** Where a project's files come from, as it was posted; `files` is at most 1 MiB in all. */
 export type ProjectSource =
@@ -158,9 +159,5 @@ export async function deleteProject(db: Db, projectId: string): Promise<void> {
     SELECT 'obx_' || a.id, 'wake', a.project_id, a.task_id, json_build_object('publicationId', a.detail::json->>'publicationId')::text
     FROM approvals a JOIN gone ON gone.id = a.project_id WHERE a.state = 'open' AND a.kind = 'publish'
     ON CONFLICT DO NOTHING`
-  try {
-    await db.pool.query(text, [projectId])
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, text, [projectId])
 }

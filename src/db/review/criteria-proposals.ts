@@ -2,7 +2,7 @@
 
 import type { Criterion, JudgedFinding } from '../../shared/review.ts'
 import type { Db } from '../client.ts'
-import { rowsOf } from '../rows-of.ts'
+import { query } from '../query.ts'
 
 const MAX_FINDINGS = 500
 const MAX_VERSIONS = 200
@@ -44,17 +44,17 @@ export async function judgedFindings(
 ): Promise<readonly JudgedFinding[]> {
   const first = new Map(builtIn.map(({ id, text, severity }) => [id, JSON.stringify([text, severity])]))
   const changed = criteria.filter(({ id, text, severity }) => first.get(id) !== JSON.stringify([text, severity]))
-  return await rowsOf<JudgedFinding>(db, JUDGED, [projectId, changed.map(({ id }) => id)])
+  return await query<JudgedFinding>(db, JUDGED, [projectId, changed.map(({ id }) => id)])
 }
 
 /** Ids of the proposals that a person declined. */
 export async function declinedProposals(db: Db, projectId: string): Promise<ReadonlySet<string>> {
   const text = 'SELECT proposal_id AS id FROM declined_proposals WHERE project_id = $1'
-  return new Set((await rowsOf<{ id: string }>(db, text, [projectId])).map(({ id }) => id))
+  return new Set((await query<{ id: string }>(db, text, [projectId])).map(({ id }) => id))
 }
 
 /** Remembers that a person declined the proposal. Safe to repeat. */
 export async function declineProposal(db: Db, projectId: string, proposalId: string): Promise<void> {
   const text = 'INSERT INTO declined_proposals (project_id, proposal_id) VALUES ($1, $2) ON CONFLICT DO NOTHING'
-  await rowsOf(db, text, [projectId, proposalId])
+  await query(db, text, [projectId, proposalId])
 }

@@ -2,7 +2,8 @@
 
 import { AppError } from '../../shared/errors.ts'
 import type { Criteria } from '../../shared/review.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 import { inProject } from '../transaction.ts'
 
 /** The newest criteria a person has saved for the project, or null: then the built-in ones hold. */
@@ -20,12 +21,8 @@ export async function taskCriteria(db: Db, taskId: string): Promise<Criteria | n
 }
 
 async function readOne(db: Db, text: string, id: string): Promise<Criteria | null> {
-  try {
-    const { rows } = await db.pool.query<{ body: string }>(text, [id])
-    return rows[0] ? (JSON.parse(rows[0].body) as Criteria) : null
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ body: string }>(db, text, [id])
+  return rows[0] ? (JSON.parse(rows[0].body) as Criteria) : null
 }
 
 /** Fixes the newest criteria as the task's own, once; returns them as {@link taskCriteria} does. Safe to repeat. */
@@ -33,11 +30,7 @@ export async function fixCriteria(db: Db, taskId: string): Promise<Criteria | nu
   const text = `UPDATE tasks SET criteria_version =
       coalesce((SELECT max(version) FROM review_criteria c WHERE c.project_id = tasks.project_id), 0)
     WHERE id = $1 AND criteria_version IS NULL`
-  try {
-    await db.pool.query(text, [taskId])
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, text, [taskId])
   return await taskCriteria(db, taskId)
 }
 
@@ -83,10 +76,6 @@ export async function criteriaPrecision(db: Db, projectId: string): Promise<Read
   const text = `SELECT criterion_id AS id, count(*) FILTER (WHERE human_verdict = 'confirm')::int AS confirmed,
       count(*) FILTER (WHERE human_verdict = 'dismiss')::int AS dismissed
     FROM findings WHERE project_id = $1 AND human_verdict IS NOT NULL AND criterion_id IS NOT NULL GROUP BY criterion_id`
-  try {
-    const { rows } = await db.pool.query<CriterionPrecision & { id: string }>(text, [projectId])
-    return new Map(rows.map(({ id, confirmed, dismissed }) => [id, { confirmed, dismissed }]))
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<CriterionPrecision & { id: string }>(db, text, [projectId])
+  return new Map(rows.map(({ id, confirmed, dismissed }) => [id, { confirmed, dismissed }]))
 }

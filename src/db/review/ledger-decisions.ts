@@ -1,6 +1,6 @@
 import type { LedgerDecision } from '../../shared/ledger.ts'
 import type { Db } from '../client.ts'
-import { rowsOf } from '../rows-of.ts'
+import { query } from '../query.ts'
 import { type ApprovalRow, SELECT, toApproval } from '../task/approvals.ts'
 
 /** More than a task may ask; publications may add to it without an end. */
@@ -12,7 +12,7 @@ const MAX_DECISIONS = 200
  */
 export async function taskDecisions(db: Db, taskId: string): Promise<LedgerDecision[]> {
   const text = `${SELECT} WHERE a.task_id = $1 AND a.state <> 'open' ORDER BY a.position DESC LIMIT ${MAX_DECISIONS}`
-  const approvals = (await rowsOf<ApprovalRow>(db, text, [taskId])).map(toApproval).reverse()
+  const approvals = (await query<ApprovalRow>(db, text, [taskId])).map(toApproval).reverse()
   return approvals.flatMap(
     ({ id, kind, title, state, answer, note, scope, decidedBy, turn, requestedAt, decidedAt }) => {
       if (state === 'open' || decidedAt === null) return []

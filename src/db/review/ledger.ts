@@ -1,7 +1,7 @@
 /** What the evidence ledger of a task is made from: its commands, each with the files before and after. */
 
 import type { Db } from '../client.ts'
-import { rowsOf } from '../rows-of.ts'
+import { query } from '../query.ts'
 
 /** So many commands of a task are told, the newest ones. */
 const MAX_COMMANDS = 500
@@ -42,13 +42,13 @@ const COMMANDS = `
 
 /** The task's commands in order, at most the newest 500. */
 export async function taskCommands(db: Db, taskId: string): Promise<readonly CommandRow[]> {
-  return await rowsOf<CommandRow>(db, COMMANDS, [taskId])
+  return await query<CommandRow>(db, COMMANDS, [taskId])
 }
 
 /** The tree of the task's newest checkpoint: what it delivered, or has come to; null before the first. */
 export async function latestTree(db: Db, taskId: string): Promise<string | null> {
   const text = 'SELECT tree_hash AS tree FROM checkpoints WHERE task_id = $1 ORDER BY position DESC LIMIT 1'
-  const [row] = await rowsOf<{ tree: string }>(db, text, [taskId])
+  const [row] = await query<{ tree: string }>(db, text, [taskId])
   return row?.tree ?? null
 }
 
@@ -56,6 +56,6 @@ export async function latestTree(db: Db, taskId: string): Promise<string | null>
 export async function lastWords(db: Db, taskId: string): Promise<string | null> {
   const text = `SELECT text FROM messages WHERE task_id = $1 AND role = 'assistant' AND text <> ''
     ORDER BY position DESC LIMIT 1`
-  const [row] = await rowsOf<{ text: string }>(db, text, [taskId])
+  const [row] = await query<{ text: string }>(db, text, [taskId])
   return row?.text ?? null
 }

@@ -1,5 +1,6 @@
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
 import { type Message, messagesOfTurns, type TurnRow } from '../project/conversations.ts'
+import { query } from '../query.ts'
 
 /** More turns than a reviewer is given. */
 const MAX_TURNS = 100
@@ -9,16 +10,13 @@ const MAX_TURNS = 100
  * a round that no reviewer was asked in.
  */
 export async function listReviewerMessages(db: Db, taskId: string, round: number): Promise<Message[]> {
-  try {
-    const { rows } = await db.pool.query<TurnRow>(
-      `SELECT t.message_id AS id, k.conversation_id AS "conversationId", t.task_id AS "taskId", 'assistant' AS role, '' AS text,
+  const rows = await query<TurnRow>(
+    db,
+    `SELECT t.message_id AS id, k.conversation_id AS "conversationId", t.task_id AS "taskId", 'assistant' AS role, '' AS text,
          'completed' AS status, t.turn, t.started_at AS "createdAt", t.reply_content AS "replyContent"
        FROM turns t JOIN tasks k ON k.id = t.task_id
        WHERE t.task_id = $1 AND t.lane = $2 AND t.reply_content IS NOT NULL ORDER BY t.turn LIMIT $3`,
-      [taskId, `reviewer/${round}`, MAX_TURNS],
-    )
-    return await messagesOfTurns(db, rows)
-  } catch (error) {
-    throw toDbError(error)
-  }
+    [taskId, `reviewer/${round}`, MAX_TURNS],
+  )
+  return await messagesOfTurns(db, rows)
 }

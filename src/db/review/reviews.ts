@@ -13,7 +13,8 @@ import type {
   TreeEvidence,
 } from '../../shared/review.ts'
 import { isOver, type TaskStatus } from '../../shared/task.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 import type { Attempt } from '../task/attempt.ts'
 import { inProject, type Tx } from '../transaction.ts'
 import { insertNotice } from '../turn/notices.ts'
@@ -93,27 +94,23 @@ function judgementIn(row: FindingRow): { judgement?: Judgement } {
 
 /** A task's rounds in order, each with its findings. */
 export async function listRounds(db: Db, taskId: string): Promise<ReviewRound[]> {
-  try {
-    const [rounds, findings] = await Promise.all([
-      db.pool.query<RoundRow>('SELECT * FROM review_rounds WHERE task_id = $1 ORDER BY round', [taskId]),
-      db.pool.query<FindingRow>('SELECT * FROM findings WHERE task_id = $1 ORDER BY round, id', [taskId]),
-    ])
-    return rounds.rows.map((row) => ({
-      taskId: row.task_id,
-      round: row.round,
-      treeHash: row.tree_hash,
-      plan: row.plan === null ? null : (JSON.parse(row.plan) as CheckPlan),
-      checks: row.checks === null ? null : (JSON.parse(row.checks) as CheckResult[]),
-      verdict: row.verdict,
-      summary: row.summary,
-      restoredTree: row.restored_tree,
-      createdAt: row.created_at,
-      finishedAt: row.finished_at,
-      findings: findings.rows.filter((finding) => finding.round === row.round).map(toFinding),
-    }))
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const [rounds, findings] = await Promise.all([
+    query<RoundRow>(db, 'SELECT * FROM review_rounds WHERE task_id = $1 ORDER BY round', [taskId]),
+    query<FindingRow>(db, 'SELECT * FROM findings WHERE task_id = $1 ORDER BY round, id', [taskId]),
+  ])
+  return rounds.map((row) => ({
+    taskId: row.task_id,
+    round: row.round,
+    treeHash: row.tree_hash,
+    plan: row.plan === null ? null : (JSON.parse(row.plan) as CheckPlan),
+    checks: row.checks === null ? null : (JSON.parse(row.checks) as CheckResult[]),
+    verdict: row.verdict,
+    summary: row.summary,
+    restoredTree: row.restored_tree,
+    createdAt: row.created_at,
+    finishedAt: row.finished_at,
+    findings: findings.filter((finding) => finding.round === row.round).map(toFinding),
+  }))
 }
 
 /** Opens a round on a tree. Safe to repeat: an open round keeps the tree and the plan that it began with. */
@@ -316,13 +313,9 @@ function stateAfter(row: FindingRow, verdict: Judgement['verdict']): Finding['st
 }
 
 async function findingRow(db: Db, findingId: string): Promise<JudgedRow> {
-  try {
-    const { rows } = await db.pool.query<JudgedRow>(FINDING_WITH_TASK, [findingId])
-    if (rows[0] === undefined) throw unknownFinding()
-    return rows[0]
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<JudgedRow>(db, FINDING_WITH_TASK, [findingId])
+  if (rows[0] === undefined) throw unknownFinding()
+  return rows[0]
 }
 
 function unknownFinding(): AppError {
@@ -331,15 +324,9 @@ function unknownFinding(): AppError {
 
 /** What failing checks did on the task's first tree, as far as it was asked. */
 export async function readBaseline(db: Db, taskId: string): Promise<readonly BaselineEntry[]> {
-  try {
-    const { rows } = await db.pool.query<{ baseline: string | null }>('SELECT baseline FROM tasks WHERE id = $1', [
-      taskId,
-    ])
-    const text = rows[0]?.baseline ?? null
-    return text === null ? [] : (JSON.parse(text) as BaselineEntry[])
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ baseline: string | null }>(db, 'SELECT baseline FROM tasks WHERE id = $1', [taskId])
+  const text = rows[0]?.baseline ?? null
+  return text === null ? [] : (JSON.parse(text) as BaselineEntry[])
 }
 
 /** Stores the task's whole baseline. Safe to repeat. */
@@ -358,15 +345,10 @@ export async function lendWorkspace(attempt: Attempt, ownTree: string): Promise<
 
 /** The tree that belongs into the workspace while another one may stand there; null when nobody borrowed it. */
 export async function lentTree(db: Db, projectId: string): Promise<string | null> {
-  try {
-    const { rows } = await db.pool.query<{ tree: string | null }>(
-      'SELECT borrowed_tree AS tree FROM projects WHERE id = $1',
-      [projectId],
-    )
-    return rows[0]?.tree ?? null
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ tree: string | null }>(db, 'SELECT borrowed_tree AS tree FROM projects WHERE id = $1', [
+    projectId,
+  ])
+  return rows[0]?.tree ?? null
 }
 
 /** Says that the workspace holds its own tree again. Safe to repeat. */
@@ -382,9 +364,5 @@ export async function endLoan(attempt: Attempt): Promise<void> {
 export async function hasRequestSince(db: Db, taskId: string, since: Date): Promise<boolean> {
   const text =
     "SELECT 1 FROM messages WHERE task_id = $1 AND role = 'user' AND status <> 'cancelled' AND created_at >= $2 LIMIT 1"
-  try {
-    return (await db.pool.query(text, [taskId, since])).rows.length > 0
-  } catch (error) {
-    throw toDbError(error)
-  }
+  return (await query(db, text, [taskId, since])).length > 0
 }

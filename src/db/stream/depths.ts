@@ -1,5 +1,6 @@
 import type { TaskStatus } from '../../shared/task.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 
 /** What is under way or waits, in the whole installation. */
 export interface Depths {
@@ -21,17 +22,13 @@ const DEPTHS = `
 /** One statement over indexes, cheap enough for every scrape. Throws `store_unavailable`. */
 export async function readDepths(db: Db): Promise<Depths> {
   type Row = Depths['tasks'] & { readonly entries: number; readonly oldest: number }
-  try {
-    const { rows } = await db.pool.query<Row>({ name: 'depths', text: DEPTHS })
-    const [row] = rows
-    if (!row) throw new Error('a count gave no row')
-    const { accepted, running, cancelling, needs_budget, needs_answer } = row
-    return {
-      tasks: { accepted, running, cancelling, needs_budget, needs_answer },
-      outboxEntries: row.entries,
-      outboxOldestSeconds: Math.max(0, row.oldest),
-    }
-  } catch (error) {
-    throw toDbError(error)
+  const rows = await query<Row>(db, { name: 'depths', text: DEPTHS })
+  const [row] = rows
+  if (!row) throw new Error('a count gave no row')
+  const { accepted, running, cancelling, needs_budget, needs_answer } = row
+  return {
+    tasks: { accepted, running, cancelling, needs_budget, needs_answer },
+    outboxEntries: row.entries,
+    outboxOldestSeconds: Math.max(0, row.oldest),
   }
 }

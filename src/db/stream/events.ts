@@ -1,5 +1,6 @@
 import type { NewEvent, StoredEvent, Topic } from '../../events/topics.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 import { inProject } from '../transaction.ts'
 
 export interface ReadEvents {
@@ -20,27 +21,15 @@ const SELECT_EVENTS = `
 /** Stored events in order. Throws `store_unavailable` when Postgres is away. */
 export async function readEvents(db: Db, options: ReadEvents): Promise<StoredEvent[]> {
   const values = [options.projectId, options.after, options.taskId ?? null, options.topics ?? null, options.limit]
-  try {
-    const { rows } = await db.pool.query<StoredEvent>({ name: 'read_events', text: SELECT_EVENTS, values })
-    return rows
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<StoredEvent>(db, { name: 'read_events', text: SELECT_EVENTS }, values)
+  return rows
 }
 
 /** The last seq of each project, for the backstop that finds events whose live copy never arrived. Unknown ids are left out. */
 export async function latestSeqs(db: Db, projectIds: readonly string[]): Promise<Map<string, number>> {
   const text = 'SELECT id, last_seq FROM projects WHERE id = ANY($1)'
-  try {
-    const { rows } = await db.pool.query<{ id: string; last_seq: number }>({
-      name: 'latest_seqs',
-      text,
-      values: [projectIds],
-    })
-    return new Map(rows.map((row) => [row.id, row.last_seq]))
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ id: string; last_seq: number }>(db, { name: 'latest_seqs', text }, [projectIds])
+  return new Map(rows.map((row) => [row.id, row.last_seq]))
 }
 
 /** The project's last seq, 0 when it has no event or does not exist. */

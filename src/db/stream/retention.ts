@@ -1,4 +1,5 @@
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 
 const BATCH = 5_000
 /** A sweep keeps up with what a busy day left (up to a million events) and still ends. */
@@ -36,12 +37,8 @@ async function pruneBatch(db: Db, days: number, batchSize: number): Promise<numb
       UPDATE projects SET pruned_seq = greatest(pruned_seq, last.seq)
       FROM (SELECT project_id, max(seq) AS seq FROM gone GROUP BY project_id) last WHERE projects.id = last.project_id)
     SELECT count(*)::int AS count FROM gone`
-  try {
-    const { rows } = await db.pool.query<{ count: number }>(text, [days, batchSize])
-    return rows[0]?.count ?? 0
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ count: number }>(db, text, [days, batchSize])
+  return rows[0]?.count ?? 0
 }
 
 /**
@@ -54,10 +51,6 @@ export async function prunedSeq(db: Db, stream: { projectId: string; taskId?: st
       ? 'SELECT pruned_seq FROM projects WHERE id = $1'
       : 'SELECT pruned_seq FROM tasks WHERE project_id = $1 AND id = $2'
   const values = stream.taskId === undefined ? [stream.projectId] : [stream.projectId, stream.taskId]
-  try {
-    const { rows } = await db.pool.query<{ pruned_seq: number }>(text, values)
-    return rows[0]?.pruned_seq ?? 0
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ pruned_seq: number }>(db, text, values)
+  return rows[0]?.pruned_seq ?? 0
 }

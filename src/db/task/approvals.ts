@@ -18,7 +18,7 @@ import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
-import { rowsOf } from '../rows-of.ts'
+import { query } from '../query.ts'
 import { inTask, type Tx } from '../transaction.ts'
 import { addNotice } from '../turn/notices.ts'
 import { changeEnvironment } from '../workspace/environments.ts'
@@ -157,7 +157,7 @@ export async function decisionForTask(
       AND (($3::text IS NOT NULL AND a.scope = 'task' AND a.detail::json->>'pattern' = $3)
         OR ($4::text IS NOT NULL AND a.detail::jsonb->'paths' ? $4))
     ORDER BY a.decided_at DESC LIMIT 1`
-  const [row] = await rowsOf<ApprovalRow>(db, text, [taskId, about.kind, about.pattern ?? null, about.path ?? null])
+  const [row] = await query<ApprovalRow>(db, text, [taskId, about.kind, about.pattern ?? null, about.path ?? null])
   return row?.state ?? null
 }
 
@@ -168,7 +168,7 @@ export type HeldChange = Pick<Approval, 'id' | 'kind' | 'state' | 'detail' | 'no
 export async function heldChanges(db: Db, taskId: string): Promise<HeldChange[]> {
   const text = `${SELECT} WHERE a.task_id = $1 AND (a.key LIKE 'tree:%' OR a.key LIKE 'host:%')
       AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.task_id = $1 AND n.key = 'approval:' || a.id) ORDER BY a.position`
-  return (await rowsOf<ApprovalRow>(db, text, [taskId])).map(toApproval)
+  return (await query<ApprovalRow>(db, text, [taskId])).map(toApproval)
 }
 
 /** Tells the model what was decided, at its next turn and once. Throws `lease_lost`. */
@@ -285,7 +285,7 @@ function scopeOf(row: ApprovalRow) {
 /** One by its id. Throws `not_found`, also when its project was deleted or is not `projectId`. */
 export async function getApproval(db: Db, id: string, projectId?: string): Promise<Approval> {
   const text = `${SELECT} WHERE a.id = $1 AND p.deleted_at IS NULL AND ($2::text IS NULL OR a.project_id = $2)`
-  const [row] = await rowsOf<ApprovalRow>(db, text, [id, projectId ?? null])
+  const [row] = await query<ApprovalRow>(db, text, [id, projectId ?? null])
   if (!row) throw new AppError('not_found', 'There is no such approval.')
   return toApproval(row)
 }
@@ -300,7 +300,7 @@ export async function listApprovals(
       AND ($3::text IS NULL OR a.position > (SELECT position FROM approvals WHERE id = $3))
     ORDER BY a.position LIMIT $4`
   const values = [options.projectId ?? null, options.isOpen, options.after ?? null, options.limit + 1]
-  return toPage((await rowsOf<ApprovalRow>(db, text, values)).map(toApproval), options.limit, (approval) => approval.id)
+  return toPage((await query<ApprovalRow>(db, text, values)).map(toApproval), options.limit, (approval) => approval.id)
 }
 
 /**

@@ -14,7 +14,8 @@ import {
 } from '../../shared/budget.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Budget } from '../../shared/task.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 import { inProject, inTask } from '../transaction.ts'
 import { addToOutbox } from './accept-message.ts'
 import type { Attempt } from './attempt.ts'
@@ -44,17 +45,13 @@ export async function readBudget(
   taskId: string,
   defaults: Pick<BudgetsByScope, 'project' | 'day'>,
 ): Promise<BudgetReading> {
-  try {
-    const text = `SELECT ${OWN_BUDGET} WHERE t.id = $1`
-    const { rows } = await db.pool.query<OwnBudgetRow>({ name: 'read_budget', text, values: [taskId] })
-    const row = rows[0]
-    if (!row) throw new AppError('not_found', 'There is no such task.')
-    return await toReading(row, defaults, async (use) => {
-      return (await db.pool.query<UseRow>({ name: 'read_project_use', text: use.text, values: [...use.values] })).rows
-    })
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const text = `SELECT ${OWN_BUDGET} WHERE t.id = $1`
+  const rows = await query<OwnBudgetRow>(db, { name: 'read_budget', text }, [taskId])
+  const row = rows[0]
+  if (!row) throw new AppError('not_found', 'There is no such task.')
+  return await toReading(row, defaults, async (use) => {
+    return await query<UseRow>(db, { name: 'read_project_use', text: use.text }, [...use.values])
+  })
 }
 
 /** Columns and tables of an {@link OwnBudgetRow}; `t` is the task. */
@@ -198,11 +195,7 @@ export async function wakeForNewDay(db: Db): Promise<number> {
       AND 'day' = ANY(string_to_array(w.scopes, ','))
       AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.task_id = t.id AND o.kind = 'wake' AND o.created_at >= ${DAY_BEGAN})
     LIMIT ${MAX_WOKEN}`
-  try {
-    const { rows } = await db.pool.query<{ taskId: string; projectId: string }>(text)
-    for (const at of rows) await inTask(db, at, (tx) => addToOutbox(tx, { kind: 'wake', ...at }))
-    return rows.length
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ taskId: string; projectId: string }>(db, text)
+  for (const at of rows) await inTask(db, at, (tx) => addToOutbox(tx, { kind: 'wake', ...at }))
+  return rows.length
 }

@@ -5,7 +5,8 @@ import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import type { ReviewState } from '../../shared/review.ts'
 import { isOver, type Outcome, type TaskReason } from '../../shared/task.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 import { inProject, inTask, type Tx } from '../transaction.ts'
 import { activateTask, addToOutbox, findPredecessor, noReview } from './accept-message.ts'
 import { withdrawApprovals } from './approvals.ts'
@@ -325,10 +326,6 @@ export async function activateNext(tx: Tx, endedTaskId: string | null): Promise<
 /** The texts of a task's user messages that the agent has been given, in order and uncut. */
 export async function requestsOf(db: Db, taskId: string): Promise<string[]> {
   const text = `SELECT text FROM messages WHERE task_id = $1 AND role = 'user' AND status <> 'cancelled' ORDER BY position`
-  try {
-    const { rows } = await db.pool.query<{ text: string }>(text, [taskId])
-    return rows.map((row) => row.text)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ text: string }>(db, text, [taskId])
+  return rows.map((row) => row.text)
 }

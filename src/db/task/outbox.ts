@@ -1,4 +1,5 @@
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 
 export type OutboxKind = 'start' | 'wake' | 'cancel' | 'regenerate' | 'refresh' | 'set_up' | 'resolve' | 'publish'
 
@@ -32,46 +33,26 @@ export async function takeOutbox(
             AND (before.kind = 'start' OR before.created_at < o.created_at)))
       ORDER BY o.created_at LIMIT $1 FOR UPDATE SKIP LOCKED)
     RETURNING id, kind, project_id AS "projectId", task_id AS "taskId", payload, attempts`
-  try {
-    const { rows } = await db.pool.query<Omit<OutboxEntry, 'payload'> & { payload: string }>({
-      name: 'take_outbox',
-      text,
-      values: [options.limit, options.holdMs, options.taskId ?? null],
-    })
-    return rows.map((row) => ({ ...row, payload: JSON.parse(row.payload) as Record<string, unknown> }))
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<Omit<OutboxEntry, 'payload'> & { payload: string }>(db, { name: 'take_outbox', text }, [
+    options.limit,
+    options.holdMs,
+    options.taskId ?? null,
+  ])
+  return rows.map((row) => ({ ...row, payload: JSON.parse(row.payload) as Record<string, unknown> }))
 }
 
 /** Temporal has it. Safe to repeat. */
 export async function finishOutbox(db: Db, id: string): Promise<void> {
-  try {
-    await db.pool.query({
-      name: 'finish_outbox',
-      text: 'UPDATE outbox SET done_at = now() WHERE id = $1',
-      values: [id],
-    })
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, { name: 'finish_outbox', text: 'UPDATE outbox SET done_at = now() WHERE id = $1' }, [id])
 }
 
 /** Leaves it for a later sweep. `lastError` is for people who look at the table. */
 export async function deferOutbox(db: Db, id: string, options: { delayMs: number; lastError: string }): Promise<void> {
   const text = `UPDATE outbox SET next_at = now() + $2 * interval '1 millisecond', last_error = $3 WHERE id = $1`
-  try {
-    await db.pool.query(text, [id, options.delayMs, options.lastError.slice(0, 500)])
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, text, [id, options.delayMs, options.lastError.slice(0, 500)])
 }
 
 /** Forgets what was done more than a day ago. */
 export async function pruneOutbox(db: Db): Promise<void> {
-  try {
-    await db.pool.query(`DELETE FROM outbox WHERE done_at < now() - interval '1 day'`)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, `DELETE FROM outbox WHERE done_at < now() - interval '1 day'`)
 }

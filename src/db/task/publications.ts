@@ -10,7 +10,7 @@ import { newId } from '../../shared/ids.ts'
 import type { PublicationError, PublicationStatus, PublicationStep } from '../../shared/publication.ts'
 import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
-import { rowsOf } from '../rows-of.ts'
+import { query } from '../query.ts'
 import { inProject, inTask, type Tx } from '../transaction.ts'
 import { addToOutbox } from './accept-message.ts'
 
@@ -194,7 +194,7 @@ async function requireNoLaterTask(tx: Tx, taskId: string, branch: string): Promi
 export async function getPublication(db: Db, publicationId: string): Promise<Publication> {
   const text = `SELECT ${COLUMNS} FROM publications WHERE id = $1
     AND EXISTS (SELECT 1 FROM projects p WHERE p.id = publications.project_id AND p.deleted_at IS NULL)`
-  const [found] = await rowsOf<Publication>(db, text, [publicationId])
+  const [found] = await query<Publication>(db, text, [publicationId])
   if (found === undefined) throw new AppError('not_found', 'There is no such publication.')
   return found
 }
@@ -210,7 +210,7 @@ export async function listPublications(
       AND ($2::text IS NULL OR position > (SELECT a.position FROM publications a WHERE a.id = $2 AND a.project_id = $1))
     ORDER BY position LIMIT $3`
   const values = [projectId, options.after ?? null, options.limit + 1, options.taskId ?? null]
-  return toPage(await rowsOf<Publication>(db, text, values), options.limit, (publication) => publication.id)
+  return toPage(await query<Publication>(db, text, values), options.limit, (publication) => publication.id)
 }
 
 /** The last publication of a project that left a commit on a branch, before `than`; null: there is none. */
@@ -221,7 +221,7 @@ export async function lastOnBranch(
   const text = `
     SELECT ${COLUMNS} FROM publications WHERE project_id = $1 AND branch = $2 AND id <> $3 AND commit IS NOT NULL
       AND step IN ('opening', 'done') ORDER BY position DESC LIMIT 1`
-  return (await rowsOf<Publication>(db, text, [projectId, branch, id]))[0] ?? null
+  return (await query<Publication>(db, text, [projectId, branch, id]))[0] ?? null
 }
 
 /** What a step found out; what is not named stays. */
@@ -248,7 +248,7 @@ export async function recordProgress(db: Db, id: string, found: PublicationProgr
       pull_request_url = coalesce($10, pull_request_url), merged = coalesce($11, merged),
       base_commit = coalesce($12, base_commit)
     WHERE id = $1 AND status = 'running' RETURNING ${COLUMNS}`
-  const [row] = await rowsOf<Publication>(db, text, [
+  const [row] = await query<Publication>(db, text, [
     id,
     found.step,
     found.branch ?? null,
@@ -275,7 +275,7 @@ export async function endPublication(
   at: Pick<Publication, 'id' | 'projectId'>,
   error: PublicationError | null,
 ): Promise<void> {
-  const [of] = await rowsOf<{ taskId: string }>(db, 'SELECT task_id AS "taskId" FROM publications WHERE id = $1', [
+  const [of] = await query<{ taskId: string }>(db, 'SELECT task_id AS "taskId" FROM publications WHERE id = $1', [
     at.id,
   ])
   if (of === undefined) return

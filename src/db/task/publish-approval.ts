@@ -5,7 +5,7 @@ import { NO_POLICY } from '../../shared/approval-policy.ts'
 import { AppError } from '../../shared/errors.ts'
 import { publishApprovalKey } from '../../shared/publication.ts'
 import type { Db } from '../client.ts'
-import { rowsOf } from '../rows-of.ts'
+import { query } from '../query.ts'
 import { inTask, type Tx } from '../transaction.ts'
 import { savedEnvironment } from '../workspace/environments.ts'
 import { type ApprovalRow, EXPIRED, insertApproval, SELECT, settle, toApproval, toWaiting } from './approvals.ts'
@@ -35,7 +35,7 @@ export async function askToPublish(
       x.conversation_id AS "conversationId", x.pull_request AS "pullRequest"
     FROM publications x JOIN projects p ON p.id = x.project_id
     WHERE x.id = $1 AND x.status = 'running' AND p.deleted_at IS NULL`
-  const [asking] = await rowsOf<Asking>(db, text, [publicationId])
+  const [asking] = await query<Asking>(db, text, [publicationId])
   if (asking === undefined) throw new AppError('not_found', 'This publication is over, or its project was deleted.')
   const policy = (await savedEnvironment(db, asking.projectId))?.approvals ?? NO_POLICY
   const state = await inTask(db, asking, async (tx) => {

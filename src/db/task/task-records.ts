@@ -1,6 +1,7 @@
 import type { CheckResult, Finding, ReviewStatus } from '../../shared/review.ts'
 import type { DiffStat, Outcome, TaskStatus } from '../../shared/task.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 
 /** A file that a task changed: sums over all of its changes. */
 export interface ChangedFile {
@@ -88,27 +89,22 @@ const MAX_FILES = 500
 /** The records of these tasks in the order of their start; a running task's are as they stand now. Reads only. */
 export async function readTaskRecords(db: Db, taskIds: readonly string[]): Promise<TaskRecord[]> {
   const values = [taskIds]
-  try {
-    const [tasks, messages, files, checks, findings] = await Promise.all([
-      db.pool.query<TaskRow>(TASKS, values),
-      db.pool.query<MessageRow>(MESSAGES, values),
-      db.pool.query<{ task_id: string; data: string }>(FILES, values),
-      db.pool.query<{ task_id: string; checks: string }>(CHECKS, values),
-      db.pool.query<FindingRow>(FINDINGS, values),
-    ])
-    return tasks.rows.map((task) => {
-      const own = <Row extends { task_id: string }>(rows: readonly Row[]) =>
-        rows.filter((row) => row.task_id === task.id)
-      return toRecord(task, {
-        messages: own(messages.rows),
-        files: own(files.rows).map((row) => JSON.parse(row.data) as ChangedFile),
-        checks: own(checks.rows).flatMap((row) => JSON.parse(row.checks) as CheckResult[]),
-        findings: own(findings.rows),
-      })
+  const [tasks, messages, files, checks, findings] = await Promise.all([
+    query<TaskRow>(db, TASKS, values),
+    query<MessageRow>(db, MESSAGES, values),
+    query<{ task_id: string; data: string }>(db, FILES, values),
+    query<{ task_id: string; checks: string }>(db, CHECKS, values),
+    query<FindingRow>(db, FINDINGS, values),
+  ])
+  return tasks.map((task) => {
+    const own = <Row extends { task_id: string }>(rows: readonly Row[]) => rows.filter((row) => row.task_id === task.id)
+    return toRecord(task, {
+      messages: own(messages),
+      files: own(files).map((row) => JSON.parse(row.data) as ChangedFile),
+      checks: own(checks).flatMap((row) => JSON.parse(row.checks) as CheckResult[]),
+      findings: own(findings),
     })
-  } catch (error) {
-    throw toDbError(error)
-  }
+  })
 }
 
 function toRecord(

@@ -3,8 +3,9 @@ import type { LeftOut } from '../../shared/left-out.ts'
 import type { PlanItem } from '../../shared/plan.ts'
 import type { Evidence, EvidenceGap, ReviewState } from '../../shared/review.ts'
 import type { DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../../shared/task.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
+import { query } from '../query.ts'
 
 export interface Task {
   readonly id: string
@@ -144,37 +145,25 @@ function evidenceIn(row: TaskRow): Pick<Task, 'evidence' | 'evidenceGaps'> {
 /** Which of these tasks are not over; names that are no task's are left out. Throws `store_unavailable`. */
 export async function unfinishedAmong(db: Db, taskIds: readonly string[]): Promise<ReadonlySet<string>> {
   const text = `SELECT id FROM tasks WHERE id = ANY($1) AND status NOT IN ('completed', 'failed', 'cancelled')`
-  try {
-    const { rows } = await db.pool.query<{ id: string }>(text, [taskIds])
-    return new Set(rows.map((row) => row.id))
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ id: string }>(db, text, [taskIds])
+  return new Set(rows.map((row) => row.id))
 }
 
 /** Throws `not_found`, also when the task's project was deleted. */
 export async function getTask(db: Db, taskId: string): Promise<Task> {
   const text = `
     SELECT t.* FROM tasks t JOIN projects p ON p.id = t.project_id AND p.deleted_at IS NULL WHERE t.id = $1`
-  try {
-    const { rows } = await db.pool.query<TaskRow>({ name: 'get_task', text, values: [taskId] })
-    if (!rows[0]) throw new AppError('not_found', 'There is no such task.')
-    return toTask(rows[0])
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<TaskRow>(db, { name: 'get_task', text }, [taskId])
+  if (!rows[0]) throw new AppError('not_found', 'There is no such task.')
+  return toTask(rows[0])
 }
 
 /** A project's tasks that are not over, youngest first. */
 export async function unfinishedTasks(db: Db, projectId: string): Promise<Task[]> {
   const text = `
     SELECT * FROM tasks WHERE project_id = $1 AND status NOT IN ('completed', 'failed', 'cancelled') ORDER BY position DESC`
-  try {
-    const { rows } = await db.pool.query<TaskRow>(text, [projectId])
-    return rows.map(toTask)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<TaskRow>(db, text, [projectId])
+  return rows.map(toTask)
 }
 
 /**
@@ -187,12 +176,8 @@ export async function tasksThatShouldRun(db: Db, options: { seconds: number; lim
     WHERE t.status NOT IN ('completed', 'failed', 'cancelled') AND t.created_at < now() - $1 * interval '1 second'
       AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.task_id = t.id AND o.kind = 'start' AND o.done_at IS NULL)
     ORDER BY t.position LIMIT $2`
-  try {
-    const { rows } = await db.pool.query<TaskRow>(text, [options.seconds, options.limit])
-    return rows.map(toTask)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<TaskRow>(db, text, [options.seconds, options.limit])
+  return rows.map(toTask)
 }
 
 /** A conversation's tasks, oldest first; those that a fork inherited come before its own. */
@@ -202,12 +187,8 @@ export async function conversationTasks(db: Db, conversationId: string): Promise
     WHERE t.id IN (SELECT id FROM tasks WHERE conversation_id = $1
                    UNION ALL SELECT task_id FROM inherited_tasks WHERE conversation_id = $1)
     ORDER BY h.position NULLS LAST, t.position`
-  try {
-    const { rows } = await db.pool.query<TaskRow>({ name: 'conversation_tasks', text, values: [conversationId] })
-    return rows.map(toTask)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<TaskRow>(db, { name: 'conversation_tasks', text }, [conversationId])
+  return rows.map(toTask)
 }
 
 /** A project's tasks; `after` is a task id. */
@@ -221,10 +202,6 @@ export async function listTasks(
     SELECT * FROM tasks WHERE project_id = $1
       AND ($2::text IS NULL OR position ${than} (SELECT a.position FROM tasks a WHERE a.id = $2 AND a.project_id = $1))
     ORDER BY position ${direction} LIMIT $3`
-  try {
-    const { rows } = await db.pool.query<TaskRow>(text, [projectId, options.after ?? null, options.limit + 1])
-    return toPage(rows.map(toTask), options.limit, (task) => task.id)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<TaskRow>(db, text, [projectId, options.after ?? null, options.limit + 1])
+  return toPage(rows.map(toTask), options.limit, (task) => task.id)
 }

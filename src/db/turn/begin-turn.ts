@@ -3,7 +3,8 @@
 import type { UserBlock } from '../../model/types.ts'
 import { AppError } from '../../shared/errors.ts'
 import { wellFormed } from '../../shared/text/well-formed.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 import { Statement } from '../statement.ts'
 import type { Attempt, TaskScope } from '../task/attempt.ts'
 import type { Tx } from '../transaction.ts'
@@ -55,12 +56,8 @@ export async function hasWaiting(db: Db, taskId: string, lane: LaneName): Promis
   const text = `
     SELECT EXISTS (SELECT 1 FROM messages WHERE task_id = $1 AND role = 'user' AND status = 'queued' AND $2 = 'coder')
       OR EXISTS (SELECT 1 FROM notices WHERE task_id = $1 AND lane = $2 AND claimed_turn IS NULL) AS waits`
-  try {
-    const { rows } = await db.pool.query<{ waits: boolean }>({ name: 'has_waiting', text, values: [taskId, lane] })
-    return rows[0]?.waits ?? false
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ waits: boolean }>(db, { name: 'has_waiting', text }, [taskId, lane])
+  return rows[0]?.waits ?? false
 }
 
 /** A message or a notice that no turn has claimed. */

@@ -1,4 +1,5 @@
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 import type { Attempt } from '../task/attempt.ts'
 import type { LaneName } from './turns.ts'
 
@@ -20,12 +21,8 @@ const COLUMNS = `turn, through_turn AS "throughTurn", text, before_tokens AS "be
 /** The lane's newest compaction, or null. */
 export async function readCompaction(db: Db, taskId: string, lane: LaneName): Promise<Compaction | null> {
   const text = `SELECT ${COLUMNS} FROM compactions WHERE task_id = $1 AND lane = $2 ORDER BY turn DESC LIMIT 1`
-  try {
-    const { rows } = await db.pool.query<Compaction>({ name: 'read_compaction', text, values: [taskId, lane] })
-    return rows[0] ?? null
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<Compaction>(db, { name: 'read_compaction', text }, [taskId, lane])
+  return rows[0] ?? null
 }
 
 /** Stores a compaction and tells the stream once; a turn that has one already keeps it, and that one is returned. */
@@ -57,10 +54,6 @@ export async function lastingNotices(db: Db, taskId: string, lane: LaneName, thr
       SELECT DISTINCT ON (split_part(key, ':', 1)) text, position FROM notices
       WHERE task_id = $1 AND lane = $2 AND claimed_turn <= $3 AND split_part(key, ':', 1) NOT IN ('budget', 'remember')
       ORDER BY split_part(key, ':', 1), position DESC) newest ORDER BY position`
-  try {
-    const { rows } = await db.pool.query<{ text: string }>(text, [taskId, lane, throughTurn])
-    return rows.map((row) => row.text)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ text: string }>(db, text, [taskId, lane, throughTurn])
+  return rows.map((row) => row.text)
 }

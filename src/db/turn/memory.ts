@@ -6,8 +6,9 @@
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import { addFacts, type Fact, type ProjectMemory, refusalNote, rememberedText } from '../../shared/memory.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
 import { addNote } from '../project/notes.ts'
+import { query } from '../query.ts'
 import type { Attempt } from '../task/attempt.ts'
 import { inProject, type Tx } from '../transaction.ts'
 import { insertNotice } from './notices.ts'
@@ -26,16 +27,8 @@ function toMemory(row: MemoryRow | undefined): ProjectMemory {
 
 /** What a project remembers; version 0 and no facts before the first. */
 export async function projectMemory(db: Db, projectId: string): Promise<ProjectMemory> {
-  try {
-    const { rows } = await db.pool.query<MemoryRow>({
-      name: 'project_memory',
-      text: SELECT_FACTS,
-      values: [projectId],
-    })
-    return toMemory(rows[0])
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<MemoryRow>(db, { name: 'project_memory', text: SELECT_FACTS }, [projectId])
+  return toMemory(rows[0])
 }
 
 async function saveFacts(tx: Tx, version: number, facts: readonly Fact[]): Promise<void> {
@@ -185,16 +178,12 @@ interface TaskMemoryRow {
 
 /** What a task was given at its first turn, or null before that. */
 export async function taskMemory(db: Db, taskId: string): Promise<TaskMemory | null> {
-  try {
-    const { rows } = await db.pool.query<TaskMemoryRow>({
-      name: 'task_memory',
-      text: 'SELECT whole, blocks, opening, facts_version FROM task_memories WHERE task_id = $1',
-      values: [taskId],
-    })
-    return rows[0] ? toTaskMemory(rows[0]) : null
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<TaskMemoryRow>(
+    db,
+    { name: 'task_memory', text: 'SELECT whole, blocks, opening, facts_version FROM task_memories WHERE task_id = $1' },
+    [taskId],
+  )
+  return rows[0] ? toTaskMemory(rows[0]) : null
 }
 
 function toTaskMemory(row: TaskMemoryRow): TaskMemory {
@@ -242,12 +231,8 @@ export async function toldOpenings(db: Db, taskIds: readonly string[]): Promise<
       SELECT 1 FROM notices n WHERE n.task_id = m.task_id AND n.key LIKE 'context:%' AND n.claimed_turn IS NOT NULL
     ) AS "isContextRenewed"
     FROM task_memories m WHERE m.task_id = ANY($1) AND m.opening IS NOT NULL`
-  try {
-    const { rows } = await db.pool.query<Omit<ToldOpening, 'blocks'> & { opening: string }>(text, [taskIds])
-    return rows.map(({ opening, ...row }) => ({ ...row, blocks: JSON.parse(opening) as string[] }))
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<Omit<ToldOpening, 'blocks'> & { opening: string }>(db, text, [taskIds])
+  return rows.map(({ opening, ...row }) => ({ ...row, blocks: JSON.parse(opening) as string[] }))
 }
 
 /** Characters of what a task's coder was told and said, by task; tasks without turns are left out. */
@@ -257,12 +242,8 @@ export async function taskSizes(db: Db, taskIds: readonly string[]): Promise<Map
     SELECT task_id, (sum(octet_length(user_content) + coalesce(octet_length(reply_content), 0)) +
       coalesce((SELECT octet_length(m.opening) FROM task_memories m WHERE m.task_id = turns.task_id), 0))::int AS bytes
     FROM turns WHERE task_id = ANY($1) AND lane = 'coder' GROUP BY task_id`
-  try {
-    const { rows } = await db.pool.query<{ task_id: string; bytes: number }>(text, [taskIds])
-    return new Map(rows.map((row) => [row.task_id, row.bytes]))
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ task_id: string; bytes: number }>(db, text, [taskIds])
+  return new Map(rows.map((row) => [row.task_id, row.bytes]))
 }
 
 /** One ended task for the conversation's later ones: `name` in one line, `text` at most about 600 tokens. */
@@ -275,12 +256,8 @@ export interface TaskSummary {
 /** The summaries there are of these tasks, in no order. */
 export async function taskSummaries(db: Db, taskIds: readonly string[]): Promise<TaskSummary[]> {
   const text = 'SELECT task_id AS "taskId", name, text FROM task_summaries WHERE task_id = ANY($1)'
-  try {
-    const { rows } = await db.pool.query<TaskSummary>(text, [taskIds])
-    return rows
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<TaskSummary>(db, text, [taskIds])
+  return rows
 }
 
 /** Stores summaries; a task that has one keeps it. */
@@ -293,9 +270,5 @@ export async function saveSummaries(db: Db, summaries: readonly TaskSummary[]): 
     summaries.map((summary) => summary.name.replaceAll('\0', '\u{FFFD}')),
     summaries.map((summary) => summary.text.replaceAll('\0', '\u{FFFD}')),
   ]
-  try {
-    await db.pool.query(text, columns)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, text, columns)
 }

@@ -1,7 +1,8 @@
 /** What people are told of a model call while it is made, beside its reply: durable events without a row of their own. */
 
 import type { ModelReading, ModelWait } from '../../model/types.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 import type { Attempt } from '../task/attempt.ts'
 
 /** A model call of a turn; `attempt` counts the turn's calls from 1. */
@@ -86,16 +87,10 @@ export async function equalFailures(db: Db, taskId: string, message: string, max
     SELECT type, data FROM events
     WHERE task_id = $1 AND (type = 'turn.finished' OR type = 'model.retrying' AND key LIKE 'model.retrying:%')
     ORDER BY seq DESC LIMIT $2`
-  try {
-    const { rows } = await db.pool.query<{ type: string; data: string }>(text, [taskId, max])
-    const same = withoutNumbers(message)
-    const other = rows.findIndex(
-      ({ type, data }) => type === 'turn.finished' || withoutNumbers(messageIn(data)) !== same,
-    )
-    return other === -1 ? rows.length : other
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ type: string; data: string }>(db, text, [taskId, max])
+  const same = withoutNumbers(message)
+  const other = rows.findIndex(({ type, data }) => type === 'turn.finished' || withoutNumbers(messageIn(data)) !== same)
+  return other === -1 ? rows.length : other
 }
 
 function messageIn(data: string): string {

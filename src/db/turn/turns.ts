@@ -7,7 +7,8 @@ import type { ModelRole } from '../../events/topics.ts'
 import type { AssistantBlock, UserBlock } from '../../model/types.ts'
 import type { Effect } from '../../shared/effect.ts'
 import type { Usage } from '../../shared/task.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 
 /** `coder`, or `reviewer/<round>`: each lane is a history of its own. */
 export type LaneName = 'coder' | `reviewer/${number}`
@@ -90,24 +91,26 @@ export async function readLane(db: Db, taskId: string, lane: LaneName): Promise<
 
 /** The coder's turns of several tasks, in the tasks' order. */
 export async function readTurns(db: Db, taskIds: readonly string[], lane: LaneName): Promise<JournalTurn[]> {
-  try {
-    const [turns, calls] = await Promise.all([
-      db.pool.query<TurnRow>({
+  const [turns, calls] = await Promise.all([
+    query<TurnRow>(
+      db,
+      {
         name: 'read_turns',
         text: 'SELECT * FROM turns WHERE task_id = ANY($1) AND lane = $2 ORDER BY array_position($1, task_id), turn',
-        values: [taskIds, lane],
-      }),
-      db.pool.query<ToolCallRow>({
+      },
+      [taskIds, lane],
+    ),
+    query<ToolCallRow>(
+      db,
+      {
         name: 'read_tool_calls',
         text: 'SELECT * FROM tool_calls WHERE task_id = ANY($1) AND lane = $2 ORDER BY turn, ordinal',
-        values: [taskIds, lane],
-      }),
-    ])
-    const byTurn = callsByTurn(calls.rows)
-    return turns.rows.map((row) => toJournalTurn(row, byTurn.get(`${row.task_id}:${row.turn}`) ?? []))
-  } catch (error) {
-    throw toDbError(error)
-  }
+      },
+      [taskIds, lane],
+    ),
+  ])
+  const byTurn = callsByTurn(calls)
+  return turns.map((row) => toJournalTurn(row, byTurn.get(`${row.task_id}:${row.turn}`) ?? []))
 }
 
 function callsByTurn(rows: readonly ToolCallRow[]): ReadonlyMap<string, readonly ToolCallRow[]> {
@@ -162,10 +165,6 @@ function toJournalToolCall(row: ToolCallRow): JournalToolCall {
 /** The calls of a task that have no result yet. */
 export async function unfinishedCalls(db: Db, taskId: string): Promise<JournalToolCall[]> {
   const text = `SELECT * FROM tool_calls WHERE task_id = $1 AND status <> 'finished' ORDER BY turn, ordinal`
-  try {
-    const { rows } = await db.pool.query<ToolCallRow>(text, [taskId])
-    return rows.map(toJournalToolCall)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<ToolCallRow>(db, text, [taskId])
+  return rows.map(toJournalToolCall)
 }

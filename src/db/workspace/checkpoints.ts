@@ -2,8 +2,9 @@ import type { NewEvent } from '../../events/topics.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { LeftOut } from '../../shared/left-out.ts'
 import type { DiffStat } from '../../shared/task.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
+import { query } from '../query.ts'
 import { Statement } from '../statement.ts'
 import type { Attempt } from '../task/attempt.ts'
 
@@ -60,15 +61,10 @@ export function toCheckpoint(row: CheckpointRow): Checkpoint {
 
 /** A task's checkpoints, oldest first; the first is the tree it began with. */
 export async function listCheckpoints(db: Db, taskId: string): Promise<Checkpoint[]> {
-  try {
-    const { rows } = await db.pool.query<CheckpointRow>(
-      'SELECT * FROM checkpoints WHERE task_id = $1 ORDER BY position',
-      [taskId],
-    )
-    return rows.map(toCheckpoint)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<CheckpointRow>(db, 'SELECT * FROM checkpoints WHERE task_id = $1 ORDER BY position', [
+    taskId,
+  ])
+  return rows.map(toCheckpoint)
 }
 
 /** A checkpoint and the conversation that it is a moment of. */
@@ -84,13 +80,9 @@ export async function getCheckpoint(db: Db, checkpointId: string): Promise<Check
     )) AS conversation_id FROM checkpoints c
     JOIN projects p ON p.id = c.project_id AND p.deleted_at IS NULL
     LEFT JOIN tasks t ON t.id = c.task_id LEFT JOIN restores r ON r.checkpoint_id = c.id WHERE c.id = $1`
-  try {
-    const { rows } = await db.pool.query<CheckpointRow & { conversation_id: string }>(text, [checkpointId])
-    if (!rows[0]) throw new AppError('not_found', 'There is no such checkpoint.')
-    return { ...toCheckpoint(rows[0]), conversationId: rows[0].conversation_id }
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<CheckpointRow & { conversation_id: string }>(db, text, [checkpointId])
+  if (!rows[0]) throw new AppError('not_found', 'There is no such checkpoint.')
+  return { ...toCheckpoint(rows[0]), conversationId: rows[0].conversation_id }
 }
 
 /** All checkpoints of a project, oldest first; `after` is a checkpoint id. */
@@ -103,23 +95,15 @@ export async function listProjectCheckpoints(
     SELECT * FROM checkpoints WHERE project_id = $1
       AND ($2::text IS NULL OR position > (SELECT a.position FROM checkpoints a WHERE a.id = $2 AND a.project_id = $1))
     ORDER BY position LIMIT $3`
-  try {
-    const { rows } = await db.pool.query<CheckpointRow>(text, [projectId, options.after ?? null, options.limit + 1])
-    return toPage(rows.map(toCheckpoint), options.limit, (checkpoint) => checkpoint.id)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<CheckpointRow>(db, text, [projectId, options.after ?? null, options.limit + 1])
+  return toPage(rows.map(toCheckpoint), options.limit, (checkpoint) => checkpoint.id)
 }
 
 /** The project's newest checkpoints, newest first, at most `limit`. */
 export async function newestCheckpoints(db: Db, projectId: string, limit: number): Promise<Checkpoint[]> {
   const text = 'SELECT * FROM checkpoints WHERE project_id = $1 ORDER BY position DESC LIMIT $2'
-  try {
-    const { rows } = await db.pool.query<CheckpointRow>(text, [projectId, limit])
-    return rows.map(toCheckpoint)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<CheckpointRow>(db, text, [projectId, limit])
+  return rows.map(toCheckpoint)
 }
 
 export interface NewCheckpoint {

@@ -5,7 +5,7 @@ import type { Environment, EnvironmentBody } from '../../shared/environment.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import type { Db } from '../client.ts'
-import { rowsOf } from '../rows-of.ts'
+import { query } from '../query.ts'
 import { addToOutbox } from '../task/accept-message.ts'
 import { inProject, type Tx } from '../transaction.ts'
 
@@ -15,14 +15,14 @@ export const SETUP_LEASE_MS = 20_000
 /** The newest environment that a person has saved for the project, or null: then the built-in one holds. */
 export async function savedEnvironment(db: Db, projectId: string): Promise<Environment | null> {
   const text = 'SELECT body FROM environments WHERE project_id = $1 ORDER BY version DESC LIMIT 1'
-  const [row] = await rowsOf<{ body: string }>(db, text, [projectId])
+  const [row] = await query<{ body: string }>(db, text, [projectId])
   return row ? (JSON.parse(row.body) as Environment) : null
 }
 
 /** Whether a person asked for the project's set-up and it has not run since. */
 export async function isSetupRequested(db: Db, projectId: string): Promise<boolean> {
   const text = 'SELECT 1 FROM setups WHERE project_id = $1 AND requested_at IS NOT NULL'
-  return (await rowsOf(db, text, [projectId])).length > 0
+  return (await query(db, text, [projectId])).length > 0
 }
 
 /**
@@ -121,7 +121,7 @@ export async function readSetup(db: Db, projectId: string): Promise<SetupRow> {
       duration_ms AS "durationMs", exit_code AS "exitCode", output, owner, plan IS NOT NULL AS "hasPlan",
       ended_by AS "endedBy"
     FROM setups WHERE project_id = $1`
-  const [row] = await rowsOf<SetupRow>(db, text, [projectId])
+  const [row] = await query<SetupRow>(db, text, [projectId])
   return row ?? NEVER
 }
 
@@ -139,7 +139,7 @@ export async function beginSetup(
     ON CONFLICT (project_id) DO UPDATE SET state = 'running', owner = $2, expires_at = EXCLUDED.expires_at,
       plan = CASE WHEN setups.state = 'running' AND setups.owner = $2 THEN coalesce(setups.plan, $3) ELSE $3 END
     WHERE setups.state <> 'running' OR setups.owner = $2 OR setups.expires_at < now() RETURNING plan`
-  const [row] = await rowsOf<{ plan: string }>(db, text, [at.projectId, at.owner, plan, SETUP_LEASE_MS])
+  const [row] = await query<{ plan: string }>(db, text, [at.projectId, at.owner, plan, SETUP_LEASE_MS])
   return row?.plan ?? null
 }
 
@@ -147,7 +147,7 @@ export async function beginSetup(
 export async function renewSetup(db: Db, projectId: string, owner: string): Promise<void> {
   const text = `UPDATE setups SET expires_at = now() + $3 * interval '1 millisecond'
     WHERE project_id = $1 AND owner = $2 AND state = 'running'`
-  await rowsOf(db, text, [projectId, owner, SETUP_LEASE_MS])
+  await query(db, text, [projectId, owner, SETUP_LEASE_MS])
 }
 
 export interface SetupEnd {

@@ -4,9 +4,10 @@
  */
 
 import { newId } from '../../shared/ids.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
 import { addNote } from '../project/notes.ts'
 import { getProject, type Project, type ProjectSource } from '../project/projects.ts'
+import { query } from '../query.ts'
 import { requireIdle } from '../task/require-idle.ts'
 import { inProject, type Tx } from '../transaction.ts'
 import type { CheckpointInConversation } from './checkpoints.ts'
@@ -82,17 +83,16 @@ export async function inheritedTasks(
   db: Db,
   conversationId: string,
 ): Promise<{ taskId: string; throughTurn: number | null }[]> {
-  try {
-    const { rows } = await db.pool.query<{ taskId: string; throughTurn: number | null }>({
+  const rows = await query<{ taskId: string; throughTurn: number | null }>(
+    db,
+    {
       name: 'inherited_tasks',
       text: `SELECT task_id AS "taskId", through_turn AS "throughTurn" FROM inherited_tasks
              WHERE conversation_id = $1 ORDER BY position`,
-      values: [conversationId],
-    })
-    return rows
-  } catch (error) {
-    throw toDbError(error)
-  }
+    },
+    [conversationId],
+  )
+  return rows
 }
 
 export interface ForkedFile {
@@ -115,11 +115,7 @@ export async function storeForkedFiles(db: Db, projectId: string, files: readonl
     files.map((file) => file.mode),
     files.map((file) => Buffer.from(file.data)),
   ]
-  try {
-    await db.pool.query(text, values)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, text, values)
 }
 
 const FILES_A_PAGE = 200
@@ -131,11 +127,7 @@ export async function* readForkedFiles(db: Db, projectId: string): AsyncGenerato
     ORDER BY path LIMIT ${FILES_A_PAGE}`
   for (let after: string | null = null; ; ) {
     let rows: ForkedFile[]
-    try {
-      rows = (await db.pool.query<ForkedFile>(text, [projectId, after])).rows
-    } catch (error) {
-      throw toDbError(error)
-    }
+    rows = await query<ForkedFile>(db, text, [projectId, after])
     if (rows.length > 0) yield rows
     const last = rows.at(-1)
     if (last === undefined || rows.length < FILES_A_PAGE) return
@@ -145,11 +137,7 @@ export async function* readForkedFiles(db: Db, projectId: string): AsyncGenerato
 
 /** Forgets what was stored for a project that is about to be made. Safe to repeat. */
 export async function dropForkedFiles(db: Db, projectId: string): Promise<void> {
-  try {
-    await db.pool.query('DELETE FROM forked_files WHERE project_id = $1', [projectId])
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, 'DELETE FROM forked_files WHERE project_id = $1', [projectId])
 }
 
 /** Forgets the files of forks that were never made or are gone; safe to repeat. */
@@ -157,11 +145,7 @@ export async function pruneForkedFiles(db: Db): Promise<void> {
   const text = `
     DELETE FROM forked_files f WHERE f.created_at < now() - interval '1 hour'
       AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = f.project_id AND p.deleted_at IS NULL)`
-  try {
-    await db.pool.query(text)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, text)
 }
 
 /**

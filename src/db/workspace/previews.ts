@@ -1,11 +1,11 @@
 /** Who looks at previews: when somebody last did, and the one-time tickets that open them. */
 
 import type { Db } from '../client.ts'
-import { rowsOf } from '../rows-of.ts'
+import { query } from '../query.ts'
 
 /** Notes that somebody looks at a service: it ends an hour after the last one. Safe to repeat. */
 export async function noteViewed(db: Db, serviceId: string): Promise<void> {
-  await rowsOf(db, 'UPDATE services SET viewed_at = now() WHERE id = $1 AND ended_at IS NULL', [serviceId])
+  await query(db, 'UPDATE services SET viewed_at = now() WHERE id = $1 AND ended_at IS NULL', [serviceId])
 }
 
 /** Keeps a ticket, by its hash, that opens a service's preview once within `forSeconds`; old ones go. */
@@ -13,7 +13,7 @@ export async function addTicket(
   db: Db,
   ticket: { readonly hash: string; readonly serviceId: string; readonly forSeconds: number },
 ): Promise<void> {
-  await rowsOf(
+  await query(
     db,
     `WITH old AS (DELETE FROM preview_tickets WHERE expires_at < now())
      INSERT INTO preview_tickets (hash, service_id, expires_at) VALUES ($1, $2, now() + make_interval(secs => $3))`,
@@ -26,7 +26,7 @@ export async function redeemTicket(
   db: Db,
   ticket: { readonly hash: string; readonly serviceId: string },
 ): Promise<boolean> {
-  const rows = await rowsOf<{ service_id: string }>(
+  const rows = await query<{ service_id: string }>(
     db,
     'DELETE FROM preview_tickets WHERE hash = $1 AND service_id = $2 AND expires_at >= now() RETURNING service_id',
     [ticket.hash, ticket.serviceId],

@@ -1,5 +1,6 @@
 import type { SandboxRef } from '../../sandbox/types.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 
 const SANDBOXES_A_SWEEP = 20
 /** Checkpoints of one task, beside its first and last, whose files may be kept. */
@@ -43,19 +44,15 @@ export async function prunableSandboxes(db: Db, days: number): Promise<PrunableS
     isKept: boolean | null
     isYoung: boolean | null
   }
-  try {
-    const { rows } = await db.pool.query<Row>(text, [days, SANDBOXES_A_SWEEP, KEPT_A_TASK])
-    const found = new Map<string, { ref: SandboxRef; keep: string[]; newestFirst: string[] }>()
-    for (const { projectId, ref, tree, isKept, isYoung } of rows) {
-      const sandbox = found.get(projectId) ?? { ref: JSON.parse(ref) as SandboxRef, keep: [], newestFirst: [] }
-      found.set(projectId, sandbox)
-      if (tree !== null && isKept) sandbox.keep.push(tree)
-      else if (tree !== null && isYoung) sandbox.newestFirst.push(tree)
-    }
-    return [...found].map(([projectId, sandbox]) => ({ projectId, ...sandbox }))
-  } catch (error) {
-    throw toDbError(error)
+  const rows = await query<Row>(db, text, [days, SANDBOXES_A_SWEEP, KEPT_A_TASK])
+  const found = new Map<string, { ref: SandboxRef; keep: string[]; newestFirst: string[] }>()
+  for (const { projectId, ref, tree, isKept, isYoung } of rows) {
+    const sandbox = found.get(projectId) ?? { ref: JSON.parse(ref) as SandboxRef, keep: [], newestFirst: [] }
+    found.set(projectId, sandbox)
+    if (tree !== null && isKept) sandbox.keep.push(tree)
+    else if (tree !== null && isYoung) sandbox.newestFirst.push(tree)
   }
+  return [...found].map(([projectId, sandbox]) => ({ projectId, ...sandbox }))
 }
 
 /** Notes that a sandbox's checkpoints were cleared up and which of them are kept; the files of all others are gone. */
@@ -65,9 +62,5 @@ export async function noteChecked(db: Db, projectId: string, kept: readonly stri
       UPDATE checkpoints SET dropped_at = now()
       WHERE project_id = $1 AND dropped_at IS NULL AND created_at < $3 AND NOT tree_hash = ANY($2))
     UPDATE sandboxes SET pruned_at = $3 WHERE project_id = $1`
-  try {
-    await db.pool.query(text, [projectId, kept, before])
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, text, [projectId, kept, before])
 }

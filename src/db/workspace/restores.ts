@@ -8,8 +8,9 @@ import type { NewEvent } from '../../events/topics.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import type { DiffStat } from '../../shared/task.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
 import { addNote } from '../project/notes.ts'
+import { query } from '../query.ts'
 import { activateNext } from '../task/lifecycle.ts'
 import { requireIdle } from '../task/require-idle.ts'
 import { inProject, type Tx } from '../transaction.ts'
@@ -115,16 +116,12 @@ export function restoreRunning(): AppError {
 
 /** What is pending in a project, or null. */
 export async function pendingRestore(db: Db, projectId: string): Promise<Restore | null> {
-  try {
-    const { rows } = await db.pool.query<RestoreRow>({
-      name: 'pending_restore',
-      text: 'SELECT * FROM restores WHERE pending_project_id = $1',
-      values: [projectId],
-    })
-    return rows[0] ? toRestore(rows[0]) : null
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<RestoreRow>(
+    db,
+    { name: 'pending_restore', text: 'SELECT * FROM restores WHERE pending_project_id = $1' },
+    [projectId],
+  )
+  return rows[0] ? toRestore(rows[0]) : null
 }
 
 /** Projects with a pending restore, those that were deleted left out; at most `limit`. */
@@ -132,21 +129,13 @@ export async function projectsToSettle(db: Db, limit: number): Promise<string[]>
   const text = `
     SELECT r.project_id AS id FROM restores r JOIN projects p ON p.id = r.project_id AND p.deleted_at IS NULL
     WHERE r.pending_project_id IS NOT NULL ORDER BY r.position LIMIT $1`
-  try {
-    const { rows } = await db.pool.query<{ id: string }>(text, [limit])
-    return rows.map((row) => row.id)
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<{ id: string }>(db, text, [limit])
+  return rows.map((row) => row.id)
 }
 
 /** Remembers the files as they were, once: a later call changes nothing. */
 export async function noteBefore(db: Db, restoreId: string, tree: string): Promise<void> {
-  try {
-    await db.pool.query('UPDATE restores SET before_tree = coalesce(before_tree, $2) WHERE id = $1', [restoreId, tree])
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, 'UPDATE restores SET before_tree = coalesce(before_tree, $2) WHERE id = $1', [restoreId, tree])
 }
 
 export interface RestoredFile {
@@ -334,21 +323,17 @@ export async function restoresToTell(
         AND r.ended_at >= coalesce(earlier.ended, c.created_at)
       ORDER BY r.position DESC LIMIT $4) newest
     ORDER BY position`
-  try {
-    const { rows } = await db.pool.query<RestoreRow & { changed: string | null; files: number }>(text, [
-      task.projectId,
-      task.conversationId,
-      task.id,
-      limit,
-    ])
-    return rows.map((row) => ({
-      kind: row.kind,
-      fromLabel: row.from_label,
-      isPartial: row.paths !== null,
-      changed: JSON.parse(row.changed ?? '[]') as string[],
-      files: row.files,
-    }))
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<RestoreRow & { changed: string | null; files: number }>(db, text, [
+    task.projectId,
+    task.conversationId,
+    task.id,
+    limit,
+  ])
+  return rows.map((row) => ({
+    kind: row.kind,
+    fromLabel: row.from_label,
+    isPartial: row.paths !== null,
+    changed: JSON.parse(row.changed ?? '[]') as string[],
+    files: row.files,
+  }))
 }

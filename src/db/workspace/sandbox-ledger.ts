@@ -1,6 +1,7 @@
 import type { CheckpointStore, SandboxLedger } from '../../sandbox/e2b/ledger.ts'
 import type { SandboxRef } from '../../sandbox/types.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 
 /** Packs of one project together; about what a hundred checkpoints of a middling project take. */
 const MAX_PROJECT_BYTES = 64 * 1024 * 1024
@@ -26,21 +27,14 @@ const REPLACE = `
 export function createSandboxLedger(db: Db, maxBytes = MAX_PROJECT_BYTES): SandboxLedger & CheckpointStore {
   let deployment: Promise<string> | null = null
 
-  const query = async <T extends object>(text: string, values: readonly unknown[]): Promise<T[]> => {
-    try {
-      return (await db.pool.query<T>(text, [...values])).rows
-    } catch (error) {
-      throw toDbError(error)
-    }
-  }
   const readDeployment = async () => {
-    const [row] = await query<{ id: string }>('SELECT id FROM deployment', [])
+    const [row] = await query<{ id: string }>(db, 'SELECT id FROM deployment')
     if (!row) throw new Error('the table deployment is empty')
     return row.id
   }
   const refOf = async (projectId: string, generation: number): Promise<SandboxRef | null> => {
     const text = 'SELECT ref FROM sandboxes WHERE project_id = $1 AND generation = $2'
-    const [row] = await query<{ ref: string | null }>(text, [projectId, generation])
+    const [row] = await query<{ ref: string | null }>(db, text, [projectId, generation])
     return row?.ref ? (JSON.parse(row.ref) as SandboxRef) : null
   }
 
@@ -55,33 +49,33 @@ export function createSandboxLedger(db: Db, maxBytes = MAX_PROJECT_BYTES): Sandb
     current: refOf,
     async claim(ref) {
       const text = 'UPDATE sandboxes SET ref = $3 WHERE project_id = $1 AND generation = $2 AND ref IS NULL RETURNING 1'
-      const won = await query(text, [ref.projectId, ref.generation, JSON.stringify(ref)])
+      const won = await query(db, text, [ref.projectId, ref.generation, JSON.stringify(ref)])
       if (won.length > 0) return ref
       return await refOf(ref.projectId, ref.generation)
     },
     async trees(projectId) {
       const text = 'SELECT trees FROM sandbox_checkpoints WHERE project_id = $1 ORDER BY id'
-      return (await query<{ trees: string[] }>(text, [projectId])).flatMap((row) => row.trees)
+      return (await query<{ trees: string[] }>(db, text, [projectId])).flatMap((row) => row.trees)
     },
     async packs(projectId) {
       const text = 'SELECT pack FROM sandbox_checkpoints WHERE project_id = $1 ORDER BY id'
-      return (await query<{ pack: Buffer }>(text, [projectId])).map((row) => row.pack)
+      return (await query<{ pack: Buffer }>(db, text, [projectId])).map((row) => row.pack)
     },
     async append(projectId, base, { trees, data }) {
       const values = [projectId, base, trees, Buffer.from(data), data.length, maxBytes]
-      const [row] = await query<{ added: number; over: boolean }>(APPEND, values)
+      const [row] = await query<{ added: number; over: boolean }>(db, APPEND, values)
       if (row?.added === 1) return 'stored'
       return row?.over ? 'full' : 'moved'
     },
     async replace(projectId, { trees, data }) {
       if (data.length > maxBytes) return 'full'
-      await query(REPLACE, [projectId, trees, Buffer.from(data), data.length])
+      await query(db, REPLACE, [projectId, trees, Buffer.from(data), data.length])
       return 'stored'
     },
     async confirm(projectId, tree) {
       const text = `UPDATE sandbox_checkpoints SET confirmed_at = now() WHERE id = (${LATEST.replace('id, trees', 'id')})
         AND trees[array_upper(trees, 1)] = $2`
-      await query(text, [projectId, tree])
+      await query(db, text, [projectId, tree])
     },
   }
 }

@@ -3,7 +3,7 @@ import type { SandboxRef } from '../../sandbox/types.ts'
 import { execIdFor } from '../../shared/exec-id.ts'
 import { newId } from '../../shared/ids.ts'
 import type { Db } from '../client.ts'
-import { rowsOf } from '../rows-of.ts'
+import { query } from '../query.ts'
 import type { Attempt } from '../task/attempt.ts'
 import { insertNotice } from '../turn/notices.ts'
 
@@ -28,7 +28,7 @@ export interface LaterCall {
 export async function savedTree(db: Db, projectId: string): Promise<SavedTree | null> {
   const text = `SELECT trees[array_upper(trees, 1)] AS tree, confirmed_at AS "savedAt" FROM sandbox_checkpoints
     WHERE project_id = $1 ORDER BY id DESC LIMIT 1`
-  return (await rowsOf<SavedTree>(db, text, [projectId]))[0] ?? null
+  return (await query<SavedTree>(db, text, [projectId]))[0] ?? null
 }
 
 /**
@@ -43,7 +43,7 @@ export async function giveUpSandbox(db: Db, lost: SandboxRef, saved: SavedTree):
     INSERT INTO sandbox_losses (project_id, generation, provider, tree_hash, saved_at)
     SELECT $1::text, $2::int, $4::text, $5::text, $6::timestamptz FROM next ON CONFLICT DO NOTHING RETURNING 1`
   const values = [lost.projectId, lost.generation, JSON.stringify(lost), lost.kind, saved.tree, saved.savedAt]
-  return (await rowsOf(db, text, values)).length === 1
+  return (await query(db, text, values)).length === 1
 }
 
 /** Commands of a project's unfinished tasks that were started and have no result yet, at most 1,000. */
@@ -51,7 +51,7 @@ export async function lostExecs(db: Db, projectId: string): Promise<{ execId: st
   const text = `SELECT c.task_id AS "taskId", c.tool_use_id AS "toolUseId" FROM tool_calls c
     JOIN tasks t ON t.id = c.task_id WHERE t.project_id = $1 AND t.status NOT IN ('completed', 'failed', 'cancelled')
       AND c.status = 'started' AND c.name = 'bash' LIMIT 1000`
-  const calls = await rowsOf<{ taskId: string; toolUseId: string }>(db, text, [projectId])
+  const calls = await query<{ taskId: string; toolUseId: string }>(db, text, [projectId])
   return calls.map(({ taskId, toolUseId }) => ({ taskId, execId: execIdFor(taskId, toolUseId) }))
 }
 
@@ -59,7 +59,7 @@ export async function lostExecs(db: Db, projectId: string): Promise<{ execId: st
 export async function untoldLosses(db: Db, projectId: string): Promise<SandboxLoss[]> {
   const text = `SELECT generation, provider, tree_hash AS tree, saved_at AS "savedAt" FROM sandbox_losses
     WHERE project_id = $1 AND told_at IS NULL ORDER BY generation LIMIT 20`
-  return await rowsOf(db, text, [projectId])
+  return await query(db, text, [projectId])
 }
 
 /**
@@ -71,7 +71,7 @@ export async function callsSince(db: Db, projectId: string, savedAt: Date, limit
     WHERE t.project_id = $1 AND c.lane = 'coder' AND c.name IN ('bash', 'write', 'edit')
       AND greatest(c.started_at, coalesce(c.started_at + c.duration_ms * interval '1 millisecond', c.finished_at)) > $2
     ORDER BY c.started_at, c.ordinal LIMIT $3`
-  return await rowsOf(db, text, [projectId, savedAt, limit + 1])
+  return await query(db, text, [projectId, savedAt, limit + 1])
 }
 
 /** Stores what people are told (`event`) and what the model is told (`notice`) of a loss, and that they were. Idempotent. */

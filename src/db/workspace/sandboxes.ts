@@ -1,5 +1,6 @@
 import type { SandboxRef } from '../../sandbox/types.ts'
-import { type Db, toDbError } from '../client.ts'
+import type { Db } from '../client.ts'
+import { query } from '../query.ts'
 
 /** The authority on a project's sandbox: which one it is and whether the project's source was put into it. */
 export interface SandboxRow {
@@ -22,41 +23,28 @@ const UPSERT = `
 
 /** Reads the project's row, made when there is none. */
 export async function touchSandbox(db: Db, projectId: string, provider: string): Promise<TouchedSandbox> {
-  try {
-    const { rows } = await db.pool.query<Omit<TouchedSandbox, 'ref'> & { ref: string | null }>({
-      name: 'touch_sandbox',
-      text: UPSERT,
-      values: [projectId, provider],
-    })
-    const row = rows[0]
-    if (!row) throw new Error('an upsert returned no row')
-    return { ...row, ref: row.ref === null ? null : (JSON.parse(row.ref) as SandboxRef) }
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<Omit<TouchedSandbox, 'ref'> & { ref: string | null }>(
+    db,
+    { name: 'touch_sandbox', text: UPSERT },
+    [projectId, provider],
+  )
+  const row = rows[0]
+  if (!row) throw new Error('an upsert returned no row')
+  return { ...row, ref: row.ref === null ? null : (JSON.parse(row.ref) as SandboxRef) }
 }
 
 /** Compare-and-set: stores the ref unless another generation won meanwhile; false tells the caller that it lost. */
 export async function saveSandboxRef(db: Db, ref: SandboxRef, filled: boolean): Promise<boolean> {
-  const text = 'UPDATE sandboxes SET ref = $3, filled = filled OR $4 WHERE project_id = $1 AND generation = $2'
-  try {
-    const result = await db.pool.query(text, [ref.projectId, ref.generation, JSON.stringify(ref), filled])
-    return result.rowCount === 1
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const text =
+    'UPDATE sandboxes SET ref = $3, filled = filled OR $4 WHERE project_id = $1 AND generation = $2 RETURNING 1'
+  return (await query(db, text, [ref.projectId, ref.generation, JSON.stringify(ref), filled])).length === 1
 }
 
 /** Notes that the source is being put into a sandbox; false when another generation won meanwhile. Safe to repeat. */
 export async function beginFill(db: Db, ref: SandboxRef): Promise<boolean> {
   const text = `UPDATE sandboxes SET ref = $3, fill_begun_at = now()
-    WHERE project_id = $1 AND generation = $2 AND NOT filled`
-  try {
-    const result = await db.pool.query(text, [ref.projectId, ref.generation, JSON.stringify(ref)])
-    return result.rowCount === 1
-  } catch (error) {
-    throw toDbError(error)
-  }
+    WHERE project_id = $1 AND generation = $2 AND NOT filled RETURNING 1`
+  return (await query(db, text, [ref.projectId, ref.generation, JSON.stringify(ref)])).length === 1
 }
 
 /**
@@ -66,11 +54,7 @@ export async function beginFill(db: Db, ref: SandboxRef): Promise<boolean> {
 export async function discardFill(db: Db, ref: Pick<SandboxRef, 'projectId' | 'generation'>): Promise<void> {
   const text = `UPDATE sandboxes SET generation = generation + 1, ref = NULL, fill_begun_at = NULL
     WHERE project_id = $1 AND generation = $2 AND NOT filled`
-  try {
-    await db.pool.query(text, [ref.projectId, ref.generation])
-  } catch (error) {
-    throw toDbError(error)
-  }
+  await query(db, text, [ref.projectId, ref.generation])
 }
 
 /** Sandboxes whose project was deleted: the sweep destroys them and then forgets them. */
@@ -78,23 +62,15 @@ export async function orphanedSandboxes(db: Db): Promise<SandboxRow[]> {
   const text = `
     SELECT s.project_id AS "projectId", s.provider, s.generation, s.ref, s.filled FROM sandboxes s
     JOIN projects p ON p.id = s.project_id WHERE p.deleted_at IS NOT NULL LIMIT 100`
-  try {
-    const { rows } = await db.pool.query<Omit<SandboxRow, 'ref'> & { ref: string | null }>(text)
-    return rows.map((row) => ({ ...row, ref: row.ref === null ? null : (JSON.parse(row.ref) as SandboxRef) }))
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const rows = await query<Omit<SandboxRow, 'ref'> & { ref: string | null }>(db, text)
+  return rows.map((row) => ({ ...row, ref: row.ref === null ? null : (JSON.parse(row.ref) as SandboxRef) }))
 }
 
 /** Ids of the sandboxes of a provider that projects have. */
 export async function knownSandboxIds(db: Db, provider: string): Promise<Set<string>> {
-  try {
-    const text = 'SELECT ref FROM sandboxes WHERE provider = $1 AND ref IS NOT NULL'
-    const { rows } = await db.pool.query<{ ref: string }>(text, [provider])
-    return new Set(rows.map((row) => (JSON.parse(row.ref) as SandboxRef).id))
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const text = 'SELECT ref FROM sandboxes WHERE provider = $1 AND ref IS NOT NULL'
+  const rows = await query<{ ref: string }>(db, text, [provider])
+  return new Set(rows.map((row) => (JSON.parse(row.ref) as SandboxRef).id))
 }
 
 /** One line of the ledger of sandboxes. */
@@ -110,25 +86,18 @@ export async function listSandboxes(db: Db): Promise<{ deployment: string; recor
     SELECT s.project_id AS "projectId", s.provider, s.generation, s.ref, s.filled, s.created_at AS "createdAt",
       s.last_used_at AS "lastUsedAt", p.deleted_at IS NOT NULL AS "isDeleted"
     FROM sandboxes s JOIN projects p ON p.id = s.project_id ORDER BY s.created_at, s.project_id LIMIT 10000`
-  try {
-    const { rows: names } = await db.pool.query<{ id: string }>('SELECT id FROM deployment')
-    const { rows } = await db.pool.query<Omit<SandboxRecord, 'ref'> & { ref: string | null }>(text)
-    const records = rows.map((row) => ({ ...row, ref: row.ref === null ? null : (JSON.parse(row.ref) as SandboxRef) }))
-    return { deployment: names[0]?.id ?? '', records }
-  } catch (error) {
-    throw toDbError(error)
-  }
+  const names = await query<{ id: string }>(db, 'SELECT id FROM deployment')
+  const rows = await query<Omit<SandboxRecord, 'ref'> & { ref: string | null }>(db, text)
+  const records = rows.map((row) => ({ ...row, ref: row.ref === null ? null : (JSON.parse(row.ref) as SandboxRef) }))
+  return { deployment: names[0]?.id ?? '', records }
 }
 
 export async function forgetSandbox(db: Db, projectId: string): Promise<void> {
-  try {
-    await db.pool.query(
-      `WITH packs AS (DELETE FROM sandbox_checkpoints WHERE project_id = $1),
+  await query(
+    db,
+    `WITH packs AS (DELETE FROM sandbox_checkpoints WHERE project_id = $1),
          losses AS (DELETE FROM sandbox_losses WHERE project_id = $1)
        DELETE FROM sandboxes WHERE project_id = $1`,
-      [projectId],
-    )
-  } catch (error) {
-    throw toDbError(error)
-  }
+    [projectId],
+  )
 }

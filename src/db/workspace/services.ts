@@ -6,7 +6,7 @@ import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import { MAX_SERVICES_PER_PROJECT, type ServiceState } from '../../shared/service.ts'
 import type { Db } from '../client.ts'
-import { rowsOf } from '../rows-of.ts'
+import { query } from '../query.ts'
 import { inProject, type Tx } from '../transaction.ts'
 
 /** A worker that died is replaced after this long at the latest. */
@@ -126,7 +126,7 @@ function startEvents(projectId: string, { id, name, command, startedBy, wantedPo
 
 /** The project's services that run, and the last ten that ended, oldest first. */
 export async function listServices(db: Db, projectId: string): Promise<ServiceRow[]> {
-  const rows = await rowsOf<StoredRow>(
+  const rows = await query<StoredRow>(
     db,
     `(SELECT ${COLUMNS} FROM services WHERE project_id = $1 AND ended_at IS NULL)
      UNION ALL
@@ -146,7 +146,7 @@ export async function getService(db: Db, projectId: string, serviceId: string): 
 
 /** A service by its id, of whatever project that is still there, or null. */
 export async function findService(db: Db, serviceId: string): Promise<ServiceRow | null> {
-  const [row] = await rowsOf<StoredRow>(
+  const [row] = await query<StoredRow>(
     db,
     `SELECT ${COLUMNS} FROM services s
      WHERE id = $1 AND EXISTS (SELECT 1 FROM projects p WHERE p.id = s.project_id AND p.deleted_at IS NULL)`,
@@ -157,7 +157,7 @@ export async function findService(db: Db, serviceId: string): Promise<ServiceRow
 
 /** Has the worker that follows a service end it. Safe to repeat; one that has ended stays as it is. */
 export async function requestStop(db: Db, serviceId: string): Promise<void> {
-  await rowsOf(
+  await query(
     db,
     'UPDATE services SET stop_requested_at = coalesce(stop_requested_at, now()) WHERE id = $1 AND ended_at IS NULL',
     [serviceId],
@@ -166,7 +166,7 @@ export async function requestStop(db: Db, serviceId: string): Promise<void> {
 
 /** Takes the services that nobody follows for `owner`, at most twenty at once, and returns them. Safe to repeat. */
 export async function claimServices(db: Db, owner: string): Promise<ServiceRow[]> {
-  const rows = await rowsOf<StoredRow>(
+  const rows = await query<StoredRow>(
     db,
     `UPDATE services SET owner = $1, expires_at = now() + ${SERVICE_LEASE_MS} * interval '1 millisecond'
      WHERE id IN (
@@ -180,7 +180,7 @@ export async function claimServices(db: Db, owner: string): Promise<ServiceRow[]
 
 /** Lets go of what `owner` follows, for others to take over at once. Safe to repeat. */
 export async function releaseServices(db: Db, owner: string): Promise<void> {
-  await rowsOf(db, 'UPDATE services SET expires_at = now() WHERE owner = $1 AND ended_at IS NULL', [owner])
+  await query(db, 'UPDATE services SET expires_at = now() WHERE owner = $1 AND ended_at IS NULL', [owner])
 }
 
 export interface HeldService {
@@ -192,7 +192,7 @@ export interface HeldService {
 
 /** Keeps a service for `owner`; null when somebody else follows it by now, or it has ended. Safe to repeat. */
 export async function holdService(db: Db, serviceId: string, owner: string): Promise<HeldService | null> {
-  const [row] = await rowsOf<HeldService>(
+  const [row] = await query<HeldService>(
     db,
     `UPDATE services s SET expires_at = now() + ${SERVICE_LEASE_MS} * interval '1 millisecond'
      FROM projects p WHERE s.id = $1 AND s.owner = $2 AND s.ended_at IS NULL AND p.id = s.project_id
@@ -256,6 +256,6 @@ export async function finishService(
   } catch (error) {
     // The project was deleted: nobody is left to be told.
     if (!(error instanceof AppError && error.code === 'not_found')) throw error
-    await rowsOf(db, text, values)
+    await query(db, text, values)
   }
 }
