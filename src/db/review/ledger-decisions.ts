@@ -18,7 +18,11 @@ export async function taskDecisions(db: Db, taskId: string): Promise<LedgerDecis
       if (state === 'open' || decidedAt === null) return []
       return [
         {
-          ...{ approvalId: id, kind, title, status: state, turn },
+          approvalId: id,
+          kind,
+          title,
+          status: state,
+          turn,
           ...(answer === null ? {} : { answer }),
           ...(note === null ? {} : { note }),
           ...(scope === null ? {} : { scope }),
