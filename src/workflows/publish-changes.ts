@@ -62,9 +62,14 @@ async function awaitLeave(input: PublishInput): Promise<void> {
         : 'Look what was decided'
     const leave = await askToPublish.executeWithOptions({ summary }, [{ ...input, isDue }])
     taskId = leave.taskId
-    state.waiting = leave.waiting === null ? [] : [leave.waiting]
+    if (leave.waiting === null) {
+      state.waiting = []
+      show()
+      return
+    }
+    // A decision that was recorded while this was read is newer: the next look finds it.
+    state.waiting = state.decided.has(leave.waiting.approvalId) ? [] : [leave.waiting]
     show()
-    if (leave.waiting === null) return
     const leftMs = Math.max(1, Date.parse(leave.waiting.expiresAt) - Date.now())
     isDue = !(await condition(() => state.waiting.length === 0 || state.wakes > wakesSeen, leftMs))
   }

@@ -6,6 +6,7 @@ import type { PublishLeave } from '../../src/workflows/activities.ts'
 import type { publishChanges } from '../../src/workflows/index.ts'
 import { approvals, resolveApproval, wake } from '../../src/workflows/messages.ts'
 import type { Behaviours, FakeTask } from '../support/fake-activities.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { aWorkflowWorker, type WorkflowWorker } from '../support/workflow-worker.ts'
 import { HISTORIES, toText } from './record-histories.ts'
 import { aLeave, waiting } from './shapes.ts'
@@ -84,6 +85,24 @@ test('a wake has the database looked at; a denial there ends it before anything 
   expect(fake.of('finishPublication').map(({ input }) => input)).toMatchObject([
     { error: { code: 'publish_denied', message: 'A person denied this publication.' } },
   ])
+})
+
+test('a decision that comes while the database is being looked at is not forgotten for what that look had seen', async () => {
+  let isDecided = false
+  const { handle, fake } = await publication({
+    askToPublish: async (_, nth) => {
+      // The second look has read what is open, and answers only after the decision.
+      if (nth === 2) await waitFor(() => (isDecided ? true : undefined), 'it was decided')
+      return nth <= 2 ? WAITS : MAY
+    },
+  })
+  await waiting(handle, 1)
+  await handle.signal(wake)
+  await fake.reached('askToPublish', 2)
+  await handle.executeUpdate(resolveApproval, { args: [{ approvalId: 'apr_1', decision: 'approve' }] })
+  isDecided = true
+  await handle.result()
+  expect(fake.of('askToPublish').length).toBe(3)
 })
 
 test('time decides: what is past it by the workflow’s clock is told to the database', async () => {

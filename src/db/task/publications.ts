@@ -150,7 +150,7 @@ async function requireNoneRunning(tx: Tx): Promise<void> {
     `SELECT x.id, CASE WHEN a.state = 'open' THEN a.id END AS "approvalId" FROM publications x
      LEFT JOIN approvals a ON a.task_id = x.task_id AND a.key = 'publish:' || x.id
      WHERE x.project_id = $1 AND x.status = 'running'
-       AND (a.state = 'open' OR coalesce(a.decided_at, x.created_at) > now() - $2 * interval '1 hour') LIMIT 1`,
+       AND coalesce(a.decided_at, a.expires_at, x.created_at) > now() - $2 * interval '1 hour' LIMIT 1`,
     [tx.project.id, STALE_HOURS],
   )
   if (running === undefined) return
