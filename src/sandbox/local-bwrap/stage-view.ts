@@ -41,7 +41,8 @@ const CLOSE_OTHERS =
 
 /** A command line that starts a program with no descriptors but the first three. Pure. */
 export function withoutDescriptors(command: readonly string[]): string[] {
-  return ['/bin/bash', '-c', CLOSE_OTHERS, 'bash', ...command]
+  // A shell whose input is a socket, as Node's pipes are, would read its user's .bashrc first.
+  return ['/bin/bash', '--norc', '-c', CLOSE_OTHERS, 'bash', ...command]
 }
 
 let hasMountNamespaces: boolean | undefined
