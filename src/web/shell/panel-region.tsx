@@ -39,6 +39,7 @@ const LOOKS: Readonly<Record<PanelName, Omit<TabItem<PanelName>, 'id' | 'title'>
   environment: { label: 'Environment', icon: <Settings2 />, isMain: false },
   metrics: { label: 'Metrics', icon: <ChartColumn />, isMain: false },
 }
+
 /** The main ones first; Alt and a digit count them as {@link PANEL_NAMES} does, which the tooltip says. */
 const ITEMS: readonly TabItem<PanelName>[] = PANEL_NAMES.map((id, index) => {
   return { id, ...LOOKS[id], title: `${LOOKS[id].label} (Alt ${index + 1})` }

@@ -21,6 +21,8 @@ interface ThreadProps {
 
 /** Nearer to the end than this one reads the end, and stays there while it grows. */
 const NEAR_END_PX = 60
+/** More new rows than these come from a past that is caught up with. */
+const FEW_ROWS = 5
 
 /** The conversation. Only what is in sight is drawn; while one reads further up nothing moves the text away. */
 export const Thread = memo(function Thread({ conversationId, navigate, turn, empty }: ThreadProps) {
@@ -125,7 +127,12 @@ function useFollowedEnd(rowCount: number) {
     const element = ref.current
     if (element !== null && follows.current) element.scrollTop = element.scrollHeight
   }, [])
-  useLayoutEffect(stick, [stick, rowCount])
+  const knownCount = useRef(rowCount)
+  useLayoutEffect(() => {
+    // Asking for the height here lays out at once. For many rows that is left to the observer, which comes behind the layout.
+    if (Math.abs(rowCount - knownCount.current) <= FEW_ROWS) stick()
+    knownCount.current = rowCount
+  }, [stick, rowCount])
   useEffect(() => {
     const content = contentRef.current
     const element = ref.current

@@ -13,7 +13,7 @@ const EDITS = scriptOf(
     { text: 'Now a new file.', ...running('echo new > other.txt') },
     { text: 'Done.' },
   ],
-  [{ verdict: 'ISSUES_FOUND', findings: [NOTE] }],
+  [{ verdict: 'ISSUES_FOUND', findings: [NOTE, { ...NOTE, file: 'other.txt', line: 1, claim: 'It says little.' }] }],
 )
 
 const file = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
@@ -52,6 +52,11 @@ export function reviewingSuite(bench: Workbench): void {
       await waitFor(
         async () => (await page.locator(':focus').textContent())?.includes('Only changed 40 is new.') === true,
         'the finding has the focus',
+      )
+      await page.keyboard.press('n')
+      await waitFor(
+        async () => (await page.locator(':focus').textContent())?.includes('It says little.') === true,
+        'the next finding has it',
       )
       await thread(page).focus()
       await page.keyboard.press('j')

@@ -7,7 +7,7 @@ import type { TaskView } from '../../state.ts'
 import type { PanelProps } from '../panel.ts'
 import { FileDiff, fileAnchor } from './file-diff.tsx'
 import { FileList } from './file-list.tsx'
-import { type PatchHunk, parsePatch } from './parse-patch.ts'
+import { isSameHunks, type PatchHunk, parsePatch } from './parse-patch.ts'
 import { useReviewKeys } from './use-review-keys.ts'
 
 /** Files whose lines are shown without being asked for, by the sum of their lines. */
@@ -27,7 +27,7 @@ export interface DiffFilesProps {
 /** The files of a diff under each other: what was viewed, what is open, and where the address and the keys lead. */
 export function DiffFiles({ diff, taskId, task, conversationId, isSplit, target, navigate }: DiffFilesProps) {
   const region = useRef<HTMLDivElement>(null)
-  const hunks = useMemo(() => parsePatch(diff.patch), [diff.patch])
+  const hunks = useHunks(diff)
   const [viewedText, setViewedText] = useStored(`viewed.${taskId}`)
   const viewed = useMemo(() => (viewedText ?? '').split('\n'), [viewedText])
   const [toggled, setToggled] = useState<ReadonlyMap<string, boolean>>(new Map())
@@ -132,6 +132,7 @@ export function DiffFiles({ diff, taskId, task, conversationId, isSplit, target,
             touched={task?.files.find(({ path }) => path === file.path) ?? null}
             taskId={taskId}
             conversationId={conversationId}
+            isPast={target?.toCheckpointId !== undefined}
             line={isNamed ? (target?.line ?? null) : null}
             readWide={async (contextLines) => {
               const wide = await api.getDiff(taskId, { ...ends, path: file.path, context: contextLines })
@@ -152,6 +153,19 @@ export function DiffFiles({ diff, taskId, task, conversationId, isSplit, target,
       )}
     </div>
   )
+}
+
+/** The hunks of each file; a file that stayed as it was keeps its own, and with them what was opened around them. */
+function useHunks(diff: Diff): readonly (readonly PatchHunk[])[] {
+  const known = useRef<ReadonlyMap<string, readonly PatchHunk[]>>(new Map())
+  return useMemo(() => {
+    const hunks = parsePatch(diff.patch).map((fresh, index) => {
+      const old = known.current.get(diff.files[index]?.path ?? '')
+      return old !== undefined && isSameHunks(old, fresh) ? old : fresh
+    })
+    known.current = new Map(diff.files.map(({ path }, index) => [path, hunks[index] ?? NO_HUNKS]))
+    return hunks
+  }, [diff])
 }
 
 const NO_HUNKS: readonly PatchHunk[] = []

@@ -24,12 +24,14 @@ export interface FileLinesProps {
   readonly line: number | null
   /** Whose agent a comment on a line is for; null where comments have no meaning. */
   readonly conversationId: string | null
+  /** The lines are of an earlier checkpoint than the newest files. */
+  readonly isPast: boolean
   /** The file's hunks with more unchanged lines around them. */
   readonly readWide: (contextLines: number) => Promise<WideHunks>
 }
 
 /** A file's changed lines, with the unchanged ones around them that were asked for and a comment that is being written. */
-export function FileLines({ path, hunks, isSplit, findings, line, conversationId, readWide }: FileLinesProps) {
+export function FileLines({ path, hunks, isSplit, findings, line, conversationId, isPast, readWide }: FileLinesProps) {
   const [limit, setLimit] = useState(LINES_AT_ONCE)
   const [isForced, setForced] = useState(false)
   const [commented, setCommented] = useState<PatchLine | null>(null)
@@ -59,7 +61,7 @@ export function FileLines({ path, hunks, isSplit, findings, line, conversationId
       conversationId={conversationId}
       typed={typed}
       onTyped={setTyped}
-      textFor={(comment) => commentText(path, commented, comment)}
+      textFor={(comment) => commentText(path, commented, comment, { isPast })}
       onClose={() => {
         setCommented(null)
         setTyped('')

@@ -30,6 +30,24 @@ export function parsePatch(patch: string): PatchHunk[][] {
   return files
 }
 
+/** Whether two files' hunks show the same lines at the same places. */
+export function isSameHunks(a: readonly PatchHunk[], b: readonly PatchHunk[]): boolean {
+  const isSameLine = (line: PatchLine, other: PatchLine | undefined): boolean =>
+    other !== undefined &&
+    line.text === other.text &&
+    line.before === other.before &&
+    line.after === other.after &&
+    line.isUnended === other.isUnended
+  return (
+    a.length === b.length &&
+    a.every(({ lines, heading }, index) => {
+      const other = b[index]
+      if (other === undefined || other.heading !== heading || other.lines.length !== lines.length) return false
+      return lines.every((line, at) => isSameLine(line, other.lines[at]))
+    })
+  )
+}
+
 interface Cursor {
   before: number
   after: number

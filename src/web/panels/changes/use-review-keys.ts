@@ -1,4 +1,4 @@
-import { type RefObject, useEffect } from 'react'
+import { type RefObject, useEffect, useRef } from 'react'
 import type { Finding } from '../../../shared/review.ts'
 
 interface ReviewKeys {
@@ -17,8 +17,8 @@ interface ReviewKeys {
  * field, or pressed with a modifier, stay what they are.
  */
 export function useReviewKeys({ region, findings, onFinding, onViewed }: ReviewKeys): void {
+  const found = useRef(-1)
   useEffect(() => {
-    let found = -1
     const run = (key: string): boolean => {
       const element = region.current
       if (element === null) return false
@@ -29,7 +29,8 @@ export function useReviewKeys({ region, findings, onFinding, onViewed }: ReviewK
           return goTo(nextFile(element, file, key === 'j' ? 1 : -1))
         case 'n':
         case 'p': {
-          const finding = findings[(found = nextIndex(found, findings.length, key === 'n' ? 1 : -1))]
+          found.current = nextIndex(found.current, findings.length, key === 'n' ? 1 : -1)
+          const finding = findings[found.current]
           if (finding === undefined) return false
           onFinding(finding)
           return true

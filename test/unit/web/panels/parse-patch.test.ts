@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { changedSpan, pairLines, parsePatch } from '../../../../src/web/panels/changes/parse-patch.ts'
+import { changedSpan, isSameHunks, pairLines, parsePatch } from '../../../../src/web/panels/changes/parse-patch.ts'
 
 const PATCH = `diff --git a/src/sum.js b/src/sum.js
 index 1111111..2222222 100644
@@ -24,6 +24,14 @@ new file mode 100644
 `
 
 describe('a patch', () => {
+  test('that is read again has the same hunks, and another line or place makes others', () => {
+    const [first = []] = parsePatch(PATCH)
+    const [again = []] = parsePatch(PATCH)
+    const [moved = []] = parsePatch(PATCH.replace('-1,4 +1,5', '-2,4 +2,5'))
+    const [other = []] = parsePatch(PATCH.replace('const c = 4', 'const c = 5'))
+    expect([again, moved, other, []].map((hunks) => isSameHunks(first, hunks))).toEqual([true, false, false, false])
+  })
+
   test('is taken apart by file, with the line numbers of both sides', () => {
     const line = { isUnended: false }
     expect(parsePatch(PATCH)).toEqual([
