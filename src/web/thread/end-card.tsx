@@ -1,5 +1,5 @@
 import { CircleCheck, CircleSlash, CircleX, TriangleAlert, Undo2 } from 'lucide-react'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { leftOutText } from '../../shared/left-out.ts'
 import { api } from '../api/client.ts'
 import type { PanelTarget } from '../panels/panel.ts'
@@ -10,7 +10,9 @@ import { ConfirmDialog } from '../ui/dialog.tsx'
 import { formatCost, formatCount, formatDuration, formatPlural, formatShare } from '../ui/format.ts'
 import { showToast } from '../ui/toast.tsx'
 import { type Ending, endingOf } from './ending.ts'
-import { PublishBar } from './publish-bar.tsx'
+
+// Below tasks that ended: not needed for the first look at the page.
+const PublishBar = lazy(async () => ({ default: (await import('./publish-bar.tsx')).PublishBar }))
 
 const ICONS: Readonly<Record<Ending['tone'], typeof CircleCheck>> = {
   good: CircleCheck,
@@ -65,7 +67,11 @@ export function EndCard({ task, navigate }: { task: TaskView; navigate: (target:
         </p>
       )}
       <Figures task={task} />
-      {files > 0 && <PublishBar taskId={task.id} />}
+      {files > 0 && (
+        <Suspense>
+          <PublishBar taskId={task.id} />
+        </Suspense>
+      )}
       <ConfirmDialog
         isOpen={isAsking}
         onClose={() => setAsking(false)}

@@ -1,6 +1,6 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import { describe, expect, test } from 'vitest'
-import { screenshotLooks } from '../../support/browser.ts'
+import { screenshot, screenshotLooks } from '../../support/browser.ts'
 import { aPlace, openAt, type Workbench } from '../pages.ts'
 
 const TOKEN = 'glpat-typed-on-the-page-1'
@@ -44,7 +44,7 @@ export function credentialsSuite(bench: Workbench): void {
       await making.getByRole('textbox', { name: 'URL' }).fill('https://code.example.org/team/app.git')
       await making.getByText('For a private repository').waitFor()
       await making.getByLabel('Token', { exact: true }).fill(`${TOKEN}-2`)
-      await screenshotLooks(page, 'new-project-token')
+      await screenshot(page, 'new-project-token-1440-light')
       await making.getByRole('button', { name: 'Make the project' }).click()
       await making.waitFor({ state: 'detached' })
       const projects = await bench.stack.api.get<{ items: { source: { credentialId?: string } }[] }>(

@@ -216,7 +216,6 @@ describe('bad input', () => {
     [`/api/projects?limit=100000`, 'limit'],
     [`/api/tasks/tsk_1/diff?context=many`, 'context'],
     [`/api/tasks/tsk_1/diff?context=100001`, 'context'],
-    [`/api/tasks/tsk_1/review/first/messages`, 'round'],
   ])('GET %s is 400', async (path, field) => {
     expect(outline(await call('GET', path))).toEqual([400, 'bad_request', field])
   })
