@@ -50,8 +50,10 @@ export function PublicationState({
         </Button>
       )}
       {(error?.code === 'branch_moved' || error?.code === 'branch_taken') && (
-        <Button size="small" onClick={() => onOtherBranch(nextName(branch))}>
-          Publish to <VisibleText text={nextName(branch)} />
+        <Button size="small" className="max-w-full" onClick={() => onOtherBranch(nextName(branch))}>
+          <span className="min-w-0 truncate">
+            Publish to <VisibleText text={nextName(branch)} />
+          </span>
         </Button>
       )}
     </div>
