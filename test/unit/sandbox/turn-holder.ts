@@ -12,7 +12,8 @@ const asked = new Promise<void>((resolve) => createInterface({ input: process.st
 const held: Promise<void>[] = []
 const ends: Promise<string>[] = []
 for (let at = 0; at < given.length; at += 2) {
-  const [kind, directory = ''] = [given[at] === 'looking' ? 'looking' : 'changing', given[at + 1]] as [TurnKind, string]
+  const kind: TurnKind = given[at] === 'looking' ? 'looking' : 'changing'
+  const directory = given[at + 1] ?? ''
   const taken = new Promise<void>((resolve) => {
     const turn = inTurn(
       directory,
