@@ -144,6 +144,7 @@ describe('bad input', () => {
     ['GET', '/api/tasks/tsk_none', undefined],
     ['GET', '/api/tasks/tsk_none/events', undefined],
     ['GET', '/api/tasks/tsk_none/review', undefined],
+    ['GET', '/api/tasks/tsk_none/review/first/messages', undefined],
     ['GET', '/api/tasks/tsk_none/diff', undefined],
     ['GET', '/api/tasks/tsk_none/checkpoints', undefined],
     ['POST', '/api/tasks/tsk_none/cancel', {}],
