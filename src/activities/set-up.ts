@@ -13,6 +13,7 @@ import {
   finishSetup,
   readSetup,
   renewSetup,
+  resumeSetup,
   SETUP_LEASE_MS,
   type SetupRow,
   tellProject,
@@ -102,8 +103,8 @@ export async function setUp(deps: ActivityDeps, ask: SetupAsk): Promise<void> {
       const begun = await beginRun(deps, { projectId, owner, sandbox, plan })
       if (begun !== null) return await runPlan(deps, { ...ask, owner, environment, ...begun })
     } else {
-      const kept = await beginSetup(deps.db, { projectId, owner }, '')
-      if (kept !== null && kept !== '') {
+      const kept = await resumeSetup(deps.db, projectId, owner)
+      if (kept !== null) {
         return await runPlan(deps, { ...ask, owner, environment, plan: JSON.parse(kept) as SetupRun, isResumed: true })
       }
     }

@@ -143,6 +143,14 @@ export async function beginSetup(
   return row?.plan ?? null
 }
 
+/** What `owner` wrote down for the run that it has under way, which is held again; null: it has none. Safe to repeat. */
+export async function resumeSetup(db: Db, projectId: string, owner: string): Promise<string | null> {
+  const text = `UPDATE setups SET expires_at = now() + $3 * interval '1 millisecond'
+    WHERE project_id = $1 AND owner = $2 AND state = 'running' AND plan IS NOT NULL RETURNING plan`
+  const [row] = await query<{ plan: string }>(db, text, [projectId, owner, SETUP_LEASE_MS])
+  return row?.plan ?? null
+}
+
 /** Holds the run that `owner` began for the next seconds. Does nothing when it is over or another's. Safe to repeat. */
 export async function renewSetup(db: Db, projectId: string, owner: string): Promise<void> {
   const text = `UPDATE setups SET expires_at = now() + $3 * interval '1 millisecond'
