@@ -30,7 +30,7 @@ export function checkSentence(check: CheckResult): string {
     case 'timed_out':
       return `did not end within its time${check.asBefore === true ? ', and did not before the task began either' : ''}`
     case 'not_run':
-      return `could not be run: ${check.reason ?? 'the reason is not known'}`
+      return `${check.exitCode === 0 ? 'proved nothing' : 'could not be run'}: ${check.reason ?? 'the reason is not known'}`
     case 'lost':
       return 'its outcome is unknown'
     case 'failed_before':

@@ -4,6 +4,7 @@ import type { ExecState, Sandbox } from '../sandbox/types.ts'
 import type { Check, CheckResult, LeftOutCheck } from '../shared/review.ts'
 import { cutText, showOutput } from '../shared/text/clean-text.ts'
 import { type EndedExec, killsOnAbort, QUIET_ENV, runExec } from '../tools/exec.ts'
+import { whyNoTestRan } from './no-tests.ts'
 
 const CHECK_TIMEOUT_MS = 300_000
 const TOTAL_TIMEOUT_MS = 600_000
@@ -83,14 +84,17 @@ async function runCheck(
 }
 
 function resultOf(check: Check, { state, ...output }: EndedExec): CheckResult {
-  return {
+  const shown = showOutput(output).trim()
+  const result = {
     name: check.name,
     command: check.command,
     status: statusOf(state),
     exitCode: state.exitCode,
     durationMs: state.endedAt === null ? 0 : Math.max(0, state.endedAt - state.startedAt),
-    output: cutText(showOutput(output).trim(), MAX_OUTPUT_CHARS),
+    output: cutText(shown, MAX_OUTPUT_CHARS),
   }
+  const reason = result.status === 'passed' && output.omittedBytes === 0 ? whyNoTestRan(shown) : null
+  return reason === null ? result : { ...result, status: 'not_run', reason }
 }
 
 function statusOf(state: ExecState): CheckResult['status'] {

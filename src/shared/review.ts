@@ -93,7 +93,8 @@ export interface Judgement {
 /**
  * What the harness saw when it ran one check. `output` is head and tail, at most 8,000 characters. Two kinds of failure
  * hold nothing up: `failed_before` failed on the task's first tree too, `flaky` passed when it was run again on the same
- * files. `not_run` says nothing of the change: a program, a dependency or the network was not to be had (see `reason`).
+ * files. `not_run` says nothing of the change: a program, a dependency or the network was not to be had, or no test was found to
+ * run (see `reason`).
  */
 export interface CheckResult {
   readonly name: string
