@@ -39,10 +39,10 @@ class World {
       if (isDead()) return await new Promise<never>(() => undefined)
       return work()
     }
-    const query = (asked: { name?: string; values: unknown[] } | string, values?: unknown[]) =>
+    const query = (asked: { name?: string; values: unknown[] }) =>
       after(() => {
         if (this.isPostgresAway) throw Object.assign(new Error('away'), { code: 'ECONNREFUSED' })
-        if (typeof asked === 'string') return this.#defer(values ?? [])
+        if (asked.name === undefined) return this.#defer(asked.values)
         return asked.name === 'take_outbox' ? this.#take(asked.values) : this.#finish(asked.values)
       })
     const tell = (id: string): Promise<Signalled> => after(() => this.#tell(id))
