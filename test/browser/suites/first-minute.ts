@@ -87,7 +87,9 @@ export function firstMinuteSuite(bench: Workbench): void {
       await ending(first.page, /^Approved$/)
       const read = async (page: typeof first.page): Promise<string> => {
         await thread(page).evaluate((element) => element.scrollTo(0, element.scrollHeight))
-        return await page.getByRole('region', { name: 'How the task ended' }).innerText()
+        const card = page.getByRole('region', { name: 'How the task ended' })
+        await card.getByRole('button', { name: 'Download files' }).waitFor()
+        return await card.innerText()
       }
       expect({ first: await read(first.page), problems: [...first.watch.problems, ...second.watch.problems] }).toEqual({
         first: await read(second.page),
