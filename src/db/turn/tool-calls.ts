@@ -8,7 +8,7 @@ import { Statement } from '../statement.ts'
 import type { Attempt } from '../task/attempt.ts'
 import type { Tx } from '../transaction.ts'
 import type { StartedCall } from './model-calls.ts'
-import { type JournalToolCall, type LaneName, roleOf, type TurnRow } from './turns.ts'
+import { type JournalToolCall, type LaneName, roleOf, type TurnRow, usageOf } from './turns.ts'
 
 /** Notes what a call is about to do, directly before it does it. */
 export async function startTool(attempt: Attempt, call: JournalToolCall, effect: Effect): Promise<void> {
@@ -124,12 +124,7 @@ async function figuresWhenDone(tx: Tx, attempt: Attempt, turn: number): Promise<
   if (!row) return null
   return {
     stopReason: row.stop_reason ?? 'unknown',
-    usage: {
-      inputTokens: row.input_tokens,
-      outputTokens: row.output_tokens,
-      cacheReadTokens: row.cache_read_tokens,
-      cacheWriteTokens: row.cache_write_tokens,
-    },
+    usage: usageOf(row),
     costUsd: row.cost_usd,
     firstTokenMs: row.first_token_ms,
     durationMs: row.duration_ms ?? 0,

@@ -124,6 +124,18 @@ function callsByTurn(rows: readonly ToolCallRow[]): ReadonlyMap<string, readonly
   return byTurn
 }
 
+/** What a turn's reply used, as its row says. Pure. */
+export function usageOf(
+  row: Pick<TurnRow, 'input_tokens' | 'output_tokens' | 'cache_read_tokens' | 'cache_write_tokens'>,
+): Usage {
+  return {
+    inputTokens: row.input_tokens,
+    outputTokens: row.output_tokens,
+    cacheReadTokens: row.cache_read_tokens,
+    cacheWriteTokens: row.cache_write_tokens,
+  }
+}
+
 function toJournalTurn(row: TurnRow, calls: readonly ToolCallRow[]): JournalTurn {
   return {
     taskId: row.task_id,
@@ -134,12 +146,7 @@ function toJournalTurn(row: TurnRow, calls: readonly ToolCallRow[]): JournalTurn
     reply: row.reply_content === null ? null : (JSON.parse(row.reply_content) as AssistantBlock[]),
     stopReason: row.stop_reason,
     attempts: row.attempts,
-    usage: {
-      inputTokens: row.input_tokens,
-      outputTokens: row.output_tokens,
-      cacheReadTokens: row.cache_read_tokens,
-      cacheWriteTokens: row.cache_write_tokens,
-    },
+    usage: usageOf(row),
     costUsd: row.cost_usd,
     firstTokenMs: row.first_token_ms,
     durationMs: row.duration_ms,

@@ -1,4 +1,4 @@
-import { Brain, ChevronRight, Info, X } from 'lucide-react'
+import { Brain, Info, X } from 'lucide-react'
 import { memo, type ReactNode, useEffect, useState } from 'react'
 import { api } from '../api/client.ts'
 import type { PanelTarget } from '../panels/panel.ts'
@@ -9,6 +9,7 @@ import { Markdown } from '../text/markdown.tsx'
 import { revealReordering } from '../text/reveal-hidden.ts'
 import { Badge } from '../ui/badge.tsx'
 import { classNames } from '../ui/class-names.ts'
+import { Expandable } from '../ui/expandable.tsx'
 import { IconButton } from '../ui/icon-button.tsx'
 import { showFault } from '../ui/toast.tsx'
 import { EndCard } from './end-card.tsx'
@@ -134,28 +135,20 @@ function AssistantMessage({ message, navigate }: { message: MessageView; navigat
 }
 
 function Thinking({ part }: { part: TextPart }) {
-  const [isOpen, setOpen] = useState(false)
   return (
-    <div>
-      <button
-        type="button"
-        aria-expanded={isOpen}
-        onClick={() => setOpen(!isOpen)}
-        className="-mx-2 flex items-center gap-2 rounded-md px-2 py-1 text-xs text-faint hover:bg-hover"
-      >
-        <Brain aria-hidden="true" className={classNames('size-3.5', part.isOpen && 'animate-breathe')} />
-        {part.isOpen ? 'Thinking …' : 'Thought'}
-        <ChevronRight
-          aria-hidden="true"
-          className={classNames('size-3.5 transition-transform', isOpen && 'rotate-90')}
-        />
-      </button>
-      {isOpen && (
-        <div className="border-l-2 border-line pl-3 text-sm text-muted">
-          <Markdown text={part.text} isOpen={part.isOpen} />
-        </div>
-      )}
-    </div>
+    <Expandable
+      className="-mx-2 text-xs text-faint"
+      line={
+        <>
+          <Brain aria-hidden="true" className={classNames('size-3.5', part.isOpen && 'animate-breathe')} />
+          {part.isOpen ? 'Thinking …' : 'Thought'}
+        </>
+      }
+    >
+      <div className="border-l-2 border-line pl-3 text-sm text-muted">
+        <Markdown text={part.text} isOpen={part.isOpen} />
+      </div>
+    </Expandable>
   )
 }
 

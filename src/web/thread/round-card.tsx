@@ -1,5 +1,4 @@
-import { ChevronRight, CircleCheck, CircleDashed, CircleX, MessageSquareWarning, ShieldCheck } from 'lucide-react'
-import { type ReactNode, useState } from 'react'
+import { CircleCheck, CircleDashed, CircleX, MessageSquareWarning, ShieldCheck } from 'lucide-react'
 import type { CheckResult, Finding } from '../api/types.ts'
 import { CodeBlock } from '../code/code-block.tsx'
 import type { PanelTarget } from '../panels/panel.ts'
@@ -8,6 +7,7 @@ import { InlineCode } from '../text/inline-code.tsx'
 import { Markdown } from '../text/markdown.tsx'
 import { revealHidden } from '../text/reveal-hidden.ts'
 import { classNames } from '../ui/class-names.ts'
+import { Expandable } from '../ui/expandable.tsx'
 import { formatDuration } from '../ui/format.ts'
 import { FindingBadges, VerdictBadge } from '../ui/review-badges.tsx'
 import { Spinner } from '../ui/spinner.tsx'
@@ -66,27 +66,6 @@ export function RoundCard({ taskId, round, isLive, navigate }: RoundCardProps) {
   )
 }
 
-function Expandable({ line, children }: { line: ReactNode; children: ReactNode }) {
-  const [isOpen, setOpen] = useState(false)
-  return (
-    <div>
-      <button
-        type="button"
-        aria-expanded={isOpen}
-        onClick={() => setOpen(!isOpen)}
-        className="flex w-full min-w-0 items-center gap-2 rounded-md px-2 py-1 text-left text-sm hover:bg-hover"
-      >
-        {line}
-        <ChevronRight
-          aria-hidden="true"
-          className={classNames('size-3.5 shrink-0 text-faint transition-transform', isOpen && 'rotate-90')}
-        />
-      </button>
-      {isOpen && <div className="mt-1 mb-2 ml-6">{children}</div>}
-    </div>
-  )
-}
-
 const CHECK_WORDS: Readonly<Record<string, string>> = {
   passed: 'passed',
   failed: 'failed',
@@ -104,6 +83,7 @@ function CheckLine({ check }: { check: CheckResult }) {
   const words = CHECK_WORDS[check.status] ?? check.status
   return (
     <Expandable
+      className="w-full min-w-0 text-sm"
       line={
         <>
           <Icon
@@ -123,7 +103,9 @@ function CheckLine({ check }: { check: CheckResult }) {
         </>
       }
     >
-      <CodeBlock code={check.reason ?? (check.output === '' ? '(no output)' : check.output)} />
+      <div className="mt-1 mb-2 ml-6">
+        <CodeBlock code={check.reason ?? (check.output === '' ? '(no output)' : check.output)} />
+      </div>
     </Expandable>
   )
 }
