@@ -2,9 +2,20 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { toolEnv } from '../../scripts/lib/child-env.mjs'
@@ -45,7 +56,8 @@ beforeAll(async () => {
     NPM_CONFIG_UPDATE_NOTIFIER: 'false',
     NPM_CONFIG_FETCH_RETRIES: '1',
   }
-  await run('npm', ['pack', '--pack-destination', directory], { cwd: ROOT, timeout: LIMIT_MS })
+  const checkout = copyOfCheckout(join(directory, 'checkout'))
+  await run('npm', ['pack', '--pack-destination', directory], { cwd: checkout, timeout: LIMIT_MS })
   const archive = readdirSync(directory).find((name) => name.endsWith('.tgz')) ?? ''
   const args = ['install', '-g', '--prefix', join(directory, 'prefix'), join(directory, archive), '--ignore-scripts']
   await run('npm', args, { ...user, cwd: join(directory, 'elsewhere'), env, timeout: LIMIT_MS })
@@ -56,6 +68,17 @@ afterAll(async () => {
   if (instance !== undefined) await waitFor(() => instance?.exitCode !== null, 'the instance ended', 60_000)
   rmSync(directory, { recursive: true, force: true })
 }, LIMIT_MS)
+
+/** A checkout of its own, with this one's dependencies: packing locks and builds what other tests are started from. */
+function copyOfCheckout(to: string): string {
+  const own = new Set(['node_modules', '.git', '.keelson'])
+  cpSync(ROOT, to, {
+    recursive: true,
+    filter: (from) => dirname(from) !== ROOT || !own.has(basename(from)),
+  })
+  symlinkSync(join(ROOT, 'node_modules'), join(to, 'node_modules'))
+  return to
+}
 
 /** What the npm that runs the tests tells its own children, such as where the cache of this user is. */
 function withoutNpm(given: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
@@ -94,7 +117,7 @@ describe('an installed package', { timeout: LIMIT_MS }, () => {
       places: readdirSync(installed).filter((name) => ['src', 'dist', 'test', '.keelson'].includes(name)),
       developed: readdirSync(join(installed, 'node_modules')).filter((name) => ['typescript', 'vite'].includes(name)),
       got,
-      left: readdirSync(ROOT).filter((name) => name === 'npm-shrinkwrap.json'),
+      left: readdirSync(join(directory, 'checkout')).filter((name) => name === 'npm-shrinkwrap.json'),
     }).toEqual({
       version: { code: 0, out: expect.stringMatching(/^keelson \d+\.\d+\.\d+\n$/), err: '' },
       places: ['dist'],

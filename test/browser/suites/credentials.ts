@@ -54,10 +54,11 @@ export function credentialsSuite(bench: Workbench): void {
 
       await open()
       await dialog.getByRole('button', { name: 'Delete the token for git.example.com' }).click()
-      await page
-        .getByRole('dialog', { name: 'Delete the token for git.example.com?' })
-        .getByRole('button', { name: 'Delete' })
-        .click()
+      const asked = page.getByRole('dialog', { name: 'Delete the token for git.example.com?' })
+      await asked.getByRole('button', { name: 'Delete' }).click()
+      // The list below is hidden from locators by role while it is asked, so that its absence would prove nothing.
+      await asked.waitFor({ state: 'detached' })
+      await dialog.waitFor()
       await dialog.getByText('git.example.com').waitFor({ state: 'detached' })
       expect({
         emptied,
