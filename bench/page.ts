@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import type { StreamEvent } from '../src/events/topics.ts'
-import { apply, initialState } from '../src/web/reducer.ts'
+import { apply, initialViewState } from '../src/web/reducer.ts'
 import { percentile, type Target } from './client.ts'
 import {
   beginOf,
@@ -165,7 +165,7 @@ function blocked(longestMs: number): string {
 function reducerMs(events: readonly StreamEvent[]): number {
   const times = Array.from({ length: REPLAYS }, () => {
     const startedAt = performance.now()
-    let state = initialState()
+    let state = initialViewState()
     for (const event of events) state = apply(state, event)
     if (state.lastSeq !== events.length) throw new Error('the reducer left events out')
     return performance.now() - startedAt

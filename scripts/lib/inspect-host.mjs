@@ -17,14 +17,14 @@ import { typed } from './typed.mjs'
 const VERSION_TIMEOUT_MS = 10_000
 const DEFAULT_PORT = 3000
 
-/** @typedef {import('../../src/cli/doctor/finding.ts').Finding} Finding */
+/** @typedef {import('../../src/cli/doctor/diagnosis.ts').Diagnosis} Diagnosis */
 
 /**
  * Looks at what a start needs of this host: Node, the user, programs, the stores that it would run itself, its port, and
  * what runs already. Installs and changes nothing.
  *
  * @param {{ home: string, settings: NodeJS.ProcessEnv, version: string }} options
- * @returns {Promise<Finding[]>}
+ * @returns {Promise<Diagnosis[]>}
  */
 export async function inspectHost({ home, settings, version }) {
   const running = readRunningState(home)
@@ -43,7 +43,7 @@ export async function inspectHost({ home, settings, version }) {
 /**
  * @param {string} name
  * @param {string} detail
- * @returns {Finding}
+ * @returns {Diagnosis}
  */
 function found(name, detail) {
   return { name, state: 'ok', detail }
@@ -51,7 +51,7 @@ function found(name, detail) {
 
 /**
  * @param {NodeJS.ProcessEnv} settings
- * @returns {Finding[]}
+ * @returns {Diagnosis[]}
  */
 function inspectUser(settings) {
   const uid = process.getuid?.()
@@ -78,7 +78,7 @@ function toolsHere() {
 /**
  * @param {(typeof TOOLS)[number]} tool
  * @param {NodeJS.ProcessEnv} env
- * @returns {Promise<Finding>}
+ * @returns {Promise<Diagnosis>}
  */
 async function inspectTool(tool, env) {
   const path = findProgram(tool.program, env)
@@ -105,7 +105,7 @@ async function versionOf(path, env) {
   return /\d+\.\d+(\.\d+)*/.exec(output)?.[0] ?? 'unknown version'
 }
 
-/** @returns {Finding} */
+/** @returns {Diagnosis} */
 function inspectPostgres() {
   try {
     return found('postgres', `our own, at ${installedPostgres()}`)
@@ -118,7 +118,7 @@ function inspectPostgres() {
 /**
  * @param {string} binDirectory
  * @param {NodeJS.ProcessEnv} env
- * @returns {Promise<Finding>}
+ * @returns {Promise<Diagnosis>}
  */
 async function inspectRedis(binDirectory, env) {
   const kept = join(binDirectory, 'redis-server')
@@ -131,7 +131,7 @@ async function inspectRedis(binDirectory, env) {
 /**
  * @param {string} binDirectory
  * @param {NodeJS.ProcessEnv} env
- * @returns {Promise<Finding>}
+ * @returns {Promise<Diagnosis>}
  */
 async function inspectTemporal(binDirectory, env) {
   const kept = join(binDirectory, 'temporal')
@@ -151,7 +151,7 @@ async function canUsePip(env) {
  * @param {boolean} canBe whether a start can get it by itself
  * @param {string} line
  * @param {string} setting
- * @returns {Finding}
+ * @returns {Diagnosis}
  */
 function toBeGot(name, canBe, line, setting) {
   return canBe
@@ -162,7 +162,7 @@ function toBeGot(name, canBe, line, setting) {
 /**
  * @param {import('./state.mjs').State | undefined} running
  * @param {NodeJS.ProcessEnv} settings
- * @returns {Promise<Finding[]>}
+ * @returns {Promise<Diagnosis[]>}
  */
 async function inspectInstance(running, settings) {
   if (running === undefined) return [found('instance', 'does not run'), await inspectPort(settings)]
@@ -178,7 +178,7 @@ async function inspectInstance(running, settings) {
 
 /**
  * @param {NodeJS.ProcessEnv} settings
- * @returns {Promise<Finding>}
+ * @returns {Promise<Diagnosis>}
  */
 async function inspectPort(settings) {
   const host = settings['HOST'] ?? '127.0.0.1'

@@ -1,4 +1,5 @@
 import type { JournalTurn } from '../db/turn/turns.ts'
+import { shorten } from '../shared/text/one-line.ts'
 
 const READ_ONLY = new Set(['read', 'glob', 'grep'])
 const SHOWN_CALLS = 2
@@ -33,8 +34,5 @@ function subjectOf(call: { readonly name: string; readonly input: string }): str
 /** The first line without what a terminal or page would stumble over; the model wrote it. */
 function tidy(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? ''
-  const characters = [...line.replaceAll(/[\p{Cc}\p{Cf}\p{Surrogate}]/gu, '')]
-  return characters.length <= SUBJECT_CHARACTERS
-    ? characters.join('')
-    : `${characters.slice(0, SUBJECT_CHARACTERS - 1).join('')}…`
+  return shorten(line.replaceAll(/[\p{Cc}\p{Cf}\p{Surrogate}]/gu, ''), SUBJECT_CHARACTERS)
 }

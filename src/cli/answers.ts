@@ -32,7 +32,7 @@ export interface ServicesAnswer {
 }
 
 /** A task in a list. */
-export interface TaskRow {
+export interface ListedTask {
   readonly id: string
   readonly projectId: string
   readonly status: string

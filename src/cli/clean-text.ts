@@ -3,6 +3,8 @@
  * window, write to the clipboard or hide what is said. Only line feeds and tabs stay.
  */
 
+import { oneLine } from '../shared/text/one-line.ts'
+
 /** Whole sequences, so that no `[31m` stays behind: CSI; OSC, DCS, PM, APC, SOS up to their end; other two-byte ones. */
 const SEQUENCE = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|[ -/]*[0-Z\\`-~])/g
 /** What such a sequence may look like while its end has not arrived. */
@@ -26,4 +28,9 @@ export function createCleaner(): (piece: string) => string {
 /** Cleans a whole text. */
 export function clean(text: string): string {
   return text.replaceAll(SEQUENCE, '').replaceAll(/\r\n?/g, '\n').replaceAll(CONTROL, '')
+}
+
+/** Cleans a whole text and puts it on one line, at most `maxCharacters` long where that is given. */
+export function cleanLine(text: string, maxCharacters?: number): string {
+  return oneLine(clean(text), maxCharacters)
 }

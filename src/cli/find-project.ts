@@ -6,7 +6,7 @@ const PAGE = 200
 const MAX_PAGES = 100
 
 /** A project as the client needs it. */
-export interface Project {
+export interface ChosenProject {
   readonly id: string
   readonly name: string
   readonly source: { readonly kind: string; readonly url?: string; readonly ref?: string }
@@ -17,7 +17,7 @@ export interface Project {
 export async function findProject(
   api: Api,
   options: Pick<ChatOptions, 'project' | 'freshSample' | 'git' | 'ref'>,
-): Promise<Project> {
+): Promise<ChosenProject> {
   if (options.freshSample) return await newSample(api)
   if (options.git !== undefined) return await projectOfRepository(api, options.git, options.ref)
   const projects = await allProjects(api)
@@ -31,7 +31,7 @@ export async function findProject(
 }
 
 /** The newest project of a repository and ref, made when there is none. */
-async function projectOfRepository(api: Api, url: string, ref: string | undefined): Promise<Project> {
+async function projectOfRepository(api: Api, url: string, ref: string | undefined): Promise<ChosenProject> {
   const found = (await allProjects(api)).findLast(
     ({ source }) => source.kind === 'git' && source.url === url && source.ref === ref,
   )
@@ -39,16 +39,16 @@ async function projectOfRepository(api: Api, url: string, ref: string | undefine
   const last = url.replace(/\/+$/, '').split('/').at(-1) ?? ''
   const name = `${last.replace(/\.git$/, '') || 'repository'}${ref === undefined ? '' : ` (${ref})`}`
   const source = { kind: 'git', url, ...(ref === undefined ? {} : { ref }) }
-  return await api.call<Project>('POST', '/api/projects', { name: name.slice(0, 200), source })
+  return await api.call<ChosenProject>('POST', '/api/projects', { name: name.slice(0, 200), source })
 }
 
 /** All projects, oldest first. Throws `ApiError`. */
-export async function allProjects(api: Api): Promise<Project[]> {
-  const projects: Project[] = []
+export async function allProjects(api: Api): Promise<ChosenProject[]> {
+  const projects: ChosenProject[] = []
   let after = ''
   for (let page = 0; page < MAX_PAGES; page++) {
     const path = `/api/projects?limit=${PAGE}&after=${encodeURIComponent(after)}`
-    const { items, nextAfter } = await api.insist<{ items: Project[]; nextAfter: string | null }>('GET', path)
+    const { items, nextAfter } = await api.insist<{ items: ChosenProject[]; nextAfter: string | null }>('GET', path)
     projects.push(...items)
     if (nextAfter === null) break
     after = nextAfter
@@ -56,8 +56,8 @@ export async function allProjects(api: Api): Promise<Project[]> {
   return projects
 }
 
-async function newSample(api: Api): Promise<Project> {
-  return await api.call<Project>('POST', '/api/projects', { name: 'sample', source: { kind: 'sample' } })
+async function newSample(api: Api): Promise<ChosenProject> {
+  return await api.call<ChosenProject>('POST', '/api/projects', { name: 'sample', source: { kind: 'sample' } })
 }
 
 /** Begins a conversation and returns its id. */

@@ -5,7 +5,8 @@ import { EVIDENCE_WORDS } from '../shared/evidence.ts'
 import { type LeftOut, leftOutText } from '../shared/left-out.ts'
 import type { Evidence, EvidenceGap } from '../shared/review.ts'
 import type { Outcome } from '../shared/task.ts'
-import { clean, createCleaner } from './clean-text.ts'
+import { shorten } from '../shared/text/one-line.ts'
+import { clean, cleanLine, createCleaner } from './clean-text.ts'
 
 const COLORS = { dim: 2, bold: 1, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 } as const
 type Color = keyof typeof COLORS
@@ -144,26 +145,26 @@ function describe(event: StreamEvent): Described | null {
     case 'sandbox.starting':
       return { text: `◦ sandbox starting (${clean(event.provider)})`, color: 'dim' }
     case 'sandbox.progress':
-      return { text: `◦ ${oneLine(event.text)}`, color: 'dim' }
+      return { text: `◦ ${shortLine(event.text)}`, color: 'dim' }
     case 'sandbox.ready':
       return { text: `◦ sandbox ${event.reused ? 'reused' : 'ready'} · ${duration(event.durationMs)}`, color: 'dim' }
     case 'sandbox.lost':
-      return { text: `! sandbox lost: ${oneLine(event.detail)}`, color: 'red' }
+      return { text: `! sandbox lost: ${shortLine(event.detail)}`, color: 'red' }
     case 'setup.started':
-      return { text: `◦ setting up: ${event.commands.map(({ name }) => oneLine(name)).join(', ')}`, color: 'dim' }
+      return { text: `◦ setting up: ${event.commands.map(({ name }) => shortLine(name)).join(', ')}`, color: 'dim' }
     case 'setup.finished':
       return event.state === 'ready'
         ? { text: `◦ set up · ${duration(event.durationMs)}`, color: 'dim' }
-        : { text: `! the set-up failed at ${oneLine(event.failed ?? '')}; the task goes on`, color: 'red' }
+        : { text: `! the set-up failed at ${shortLine(event.failed ?? '')}; the task goes on`, color: 'red' }
     case 'network.denied':
-      return { text: `! network: ${oneLine(event.reason)}`, color: 'yellow' }
+      return { text: `! network: ${shortLine(event.reason)}`, color: 'yellow' }
     case 'context.generated':
       return { text: `◦ project read · ${count(event.tokens)} tokens of context`, color: 'dim' }
     case 'context.reused':
       return { text: `◦ project known · ${count(event.tokens)} tokens of context`, color: 'dim' }
     case 'memory.remembered': {
       const facts = event.facts.map(
-        ({ id, text }) => `◦ remembered: ${oneLine(text)} (take back: /forget ${clean(id)})`,
+        ({ id, text }) => `◦ remembered: ${shortLine(text)} (take back: /forget ${clean(id)})`,
       )
       return { text: facts.join('\n'), color: 'yellow' }
     }
@@ -174,26 +175,26 @@ function describe(event: StreamEvent): Described | null {
     case 'tool.finished':
       return event.isError || event.name !== 'bash' ? describeResult(event) : null
     case 'file.changed':
-      return { text: `  ${event.kind} ${oneLine(event.path)} +${event.added} −${event.removed}`, color: 'green' }
+      return { text: `  ${event.kind} ${shortLine(event.path)} +${event.added} −${event.removed}`, color: 'green' }
     case 'review.started':
       return { text: `◦ review, round ${event.round}`, color: 'blue' }
     case 'review.check': {
       const { check } = event
       const isExcused = ['failed_before', 'flaky', 'not_run'].includes(check.status)
-      const why = check.reason === undefined ? '' : ` (${oneLine(check.reason)})`
+      const why = check.reason === undefined ? '' : ` (${shortLine(check.reason)})`
       const color = check.status === 'passed' ? 'green' : isExcused ? 'yellow' : 'red'
-      return { text: `  check ${oneLine(check.name)}: ${check.status}${why} · ${duration(check.durationMs)}`, color }
+      return { text: `  check ${shortLine(check.name)}: ${check.status}${why} · ${duration(check.durationMs)}`, color }
     }
     case 'review.finding': {
       const { finding } = event
       const line = finding.line === undefined ? '' : `:${finding.line}`
-      const at = finding.file === undefined ? '' : ` ${oneLine(finding.file)}${line}`
-      return { text: `  ${finding.severity}${at}: ${oneLine(finding.claim)}`, color: 'yellow' }
+      const at = finding.file === undefined ? '' : ` ${shortLine(finding.file)}${line}`
+      return { text: `  ${finding.severity}${at}: ${shortLine(finding.claim)}`, color: 'yellow' }
     }
     case 'review.verdict': {
       const isApproved = event.verdict.startsWith('approved')
       const proved = isApproved ? provedBy(event) : ''
-      const text = `◦ verdict: ${event.verdict.replaceAll('_', ' ')}${proved} · ${oneLine(event.summary)}`
+      const text = `◦ verdict: ${event.verdict.replaceAll('_', ' ')}${proved} · ${shortLine(event.summary)}`
       return { text, color: isApproved && proved === '' ? 'green' : 'yellow' }
     }
     case 'review.skipped':
@@ -203,24 +204,27 @@ function describe(event: StreamEvent): Described | null {
     case 'plan.updated': {
       const settled = event.items.filter(({ state }) => state === 'done' || state === 'dropped').length
       const now = event.items.find(({ state }) => state === 'in_progress')
-      const at = now === undefined ? '' : ` · ${oneLine(now.text)}`
+      const at = now === undefined ? '' : ` · ${shortLine(now.text)}`
       return { text: `◦ plan: ${settled} of ${event.items.length}${at}`, color: 'dim' }
     }
     case 'approval.requested':
       return { text: approvalText(event), color: 'yellow' }
     case 'approval.resolved': {
-      return { text: `◦ ${oneLine(event.title)}: ${oneLine(event.answer ?? DECIDED[event.decision])}`, color: 'dim' }
+      return {
+        text: `◦ ${shortLine(event.title)}: ${shortLine(event.answer ?? DECIDED[event.decision])}`,
+        color: 'dim',
+      }
     }
     case 'budget.warning':
       return { text: `! ${amounts(event)} of ${whose(event)} budget used`, color: 'yellow' }
     case 'budget.reached':
       return { text: `! ${whose(event)} budget is used up: ${amounts(event)}\n${howToGoOn(event)}`, color: 'red' }
     case 'model.reading':
-      return { text: `  (${oneLine(event.message)})`, color: 'dim' }
+      return { text: `  (${shortLine(event.message)})`, color: 'dim' }
     case 'model.substituted':
-      return { text: `! ${oneLine(event.message)}`, color: 'yellow' }
+      return { text: `! ${shortLine(event.message)}`, color: 'yellow' }
     case 'model.retrying':
-      return { text: `  (${oneLine(event.message)} Trying again in ${duration(event.delayMs)})`, color: 'yellow' }
+      return { text: `  (${shortLine(event.message)} Trying again in ${duration(event.delayMs)})`, color: 'yellow' }
     case 'stream.degraded':
       return { text: event.degraded ? '  (live text is away; steps still arrive)' : '  (live again)', color: 'dim' }
     case 'task.completed':
@@ -234,9 +238,9 @@ function describe(event: StreamEvent): Described | null {
         color: 'bold',
       }
     case 'task.failed':
-      return { text: `✘ failed: ${oneLine(event.reason.message)} (${clean(event.reason.code)})`, color: 'red' }
+      return { text: `✘ failed: ${shortLine(event.reason.message)} (${clean(event.reason.code)})`, color: 'red' }
     case 'task.cancelled': {
-      const killed = event.killed.map(({ command }) => `\n  ended: ${oneLine(command)}`).join('')
+      const killed = event.killed.map(({ command }) => `\n  ended: ${shortLine(command)}`).join('')
       return { text: `✘ cancelled; files changed so far are kept.${killed}`, color: 'yellow' }
     }
     default:
@@ -276,7 +280,7 @@ function howToGoOn(event: Mark & { readonly taskId?: string; readonly projectId?
 function describeResult(event: { name: string; result: string; isError: boolean }): Described | null {
   const lines = clean(event.result).trimEnd().split('\n')
   if (!event.isError) return { text: `  ${clean(event.name)}: ${count(lines.length)} lines`, color: 'dim' }
-  const shown = lines.slice(0, RESULT_LINES).map((text) => `  ${cut(text)}`)
+  const shown = lines.slice(0, RESULT_LINES).map((text) => `  ${shorten(text, LINE_CHARACTERS)}`)
   return { text: [...shown, ...(lines.length > RESULT_LINES ? ['  …'] : [])].join('\n'), color: 'red' }
 }
 
@@ -285,7 +289,7 @@ function summaryOf(input: unknown): string {
   if (typeof input !== 'object' || input === null) return ''
   const record = input as Record<string, unknown>
   const key = ['command', 'file_path', 'pattern', 'path'].find((name) => typeof record[name] === 'string')
-  return oneLine(key === undefined ? JSON.stringify(input) : String(record[key]))
+  return shortLine(key === undefined ? JSON.stringify(input) : String(record[key]))
 }
 
 function figures(end: {
@@ -303,24 +307,20 @@ function figures(end: {
 function provedBy(end: { evidence?: Evidence; evidenceGaps?: readonly EvidenceGap[] }): string {
   if (end.evidence === undefined || end.evidence === 'verified') return ''
   const gaps = (end.evidenceGaps ?? []).map(({ name, reason }) => `${name}: ${reason}`).join('; ')
-  return `, ${EVIDENCE_WORDS[end.evidence]}${gaps === '' ? '' : ` (${oneLine(gaps)})`}`
+  return `, ${EVIDENCE_WORDS[end.evidence]}${gaps === '' ? '' : ` (${shortLine(gaps)})`}`
 }
 
 /** What the diff does not hold; nothing when nothing else changed. */
 function alsoChanged(leftOut: readonly LeftOut[]): string {
-  return leftOut.map((place) => `\n  also changed, outside the diff: ${oneLine(leftOutText(place))}`).join('')
+  return leftOut.map((place) => `\n  also changed, outside the diff: ${shortLine(leftOutText(place))}`).join('')
 }
 
-function oneLine(text: string): string {
-  return cut(clean(text).replaceAll(/\s+/g, ' ').trim())
+function shortLine(text: string): string {
+  return cleanLine(text, LINE_CHARACTERS)
 }
 
-function cut(text: string): string {
-  const characters = [...text]
-  return characters.length <= LINE_CHARACTERS ? text : `${characters.slice(0, LINE_CHARACTERS - 1).join('')}…`
-}
-
-function count(value: number): string {
+/** A number with its thousands apart, as the printer writes all of them. Pure. */
+export function count(value: number): string {
   return value.toLocaleString('en-US')
 }
 
@@ -343,9 +343,9 @@ function approvalText({
   title,
   detail,
 }: Extract<StreamEvent, { type: 'approval.requested' }>): string {
-  const options = (detail.options ?? []).map((option, index) => `  ${index + 1}  ${oneLine(option)}`)
-  const paths = (detail.paths ?? []).map((path) => `  ${oneLine(path)}`)
-  const byDefault = detail.default === undefined ? [] : [`  when nobody answers: ${oneLine(detail.default)}`]
+  const options = (detail.options ?? []).map((option, index) => `  ${index + 1}  ${shortLine(option)}`)
+  const paths = (detail.paths ?? []).map((path) => `  ${shortLine(path)}`)
+  const byDefault = detail.default === undefined ? [] : [`  when nobody answers: ${shortLine(detail.default)}`]
   const how =
     kind === 'question'
       ? `/answer ${clean(approvalId)} …`

@@ -9,7 +9,7 @@ const LIMIT_MS = 30 * 60_000
 const LOOK_EVERY_MS = 300
 
 /** What may be asked for; see the call's own documentation. */
-export interface PublishWish {
+export interface PublishOptions {
   readonly branch?: string
   readonly title?: string
   readonly pullRequest?: boolean
@@ -24,7 +24,7 @@ export interface PublishWish {
 export async function publishTask(
   api: Api,
   taskId: string,
-  wish: PublishWish,
+  wish: PublishOptions,
   onWaits: (approvalId: string) => Promise<'wait' | 'leave'>,
 ): Promise<PublicationAnswer> {
   const body = { ...wish, clientPublishId: `terminal-${randomUUID()}` }

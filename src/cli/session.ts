@@ -1,5 +1,5 @@
 import type { Api } from './api.ts'
-import type { Project } from './find-project.ts'
+import type { ChosenProject } from './find-project.ts'
 import type { ChatOptions } from './options.ts'
 import type { Printer } from './printer.ts'
 
@@ -8,7 +8,7 @@ export interface Session {
   readonly api: Api
   readonly options: ChatOptions
   readonly printer: Printer
-  readonly project: Project
+  readonly project: ChosenProject
   /** The directory that the project's files came from, and go back to; absent when they did not. */
   readonly directory?: string
   /** Left out: the project's newest. */

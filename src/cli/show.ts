@@ -12,8 +12,8 @@ import type {
   SyncAnswer,
   TaskAnswer,
 } from './answers.ts'
-import { clean } from './clean-text.ts'
-import type { Printer } from './printer.ts'
+import { clean, cleanLine } from './clean-text.ts'
+import { count, type Printer } from './printer.ts'
 
 const MAX_FILES = 50
 const MAX_ROWS = 100
@@ -22,7 +22,7 @@ const MAX_ROWS = 100
 export function showFiles(printer: Printer, { files, stat }: DiffAnswer): void {
   for (const file of files.slice(0, MAX_FILES)) {
     const size = file.binary ? 'binary' : `+${file.added} −${file.removed}`
-    printer.note(`  ${file.kind.padEnd(7)} ${oneLine(file.path)} ${size}`)
+    printer.note(`  ${file.kind.padEnd(7)} ${cleanLine(file.path)} ${size}`)
   }
   if (files.length > MAX_FILES) printer.note(`  … and ${files.length - MAX_FILES} more`)
   printer.note(`${stat.files} ${stat.files === 1 ? 'file' : 'files'} +${stat.added} −${stat.removed}`, 'bold')
@@ -45,7 +45,7 @@ export function showDiff(printer: Printer, diff: DiffAnswer): void {
 /** The context as the model gets it. */
 export function showContext(printer: Printer, { markdown, tokens, generatedAt, hash }: ProjectContextAnswer): void {
   printer.note(clean(markdown).trimEnd())
-  printer.note(`${count(tokens)} tokens · made ${oneLine(generatedAt)} · ${oneLine(hash).slice(0, 12)}`, 'dim')
+  printer.note(`${count(tokens)} tokens · made ${cleanLine(generatedAt)} · ${cleanLine(hash).slice(0, 12)}`, 'dim')
 }
 
 /** Services, one a line. */
@@ -55,7 +55,7 @@ export function showServices(printer: Printer, services: readonly ServiceAnswer[
     const where = port === null || state !== 'listening' ? '' : ` on port ${port}`
     const how = exitCode === null ? '' : ` (exit code ${exitCode})`
     printer.note(
-      `  ${oneLine(id)} ${state}${where}${how} ${oneLine(name)}${reason === undefined ? '' : `: ${oneLine(reason)}`}`,
+      `  ${cleanLine(id)} ${state}${where}${how} ${cleanLine(name)}${reason === undefined ? '' : `: ${cleanLine(reason)}`}`,
     )
   }
 }
@@ -63,15 +63,16 @@ export function showServices(printer: Printer, services: readonly ServiceAnswer[
 /** What the project's commands run in, and where its set-up stands. */
 export function showEnvironment(printer: Printer, environment: EnvironmentAnswer): void {
   const { network, setup, status, variables, toolchains } = environment
-  const hosts = network.hosts.length === 0 ? '' : ` (${network.hosts.map(oneLine).join(', ')})`
-  printer.note(`version ${environment.version} · network: ${oneLine(network.policy)}${hosts}`, 'bold')
-  printer.note(`set-up: ${setup.enabled ? oneLine(status.state) : 'switched off'}`)
+  const hosts = network.hosts.length === 0 ? '' : ` (${network.hosts.map((host) => cleanLine(host)).join(', ')})`
+  printer.note(`version ${environment.version} · network: ${cleanLine(network.policy)}${hosts}`, 'bold')
+  printer.note(`set-up: ${setup.enabled ? cleanLine(status.state) : 'switched off'}`)
   for (const { name, command, source } of setup.commands) {
-    printer.note(`  ${oneLine(name)}: ${oneLine(command)}${source === 'custom' ? ' (yours)' : ''}`)
+    printer.note(`  ${cleanLine(name)}: ${cleanLine(command)}${source === 'custom' ? ' (yours)' : ''}`)
   }
-  for (const { name, value } of variables) printer.note(`  ${oneLine(name)}=${oneLine(value)}`)
+  for (const { name, value } of variables) printer.note(`  ${cleanLine(name)}=${cleanLine(value)}`)
   if (status.output !== undefined) printer.note(clean(status.output).trimEnd(), 'dim')
-  for (const { name, version } of toolchains) printer.note(`  ${oneLine(name).padEnd(10)} ${oneLine(version)}`, 'dim')
+  for (const { name, version } of toolchains)
+    printer.note(`  ${cleanLine(name).padEnd(10)} ${cleanLine(version)}`, 'dim')
 }
 
 /** What reviews look for. */
@@ -80,64 +81,70 @@ export function showCriteria(printer: Printer, criteria: CriteriaAnswer): void {
   printer.note(`version ${criteria.version} · ${state}`, 'bold')
   for (const { id, text, severity, enabled } of criteria.criteria) {
     printer.note(
-      `  ${enabled ? '•' : '○'} ${oneLine(id)} (${oneLine(severity)}${enabled ? '' : ', off'})`,
+      `  ${enabled ? '•' : '○'} ${cleanLine(id)} (${cleanLine(severity)}${enabled ? '' : ', off'})`,
       enabled ? 'cyan' : 'dim',
     )
-    printer.note(`    ${oneLine(text)}`)
+    printer.note(`    ${cleanLine(text)}`)
   }
   for (const { name, command, enabled = true } of criteria.checks) {
-    printer.note(`  check ${oneLine(name)}: ${oneLine(command)}${enabled ? '' : ' (off)'}`, enabled ? undefined : 'dim')
+    printer.note(
+      `  check ${cleanLine(name)}: ${cleanLine(command)}${enabled ? '' : ' (off)'}`,
+      enabled ? undefined : 'dim',
+    )
   }
 }
 
 /** One line a check or command, what is missing, and which words of the last message nothing bears out. */
 export function showEvidence(printer: Printer, { evidence, gaps, rows, claims, decisions = [] }: EvidenceAnswer): void {
-  printer.note(oneLine(evidence), 'bold')
+  printer.note(cleanLine(evidence), 'bold')
   for (const { by, name, command = '', status, exitCode, durationMs, reason } of rows.slice(-MAX_ROWS)) {
-    const what = name === undefined ? oneLine(command) : `${oneLine(name)}: ${oneLine(command)}`
+    const what = name === undefined ? cleanLine(command) : `${cleanLine(name)}: ${cleanLine(command)}`
     const how = [
-      oneLine(status).replaceAll('_', ' '),
+      cleanLine(status).replaceAll('_', ' '),
       ...(exitCode === undefined ? [] : [`exit code ${exitCode}`]),
       ...(durationMs === undefined ? [] : [`${(durationMs / 1000).toFixed(1)} s`]),
-      ...(reason === undefined ? [] : [oneLine(reason)]),
+      ...(reason === undefined ? [] : [cleanLine(reason)]),
     ]
-    printer.note(`  ${oneLine(by).padEnd(8)} ${what.slice(0, 120)} · ${how.join(', ')}`)
+    printer.note(`  ${cleanLine(by).padEnd(8)} ${what.slice(0, 120)} · ${how.join(', ')}`)
   }
   for (const { title, status, answer, note, by, decidedAt } of decisions) {
-    const who = by === undefined ? '' : ` by ${oneLine(by)}`
-    const words = [answer, note].flatMap((text) => (text === undefined ? [] : [`: ${oneLine(text)}`])).join('')
+    const who = by === undefined ? '' : ` by ${cleanLine(by)}`
+    const words = [answer, note].flatMap((text) => (text === undefined ? [] : [`: ${cleanLine(text)}`])).join('')
     printer.note(
-      `  person   ${oneLine(title)} · ${oneLine(status)}${who}, ${decidedAt.slice(0, 16).replace('T', ' ')} UTC${words}`,
+      `  person   ${cleanLine(title)} · ${cleanLine(status)}${who}, ${decidedAt.slice(0, 16).replace('T', ' ')} UTC${words}`,
     )
   }
-  for (const { name, reason } of gaps) printer.note(`  missing: ${oneLine(name)}: ${oneLine(reason)}`, 'yellow')
+  for (const { name, reason } of gaps) printer.note(`  missing: ${cleanLine(name)}: ${cleanLine(reason)}`, 'yellow')
   for (const { text, mark, reason } of claims) {
-    const why = reason === undefined ? '' : ` (${oneLine(reason)})`
-    printer.note(`  ${mark === 'proven' ? '✓' : '?'} “${oneLine(text)}”${why}`, mark === 'proven' ? 'green' : 'yellow')
+    const why = reason === undefined ? '' : ` (${cleanLine(reason)})`
+    printer.note(
+      `  ${mark === 'proven' ? '✓' : '?'} “${cleanLine(text)}”${why}`,
+      mark === 'proven' ? 'green' : 'yellow',
+    )
   }
 }
 
 /** What people's verdicts propose; a person decides on the page or by the API. */
 export function showProposals(printer: Printer, { items }: CriteriaProposalsAnswer): void {
   for (const { kind, criterion, reason } of items) {
-    printer.note(`  proposed: ${oneLine(kind)} ${oneLine(criterion.id)} · ${oneLine(reason)}`, 'yellow')
+    printer.note(`  proposed: ${cleanLine(kind)} ${cleanLine(criterion.id)} · ${cleanLine(reason)}`, 'yellow')
   }
 }
 
 /** What the project remembers, with the ids that `/forget` takes. */
 export function showMemory(printer: Printer, { facts }: MemoryAnswer): void {
   if (facts.length === 0) printer.note('The project remembers nothing.')
-  for (const { id, text } of facts) printer.note(`  ${oneLine(id)}  ${oneLine(text)}`)
+  for (const { id, text } of facts) printer.note(`  ${cleanLine(id)}  ${cleanLine(text)}`)
 }
 
 const MAX_SHOWN_PATHS = 50
 
 /** What a sync changed, and where marks are. */
 export function showSync(printer: Printer, { status, commit, changed, conflicts }: SyncAnswer): void {
-  if (status === 'up_to_date') return printer.note(`Nothing new came upstream (${oneLine(commit.slice(0, 7))}).`)
-  printer.note(`Synced with ${oneLine(commit.slice(0, 7))}: ${changed.length} files changed.`, 'green')
+  if (status === 'up_to_date') return printer.note(`Nothing new came upstream (${cleanLine(commit.slice(0, 7))}).`)
+  printer.note(`Synced with ${cleanLine(commit.slice(0, 7))}: ${changed.length} files changed.`, 'green')
   for (const path of changed.slice(0, MAX_SHOWN_PATHS)) {
-    printer.note(`  ${oneLine(path)}${conflicts.includes(path) ? '  conflict marks' : ''}`)
+    printer.note(`  ${cleanLine(path)}${conflicts.includes(path) ? '  conflict marks' : ''}`)
   }
 }
 
@@ -149,7 +156,7 @@ export function showCost(
 ): void {
   const { usage } = task
   const limit = typeof task.budget?.maxUsd === 'number' ? ` of at most $${task.budget.maxUsd}` : ''
-  printer.note(`${oneLine(task.id)} · ${oneLine(task.model)} · ${task.turn} turns`, 'bold')
+  printer.note(`${cleanLine(task.id)} · ${cleanLine(task.model)} · ${task.turn} turns`, 'bold')
   printer.note(`  cost         ${dollars(task.costUsd)}${limit}`)
   printer.note(`  input        ${count(usage.inputTokens)} tokens`)
   printer.note(`  output       ${count(usage.outputTokens)} tokens`)
@@ -160,12 +167,4 @@ export function showCost(
 
 function dollars(costUsd: number | null): string {
   return costUsd === null ? 'unpriced' : `$${costUsd.toFixed(4)}`
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US')
-}
-
-function oneLine(text: string): string {
-  return clean(text).replaceAll(/\s+/g, ' ').trim()
 }

@@ -1,6 +1,6 @@
 import { appendFileSync, chmodSync, closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import type { NetworkDenial } from '../shared/network.ts'
-import { replaceFile } from './gateway-files.ts'
+import { replaceInOneStep } from './gateway-files.ts'
 
 const MAX_LOG_BYTES = 256 * 1024
 const KEPT_BYTES = 64 * 1024
@@ -9,7 +9,7 @@ export function createDeniedLog(file: string): (denial: NetworkDenial) => void {
   return (denial) => {
     if (existsSync(file) && statSync(file).size > MAX_LOG_BYTES) {
       const text = readFileSync(file, 'utf8').slice(-KEPT_BYTES)
-      replaceFile(file, text.slice(text.indexOf('\n') + 1), 0o644)
+      replaceInOneStep(file, text.slice(text.indexOf('\n') + 1), 0o644)
     }
     const isNew = !existsSync(file)
     appendFileSync(file, `${JSON.stringify(denial)}\n`, { mode: 0o644 })

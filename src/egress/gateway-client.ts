@@ -10,7 +10,7 @@ import { type DetachedProcess, startDetached } from '../shared/start-detached.ts
 import type { Registry } from './decision.ts'
 import { readDenied } from './denied-log.ts'
 import type { ControlRequest, GatewayArgs } from './gateway.ts'
-import { gatewayPaths, makeGatewayDir, netKey, replaceFile, sandboxNetPaths } from './gateway-files.ts'
+import { gatewayPaths, makeGatewayDir, netKey, replaceInOneStep, sandboxNetPaths } from './gateway-files.ts'
 import type { HostProxies } from './host-proxy.ts'
 
 export interface EgressGateway {
@@ -73,7 +73,7 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
   const connected = (): Promise<Connection> => {
     if (connection !== null) return connection
     makeGatewayDir(paths.dir)
-    replaceFile(paths.hostProxies, JSON.stringify(options.hostProxies), 0o600)
+    replaceInOneStep(paths.hostProxies, JSON.stringify(options.hostProxies), 0o600)
     const opened = connectOrStart(paths.control, options).then((socket) =>
       attach(socket, { onGone: () => forgetConnection(opened), onUsed: (id) => options.tokens?.onUsed(id) }),
     )
@@ -138,7 +138,7 @@ export function createEgressGateway(options: EgressGatewayOptions): EgressGatewa
       if (network.policy === 'none' && !existsSync(policy)) return
       if (opened.get(sandboxId) !== text) {
         makeGatewayDir(paths.dir)
-        replaceFile(policy, text, 0o600)
+        replaceInOneStep(policy, text, 0o600)
       }
       await sendTokens()
       await send({ op: 'open', key: netKey(sandboxId) })

@@ -103,7 +103,7 @@ export function makeDirectory(dir: string, mode: number): void {
 }
 
 /** Replaces a file in one step. */
-export function replaceFile(file: string, content: string | Uint8Array, mode: number): void {
+export function replaceInOneStep(file: string, content: string | Uint8Array, mode: number): void {
   const fresh = `${file}.${randomBytes(6).toString('hex')}`
   writeFileSync(fresh, content, { mode: 0o600 })
   chmodSync(fresh, mode)

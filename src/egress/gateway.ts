@@ -23,7 +23,7 @@ import {
   makeDirectory,
   makeGatewayDir,
   netPathsOf,
-  replaceFile,
+  replaceInOneStep,
 } from './gateway-files.ts'
 import { type HostProxies, NO_PROXIES } from './host-proxy.ts'
 import { createEgressProxy, DEFAULT_EGRESS_LIMITS } from './proxy.ts'
@@ -97,8 +97,8 @@ async function serve({
   const certificates = [...new Set([...(trusted.length > 0 ? trusted : rootCertificates), authority.certificate])].join(
     '\n',
   )
-  replaceFile(bundle, certificates, 0o644)
-  replaceFile(trustStore, trustStoreOf(certificates), 0o644)
+  replaceInOneStep(bundle, certificates, 0o644)
+  replaceInOneStep(trustStore, trustStoreOf(certificates), 0o644)
   const readRegistries = watchJson<{ registries: readonly Registry[] }>(registriesFile, { registries: [] })
   const hostProxies = watchJson<HostProxies>(proxiesFile, NO_PROXIES)
   let tokens: readonly Registry[] = []

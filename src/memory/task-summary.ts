@@ -1,5 +1,6 @@
 import type { TaskRecord } from '../db/task/task-records.ts'
 import type { TaskSummary } from '../db/turn/memory.ts'
+import { oneLine } from '../shared/text/one-line.ts'
 import { cutToTokens, estimateTokens } from '../shared/text/tokens.ts'
 
 /** The longest summary of one task. */
@@ -41,15 +42,6 @@ function withinTokens(text: string): string {
   const rest = text.slice(kept.length)
   const room = Math.max(0, MAX_SUMMARY_TOKENS - 10 - estimateTokens(kept))
   return `${kept}${[...rest].slice(0, room).join('')}…`
-}
-
-/** The start of a text on one line, cut with an ellipsis. */
-export function oneLine(text: string, maxCharacters: number): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim()
-  const characters = Array.from(line.slice(0, maxCharacters * 2))
-  return characters.length <= maxCharacters && line.length <= maxCharacters * 2
-    ? line
-    : `${characters.slice(0, maxCharacters - 1).join('')}…`
 }
 
 function steersOf(texts: readonly string[]): string[] {

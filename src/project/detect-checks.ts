@@ -1,4 +1,4 @@
-import type { LeftOutCheck } from '../shared/review.ts'
+import { type LeftOutCheck, MAX_CHECKS } from '../shared/review.ts'
 import type { CheckCommand, Detected, DetectedCheck, Detector } from './checks/candidate.ts'
 import { nodeChecks } from './checks/node-checks.ts'
 import {
@@ -23,7 +23,6 @@ const LANGUAGES: readonly (readonly [language: string, detect: Detector])[] = [
   ['java', javaChecks],
   ['more', moreChecks],
 ]
-const MAX_CHECKS = 20
 /** Where nothing says which packages a change concerns, only so many are checked. */
 const MAX_UNTOUCHED_PACKAGES = 5
 const MAX_NAME_CHARS = 64

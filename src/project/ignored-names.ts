@@ -7,7 +7,7 @@ export type Openness = 'hidden' | 'closed' | 'open'
 
 /**
  * What a directory called `name` is, going by the names beside it and what the root's .gitignore says of its `path`
- * (see {@link ignoredPaths}). What git tracks is source, whatever it is called; what only looks generated is still named.
+ * (see {@link gitignoreMatcher}). What git tracks is source, whatever it is called; what only looks generated is still named.
  */
 export function opennessOf(
   name: string,
@@ -25,7 +25,7 @@ export function opennessOf(
  * Tells for a path whether the plain lines of a .gitignore name it (`out`, `out/`, `/out`, `a/out`). Patterns with `*`, `?`
  * or `[` are left to git: something that is shown though it is ignored does no harm, the other way round it does.
  */
-export function ignoredPaths(gitignore: string): (path: string) => boolean {
+export function gitignoreMatcher(gitignore: string): (path: string) => boolean {
   const anywhere = new Set<string>()
   const anchored = new Set<string>()
   const kept = new Set<string>()

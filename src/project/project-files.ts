@@ -9,7 +9,7 @@ import {
   ROOT_INPUTS,
   RULES_FILES,
 } from './input-files.ts'
-import { type Listing, listDirectory, readTree } from './project-tree.ts'
+import { type Listing, listProjectDirectory, readTree } from './project-tree.ts'
 import { exists, readInput } from './read-input.ts'
 import { type RulesFile, withImports } from './rules-files.ts'
 
@@ -67,7 +67,7 @@ export async function readProjectFiles(sandbox: Sandbox, touched: readonly strin
   const packages: PackageFiles[] = []
   for (const directory of packageDirectories(listings, touched)) {
     if (packages.length >= MAX_PACKAGES) break
-    const listing = listings.get(directory) ?? (await listDirectory(sandbox, directory))
+    const listing = listings.get(directory) ?? (await listProjectDirectory(sandbox, directory))
     const names = await namesIn(sandbox, directory, listing, ASKED_NAMES)
     if (![...names].some((name) => PACKAGE_SIGNS.has(name))) continue
     const inside = `${directory}/`

@@ -1,6 +1,6 @@
 import type { FileEntry, Sandbox } from '../sandbox/types.ts'
 import { AppError } from '../shared/errors.ts'
-import { ignoredPaths, opennessOf } from './ignored-names.ts'
+import { gitignoreMatcher, opennessOf } from './ignored-names.ts'
 import { MAX_PROSE_BYTES } from './input-files.ts'
 import { readInput } from './read-input.ts'
 
@@ -26,7 +26,7 @@ export interface ProjectTree {
 
 /** Lists a project to depth 3, at most 60 directories and 200 entries of each. Looks only; safe to repeat. */
 export async function readTree(sandbox: Sandbox): Promise<ProjectTree> {
-  const isIgnored = ignoredPaths((await readInput(sandbox, '.gitignore', MAX_PROSE_BYTES))?.text ?? '')
+  const isIgnored = gitignoreMatcher((await readInput(sandbox, '.gitignore', MAX_PROSE_BYTES))?.text ?? '')
   const entries: FileEntry[] = []
   const listings = new Map<string, Listing>()
   let isCut = false
@@ -34,7 +34,7 @@ export async function readTree(sandbox: Sandbox): Promise<ProjectTree> {
   for (let depth = 1; depth <= MAX_DEPTH && level.length > 0; depth++) {
     const allowed = level.slice(0, MAX_DIRECTORIES - listings.size)
     isCut ||= allowed.length < level.length
-    const lists = await Promise.all(allowed.map((path) => listDirectory(sandbox, path)))
+    const lists = await Promise.all(allowed.map((path) => listProjectDirectory(sandbox, path)))
     level = []
     for (const [index, list] of lists.entries()) {
       isCut ||= list.isCut
@@ -53,7 +53,7 @@ export async function readTree(sandbox: Sandbox): Promise<ProjectTree> {
  * What a directory of the workspace holds, at most 200 entries in order of their names; one that vanished since it was
  * listed is empty, since the workspace is in use.
  */
-export async function listDirectory(
+export async function listProjectDirectory(
   sandbox: Sandbox,
   path: string,
 ): Promise<Listing & { readonly entries: readonly FileEntry[] }> {

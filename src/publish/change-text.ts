@@ -27,7 +27,7 @@ function plain(text: string): string {
 }
 
 /** One line of at most 72 characters out of any text; never empty. Pure. */
-export function titleOf(text: string): string {
+export function changeTitle(text: string): string {
   const line =
     plain(text.replaceAll('\r', '\n'))
       .split('\n')
@@ -78,7 +78,7 @@ export function changeBody(
   const request = Array.from(plain((own ?? requestOf(record)).replaceAll('\r\n', '\n')).trim())
   const shown = request.length > MAX_REQUEST ? `${request.slice(0, MAX_REQUEST).join('')}…` : request.join('')
   return [
-    ...(shown === '' || shown === titleOf(shown) ? [] : [shown, '']),
+    ...(shown === '' || shown === changeTitle(shown) ? [] : [shown, '']),
     `Verdict: ${verdictOf(task)}`,
     `Evidence: ${EVIDENCE_WORDS[task.evidence]} (checks: ${checksLine(record.checks)})`,
     `Task: ${task.id}`,

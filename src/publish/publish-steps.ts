@@ -26,7 +26,7 @@ import type { Sandbox, SandboxProvider, TreeFile, WorkspaceEntry } from '../sand
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError, type ErrorCode } from '../shared/errors.ts'
 import type { PublicationError, PublishInput } from '../shared/publication.ts'
-import { credentialFor } from '../sources/git-credential.ts'
+import { gitCredentialFor } from '../sources/git-credential.ts'
 import { gitHostOf } from '../sources/git-host.ts'
 import { type GitCredential, type GitResult, type GitSettings, runGit } from '../sources/run-git.ts'
 import { slugOf } from './branch-name.ts'
@@ -115,7 +115,7 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
   const forges = createForges(deps)
 
   const credentialOf = async (source: GitProject['source']): Promise<GitCredential | null> =>
-    await credentialFor(deps.credentials, source, gitHostOf(source.url, deps.git.origins))
+    await gitCredentialFor(deps.credentials, source, gitHostOf(source.url, deps.git.origins))
 
   /** Said before anything is pushed, where the service tells; where it does not, its answer to the push does. */
   const refuseProtected = async ({ project: { source } }: Work, branch: string): Promise<void> => {

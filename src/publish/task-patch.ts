@@ -5,7 +5,7 @@ import { listCheckpoints } from '../db/workspace/checkpoints.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { AppError } from '../shared/errors.ts'
 import { isOver } from '../shared/task.ts'
-import { changeBody, requestOf, titleOf } from './change-text.ts'
+import { changeBody, changeTitle, requestOf } from './change-text.ts'
 import { gitChangesIn } from './git-changes.ts'
 import { writePatchMail } from './mail-patch.ts'
 import { openScratchRepository } from './scratch-repository.ts'
@@ -35,7 +35,7 @@ export async function taskPatch(deps: PatchDeps, task: Task, signal: AbortSignal
     const { patch, stat } = await scratch.diff(new Set([...ignored].filter((path) => !tracked.has(path))))
     if (patch.length === 0) throw noChanges('It changed nothing that git would keep.')
     return writePatchMail({
-      title: titleOf(record === undefined ? '' : requestOf(record)),
+      title: changeTitle(record === undefined ? '' : requestOf(record)),
       body: record === undefined ? '' : changeBody(task, record),
       author: deps.author,
       date: task.finishedAt ?? task.createdAt,

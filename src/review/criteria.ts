@@ -1,9 +1,6 @@
 import { z } from 'zod'
-import type { Criteria } from '../shared/review.ts'
+import { type Criteria, MAX_CHECKS, MAX_CRITERIA } from '../shared/review.ts'
 
-/** Of one project. */
-export const MAX_CRITERIA = 50
-const MAX_CHECKS = 20
 const MAX_COMMAND_CHARS = 2_000
 
 // NUL and lone surrogates cannot be stored, and a control character in a command is a mistake or an attack.

@@ -6,7 +6,7 @@ export interface LineRange {
   readonly last: number
 }
 
-export interface ChangedFile {
+export interface ChangedFileLines {
   readonly path: string
   readonly kind: 'create' | 'modify' | 'delete'
   readonly binary: boolean
@@ -15,11 +15,11 @@ export interface ChangedFile {
 }
 
 /** By path, relative to the workspace. */
-export type ChangedLines = ReadonlyMap<string, ChangedFile>
+export type ChangedLines = ReadonlyMap<string, ChangedFileLines>
 
 interface OpenFile {
   path: string
-  kind: ChangedFile['kind']
+  kind: ChangedFileLines['kind']
   binary: boolean
   ranges: LineRange[]
 }

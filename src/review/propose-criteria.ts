@@ -4,8 +4,15 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { CriteriaProposal, Criterion, JudgedFinding, Severity } from '../shared/review.ts'
-import { MAX_CRITERIA } from './criteria.ts'
+import {
+  type CriteriaProposal,
+  type Criterion,
+  type JudgedFinding,
+  MAX_CRITERIA,
+  type Severity,
+} from '../shared/review.ts'
+import { cutText } from '../shared/text/clean-text.ts'
+import { oneLine } from '../shared/text/one-line.ts'
 
 /** Fewer verdicts than these say nothing. */
 const MIN_JUDGED = 5
@@ -65,19 +72,15 @@ function changeOf(criterion: Criterion, all: readonly JudgedFinding[]): Criteria
 /** The text with what people dismissed, or null where too few said why or it would grow too long. */
 function withReasons(text: string, judged: readonly JudgedFinding[]): string | null {
   const reasons = new Set(
-    judged.flatMap(({ verdict, reason }) => (verdict === 'dismiss' && reason ? [oneLine(reason)] : [])),
+    judged.flatMap(({ verdict, reason }) => (verdict === 'dismiss' && reason ? [reasonLine(reason)] : [])),
   )
   if (reasons.size < MIN_REASONS) return null
   const reworded = `${text}\nNot a finding: ${[...reasons].slice(0, MAX_REASONS).join('; ')}.`
   return reworded.length > MAX_TEXT_CHARACTERS ? null : reworded
 }
 
-function oneLine(reason: string): string {
-  return reason
-    .replace(/\s+/g, ' ')
-    .trim()
-    .slice(0, MAX_REASON_CHARACTERS)
-    .replace(/[.;]+$/, '')
+function reasonLine(reason: string): string {
+  return cutText(oneLine(reason), MAX_REASON_CHARACTERS).replace(/[.;]+$/, '')
 }
 
 function lighter(severity: Severity): Severity | null {

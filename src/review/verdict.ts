@@ -22,7 +22,7 @@ import type { Submission, SubmittedFinding } from '../tools/submit-review.ts'
 import { isFailing, isUnknown } from './check-outcome.ts'
 import { type ChangedLines, touches } from './diff-lines.ts'
 
-export interface RoundInput {
+export interface RoundFacts {
   readonly checks: readonly CheckResult[]
   /** Null when the reviewer was not asked (a check failed) or gave nothing readable. */
   readonly submission: Submission | null
@@ -59,7 +59,7 @@ export interface RoundResult {
 }
 
 /** Judges one round. Pure but for `newId`, which is called once for each new finding. */
-export function judgeRound(input: RoundInput): RoundResult {
+export function judgeRound(input: RoundFacts): RoundResult {
   const own = ownFindings(input)
   const earlier = input.earlier.map((finding) =>
     own.some(({ claim }) => claim === finding.claim) ? finding : judgeEarlier(finding, input.submission),
@@ -86,7 +86,7 @@ export function judgeRound(input: RoundInput): RoundResult {
 }
 
 /** What the harness itself has to say of a change that a reviewer judged: a note, which keeps it from plain approval. */
-function ownFindings({ submission, leftOut = [] }: RoundInput): Omit<Finding, 'id'>[] {
+function ownFindings({ submission, leftOut = [] }: RoundFacts): Omit<Finding, 'id'>[] {
   const places = replacedDependencies(leftOut)
   if (submission === null || places.length === 0) return []
   const evidence = places.map((place) => `${leftOutText(place)}, ${place.replaced} of them there before`).join('; ')
@@ -96,7 +96,7 @@ function ownFindings({ submission, leftOut = [] }: RoundInput): Omit<Finding, 'i
 const DEPENDENCIES_CHANGED =
   'Dependencies changed: the checks ran on other installed code than before the task, and the diff does not show it.'
 
-function verdictOf(input: RoundInput, open: number, blocking: number): RoundVerdict {
+function verdictOf(input: RoundFacts, open: number, blocking: number): RoundVerdict {
   if (input.checks.some(isFailing)) return 'checks_failed'
   if (input.isUnchanged === true && blocking > 0) return 'issues_found'
   if (input.submission === null) return 'inconclusive'
@@ -130,7 +130,7 @@ function judgeEarlier(finding: Finding, submission: Submission | null): Finding 
   }
 }
 
-function takeFindings(input: RoundInput): { findings: Finding[]; demotions: Demotion[] } {
+function takeFindings(input: RoundFacts): { findings: Finding[]; demotions: Demotion[] } {
   const findings: Finding[] = []
   const demotions: Demotion[] = []
   const known = new Set(input.earlier.filter((entry) => isOpen(entry) || isDismissedByPerson(entry)).map(placeAndClaim))
@@ -146,7 +146,7 @@ function takeFindings(input: RoundInput): { findings: Finding[]; demotions: Demo
   return { findings, demotions }
 }
 
-function takeFinding(submitted: SubmittedFinding, input: RoundInput) {
+function takeFinding(submitted: SubmittedFinding, input: RoundFacts) {
   const { criterionId, line, scenario, severity: from, file, claim, evidence } = submitted
   const criterion = input.criteria.find((entry) => entry.id === criterionId)
   const { severity: to, why } = severityOf(submitted, criterion, input)
@@ -170,7 +170,7 @@ const RANK: Readonly<Record<Severity, number>> = { note: 0, important: 1, blocki
 function severityOf(
   { severity, file, line, evidence }: SubmittedFinding,
   criterion: Criterion | undefined,
-  input: RoundInput,
+  input: RoundFacts,
 ): { severity: Severity; why: Demotion['why'] | null } {
   const demote = (to: Severity, why: Demotion['why']) =>
     severity === to ? { severity, why: null } : { severity: to, why }
@@ -183,7 +183,7 @@ function severityOf(
   return { severity, why: null }
 }
 
-function isInChange(input: Pick<RoundInput, 'changed' | 'unseen'>, file: string, line: number | undefined): boolean {
+function isInChange(input: Pick<RoundFacts, 'changed' | 'unseen'>, file: string, line: number | undefined): boolean {
   return touches(input.changed, file, line) || input.unseen?.has(file) === true
 }
 

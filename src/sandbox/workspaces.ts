@@ -20,7 +20,7 @@ export interface WorkspaceRow {
   readonly fillBegun: boolean
 }
 
-export interface WorkspaceStore {
+export interface WorkspaceRecords {
   /** Throws `not_found`. */
   touch(projectId: string): Promise<WorkspaceRow>
   /** False when another generation won meanwhile. */
@@ -90,7 +90,7 @@ interface Preparation {
 }
 
 export function createWorkspaces(options: {
-  readonly store: WorkspaceStore
+  readonly store: WorkspaceRecords
   readonly provider: SandboxProvider
   /** Puts the project's source into an empty sandbox. Throws `project_source_failed` and `sandbox_*`. */
   fill(projectId: string, sandbox: Sandbox, control: FillControl): Promise<void>

@@ -2,7 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { methodNotAllowed } from 'hono/method-not-allowed'
 import { AppError } from '../shared/errors.ts'
 import type { AppDeps } from './deps.ts'
-import { identify, requireKnownHost, requireOwnOrigin } from './guards.ts'
+import { identifyRequests, requireKnownHost, requireOwnOrigin } from './guards.ts'
 import { createOnError, errorResponse } from './on-error.ts'
 import { addApprovalRoutes } from './routes/approvals.ts'
 import { addArchiveRoutes } from './routes/archive.ts'
@@ -38,7 +38,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   app.notFound((c) => errorResponse(new AppError('not_found', 'There is nothing here.'), c))
 
   if (deps.metrics) app.use(deps.metrics.middleware)
-  app.use(identify())
+  app.use(identifyRequests())
   app.use(requireKnownHost(deps.settings, deps.readOrigin))
   app.use(requireOwnOrigin(deps.readOrigin))
   app.use(deps.auth.middleware)

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { APPROVAL_KINDS, DECISION_SCOPES, DECISIONS, MAX_ANSWER_CHARACTERS } from '../shared/approval.ts'
 import { IdSchema, PageQuery } from './schemas/fields.ts'
-import { cleanText } from './text.ts'
+import { nonBlankText } from './text.ts'
 
 const Time = z.iso.datetime()
 
@@ -17,13 +17,13 @@ export const ApprovalsQuery = PageQuery.extend({
     .openapi({ description: 'open: what waits for a person now' }),
 })
 
-export const DecisionBody = z
+export const DecisionBodySchema = z
   .strictObject({
     decision: z.enum(DECISIONS).openapi({
       description: 'answer for a question; approve or deny for the rest; deny leaves a question to the agent',
     }),
-    answer: cleanText(MAX_ANSWER_CHARACTERS).optional(),
-    note: cleanText(MAX_ANSWER_CHARACTERS).optional().openapi({ description: 'A word that the model reads too' }),
+    answer: nonBlankText(MAX_ANSWER_CHARACTERS).optional(),
+    note: nonBlankText(MAX_ANSWER_CHARACTERS).optional().openapi({ description: 'A word that the model reads too' }),
     remember: z.boolean().optional().openapi({ description: 'true: from now on in this project; the same as scope' }),
     scope: z
       .enum(DECISION_SCOPES)

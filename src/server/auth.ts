@@ -4,7 +4,7 @@ import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { AppError } from '../shared/errors.ts'
 import { isLinkToken } from '../shared/sign-in-link.ts'
 import type { ReadOrigin } from './forwarded.ts'
-import { SESSION_SECONDS, type Session, SessionCookies } from './session-cookie.ts'
+import { SESSION_SECONDS, SessionCookies, type SignIn } from './session-cookie.ts'
 
 const COOKIE = 'keelson_session'
 /** Behind TLS: browsers take this name only from this very host, over TLS, for all paths. */
@@ -50,8 +50,8 @@ export interface Auth {
 
 /** Where it is written which sign-ins were ended before their time. */
 export interface EndedSessions {
-  isEnded(session: Session): Promise<boolean>
-  end(which: Session | 'all', at: { readonly now: number; readonly keptSeconds: number }): Promise<void>
+  isEnded(session: SignIn): Promise<boolean>
+  end(which: SignIn | 'all', at: { readonly now: number; readonly keptSeconds: number }): Promise<void>
 }
 
 /**
@@ -73,7 +73,7 @@ export function createAuth(options: {
   const former = cookieOfBefore(apiToken ?? '')
 
   /** Who the cookie says asks; `wrong` when nobody here made it, null without one that may still count. */
-  const sessionOf = (c: Context): Session | 'wrong' | null => {
+  const sessionOf = (c: Context): SignIn | 'wrong' | null => {
     const value = getCookie(c, SECURE_COOKIE) ?? getCookie(c, COOKIE)
     if (value === undefined || value === former) return null
     const session = cookies.read(value, Date.now())
@@ -185,7 +185,7 @@ class AskedSessions {
   }
 
   /** While the store is away, one that was valid stays so: nobody can end it then either. */
-  async isEnded(session: Session): Promise<boolean> {
+  async isEnded(session: SignIn): Promise<boolean> {
     const validAt = this.#validAt.get(session.id)
     if (validAt !== undefined && Date.now() - validAt < ASKED_FOR_MS) return false
     try {
@@ -200,7 +200,7 @@ class AskedSessions {
   }
 
   /** Asks again at the next request; null: for all. */
-  forget(session: Session | null): void {
+  forget(session: SignIn | null): void {
     if (session === null) this.#validAt.clear()
     else this.#validAt.delete(session.id)
   }

@@ -5,7 +5,8 @@ import type { Hub } from '../events/hub.ts'
 import type { Log } from '../logger.ts'
 import type { Restorer } from '../restore/restorer.ts'
 import type { SandboxProviders } from '../sandbox/providers.ts'
-import type { ProbeReport, Sandbox, SandboxKind } from '../sandbox/types.ts'
+import type { ProbeReport, SandboxKind } from '../sandbox/types.ts'
+import type { Workspaces } from '../sandbox/workspaces.ts'
 import type { NetworkPolicy } from '../shared/network.ts'
 import type { Criteria } from '../shared/review.ts'
 import type { Budget } from '../shared/task.ts'
@@ -15,13 +16,6 @@ import type { Dispatcher } from './dispatcher.ts'
 import type { ReadOrigin } from './forwarded.ts'
 import type { Workers } from './present.ts'
 import type { Sse } from './sse.ts'
-
-/** A project's files, ready for use. Throws `not_found` and the `sandbox_*` codes. */
-export interface Workspaces {
-  open(projectId: string): Promise<Sandbox>
-  /** The same, but null when the project has none: nothing is made. */
-  openExisting(projectId: string): Promise<Sandbox | null>
-}
 
 export interface Readiness {
   readonly isReady: boolean
@@ -40,7 +34,7 @@ export interface AppDeps {
   readonly auth: Auth
   readonly readOrigin: ReadOrigin
   readonly dispatcher: Pick<Dispatcher, 'kick'>
-  readonly workspaces: Workspaces
+  readonly workspaces: Pick<Workspaces, 'open' | 'openExisting'>
   readonly sandboxes: Pick<SandboxProviders, 'kinds' | 'of'>
   readonly credentials: Credentials
   readonly sync: SyncDeps

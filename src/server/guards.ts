@@ -15,7 +15,7 @@ const FIXED_HEADERS = {
 }
 
 /** Gives each request an id, which every error names, and the headers that every answer has. */
-export function identify(): MiddlewareHandler {
+export function identifyRequests(): MiddlewareHandler {
   return async (c, next) => {
     const requestId = newId('req')
     c.set('requestId', requestId)
@@ -26,7 +26,7 @@ export function identify(): MiddlewareHandler {
 }
 
 /**
- * What {@link identify} gives every answer, for the one that is written past Hono. Reading `c.res` instead would make
+ * What {@link identifyRequests} gives every answer, for the one that is written past Hono. Reading `c.res` instead would make
  * Hono merge it with the route's Response into a new one, and the mark "already sent" would be lost.
  */
 export function commonHeaders(c: Context): Record<string, string> {

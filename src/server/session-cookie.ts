@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** A browser's sign-in, as its cookie says. */
-export interface Session {
+export interface SignIn {
   readonly id: string
   /** Milliseconds since 1970. */
   readonly signedInAt: number
@@ -28,7 +28,7 @@ export class SessionCookies {
   }
 
   /** What a value says; `expired` when it was made here too long ago, null when it was not. */
-  read(value: string, now: number): Session | 'expired' | null {
+  read(value: string, now: number): SignIn | 'expired' | null {
     const match = /^(s2\.([\w-]{22})\.(\d{1,15}))\.([\w-]{43})$/.exec(value)
     if (match === null) return null
     const [, content = '', id = '', at = '', seal = ''] = match

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 
 /** Text that Postgres and the model can both take: no NUL, no half of a surrogate pair, not only white space. */
-export function cleanText(maxCharacters: number) {
+export function nonBlankText(maxCharacters: number) {
   return z
     .string()
     .superRefine((text, context) => {

@@ -1,5 +1,7 @@
 /** What people ask a project to remember: the rules of the list, pure. Postgres holds one list a project. */
 
+import { oneLine } from './text/one-line.ts'
+
 export const MAX_FACTS = 100
 /** Characters as people count them (code points). */
 export const MAX_FACT_CHARACTERS = 500
@@ -25,6 +27,7 @@ export interface RefusedFact {
 }
 
 const REMEMBER = 'remember:'
+const MAX_SHOWN_CHARACTERS = 80
 
 /**
  * The text behind `remember:` (in any case) when a message begins with it, or null. Only the message's own first line
@@ -35,13 +38,8 @@ export function rememberedText(message: string): string | null {
   const line = first.trimStart()
   const isCode = !/^ {0,3}\S/.test(first)
   if (isCode || line.slice(0, REMEMBER.length).toLowerCase() !== REMEMBER) return null
-  const text = tidy(line.slice(REMEMBER.length))
+  const text = oneLine(line.slice(REMEMBER.length))
   return text === '' ? null : text
-}
-
-/** As facts are kept and compared: white space runs become one space. */
-export function tidy(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').trim()
 }
 
 /**
@@ -58,19 +56,16 @@ export function addFacts(
   const refused: RefusedFact[] = []
   for (const text of texts) {
     if (known.has(text.toLowerCase())) continue
-    if ([...text].length > MAX_FACT_CHARACTERS) refused.push({ text: shortened(text), why: 'too_long' })
-    else if (facts.length + added.length >= MAX_FACTS) refused.push({ text: shortened(text), why: 'too_many' })
+    if ([...text].length > MAX_FACT_CHARACTERS)
+      refused.push({ text: oneLine(text, MAX_SHOWN_CHARACTERS), why: 'too_long' })
+    else if (facts.length + added.length >= MAX_FACTS)
+      refused.push({ text: oneLine(text, MAX_SHOWN_CHARACTERS), why: 'too_many' })
     else {
       known.add(text.toLowerCase())
       added.push(make(text))
     }
   }
   return { facts: [...facts, ...added], added, refused }
-}
-
-function shortened(text: string): string {
-  const characters = [...text]
-  return characters.length <= 80 ? text : `${characters.slice(0, 79).join('')}…`
 }
 
 /** What people are told in the conversation about lines that were not remembered; `refused` holds at least one. */

@@ -1,4 +1,9 @@
-/** The review's nouns, as types only: workflow code imports them, and zod must stay out of its bundle. */
+/** The review's nouns, without a schema: workflow code imports them, and zod must stay out of its bundle. */
+
+/** How many criteria a project has at most. */
+export const MAX_CRITERIA = 50
+/** How many checks a project has at most, those that are left out counted apart. */
+export const MAX_CHECKS = 20
 
 export type Severity = 'blocking' | 'important' | 'note'
 

@@ -10,7 +10,7 @@ import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 import { createSlots, type Slots } from '../shared/slots.ts'
 import { type CloneOptions, cloneRepository } from './clone-repository.ts'
-import { credentialFor } from './git-credential.ts'
+import { gitCredentialFor } from './git-credential.ts'
 import { gitHostOf } from './git-host.ts'
 import type { GitSettings } from './run-git.ts'
 
@@ -54,7 +54,7 @@ export function createFiller(deps: FillerDeps) {
 
   const clone = async (sandbox: Sandbox, source: GitSource, control: FillControl): Promise<FillReport> => {
     const host = gitHostOf(source.url, deps.git.origins)
-    const credential = await credentialFor(deps.credentials, source, host)
+    const credential = await gitCredentialFor(deps.credentials, source, host)
     const onCredentialUsed = async () => {
       if (credential !== null) await deps.credentials.markUsed(credential.id)
     }

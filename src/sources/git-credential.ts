@@ -9,7 +9,7 @@ import type { GitCredential } from './run-git.ts'
  * newest stored for that host; null when there is none. Throws `project_source_failed` when the named one belongs to another
  * host, `credential_unreadable` and `store_unavailable`.
  */
-export async function credentialFor(
+export async function gitCredentialFor(
   credentials: Pick<Credentials, 'find'>,
   source: { readonly credentialId?: string | undefined },
   host: Pick<GitHost, 'host' | 'port'>,

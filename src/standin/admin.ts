@@ -7,14 +7,14 @@
 import { z } from 'zod'
 import type { CacheAccountant } from './cache.ts'
 import { type FaultList, FaultSchema } from './faults.ts'
-import type { Journal } from './journal.ts'
 import type { Pace } from './pacing.ts'
+import type { RequestJournal } from './request-journal.ts'
 import { invalid, WireError } from './wire.ts'
 
 export interface AdminState {
   pace: Pace
   readonly faults: FaultList
-  readonly journal: Journal
+  readonly journal: RequestJournal
   readonly cache: CacheAccountant
   setPace(changes: Partial<Pace>): void
 }

@@ -5,17 +5,17 @@ import type { ModelProfile } from '../model/profiles.ts'
 import type { PromptAccount } from './cache.ts'
 import type { FaultKind } from './faults.ts'
 import type { PolicyBlock, PolicyReply } from './policy.ts'
-import { estimateTokens, type Prefix } from './prefix.ts'
+import { type Prefix, scriptedTokens } from './prefix.ts'
 import type { WireRequest } from './wire.ts'
 
 /** One server-sent event; `tokens` is what pacing charges for it. */
-export interface Frame {
+export interface PacedFrame {
   readonly text: string
   readonly tokens: number
 }
 
 export interface ReplyPlan {
-  readonly frames: readonly Frame[]
+  readonly frames: readonly PacedFrame[]
   readonly stopReason: string
   readonly outputTokens: number
   /** The same reply for a client that did not ask for a stream. */
@@ -45,7 +45,7 @@ export function planReply(input: PlanInput): ReplyPlan {
   const blocks = faulty(cutToLimit(thinkingAllowed(input), input), input.fault)
   const seed = input.request.metadata?.user_id === undefined ? randomUUID() : input.request.metadata.user_id
   const messageId = `msg_${idOf(seed, input.prefix.chain, 'message')}`
-  const frames: Frame[] = [frame('message_start', { message: startedMessage(messageId, input, 1) }), PING]
+  const frames: PacedFrame[] = [frame('message_start', { message: startedMessage(messageId, input, 1) }), PING]
   let outputTokens = 0
   blocks.list.forEach((block, index) => {
     const toolUseId = `toolu_${idOf(seed, input.prefix.chain, String(index))}`
@@ -82,7 +82,7 @@ function cutToLimit(reply: PolicyReply, input: PlanInput): PlannedBlocks {
   const stopReason = reply.stopReason ?? (calls ? 'tool_use' : 'end_turn')
   let left = input.request.max_tokens
   for (const [index, block] of reply.blocks.entries()) {
-    left -= estimateTokens(bodyOf(block).length, input.profile)
+    left -= scriptedTokens(bodyOf(block).length, input.profile)
     if (left < 0) return { list: reply.blocks.slice(0, index + 1), stopReason: 'max_tokens', halfLast: true }
   }
   return { list: reply.blocks, stopReason, halfLast: stopReason === 'max_tokens' }
@@ -150,7 +150,13 @@ function wholeContent(list: readonly PolicyBlock[], seed: string, { prefix, requ
   })
 }
 
-function blockFrames(block: PolicyBlock, index: number, toolUseId: string, input: PlanInput, half: boolean): Frame[] {
+function blockFrames(
+  block: PolicyBlock,
+  index: number,
+  toolUseId: string,
+  input: PlanInput,
+  half: boolean,
+): PacedFrame[] {
   const body = half ? halfOf(block) : spoilt(block, input.fault)
   const frames = [frame('content_block_start', { index, content_block: startOf(block, toolUseId) })]
   for (let at = 0; at < body.length; at += DELTA_CHARS) {
@@ -159,7 +165,7 @@ function blockFrames(block: PolicyBlock, index: number, toolUseId: string, input
       frame(
         'content_block_delta',
         { index, delta: deltaOf(block, piece) },
-        estimateTokens(piece.length, input.profile),
+        scriptedTokens(piece.length, input.profile),
       ),
     )
   }
@@ -215,9 +221,9 @@ function deltaOf(block: PolicyBlock, piece: string): object {
   }
 }
 
-const PING: Frame = frame('ping', {})
+const PING: PacedFrame = frame('ping', {})
 
-function frame(type: string, body: object, tokens = 0): Frame {
+function frame(type: string, body: object, tokens = 0): PacedFrame {
   return { text: `event: ${type}\ndata: ${JSON.stringify({ type, ...body })}\n\n`, tokens }
 }
 

@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Fault } from './faults.ts'
-import { errorFrame, type Frame, type ReplyPlan } from './frames.ts'
+import { errorFrame, type PacedFrame, type ReplyPlan } from './frames.ts'
 
 export interface Pace {
   /** Wait before the headers, in milliseconds. */
@@ -45,13 +45,13 @@ export async function sendFrames(input: SendInput): Promise<boolean> {
 }
 
 interface Cut {
-  readonly frames: readonly Frame[]
+  readonly frames: readonly PacedFrame[]
   readonly whole: boolean
   strike(response: ServerResponse, closed: AbortSignal, maxHangMs: number): Promise<void>
 }
 
 /** Which frames go out, and what happens after them. */
-function cutFor(frames: readonly Frame[], fault: Fault | null): Cut {
+function cutFor(frames: readonly PacedFrame[], fault: Fault | null): Cut {
   const before = frames.slice(0, Math.min(fault?.afterFrames ?? DEFAULT_FRAMES_BEFORE_FAULT, frames.length - 1))
   switch (fault?.kind) {
     case 'stall':
@@ -71,11 +71,11 @@ function cutFor(frames: readonly Frame[], fault: Fault | null): Cut {
   }
 }
 
-const GARBAGE: Frame = {
+const GARBAGE: PacedFrame = {
   text: 'event: content_block_delta\ndata: {"type":"content_block_de\u0001lta"<html>\n\n',
   tokens: 0,
 }
-const OVERLOADED_EVENT: Frame = { text: errorFrame('overloaded_error', 'Overloaded'), tokens: 0 }
+const OVERLOADED_EVENT: PacedFrame = { text: errorFrame('overloaded_error', 'Overloaded'), tokens: 0 }
 
 function endHere(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
@@ -97,7 +97,7 @@ async function reset(response: ServerResponse, closed: AbortSignal): Promise<voi
 
 async function writePaced(
   response: ServerResponse,
-  frames: readonly Frame[],
+  frames: readonly PacedFrame[],
   pace: Pace,
   closed: AbortSignal,
 ): Promise<void> {

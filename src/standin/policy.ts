@@ -77,7 +77,7 @@ export function turnsSince(view: TurnView, messageIndex: number): number {
 }
 
 /** Calls made after the given message. */
-export function callsSince(view: TurnView, messageIndex: number): readonly SeenCall[] {
+export function callsAfter(view: TurnView, messageIndex: number): readonly SeenCall[] {
   return view.calls.filter((call) => call.messageIndex > messageIndex)
 }
 

@@ -35,7 +35,7 @@ const CHARS_PER_TOKEN = 4
 const TOOL_PROMPT_TOKENS = 496
 
 /** Tokens of a text of that many characters, as the scripted server counts them. */
-export function estimateTokens(chars: number, profile: ModelProfile): number {
+export function scriptedTokens(chars: number, profile: ModelProfile): number {
   return Math.ceil((chars / CHARS_PER_TOKEN) * profile.tokenFactor)
 }
 
@@ -76,7 +76,7 @@ class Walk {
     const text = JSON.stringify(rest)
     const own = hash('sha1', `${role}:${text}`, 'base64')
     this.chain = hash('sha1', this.chain + own, 'base64')
-    this.tokens += estimateTokens(text.length, this.#profile)
+    this.tokens += scriptedTokens(text.length, this.#profile)
     this.blocks.push({ chain: this.chain, tokens: this.tokens, marked: mark != null })
     return block.type === 'tool_use' ? `${TOOL_CALL}${own}` : own
   }

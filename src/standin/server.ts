@@ -12,12 +12,12 @@ import { ConversationLog } from './conversations.ts'
 import { type Fault, FaultList, isStatusFault, STATUS_FAULTS, turnOf } from './faults.ts'
 import { isGoodSignature, planReply } from './frames.ts'
 import { answerError, parseJson, readBody, sendJson } from './http.ts'
-import { Journal, type JournalEntry } from './journal.ts'
 import { modelById, modelList } from './models.ts'
 import { type Pace, sendFrames } from './pacing.ts'
 import { type Policy, viewOf } from './policy.ts'
 import { type Prefix, walkPrefix } from './prefix.ts'
-import { type Accepted, validateRequest } from './validate.ts'
+import { type JournalEntry, RequestJournal } from './request-journal.ts'
+import { type ValidRequest, validateRequest } from './validate.ts'
 import { blocksOf, invalid, WireError } from './wire.ts'
 
 /** Longer than a client keeps an idle connection, so that it never reuses one which is being closed. */
@@ -115,7 +115,7 @@ class Service {
     this.state = {
       pace,
       faults: new FaultList(),
-      journal: new Journal(options.keepBodies ?? 0),
+      journal: new RequestJournal(options.keepBodies ?? 0),
       cache: new CacheAccountant(options.now),
       setPace(changes) {
         this.pace = { ...this.pace, ...changes }
@@ -176,7 +176,12 @@ class Service {
     }
   }
 
-  async #reply(accepted: Accepted, fault: Fault | null, entry: JournalEntry, response: ServerResponse): Promise<void> {
+  async #reply(
+    accepted: ValidRequest,
+    fault: Fault | null,
+    entry: JournalEntry,
+    response: ServerResponse,
+  ): Promise<void> {
     const { request, profile } = accepted
     const prefix = walkPrefix(request, profile)
     checkSize(prefix, Math.min(profile.contextTokens, this.#contextTokens))
@@ -222,7 +227,7 @@ function checkSize(prefix: Prefix, contextTokens: number): void {
 }
 
 /** A thinking block that no longer stands behind the prefix it was made for. */
-function checkSignatures({ request }: Accepted, prefix: Prefix): void {
+function checkSignatures({ request }: ValidRequest, prefix: Prefix): void {
   for (const [index, message] of request.messages.entries()) {
     if (message.role !== 'assistant') continue
     for (const [at, block] of blocksOf(message.content).entries()) {

@@ -46,7 +46,7 @@ const TOOL_NAME = /^[a-zA-Z0-9_-]{1,128}$/
 const MAX_CACHE_MARKS = 4
 const MAX_TOOLS = 200
 
-export interface Accepted {
+export interface ValidRequest {
   readonly request: WireRequest
   readonly profile: ModelProfile
 }
@@ -55,7 +55,7 @@ export interface Accepted {
  * Checks a parsed body and returns it typed. Throws `WireError`: 404 for a model that is not in the table, 400 for
  * anything else. Looks only at the one request; what changed since the last one is `conversations.ts`'s to find.
  */
-export function validateRequest(body: unknown, options: { readonly countOnly?: boolean } = {}): Accepted {
+export function validateRequest(body: unknown, options: { readonly countOnly?: boolean } = {}): ValidRequest {
   if (!isObject(body)) throw invalid('The request body must be a JSON object.')
   noOther(body, REQUEST_FIELDS, '')
   const profile = checkModel(body['model'])

@@ -2,8 +2,8 @@ import { posix } from 'node:path'
 import { z } from 'zod'
 import { cleanText } from '../shared/text/clean-text.ts'
 import { defineTool, refusal } from './define-tool.ts'
-import { findLeftOut } from './left-out.ts'
 import { search } from './search.ts'
+import { findSearchExclusions } from './search-exclusions.ts'
 import { toWorkspacePath } from './workspace-path.ts'
 
 const MAX_FILES = 200
@@ -37,7 +37,7 @@ export const glob = defineTool<GlobInput>({
     if (stat.kind !== 'directory') return refusal(`${base.path} is not a directory.`)
     const pattern = patternWithin(input.pattern, base.path, sandbox.root)
     if (pattern === null) return refusal('The pattern must not begin with "!", nor lead out of the workspace.')
-    const leftOut = await findLeftOut(sandbox, base.path, `${base.path}/${pattern}`)
+    const leftOut = await findSearchExclusions(sandbox, base.path, `${base.path}/${pattern}`)
     const found = await search(['--files', `--glob=${pattern}`, ...leftOut.globs], base.path, context)
     if (!found.ok) return refusal(found.message)
     const shown = found.lines.slice(0, MAX_FILES).map((line) => cleanText(posix.join(base.path, line)))

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { cleanText, cutText } from '../shared/text/clean-text.ts'
 import { defineTool, refusal } from './define-tool.ts'
-import { findLeftOut } from './left-out.ts'
 import { findFile } from './look-alike.ts'
 import { search } from './search.ts'
+import { findSearchExclusions } from './search-exclusions.ts'
 import { showCharacters } from './shown-text.ts'
 import { toWorkspacePath } from './workspace-path.ts'
 
@@ -46,7 +46,8 @@ export const grep = defineTool<GrepInput>({
     const stat = await sandbox.stat(path)
     if (stat === null) return refusal(`${path} does not exist.`)
     if (input.glob?.startsWith('!')) return refusal('glob must not begin with "!".')
-    const leftOut = stat.kind === 'directory' ? await findLeftOut(sandbox, path, `${path}/${input.glob ?? ''}`) : null
+    const leftOut =
+      stat.kind === 'directory' ? await findSearchExclusions(sandbox, path, `${path}/${input.glob ?? ''}`) : null
     const found = await search([...argsFor(input), ...(leftOut?.globs ?? []), '--', path], '.', context)
     if (!found.ok) return refusal(found.message)
     const notes = [leftOut?.note ?? null, note === null ? null : `(${note})`].filter((line) => line !== null)

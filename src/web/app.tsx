@@ -1,7 +1,7 @@
 import { PlugZap } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { faultOf } from './api/fault.ts'
-import { go, useRoute } from './routing/use-route.ts'
+import { goTo, useRoute } from './routing/use-route.ts'
 import { sampleProject } from './shell/projects.ts'
 import { useSession } from './shell/session.ts'
 import { SignInForm } from './shell/sign-in-form.tsx'
@@ -69,7 +69,7 @@ function OpenFirstProject() {
     setError(null)
     firstProjectId().then(
       (projectId) => {
-        if (!isLeft) go({ projectId, conversationId: null, target: null }, { replace: true })
+        if (!isLeft) goTo({ projectId, conversationId: null, target: null }, { replace: true })
       },
       (failure: unknown) => {
         if (!isLeft) setError(faultOf(failure))

@@ -4,7 +4,7 @@ import { change, reduceMessages, streamingMessage } from './reduce-messages.ts'
 import { newTask, reduceTask } from './reduce-task.ts'
 import type { CommandView, MessageView, PartView, TextPart, ToolPart, ViewState } from './state.ts'
 
-export { initialState } from './state.ts'
+export { initialViewState } from './state.ts'
 
 type Durable = Extract<StreamEvent, { seq: number }>
 type Delta = Extract<StreamEvent, { offset: number }>

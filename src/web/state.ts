@@ -195,6 +195,6 @@ export interface TaskView {
   readonly steps: readonly StepView[]
 }
 
-export function initialState(lastSeq = 0): ViewState {
+export function initialViewState(lastSeq = 0): ViewState {
   return { lastSeq, messages: [], tasks: {}, isDegraded: false, needsRefetch: false, serviceSeq: 0, closedParts: [] }
 }

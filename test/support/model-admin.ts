@@ -1,5 +1,5 @@
 import type { Fault } from '../../src/standin/faults.ts'
-import type { JournalEntry } from '../../src/standin/journal.ts'
+import type { JournalEntry } from '../../src/standin/request-journal.ts'
 import type { WireRequest } from '../../src/standin/wire.ts'
 
 /** The scripted model's back door. */

@@ -6,8 +6,9 @@
 
 import type { JournalTurn } from '../../db/turn/turns.ts'
 import type { Pinned } from '../../memory/pinned.ts'
-import { fileLine, oneLine } from '../../memory/task-summary.ts'
+import { fileLine } from '../../memory/task-summary.ts'
 import { fence } from '../../shared/text/fence.ts'
+import { oneLine } from '../../shared/text/one-line.ts'
 import { fitTexts } from './fit-texts.ts'
 import { gistOf } from './gist.ts'
 

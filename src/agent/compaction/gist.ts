@@ -1,5 +1,5 @@
 import type { JournalTurn } from '../../db/turn/turns.ts'
-import { oneLine } from '../../memory/task-summary.ts'
+import { oneLine } from '../../shared/text/one-line.ts'
 
 /** The newest turns are told in more words. */
 const RECENT_TURNS = 10

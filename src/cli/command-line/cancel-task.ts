@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { TaskRow } from '../answers.ts'
+import type { ListedTask } from '../answers.ts'
 import { type Api, ApiError } from '../api.ts'
 import { EXIT } from '../exit-codes.ts'
 import { defineCommand } from './command.ts'
@@ -50,10 +50,10 @@ async function ask(api: Api, taskId: string, reason: string): Promise<void> {
 }
 
 /** The task once it is over, or as it stands after a minute. */
-async function ended(api: Api, taskId: string): Promise<TaskRow> {
+async function ended(api: Api, taskId: string): Promise<ListedTask> {
   const deadline = performance.now() + CONFIRM_MS
   for (;;) {
-    const task = await api.insist<TaskRow>('GET', `/api/tasks/${encodeURIComponent(taskId)}`)
+    const task = await api.insist<ListedTask>('GET', `/api/tasks/${encodeURIComponent(taskId)}`)
     if (OVER.has(task.status) || performance.now() > deadline) return task
     await delay(LOOK_EVERY_MS)
   }

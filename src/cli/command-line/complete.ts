@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Api } from '../api.ts'
-import { clean } from '../clean-text.ts'
+import { cleanLine } from '../clean-text.ts'
 import { allProjects } from '../find-project.ts'
 import { type Candidate, completeWords, type LookUp } from '../grammar/complete-words.ts'
 import type { Command } from './command.ts'
@@ -24,11 +24,11 @@ function lookUpIn(given: Api): LookUp {
   const api: Api = { ...given, insist: given.call }
   return {
     projects: () =>
-      orNothing(async () => (await allProjects(api)).map(({ id, name }) => ({ word: id, what: oneLine(name) }))),
+      orNothing(async () => (await allProjects(api)).map(({ id, name }) => ({ word: id, what: cleanLine(name) }))),
     tasks: () =>
       orNothing(async () => {
         const found = await newestTasks(api, await allProjects(api), MAX_TASKS)
-        return found.map(({ project, task }) => ({ word: task.id, what: `${task.status}, ${oneLine(project.name)}` }))
+        return found.map(({ project, task }) => ({ word: task.id, what: `${task.status}, ${cleanLine(project.name)}` }))
       }),
   }
 }
@@ -41,8 +41,4 @@ async function orNothing(ask: () => Promise<readonly Candidate[]>): Promise<read
   } catch {
     return []
   }
-}
-
-function oneLine(text: string): string {
-  return clean(text).replaceAll(/\s+/g, ' ').trim()
 }

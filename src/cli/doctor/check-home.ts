@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
-import { type Finding, fail, lineOf, ok, warn } from './finding.ts'
+import { type Diagnosis, fail, lineOf, ok, warn } from './diagnosis.ts'
 
 const GIB = 1024 ** 3
 /** Stores, one project and its dependencies. */
@@ -10,7 +10,7 @@ const ENOUGH_BYTES = 5 * GIB
 const LEAST_FILES = 10_000
 
 /** Whether the home directory can be written to and has room. Makes nothing. */
-export async function checkHome(home: string): Promise<Finding[]> {
+export async function checkHome(home: string): Promise<Diagnosis[]> {
   const there = await nearestThere(home)
   const isThere = there === home
   try {
@@ -24,7 +24,7 @@ export async function checkHome(home: string): Promise<Finding[]> {
   return [ok('home', isThere ? home : `${home}, which the first start makes`), await checkDisk(there)]
 }
 
-async function checkDisk(directory: string): Promise<Finding> {
+async function checkDisk(directory: string): Promise<Diagnosis> {
   const { bavail, bsize, ffree, files } = await statfs(directory)
   const freeBytes = bavail * bsize
   const free = `${(freeBytes / GIB).toFixed(1)} GiB free`

@@ -1,5 +1,5 @@
 import { limitTime } from '../../shared/time-limit.ts'
-import { type Finding, fail, lineOf, ok, warn } from './finding.ts'
+import { type Diagnosis, fail, lineOf, ok, warn } from './diagnosis.ts'
 
 const TIMEOUT_MS = 10_000
 const REFUSED = new Set([401, 403])
@@ -12,7 +12,7 @@ export interface ModelServer {
 }
 
 /** Asks the model's server for its list, which costs nothing. The key stands in no answer. */
-export async function checkModel({ kind, baseUrl, apiKey }: ModelServer): Promise<Finding> {
+export async function checkModel({ kind, baseUrl, apiKey }: ModelServer): Promise<Diagnosis> {
   if (kind === 'scripted' || baseUrl === undefined) {
     return warn('model', 'no key: a scripted demonstration answers in place of Claude', 'set ANTHROPIC_API_KEY')
   }

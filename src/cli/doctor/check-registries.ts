@@ -10,7 +10,7 @@ import { hostProxiesOf } from '../../egress/host-proxy.ts'
 import { discoverRegistries, type KnownRegistries } from '../../egress/registries/discover.ts'
 import { reachRegistry } from '../../egress/registries/reach-registry.ts'
 import { readTrusted } from '../../egress/trusted-files.ts'
-import { type Finding, fail, lineOf, ok, warn } from './finding.ts'
+import { type Diagnosis, fail, lineOf, ok, warn } from './diagnosis.ts'
 
 const FIX = 'look at the proxy and the mirror that this tool is set up with; KEELSON_REGISTRIES names others'
 
@@ -18,7 +18,7 @@ const FIX = 'look at the proxy and the mirror that this tool is set up with; KEE
  * Asks this host's package managers which registries they use, as a start does, and each registry whether it answers: a
  * line a tool. Takes seconds, unless a start asked the tools within a day. Leaves nothing behind.
  */
-export async function checkRegistries(config: Pick<Config, 'home' | 'network'>): Promise<Finding[]> {
+export async function checkRegistries(config: Pick<Config, 'home' | 'network'>): Promise<Diagnosis[]> {
   try {
     const known = await knownRegistries(config)
     const trusted = [...rootCertificates, ...readTrusted(config.network.trustedFiles)]
@@ -29,14 +29,14 @@ export async function checkRegistries(config: Pick<Config, 'home' | 'network'>):
       problems.set(registry.host, problem ?? problems.get(registry.host) ?? null)
     }
     await Promise.all(known.registries.map(ask))
-    return findingsOf(known, problems)
+    return diagnoseRegistries(known, problems)
   } catch (error) {
     return [warn('registries', `the package managers could not be asked (${lineOf(error)})`, FIX)]
   }
 }
 
 /** A line a tool, and a failure when nothing at all answers. Pure. */
-export function findingsOf(known: KnownRegistries, problems: ReadonlyMap<string, string | null>): Finding[] {
+export function diagnoseRegistries(known: KnownRegistries, problems: ReadonlyMap<string, string | null>): Diagnosis[] {
   if (known.registries.length === 0) {
     return [
       warn('registries', 'no package manager is here that uses one', 'install npm, pip or what your projects need'),

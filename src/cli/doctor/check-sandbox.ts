@@ -5,7 +5,7 @@ import path from 'node:path'
 import type { Config } from '../../config.ts'
 import { createSandboxProvider } from '../../sandbox/create.ts'
 import type { ProbeReport } from '../../sandbox/types.ts'
-import { type Finding, fail, lineOf, ok, warn } from './finding.ts'
+import { type Diagnosis, fail, lineOf, ok, warn } from './diagnosis.ts'
 
 const CGROUP = 'a cgroup of its own is better: systemd-run --user --scope -p Delegate=yes keelson start'
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -13,7 +13,7 @@ const SILENT = { info: () => undefined, warn: () => undefined, error: () => unde
 /** Makes a sandbox in a directory of its own, asks from inside it what protects this host, and removes it again. */
 export async function checkSandbox(
   config: Pick<Config, 'home' | 'sandbox' | 'network' | 'server'>,
-): Promise<Finding[]> {
+): Promise<Diagnosis[]> {
   const { provider: kind } = config.sandbox
   if (kind === 'e2b') return [ok('sandbox', 'e2b, with a key; its first task shows whether it is good')]
   if (kind === 'unsafe-host') {
@@ -31,7 +31,7 @@ export async function checkSandbox(
       projectRoots: config.server.projectRoots,
     })
     try {
-      return findingsOf(await provider.probe())
+      return diagnoseSandbox(await provider.probe())
     } finally {
       await provider.close()
     }
@@ -43,7 +43,7 @@ export async function checkSandbox(
 }
 
 /** A line for the whole and one for each protection. Pure. */
-export function findingsOf(report: ProbeReport): Finding[] {
+export function diagnoseSandbox(report: ProbeReport): Diagnosis[] {
   const whole = report.ok
     ? ok('sandbox', report.detail)
     : fail('sandbox', report.detail, 'until then tasks are refused; SANDBOX_PROVIDER=e2b needs nothing here')

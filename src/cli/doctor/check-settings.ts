@@ -1,5 +1,5 @@
 import { type Config, ConfigError, loadConfig } from '../../config.ts'
-import { type Finding, fail, ok } from './finding.ts'
+import { type Diagnosis, fail, ok } from './diagnosis.ts'
 
 /** Where no store is named, a start fills in its own: for the look they stand at addresses that nobody asks. */
 const OWN_STORES = { DATABASE_URL: 'postgresql://127.0.0.1/keelson', REDIS_URL: 'redis://127.0.0.1' }
@@ -8,13 +8,13 @@ const OWN_STORES = { DATABASE_URL: 'postgresql://127.0.0.1/keelson', REDIS_URL: 
 export function checkSettings(
   settings: Readonly<Record<string, string | undefined>>,
   home: string,
-): { readonly findings: Finding[]; readonly config: Config | null } {
+): { readonly diagnoses: Diagnosis[]; readonly config: Config | null } {
   try {
     const config = loadConfig({ ...OWN_STORES, ...settings, KEELSON_HOME: home }, { callsModel: false })
-    return { findings: [ok('settings', 'no faults')], config }
+    return { diagnoses: [ok('settings', 'no faults')], config }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const findings = error.faults.map((fault) => fail('settings', fault, '.env.example says what each setting takes'))
-    return { findings, config: null }
+    const diagnoses = error.faults.map((fault) => fail('settings', fault, '.env.example says what each setting takes'))
+    return { diagnoses, config: null }
   }
 }

@@ -2,13 +2,13 @@ import pg from 'pg'
 import { createClient } from 'redis'
 import type { Config } from '../../config.ts'
 import { createTemporal } from '../../server/temporal.ts'
-import { type Finding, fail, lineOf, ok } from './finding.ts'
+import { type Diagnosis, fail, lineOf, ok } from './diagnosis.ts'
 
 const TIMEOUT_MS = 5_000
 const OLDEST_POSTGRES = 15
 
 /** Asks the Postgres that a setting names. The address, which may hold a password, stands in no answer. */
-export async function checkPostgres(url: string): Promise<Finding> {
+export async function checkPostgres(url: string): Promise<Diagnosis> {
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: TIMEOUT_MS,
@@ -36,7 +36,7 @@ export async function checkPostgres(url: string): Promise<Finding> {
 }
 
 /** Asks the Redis that a setting names. */
-export async function checkRedis(url: string): Promise<Finding> {
+export async function checkRedis(url: string): Promise<Diagnosis> {
   const client = createClient({ url, socket: { connectTimeout: TIMEOUT_MS, reconnectStrategy: false } })
   client.on('error', () => undefined) // the call fails with the same
   try {
@@ -51,7 +51,7 @@ export async function checkRedis(url: string): Promise<Finding> {
 }
 
 /** Asks the Temporal that settings name. */
-export async function checkTemporal(config: Config['temporal']): Promise<Finding> {
+export async function checkTemporal(config: Config['temporal']): Promise<Diagnosis> {
   const temporal = createTemporal(config)
   try {
     const where = `${config.address}, namespace ${config.namespace}`

@@ -5,30 +5,30 @@ import { checkRegistries } from './check-registries.ts'
 import { checkSandbox } from './check-sandbox.ts'
 import { checkSettings } from './check-settings.ts'
 import { checkPostgres, checkRedis, checkTemporal } from './check-stores.ts'
-import { type Finding, fail, lineOf } from './finding.ts'
+import { type Diagnosis, fail, lineOf } from './diagnosis.ts'
 
 /** What the scripts around the built program know. */
 export interface HostFacts {
   readonly settings: Readonly<Record<string, string | undefined>>
   readonly model: Pick<ModelServer, 'kind' | 'baseUrl'>
   /** Node, programs, the stores that a start runs itself, ports, and what runs. */
-  inspect(): Promise<readonly Finding[]>
+  inspect(): Promise<readonly Diagnosis[]>
 }
 
 /** What is looked at, for the sentence when that fails, and the look. */
-type Look = readonly [string, Promise<readonly Finding[]>]
+type Look = readonly [string, Promise<readonly Diagnosis[]>]
 
 const SLOWEST_MS = 120_000
 
 /** Looks at everything that a start and its tasks need, all at once; nothing is changed. Takes seconds. */
-export async function examine(home: string, facts: HostFacts): Promise<Finding[]> {
+export async function examine(home: string, facts: HostFacts): Promise<Diagnosis[]> {
   const { settings } = facts
-  const { findings, config } = checkSettings(settings, home)
+  const { diagnoses, config } = checkSettings(settings, home)
   const apiKey = settings['ANTHROPIC_API_KEY']
   const looks: Look[] = [
     ['host', facts.inspect()],
     ['home', checkHome(home)],
-    ['settings', Promise.resolve(findings)],
+    ['settings', Promise.resolve(diagnoses)],
     ...(config === null ? [] : looksWith(config, settings)),
     ['model', one(checkModel({ ...facts.model, ...(apiKey === undefined ? {} : { apiKey }) }))],
   ]
@@ -47,14 +47,14 @@ function looksWith(config: Config, settings: HostFacts['settings']): Look[] {
   return looks
 }
 
-async function one(finding: Promise<Finding>): Promise<Finding[]> {
-  return [await finding]
+async function one(diagnosis: Promise<Diagnosis>): Promise<Diagnosis[]> {
+  return [await diagnosis]
 }
 
-/** A look that fails or never ends is a finding too: the others are still worth having. */
-async function inTime(name: string, look: Promise<readonly Finding[]>): Promise<readonly Finding[]> {
+/** A look that fails or never ends is a diagnosis too: the others are still worth having. */
+async function inTime(name: string, look: Promise<readonly Diagnosis[]>): Promise<readonly Diagnosis[]> {
   const timer = new AbortController()
-  const late = new Promise<readonly Finding[]>((resolve) => {
+  const late = new Promise<readonly Diagnosis[]>((resolve) => {
     const limit = setTimeout(
       () => resolve([fail(name, `could not be looked at within ${SLOWEST_MS / 1_000} s`, 'try again')]),
       SLOWEST_MS,

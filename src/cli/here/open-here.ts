@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
 import { writeTar } from '../../sources/archive/tar-writer.ts'
 import { type Api, ApiError } from '../api.ts'
-import { allProjects, type Project } from '../find-project.ts'
+import { allProjects, type ChosenProject } from '../find-project.ts'
 import { UsageError } from '../usage-error.ts'
 import { directoryEntries } from './directory-entries.ts'
 import { listFiles } from './list-files.ts'
@@ -14,12 +14,12 @@ import { listFiles } from './list-files.ts'
  * never sent. Throws {@link UsageError} where git is missing or the directory too large, `ApiError` also while a task of
  * the project runs.
  */
-export async function openHere(api: Api, dir: string, home: string): Promise<Project> {
+export async function openHere(api: Api, dir: string, home: string): Promise<ChosenProject> {
   const files = await listFiles(dir)
   if (files === null) throw new UsageError('--here needs git, which says what belongs to the directory: install it.')
   const name = nameOf(dir)
   const found = (await allProjects(api)).findLast((project) => project.name === name)
-  const project = found ?? (await api.call<Project>('POST', '/api/projects', { name, source: { kind: 'empty' } }))
+  const project = found ?? (await api.call<ChosenProject>('POST', '/api/projects', { name, source: { kind: 'empty' } }))
   // Read into the archive as the server takes it: nothing is kept in memory or written here.
   const tar = Readable.from(writeTar(directoryEntries(dir, files, home)))
   const body = createGzip({ level: 1 })

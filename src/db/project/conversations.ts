@@ -82,7 +82,7 @@ export interface Message {
 }
 
 /** A message with the reply that it is made of. */
-export interface TurnRow {
+export interface MessageWithReply {
   id: string
   conversationId: string
   taskId: string | null
@@ -135,7 +135,7 @@ export async function listMessages(
   conversationId: string,
   options: { after?: string | undefined; limit: number; order?: Order },
 ): Promise<Page<Message>> {
-  const rows = await query<TurnRow>(db, SELECT_MESSAGES[options.order ?? 'oldest'], [
+  const rows = await query<MessageWithReply>(db, SELECT_MESSAGES[options.order ?? 'oldest'], [
     conversationId,
     options.after ?? null,
     options.limit + 1,
@@ -144,12 +144,12 @@ export async function listMessages(
 }
 
 /** The messages with their parts, the results of their calls included. */
-export async function messagesOfTurns(db: Db, rows: readonly TurnRow[]): Promise<Message[]> {
+export async function messagesOfTurns(db: Db, rows: readonly MessageWithReply[]): Promise<Message[]> {
   const calls = await callsOf(db, rows)
   return rows.map((row) => toMessage(row, calls))
 }
 
-async function callsOf(db: Db, rows: readonly TurnRow[]): Promise<Map<string, CallRow>> {
+async function callsOf(db: Db, rows: readonly MessageWithReply[]): Promise<Map<string, CallRow>> {
   const answers = rows.filter((row) => row.role === 'assistant' && row.taskId !== null)
   if (answers.length === 0) return new Map()
   const calls = await query<CallRow>(
@@ -163,7 +163,7 @@ async function callsOf(db: Db, rows: readonly TurnRow[]): Promise<Map<string, Ca
   return new Map(calls.map((call) => [`${call.taskId}/${call.toolUseId}`, call]))
 }
 
-function toMessage(row: TurnRow, calls: ReadonlyMap<string, CallRow>): Message {
+function toMessage(row: MessageWithReply, calls: ReadonlyMap<string, CallRow>): Message {
   const { replyContent, ...message } = row
   const blocks = replyContent === null ? [] : (JSON.parse(replyContent) as AssistantBlock[])
   const parts = blocks.flatMap((block) => toPart(block, row.taskId, calls))

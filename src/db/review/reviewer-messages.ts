@@ -1,5 +1,5 @@
 import type { Db } from '../client.ts'
-import { type Message, messagesOfTurns, type TurnRow } from '../project/conversations.ts'
+import { type Message, type MessageWithReply, messagesOfTurns } from '../project/conversations.ts'
 import { query } from '../query.ts'
 
 /** More turns than a reviewer is given. */
@@ -10,7 +10,7 @@ const MAX_TURNS = 100
  * a round that no reviewer was asked in.
  */
 export async function listReviewerMessages(db: Db, taskId: string, round: number): Promise<Message[]> {
-  const rows = await query<TurnRow>(
+  const rows = await query<MessageWithReply>(
     db,
     `SELECT t.message_id AS id, k.conversation_id AS "conversationId", t.task_id AS "taskId", 'assistant' AS role, '' AS text,
          'completed' AS status, t.turn, t.started_at AS "createdAt", t.reply_content AS "replyContent"

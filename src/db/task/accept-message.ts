@@ -10,6 +10,7 @@ import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import type { ReviewState } from '../../shared/review.ts'
 import type { Budget } from '../../shared/task.ts'
+import { shorten } from '../../shared/text/one-line.ts'
 import type { Db } from '../client.ts'
 import { inProject, type Tx } from '../transaction.ts'
 import { rememberFrom } from '../turn/memory.ts'
@@ -117,15 +118,14 @@ async function resolveConversation(tx: Tx, input: AcceptMessage): Promise<string
   await tx.query('INSERT INTO conversations (id, project_id, title) VALUES ($1, $2, $3)', [
     id,
     input.projectId,
-    titleOf(input.text),
+    conversationTitle(input.text),
   ])
   return id
 }
 
 /** The first line, at most 80 characters. */
-export function titleOf(text: string): string {
-  const line = text.trim().split('\n', 1)[0] ?? ''
-  return [...line].length <= 80 ? line : `${[...line].slice(0, 79).join('')}…`
+export function conversationTitle(text: string): string {
+  return shorten(text.trim().split('\n', 1)[0] ?? '', 80)
 }
 
 /** A task that is being cancelled takes no more messages: they start the next one. */

@@ -16,6 +16,7 @@ import {
 import { MAX_REMEMBERED, NO_POLICY } from '../../shared/approval-policy.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
+import { oneLine } from '../../shared/text/one-line.ts'
 import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
 import { query } from '../query.ts'
@@ -193,7 +194,7 @@ export async function insertApproval(tx: Tx, at: TaskScope, ask: OpenApproval): 
       ask.turn,
       ask.key,
       ask.kind,
-      oneLine(ask.title),
+      oneLine(ask.title.toWellFormed(), MAX_TITLE_CHARACTERS),
       JSON.stringify(ask.detail).replaceAll('\\u0000', '\\ufffd'),
       ask.expiresMs,
     ],
@@ -213,11 +214,6 @@ export async function insertApproval(tx: Tx, at: TaskScope, ask: OpenApproval): 
     },
   })
   return row
-}
-
-function oneLine(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim().toWellFormed()
-  return line.length <= MAX_TITLE_CHARACTERS ? line : `${line.slice(0, MAX_TITLE_CHARACTERS - 1).toWellFormed()}…`
 }
 
 /** How an approval ended. */

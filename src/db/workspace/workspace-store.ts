@@ -1,4 +1,4 @@
-import type { WorkspaceRecovery, WorkspaceStore } from '../../sandbox/workspaces.ts'
+import type { WorkspaceRecords, WorkspaceRecovery } from '../../sandbox/workspaces.ts'
 import type { Db } from '../client.ts'
 import { withSandboxLock } from '../project/project-lock.ts'
 import { getProject } from '../project/projects.ts'
@@ -6,7 +6,7 @@ import { giveUpSandbox, lostExecs, savedTree } from './sandbox-losses.ts'
 import { beginFill, discardFill, saveSandboxRef, touchSandbox } from './sandboxes.ts'
 
 /** Postgres as the authority on which sandbox a project has. */
-export function createWorkspaceStore(db: Db): WorkspaceStore {
+export function createWorkspaceStore(db: Db): WorkspaceRecords {
   return {
     async touch(projectId) {
       const { sandboxProvider } = await getProject(db, projectId)

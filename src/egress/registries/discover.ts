@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { canonicalHost } from '../../shared/network.ts'
 import type { Registry } from '../decision.ts'
-import { replaceFile } from '../gateway-files.ts'
+import { replaceInOneStep } from '../gateway-files.ts'
 import { createToolRunner } from './run-tool.ts'
 import { TOOL_QUESTIONS, type ToolAnswer } from './tools.ts'
 
@@ -84,8 +84,8 @@ export async function discoverRegistries({ file, env, named }: DiscoverOptions):
     }
   }
   const found = { ...keepUnsure(combine(answers), known), at: Date.now(), named: JSON.stringify(named) }
-  replaceFile(path.join(path.dirname(file), 'tool-env.json'), JSON.stringify(found.env), 0o644)
-  replaceFile(file, JSON.stringify(found), 0o600)
+  replaceInOneStep(path.join(path.dirname(file), 'tool-env.json'), JSON.stringify(found.env), 0o644)
+  replaceInOneStep(file, JSON.stringify(found), 0o600)
   return found
 }
 

@@ -1,6 +1,6 @@
 import type { SandboxLogger } from '../local-bwrap/provider.ts'
 import type { CheckpointStore } from './ledger.ts'
-import { bytesOf, hashAfter, nonsense, numbersAfter } from './replies.ts'
+import { fromBase64, hashAfter, nonsense, numbersAfter } from './replies.ts'
 import { PAYLOAD, type VmLink } from './vm.ts'
 
 /** Checkpoints that are packed together when the stored packs reach their cap; older ones are then in the VM alone. */
@@ -77,7 +77,7 @@ async function packOf(link: VmLink, lines: readonly string[]): Promise<Packed> {
   const file = lines[0]?.split(' ')[2]
   if (file === undefined || !Number.isSafeInteger(sizeBytes)) throw nonsense()
   if (sizeBytes > MAX_PACK_BYTES) return { sizeBytes }
-  const data = lines[1] ? bytesOf(lines[1]) : await fetchWhole(link.download(file, sizeBytes))
+  const data = lines[1] ? fromBase64(lines[1]) : await fetchWhole(link.download(file, sizeBytes))
   if (data.length !== sizeBytes) throw nonsense()
   return data
 }

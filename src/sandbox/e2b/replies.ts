@@ -24,7 +24,7 @@ function numberOf(text: string | undefined): number {
 }
 
 /** `state id task status code signal started ended bytes dropped`, `-` for what is not known. */
-export function readState(line: string | undefined): ExecState {
+export function parseState(line: string | undefined): ExecState {
   const [word, execId, , status = '', code, signal, started, ended, bytes, dropped] = (line ?? '').split(' ')
   if (word !== 'state' || execId === undefined || !STATUSES.has(status)) throw nonsense()
   return {
@@ -44,11 +44,11 @@ export function readStates(text: string): ExecState[] {
   return text
     .split('\n')
     .filter((line) => line !== '')
-    .map(readState)
+    .map(parseState)
     .sort((a, b) => a.startedAt - b.startedAt)
 }
 
-export function bytesOf(base64: string | undefined): Buffer {
+export function fromBase64(base64: string | undefined): Buffer {
   return Buffer.from(base64 ?? '', 'base64')
 }
 

@@ -19,7 +19,7 @@ import {
 import { takeKeptCheckpoint } from './keep-checkpoint.ts'
 import type { CheckpointStore } from './ledger.ts'
 import { readLeftOut } from './left-out.ts'
-import { bytesOf, nonsense, numbersAfter, readEntries, readState, readStates, readTreeFiles } from './replies.ts'
+import { fromBase64, nonsense, numbersAfter, parseState, readEntries, readStates, readTreeFiles } from './replies.ts'
 import { LAST_CALL_MS, linkOf, PAYLOAD, shellQuote, type VmLink } from './vm.ts'
 
 const MAX_TIMEOUT_MS = 600_000
@@ -102,7 +102,9 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
     await awaitLife()
     const stdin = message.stdin === null ? '-' : await link.upload(Buffer.from(message.stdin, 'base64'))
     const payload = Buffer.from(toSpecScript(message))
-    return readState(await firstLine(link.call('start', [message.execId, message.taskId, PAYLOAD, stdin], { payload })))
+    return parseState(
+      await firstLine(link.call('start', [message.execId, message.taskId, PAYLOAD, stdin], { payload })),
+    )
   }
 
   const self: Sandbox = {
@@ -121,23 +123,23 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       const args = [exec(execId), from, maxBytes, waitMs]
       const asked = { waitMs, signal, maxBytes: inBase64(maxBytes) }
       const [state, chunk, data] = (await link.call('poll', args, asked)).split('\n')
-      if (!chunk) return { state: readState(state), chunks: [], cursor }
+      if (!chunk) return { state: parseState(state), chunks: [], cursor }
       const [offset = 0] = numbersAfter('chunk', chunk)
-      const bytes = bytesOf(data)
-      return { state: readState(state), chunks: [{ offset, data: bytes }], cursor: offset + bytes.length }
+      const bytes = fromBase64(data)
+      return { state: parseState(state), chunks: [{ offset, data: bytes }], cursor: offset + bytes.length }
     },
     async output(execId, { headBytes, tailBytes }) {
       const maxBytes = inBase64(headBytes + tailBytes)
       const reply = await link.call('output', [exec(execId), headBytes, tailBytes], { maxBytes })
       const [line, first, last] = reply.split('\n')
-      const [head, tail] = [bytesOf(first), bytesOf(last)]
-      return { head, tail, omittedBytes: Math.max(0, readState(line).bytes - head.length - tail.length) }
+      const [head, tail] = [fromBase64(first), fromBase64(last)]
+      return { head, tail, omittedBytes: Math.max(0, parseState(line).bytes - head.length - tail.length) }
     },
     async input(execId, data) {
       const path = data === 'eof' ? '-' : await link.upload(data)
       await link.call('input', [exec(execId), path])
     },
-    kill: async (execId) => readState(await firstLine(link.call('kill', [exec(execId)]))),
+    kill: async (execId) => parseState(await firstLine(link.call('kill', [exec(execId)]))),
     killAll: async (taskId) => readStates(await link.call('killall', [taskId ?? '-'], { maxBytes: MAX_STATES_BYTES })),
     execs: async (taskId) => readStates(await link.call('execs', [taskId ?? '-'], { maxBytes: MAX_STATES_BYTES })),
 
@@ -148,7 +150,7 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       const reply = await link.call('read', [inside(file), offset, length], { maxBytes: inBase64(length) })
       const [line, base64] = reply.split('\n')
       const [sizeBytes = 0] = numbersAfter('file', line)
-      const data = bytesOf(base64)
+      const data = fromBase64(base64)
       if (offset > 0 || data.length < sizeBytes) return { data, sizeBytes }
       return { data, sizeBytes, sha256: createHash('sha256').update(data).digest('hex') }
     },
@@ -168,8 +170,8 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       const args = [inside(directory), Math.min(depth, MAX_DEPTH), MAX_LISTED, MAX_LIST_BYTES]
       const reply = await link.call('list', args, { maxBytes: inBase64(MAX_LIST_BYTES) })
       const [base = '', listing] = reply.split('\n')
-      const at = bytesOf(base.slice('base '.length)).toString('utf8').replace(/^\//, '')
-      const records = bytesOf(listing)
+      const at = fromBase64(base.slice('base '.length)).toString('utf8').replace(/^\//, '')
+      const records = fromBase64(listing)
       const isCut = records.length >= MAX_LIST_BYTES
       // What was cut in the middle of a name is no entry.
       const whole = isCut ? records.subarray(0, records.lastIndexOf(0) + 1) : records
@@ -184,7 +186,7 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       checkTrees(from, to)
       if (from === to) return []
       const asked = { maxBytes: inBase64(MAX_CHANGES_BYTES) }
-      const data = bytesOf(await link.call('changes', [from, to, MAX_CHANGES_BYTES], asked))
+      const data = fromBase64(await link.call('changes', [from, to, MAX_CHANGES_BYTES], asked))
       if (data.length === MAX_CHANGES_BYTES) {
         throw new AppError('sandbox_bad_request', 'the checkpoints differ in too many files')
       }
@@ -194,7 +196,7 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       checkTrees(from, to)
       if (from === to) return { patch: '', truncated: false }
       const args = [from, to, maxBytes + 1, contextLines, ...(paths ?? []).map(inTree)]
-      const data = bytesOf(await link.call('diff', args, { maxBytes: inBase64(maxBytes + 1) }))
+      const data = fromBase64(await link.call('diff', args, { maxBytes: inBase64(maxBytes + 1) }))
       if (data.length <= maxBytes) return { patch: data.toString('utf8'), truncated: false }
       const kept = data.subarray(0, maxBytes)
       return { patch: kept.subarray(0, kept.lastIndexOf(10) + 1).toString('utf8'), truncated: true }
@@ -212,14 +214,14 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
     async leftOutSince(key) {
       const asked = { maxBytes: inBase64(MAX_LEFT_OUT_BYTES) }
       const reply = await inTurn(() => link.call('since', [checkName('key', key), MAX_LEFT_OUT_BYTES], asked))
-      return readLeftOut(bytesOf(reply).toString('utf8'))
+      return readLeftOut(fromBase64(reply).toString('utf8'))
     },
 
     async *treeFiles(tree) {
       checkTrees(tree)
       const reply = await link.call('files', [tree, MAX_NAMES_BYTES], { maxBytes: inBase64(MAX_NAMES_BYTES) })
       const [place = '', list] = reply.split('\n')
-      const names = bytesOf(list)
+      const names = fromBase64(list)
       if (names.length >= MAX_NAMES_BYTES) {
         throw new AppError('sandbox_bad_request', 'the checkpoint has too many files')
       }

@@ -10,6 +10,7 @@ import type { ExecState, SandboxKind } from '../types.ts'
 import { ARGS_FD, bwrapArgv, commandEnv, type NetworkMounts, prlimitArgv, SANDBOX_HOME } from './argv.ts'
 import type { Cgroups, CommandCgroup, LimitKeeper } from './cgroup.ts'
 import { type Launch, RunningCommand } from './command.ts'
+import { createCommandSlots } from './command-slots.ts'
 import { leaseLost, newestLease } from './fence.ts'
 import { createFifoPool } from './fifo-pool.ts'
 import { killByPid, runningByFiles, waitByFiles } from './foreign-command.ts'
@@ -33,7 +34,6 @@ import { MAX_START_WAIT_MS, type StartMessage } from './protocol.ts'
 import { fifosDir, livingRunners } from './runner-identity.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
 import { openServiceDoor, type ServiceDoor } from './service-door.ts'
-import { createSlots } from './slots.ts'
 import { unlockWorkspace } from './unlock-workspace.ts'
 import { watchCommands } from './watchdog.ts'
 
@@ -94,7 +94,7 @@ export function createCommandTable(
   const running = new Map<string, { sandbox: string; command: RunningCommand }>()
   let services = 0
   const starting = new Map<string, { sandbox: string; taskId: string; state: Promise<ExecState> }>()
-  const slots = createSlots(options.limits.maxCommands, MAX_START_WAIT_MS)
+  const slots = createCommandSlots(options.limits.maxCommands, MAX_START_WAIT_MS)
   const watch = watchCommands(() => [...running.values()], options)
   const self: ProcessIdentity | null = identify(process.pid)
   if (self === null) throw new AppError('sandbox_unavailable', '/proc does not show the runner itself')

@@ -17,7 +17,7 @@ import { removeTree } from './remove-tree.ts'
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
 /** Directories, files and links of one workspace. */
 export const MAX_ENTRIES = 200_000
-export const MAX_DEPTH = 100
+export const MAX_PATH_DEPTH = 100
 const MAX_PATH_BYTES = 3_900
 const MAX_NAME_BYTES = 255
 const MIB = 1024 * 1024
@@ -217,7 +217,7 @@ function checkedName(bytes: Uint8Array): string {
   if (given.includes('\0')) refuse('a name holds a NUL byte')
   if (name.length > MAX_PATH_BYTES) refuse(`a name is longer than ${MAX_PATH_BYTES} bytes: ${shown(name)}`)
   const parts = name.split('/')
-  if (parts.length > MAX_DEPTH) refuse(`a file lies deeper than ${MAX_DEPTH} directories: ${shown(name)}`)
+  if (parts.length > MAX_PATH_DEPTH) refuse(`a file lies deeper than ${MAX_PATH_DEPTH} directories: ${shown(name)}`)
   for (const part of parts) {
     if (part === '' || part === '.' || part === '..') refuse(`${shown(given)} leads out of the workspace`)
     if (part.length > MAX_NAME_BYTES) refuse(`a name is longer than ${MAX_NAME_BYTES} bytes: ${shown(part)}`)

@@ -15,11 +15,11 @@ export interface RunnerClient {
    * Sends a request and waits for its answer. With `spawn` a runner is started when none answers, otherwise null says
    * that there is none. All requests are safe to repeat except `input`, which is never repeated.
    */
-  request(request: RunnerRequest, options: RequestOptions): Promise<readonly ExecState[] | null>
+  request(request: RunnerRequest, options: RunnerRequestOptions): Promise<readonly ExecState[] | null>
   close(): void
 }
 
-export interface RequestOptions {
+export interface RunnerRequestOptions {
   readonly spawn: boolean
   /** The answer is late after this; `sandbox_unreachable` then. */
   readonly timeoutMs: number
@@ -74,7 +74,7 @@ export function createRunnerClient(dir: string, settle: () => Promise<RunnerPlan
     return { socket, identity: plan.identity }
   }
 
-  const send = (to: Connection, request: RunnerRequest, options: RequestOptions): Promise<RunnerReply> => {
+  const send = (to: Connection, request: RunnerRequest, options: RunnerRequestOptions): Promise<RunnerReply> => {
     const id = ++lastId
     return new Promise<RunnerReply>((resolve, reject) => {
       const onAbort = () => to.socket.write(`${JSON.stringify({ id: 0, op: 'cancel', target: id })}\n`)

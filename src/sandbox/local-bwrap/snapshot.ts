@@ -27,7 +27,7 @@ import type { ObjectStore, TreeEntry } from './objects.ts'
 import { type CachedDirectory, STAT_NUMBERS, type StatCache } from './stat-cache.ts'
 
 /** Directories below this depth are left out: each level costs an open descriptor. */
-export const MAX_DEPTH = 128
+export const MAX_TREE_DEPTH = 128
 /** A directory with more names is left out whole, so that what a checkpoint holds does not hang on their order. */
 export const MAX_NAMES = 50_000
 /** Entries of one checkpoint; directories beyond are left out. */
@@ -211,7 +211,7 @@ class Walk {
         isTrackedOnly = true
       }
     }
-    if (depth >= MAX_DEPTH) {
+    if (depth >= MAX_TREE_DEPTH) {
       this.#leaveOut(path, 'unseen')
       return null
     }
@@ -237,7 +237,7 @@ class Walk {
       if (stat?.isDirectory()) {
         const hooks = git.child('hooks')
         try {
-          const place = { at: `${path}/hooks`, depth: MAX_DEPTH, repository: null, isTrackedOnly: false }
+          const place = { at: `${path}/hooks`, depth: MAX_TREE_DEPTH, repository: null, isTrackedOnly: false }
           const found = await this.#directory(hooks, stat, place)
           if (found !== null) listing.set(1, directoryMode(stat.mode), found.hash, null)
         } finally {

@@ -7,7 +7,7 @@ import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, opendir, readlink } from 'node:fs/promises'
 import { AppError } from '../../shared/errors.ts'
 import type { WorkspaceEntry } from '../types.ts'
-import { createLeftOut, type LeftOut } from './left-out.ts'
+import { createFolderFilter, type FolderFilter } from './folder-filter.ts'
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
 /** A piece of a file, the most that is in memory at once. */
@@ -25,13 +25,13 @@ export interface FolderNotes {
  * works only where it is (a worktree, borrowed objects) and when `root` cannot be read.
  */
 export async function walkFolder(root: string): Promise<FolderNotes & { entries: AsyncGenerator<WorkspaceEntry> }> {
-  const leftOut = await createLeftOut(root)
+  const leftOut = await createFolderFilter(root)
   return { notes: leftOut.notes, entries: walk(root, leftOut) }
 }
 
 /** The same for a workspace, without its history and what the server keeps there: what a person would pack up. */
 export async function walkForArchive(root: string): Promise<AsyncGenerator<WorkspaceEntry>> {
-  return walk(root, await createLeftOut(root, { isOwn: true }))
+  return walk(root, await createFolderFilter(root, { isOwn: true }))
 }
 
 /** The same for a workspace, all of it: only what is no file, directory or link is left out. */
@@ -39,7 +39,7 @@ export function walkAll(root: string): AsyncGenerator<WorkspaceEntry> {
   return walk(root, NOTHING_LEFT_OUT)
 }
 
-const NOTHING_LEFT_OUT: LeftOut = {
+const NOTHING_LEFT_OUT: FolderFilter = {
   notes: [],
   isLeftOut: () => Promise.resolve(false),
   special: () => undefined,
@@ -48,7 +48,7 @@ const NOTHING_LEFT_OUT: LeftOut = {
   cleanGitConfig: (text) => text,
 }
 
-async function* walk(root: string, leftOut: LeftOut): AsyncGenerator<WorkspaceEntry> {
+async function* walk(root: string, leftOut: FolderFilter): AsyncGenerator<WorkspaceEntry> {
   const handle = await open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
   try {
     yield* walkDirectory(handle, '', 0, leftOut)
@@ -61,7 +61,7 @@ async function* walkDirectory(
   handle: FileHandle,
   name: string,
   depth: number,
-  leftOut: LeftOut,
+  leftOut: FolderFilter,
 ): AsyncGenerator<WorkspaceEntry> {
   if (depth > MAX_DEPTH) {
     throw new AppError('project_source_failed', `The folder is deeper than ${MAX_DEPTH} directories.`)
@@ -99,7 +99,7 @@ async function* namesIn(directory: string): AsyncGenerator<string> {
   for await (const entry of names) yield entry.name
 }
 
-async function* regularFile(at: Buffer, path: string, leftOut: LeftOut): AsyncGenerator<WorkspaceEntry> {
+async function* regularFile(at: Buffer, path: string, leftOut: FolderFilter): AsyncGenerator<WorkspaceEntry> {
   const file = await openOr(at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, () => leftOut.unreadable(path))
   if (file === null) return
   try {
@@ -119,7 +119,7 @@ async function* regularFile(at: Buffer, path: string, leftOut: LeftOut): AsyncGe
   }
 }
 
-async function* contentOf(file: FileHandle, path: string, leftOut: LeftOut): AsyncGenerator<Uint8Array> {
+async function* contentOf(file: FileHandle, path: string, leftOut: FolderFilter): AsyncGenerator<Uint8Array> {
   const { size } = await file.stat()
   const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size + 1))
   for (let position = 0; ; ) {

@@ -5,7 +5,7 @@ import { findService, type ServiceRow } from '../../db/workspace/services.ts'
 import type { Log } from '../../logger.ts'
 import type { Sandbox } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
-import type { Workspaces } from '../deps.ts'
+import type { AppDeps } from '../deps.ts'
 
 /** A dev server's page asks for hundreds of files at once: what is known of a service is asked again after this long. */
 const FRESH_MS = 1_000
@@ -41,7 +41,7 @@ export function createPreviewDoors({
   log,
 }: {
   readonly db: Db
-  readonly workspaces: Workspaces
+  readonly workspaces: AppDeps['workspaces']
   readonly log: Log
 }): PreviewDoors {
   const services = new Kept<ServiceRow | null>(FRESH_MS)

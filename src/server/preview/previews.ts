@@ -13,7 +13,7 @@ import type { Log } from '../../logger.ts'
 import { AppError } from '../../shared/errors.ts'
 import { isEnded } from '../../shared/service.ts'
 import type { Auth } from '../auth.ts'
-import type { Workspaces } from '../deps.ts'
+import type { AppDeps } from '../deps.ts'
 import type { Origin } from '../forwarded.ts'
 import { accessCookies, accessOf, takeTicket } from './preview-access.ts'
 import { createPreviewDoors } from './preview-doors.ts'
@@ -23,7 +23,7 @@ import { createTargetReader, LOCAL_PREVIEW_DOMAIN, OPEN_PATH, type PreviewTarget
 
 export interface PreviewDeps {
   readonly db: Db
-  readonly workspaces: Workspaces
+  readonly workspaces: AppDeps['workspaces']
   readonly auth: Pick<Auth, 'isOpen' | 'takesToken'>
   readonly log: Log
   readOrigin(incoming: IncomingMessage): Origin

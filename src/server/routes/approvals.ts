@@ -10,7 +10,7 @@ import {
   ApprovalProjectQuery,
   ApprovalSchema,
   ApprovalsQuery,
-  DecisionBody,
+  DecisionBodySchema,
 } from '../approval-schemas.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentPage } from '../present.ts'
@@ -57,7 +57,7 @@ export function addApprovalRoutes(app: OpenAPIHono, { db, dispatcher }: AppDeps)
       tag: 'approvals',
       params: ApprovalParams,
       query: ApprovalProjectQuery,
-      body: DecisionBody,
+      body: DecisionBodySchema,
       responses: { 200: { description: 'The approval with the decision', schema: ApprovalSchema } },
     },
     async ({ c, params, query, body }) => {
@@ -83,7 +83,7 @@ export function addApprovalRoutes(app: OpenAPIHono, { db, dispatcher }: AppDeps)
   )
 }
 
-function scopeOf({ remember, scope }: z.output<typeof DecisionBody>): DecisionScope | undefined {
+function scopeOf({ remember, scope }: z.output<typeof DecisionBodySchema>): DecisionScope | undefined {
   if (remember === undefined) return scope
   if (scope !== undefined && (scope === 'project') !== remember) {
     const details = { remember: 'says something else than scope; give one of them' }

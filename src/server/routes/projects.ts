@@ -7,10 +7,10 @@ import { unfinishedTasks } from '../../db/task/tasks.ts'
 import type { GitSource } from '../../sandbox/fill.ts'
 import { wayOutFor } from '../../sandbox/providers.ts'
 import { allowedPath } from '../../sandbox/sources/allowed-path.ts'
-import { refuseBoundRepository } from '../../sandbox/sources/left-out.ts'
+import { refuseBoundRepository } from '../../sandbox/sources/folder-filter.ts'
 import type { SandboxKind } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
-import { credentialFor } from '../../sources/git-credential.ts'
+import { gitCredentialFor } from '../../sources/git-credential.ts'
 import { gitHostOf } from '../../sources/git-host.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentPage, presentProject } from '../present.ts'
@@ -111,7 +111,7 @@ async function requireSource({ settings, credentials }: AppDeps, source: GitSour
   const { credentialId } = source
   if (credentialId === undefined) return
   try {
-    const found = await credentialFor(credentials, source, host)
+    const found = await gitCredentialFor(credentials, source, host)
     if (found?.id === credentialId) return
     throw new AppError('project_source_failed', `There is no git credential ${credentialId}.`)
   } catch (error) {

@@ -7,7 +7,7 @@ import { readTaskRecords } from '../../db/task/task-records.ts'
 import { getTask, type Task } from '../../db/task/tasks.ts'
 import { newestCheckpoints } from '../../db/workspace/checkpoints.ts'
 import { refusedBranch } from '../../publish/branch-name.ts'
-import { asPublished, changeBody, requestOf, titleOf } from '../../publish/change-text.ts'
+import { asPublished, changeBody, changeTitle, requestOf } from '../../publish/change-text.ts'
 import { defaultBranch, gitProject, spareBranch } from '../../publish/publish-steps.ts'
 import { publishedTree } from '../../publish/published-tree.ts'
 import { noChanges, taskPatch } from '../../publish/task-patch.ts'
@@ -18,7 +18,7 @@ import type { AppDeps } from '../deps.ts'
 import { presentPage } from '../present.ts'
 import { addRoute } from '../route.ts'
 import { PageQuery, ProjectParams, TaskParams } from '../schemas/fields.ts'
-import { cleanText, wellFormedText } from '../text.ts'
+import { nonBlankText, wellFormedText } from '../text.ts'
 
 /** Patches that are made at once; more are told to come back. */
 const MAX_PATCHES = 4
@@ -31,11 +31,11 @@ const MAX_BODY = 20_000
 const PublishBody = z
   .strictObject({
     branch: wellFormedText(240).optional().openapi({ description: 'keelson/<the conversation’s title> when left out' }),
-    title: cleanText(MAX_TITLE).optional(),
+    title: nonBlankText(MAX_TITLE).optional(),
     body: wellFormedText(MAX_BODY).optional().openapi({ description: 'Stands in the place of the request’s words' }),
     pullRequest: z.boolean().default(false),
     draft: z.boolean().default(false),
-    clientPublishId: cleanText(128).optional(),
+    clientPublishId: nonBlankText(128).optional(),
     allowWorkflowFiles: z.boolean().default(false),
   })
   .openapi('Publish')
@@ -143,7 +143,7 @@ function addPublishRoute(app: OpenAPIHono, deps: AppDeps): void {
       await requireInEffect(deps, task)
       const [record] = await readTaskRecords(db, [task.id])
       const { title: conversation } = await getConversation(db, task.conversationId)
-      const request = titleOf(record === undefined ? '' : requestOf(record))
+      const request = changeTitle(record === undefined ? '' : requestOf(record))
       const branch = defaultBranch(conversation === UNTITLED ? request : conversation)
       const { clientPublishId, ...wish } = body
       const made = await createPublication(db, {
@@ -154,7 +154,7 @@ function addPublishRoute(app: OpenAPIHono, deps: AppDeps): void {
         branch: body.branch,
         defaultBranch: branch,
         spareBranch: spareBranch({ branch, conversationId: task.conversationId }),
-        title: body.title === undefined ? request : titleOf(body.title),
+        title: body.title === undefined ? request : changeTitle(body.title),
         body: record === undefined ? (body.body ?? '') : changeBody(asPublished(task, treeHash), record, body.body),
         pullRequest: body.pullRequest,
         draft: body.draft,

@@ -14,7 +14,7 @@ import type { AppDeps } from '../deps.ts'
 import { matchedVersion } from '../if-match.ts'
 import { addRoute } from '../route.ts'
 import { ProjectParams } from '../schemas/fields.ts'
-import { CriteriaSchema } from '../schemas/review.ts'
+import { CriteriaAnswerSchema } from '../schemas/review.ts'
 
 const PROPOSAL_PATH = 'REVIEW.md'
 const MAX_PROPOSAL_CHARACTERS = 20_000
@@ -33,7 +33,7 @@ export function addReviewCriteriaRoutes(app: OpenAPIHono, deps: AppDeps): void {
       ...criteria,
       method: 'get',
       summary: 'Read what reviews look for, with the detected checks and the REVIEW.md that the project proposes',
-      responses: { 200: { description: 'The criteria; the ETag is their version', schema: CriteriaSchema } },
+      responses: { 200: { description: 'The criteria; the ETag is their version', schema: CriteriaAnswerSchema } },
     },
     async ({ c, params }) => answer(c, await currentCriteria(deps, params.projectId)),
   )
@@ -44,7 +44,7 @@ export function addReviewCriteriaRoutes(app: OpenAPIHono, deps: AppDeps): void {
       method: 'put',
       summary: 'Save what reviews look for from the next task on; wants If-Match with the version it is based on',
       body: CriteriaBodySchema,
-      responses: { 200: { description: 'The criteria with their new version', schema: CriteriaSchema } },
+      responses: { 200: { description: 'The criteria with their new version', schema: CriteriaAnswerSchema } },
     },
     async ({ c, params, body }) => {
       const { projectId } = params
@@ -62,11 +62,11 @@ export function addReviewCriteriaRoutes(app: OpenAPIHono, deps: AppDeps): void {
   )
 }
 
-function answer(c: Context, criteria: z.infer<typeof CriteriaSchema>): Response {
+function answer(c: Context, criteria: z.infer<typeof CriteriaAnswerSchema>): Response {
   return c.json(criteria, 200, { etag: `"${criteria.version}"`, 'cache-control': 'no-store' })
 }
 
-async function currentCriteria(deps: AppDeps, projectId: string): Promise<z.infer<typeof CriteriaSchema>> {
+async function currentCriteria(deps: AppDeps, projectId: string): Promise<z.infer<typeof CriteriaAnswerSchema>> {
   const { db, settings } = deps
   await getProject(db, projectId)
   const [saved, precision, files] = await Promise.all([

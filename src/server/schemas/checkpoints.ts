@@ -1,7 +1,7 @@
 /** Checkpoints, what lies between them, and ways back to them. */
 
 import { z } from '@hono/zod-openapi'
-import { cleanText } from '../text.ts'
+import { nonBlankText } from '../text.ts'
 import { emptyAsAbsent, FilePath, IdSchema, LeftOutList, listOf, RelativePath, Stat, Time, whole } from './fields.ts'
 
 export const CheckpointParams = z.object({ checkpointId: IdSchema })
@@ -49,7 +49,7 @@ export const RestoreBody = z
   .openapi('Restore')
 
 export const ForkBody = z
-  .strictObject({ into: z.enum(['conversation', 'project']), name: cleanText(200).optional() })
+  .strictObject({ into: z.enum(['conversation', 'project']), name: nonBlankText(200).optional() })
   .openapi('Fork')
 
 export const DiffSchema = z

@@ -1,8 +1,9 @@
 /** Conversations and their messages. */
 
 import { z } from '@hono/zod-openapi'
-import { MAX_FACT_CHARACTERS, tidy } from '../../shared/memory.ts'
-import { cleanText } from '../text.ts'
+import { MAX_FACT_CHARACTERS } from '../../shared/memory.ts'
+import { oneLine } from '../../shared/text/one-line.ts'
+import { nonBlankText } from '../text.ts'
 import { ConversationParams, IdSchema, listOf, Time } from './fields.ts'
 import { BudgetSchema } from './tasks.ts'
 
@@ -12,21 +13,24 @@ export const MAX_MESSAGE_CHARACTERS = 100_000
 
 export const ChatBody = z
   .strictObject({
-    message: cleanText(MAX_MESSAGE_CHARACTERS),
+    message: nonBlankText(MAX_MESSAGE_CHARACTERS),
     conversationId: IdSchema.optional(),
-    clientMessageId: cleanText(128).optional(),
+    clientMessageId: nonBlankText(128).optional(),
     delivery: z.enum(['steer', 'queue']).default('steer'),
-    model: cleanText(200).optional(),
+    model: nonBlankText(200).optional(),
     forceRegenerateContext: z.boolean().default(false),
     budget: BudgetSchema.default({}),
-    remember: cleanText(MAX_FACT_CHARACTERS).transform(tidy).optional().openapi({
-      description:
-        'A fact that the project remembers from now on; a message whose first line begins with "remember:" does the same',
-    }),
+    remember: nonBlankText(MAX_FACT_CHARACTERS)
+      .transform((text) => oneLine(text))
+      .optional()
+      .openapi({
+        description:
+          'A fact that the project remembers from now on; a message whose first line begins with "remember:" does the same',
+      }),
   })
   .openapi('ChatRequest')
 
-export const CreateConversationBody = z.strictObject({ title: cleanText(200).optional() })
+export const CreateConversationBody = z.strictObject({ title: nonBlankText(200).optional() })
 
 export const ConversationSchema = z
   .object({

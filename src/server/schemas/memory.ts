@@ -1,8 +1,9 @@
 /** What a project remembers. */
 
 import { z } from '@hono/zod-openapi'
-import { MAX_FACT_CHARACTERS, MAX_FACTS, tidy } from '../../shared/memory.ts'
-import { cleanText } from '../text.ts'
+import { MAX_FACT_CHARACTERS, MAX_FACTS } from '../../shared/memory.ts'
+import { oneLine } from '../../shared/text/one-line.ts'
+import { nonBlankText } from '../text.ts'
 import { IdSchema, ProjectParams, Time } from './fields.ts'
 
 export const MemorySchema = z
@@ -14,7 +15,7 @@ export const MemorySchema = z
 
 const EditedFact = z.strictObject({
   id: IdSchema.optional().openapi({ description: 'Of a fact that is kept or changed; left out for a new one' }),
-  text: cleanText(MAX_FACT_CHARACTERS).transform(tidy),
+  text: nonBlankText(MAX_FACT_CHARACTERS).transform((text) => oneLine(text)),
   createdAt: Time.optional().openapi({ description: 'May stand here as the GET gave it; it does not change' }),
 })
 

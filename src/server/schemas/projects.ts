@@ -2,7 +2,7 @@
 
 import { isAbsolute } from 'node:path'
 import { z } from '@hono/zod-openapi'
-import { cleanText, wellFormedText } from '../text.ts'
+import { nonBlankText, wellFormedText } from '../text.ts'
 import { FilePath, IdSchema, listOf, RelativePath, Time } from './fields.ts'
 
 const limit = (whole: boolean) => {
@@ -48,14 +48,14 @@ export const SourceSchema = z
 
 export const CreateProjectBody = z
   .strictObject({
-    name: cleanText(200),
+    name: nonBlankText(200),
     source: SourceSchema,
     sandboxProvider: z.enum(['local-bwrap', 'e2b', 'unsafe-host']).optional(),
   })
   .openapi('NewProject')
 
 export const PatchProjectBody = z.strictObject({
-  name: cleanText(200).optional(),
+  name: nonBlankText(200).optional(),
   budget: ProjectBudgetBody.optional(),
 })
 

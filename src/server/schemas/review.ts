@@ -1,10 +1,10 @@
 /** Review criteria, proposals for them, and findings. */
 
 import { z } from '@hono/zod-openapi'
-import { cleanText } from '../text.ts'
+import { nonBlankText } from '../text.ts'
 import { IdSchema, ProjectParams } from './fields.ts'
 
-export const CriteriaSchema = z
+export const CriteriaAnswerSchema = z
   .object({
     version: z.number(),
     criteria: z.array(
@@ -62,7 +62,7 @@ export const FindingParams = z.object({ findingId: IdSchema })
 
 export const FindingBody = z.strictObject({
   verdict: z.enum(['confirm', 'dismiss']),
-  reason: cleanText(2_000).optional(),
+  reason: nonBlankText(2_000).optional(),
 })
 
 export const FindingSchema = z

@@ -2,18 +2,18 @@
 
 import { z } from '@hono/zod-openapi'
 import { MAX_SERVICE_COMMAND_CHARACTERS } from '../../shared/service.ts'
-import { cleanText } from '../text.ts'
+import { nonBlankText } from '../text.ts'
 import { IdSchema, ProjectParams, Time } from './fields.ts'
 
 export const ServiceParams = ProjectParams.extend({ serviceId: IdSchema })
 
 export const ServiceBody = z
   .strictObject({
-    name: cleanText(100)
+    name: nonBlankText(100)
       .refine((name) => !/[\r\n]/.test(name), 'must be one line')
       .optional()
       .openapi({ description: "Alone: one of the environment's services; with a command: what it is called" }),
-    command: cleanText(MAX_SERVICE_COMMAND_CHARACTERS).optional(),
+    command: nonBlankText(MAX_SERVICE_COMMAND_CHARACTERS).optional(),
     port: z.number().int().min(1).max(65_535).optional().openapi({ description: 'The port that its preview shows' }),
   })
   .refine(({ name, command }) => name !== undefined || command !== undefined, {

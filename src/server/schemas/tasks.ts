@@ -4,7 +4,7 @@ import { z } from '@hono/zod-openapi'
 import { APPROVAL_KINDS } from '../../shared/approval.ts'
 import { PLAN_STATES } from '../../shared/plan.ts'
 import { TASK_STATUSES } from '../../shared/task.ts'
-import { cleanText } from '../text.ts'
+import { nonBlankText } from '../text.ts'
 import { LeftOutList, listOf, Stat, TaskParams, Time } from './fields.ts'
 
 export const RoundParams = TaskParams.extend({
@@ -27,7 +27,7 @@ export const BudgetBody = BudgetSchema.refine(
   'name at least one of maxUsd, maxTurns, maxMinutes',
 )
 
-export const CancelBody = z.strictObject({ reason: cleanText(500).optional() })
+export const CancelBody = z.strictObject({ reason: nonBlankText(500).optional() })
 
 const ReviewStateSchema = z.object({ status: z.string(), round: z.number() }).loose().openapi('ReviewState')
 

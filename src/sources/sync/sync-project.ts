@@ -12,7 +12,7 @@ import type { GitSource } from '../../sandbox/fill.ts'
 import { entriesOfFiles } from '../../sandbox/sources/tree-entry.ts'
 import type { Sandbox, SandboxProvider, WorkspaceEntry } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
-import { credentialFor } from '../git-credential.ts'
+import { gitCredentialFor } from '../git-credential.ts'
 import { gitHostOf } from '../git-host.ts'
 import type { GitSettings } from '../run-git.ts'
 import { applyMerge, moveHistory, shown } from './apply-merge.ts'
@@ -65,7 +65,7 @@ export async function syncProject(deps: SyncDeps, projectId: string, onConflict:
   const idle = () => inProject(deps.db, projectId, requireIdle)
   await idle()
   const host = gitHostOf(source.url, deps.git.origins)
-  const credential = await credentialFor(deps.credentials, source, host)
+  const credential = await gitCredentialFor(deps.credentials, source, host)
   const sandbox = await deps.open(projectId)
   const base = (await getProject(deps.db, projectId)).sourceReport?.commit
   if (base === undefined) throw cannot('came from a repository without commits')

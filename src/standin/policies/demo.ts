@@ -3,7 +3,7 @@
  * message that holds a script (see list.ts) is played by it, which is how tests and benchmarks use a whole instance.
  */
 
-import { callsSince, type Policy, type SeenText, type TurnView } from '../policy.ts'
+import { callsAfter, type Policy, type SeenText, type TurnView } from '../policy.ts'
 import { hasScript, listPolicy } from './list.ts'
 import { answerInOrder, approvePlainly, respond, understand } from './plain-language.ts'
 import { isFixRequest, isSampleRequest, isSampleReview, reviewSample, workOnSample } from './sample-project.ts'
@@ -13,7 +13,7 @@ export const demoPolicy: Policy = (view) => {
   if (view.lane === 'reviewer') return isSampleReview(view) ? reviewSample(view) : approvePlainly(view)
   return answerInOrder(view, (seen) => {
     const request = understand(seen.text)
-    if (request) return respond(request, callsSince(view, seen.messageIndex))
+    if (request) return respond(request, callsAfter(view, seen.messageIndex))
     return isSampleWork(view, seen) ? workOnSample(view, seen) : null
   })
 }

@@ -6,7 +6,7 @@
 import {
   act,
   call,
-  callsSince,
+  callsAfter,
   type Policy,
   type PolicyReply,
   type SeenCall,
@@ -44,7 +44,7 @@ export const plainLanguagePolicy: Policy = (view) => {
   if (view.lane === 'reviewer') return approvePlainly(view)
   return answerInOrder(view, (seen) => {
     const request = understand(seen.text)
-    return request && respond(request, callsSince(view, seen.messageIndex))
+    return request && respond(request, callsAfter(view, seen.messageIndex))
   })
 }
 

@@ -7,7 +7,7 @@
 import {
   act,
   call,
-  callsSince,
+  callsAfter,
   type Policy,
   type PolicyReply,
   type SeenCall,
@@ -62,7 +62,7 @@ export const sampleProjectPolicy: Policy = (view) => {
 
 /** The next step for one request of a person or of the harness. */
 export function workOnSample(view: TurnView, request: SeenText | undefined): PolicyReply {
-  const calls = callsSince(view, request?.messageIndex ?? 0)
+  const calls = callsAfter(view, request?.messageIndex ?? 0)
   return request?.text.startsWith('Review round') ? mendFinding(calls, request) : mendTests(calls)
 }
 

@@ -1,5 +1,5 @@
 import type { EnvironmentBody } from '../../shared/environment.ts'
-import { query, request, send } from './request.ts'
+import { queryString, request, send } from './request.ts'
 import type {
   Accepted,
   ApiEvidence,
@@ -17,7 +17,7 @@ import type {
   DecisionBody,
   Diff,
   FileContent,
-  FileTree,
+  FileListing,
   Finding,
   Instance,
   Metrics,
@@ -71,7 +71,7 @@ export const api = {
   signOut: () => request<undefined>('/api/sign-out', { method: 'POST', body: {} }),
 
   listProjects: (signal?: AbortSignal) =>
-    all((after) => request<Page<Project>>(`/api/projects${query({ limit: PAGE, after })}`, { signal })),
+    all((after) => request<Page<Project>>(`/api/projects${queryString({ limit: PAGE, after })}`, { signal })),
   getProject: (projectId: string, signal?: AbortSignal) => request<Project>(at('projects', projectId), { signal }),
   createProject: (name: string, source: ProjectSource) =>
     request<Project>('/api/projects', { method: 'POST', body: { name, source } }),
@@ -90,7 +90,7 @@ export const api = {
 
   listConversations: (projectId: string, signal?: AbortSignal) =>
     all((after) =>
-      request<Page<Conversation>>(`${workspace(projectId, 'conversations')}${query({ limit: PAGE, after })}`, {
+      request<Page<Conversation>>(`${workspace(projectId, 'conversations')}${queryString({ limit: PAGE, after })}`, {
         signal,
       }),
     ),
@@ -105,7 +105,7 @@ export const api = {
     signal?: AbortSignal,
   ) =>
     request<Page<ApiMessage>>(
-      `${at('conversations', conversationId, 'messages')}${query({ limit: PAGE, ...options })}`,
+      `${at('conversations', conversationId, 'messages')}${queryString({ limit: PAGE, ...options })}`,
       {
         signal,
       },
@@ -130,9 +130,12 @@ export const api = {
     request<{ publicationId: string }>(at('tasks', taskId, 'publish'), { method: 'POST', body: wish }),
   listPublications: (projectId: string, taskId: string, signal?: AbortSignal) =>
     all((after) =>
-      request<Page<Publication>>(`${workspace(projectId, 'publications')}${query({ taskId, after, limit: PAGE })}`, {
-        signal,
-      }),
+      request<Page<Publication>>(
+        `${workspace(projectId, 'publications')}${queryString({ taskId, after, limit: PAGE })}`,
+        {
+          signal,
+        },
+      ),
     ),
   /** Throws `sync_conflict` with the paths: nothing has changed then. */
   syncProject: async (projectId: string, onConflict: 'refuse' | 'markers') =>
@@ -148,7 +151,9 @@ export const api = {
     request<Page<ApiMessage>>(at('tasks', taskId, 'review', String(round), 'messages'), { signal }),
   listProjectCheckpoints: (projectId: string, signal?: AbortSignal) =>
     all((after) =>
-      request<Page<Checkpoint>>(`${workspace(projectId, 'checkpoints')}${query({ limit: PAGE, after })}`, { signal }),
+      request<Page<Checkpoint>>(`${workspace(projectId, 'checkpoints')}${queryString({ limit: PAGE, after })}`, {
+        signal,
+      }),
     ),
   listCheckpoints: (taskId: string, signal?: AbortSignal) =>
     request<Page<Checkpoint>>(at('tasks', taskId, 'checkpoints'), { signal }),
@@ -162,7 +167,7 @@ export const api = {
       context?: number | undefined
     } = {},
     signal?: AbortSignal,
-  ) => request<Diff>(`${at('tasks', taskId, 'diff')}${query(asked)}`, { signal }),
+  ) => request<Diff>(`${at('tasks', taskId, 'diff')}${queryString(asked)}`, { signal }),
   judgeFinding: (findingId: string, verdict: 'confirm' | 'dismiss', reason?: string) =>
     request<Finding>(at('findings', findingId), {
       method: 'POST',
@@ -170,7 +175,9 @@ export const api = {
     }),
   /** What waits for a person; null: in all projects. */
   listApprovals: (projectId: string | null, signal?: AbortSignal) =>
-    request<Page<Approval>>(`/api/approvals${query({ projectId: projectId ?? undefined, limit: PAGE })}`, { signal }),
+    request<Page<Approval>>(`/api/approvals${queryString({ projectId: projectId ?? undefined, limit: PAGE })}`, {
+      signal,
+    }),
   getApproval: (approvalId: string, signal?: AbortSignal) => request<Approval>(at('approvals', approvalId), { signal }),
   decide: (approvalId: string, body: DecisionBody) =>
     request<Approval>(at('approvals', approvalId), { method: 'POST', body }),
@@ -241,16 +248,17 @@ export const api = {
   openPreview: (projectId: string, serviceId: string) =>
     request<PreviewAddress>(workspace(projectId, 'services', serviceId, 'preview'), { method: 'POST', body: {} }),
   listFiles: (projectId: string, options: { path?: string; depth?: number } = {}, signal?: AbortSignal) =>
-    request<FileTree>(`${workspace(projectId, 'files')}${query(options)}`, { signal }),
+    request<FileListing>(`${workspace(projectId, 'files')}${queryString(options)}`, { signal }),
   readFile: (
     projectId: string,
     path: string,
     options: { offset?: number; length?: number } = {},
     signal?: AbortSignal,
-  ) => request<FileContent>(`${workspace(projectId, 'files', 'content')}${query({ path, ...options })}`, { signal }),
+  ) =>
+    request<FileContent>(`${workspace(projectId, 'files', 'content')}${queryString({ path, ...options })}`, { signal }),
   getMetrics: (
     projectId: string,
     options: { from?: string; to?: string; bucket?: MetricsBucket } = {},
     signal?: AbortSignal,
-  ) => request<Metrics>(`${workspace(projectId, 'metrics')}${query(options)}`, { signal }),
+  ) => request<Metrics>(`${workspace(projectId, 'metrics')}${queryString(options)}`, { signal }),
 } as const

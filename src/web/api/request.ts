@@ -64,7 +64,7 @@ export async function send(path: string, options: RequestOptions = {}, timeoutMs
 }
 
 /** `?a=1&b=2` from what is defined. */
-export function query(values: Readonly<Record<string, string | number | undefined>>): string {
+export function queryString(values: Readonly<Record<string, string | number | undefined>>): string {
   const search = new URLSearchParams()
   for (const [name, value] of Object.entries(values)) if (value !== undefined) search.set(name, String(value))
   const text = search.toString()

@@ -201,7 +201,7 @@ export interface FileEntry {
   readonly sizeBytes: number
 }
 
-export interface FileTree {
+export interface FileListing {
   readonly path: string
   readonly entries: readonly FileEntry[]
   readonly truncated: boolean

@@ -34,10 +34,10 @@ interface ComposerProps {
   readonly conversationId: string | null
   readonly instance: Instance
   /** Sends; resolves when it stands in the thread. */
-  readonly onSend: (message: Message) => void
+  readonly onSend: (message: ComposedMessage) => void
 }
 
-export interface Message {
+export interface ComposedMessage {
   readonly text: string
   readonly delivery: Delivery
   readonly clientMessageId: string

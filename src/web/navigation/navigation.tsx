@@ -3,7 +3,7 @@ import { lazy, type ReactNode, Suspense, useMemo, useState } from 'react'
 import { api } from '../api/client.ts'
 import type { Conversation, Project } from '../api/types.ts'
 import { NEW_CONVERSATION } from '../routing/route.ts'
-import { go } from '../routing/use-route.ts'
+import { goTo } from '../routing/use-route.ts'
 import { refreshProjects, useProjects } from '../shell/projects.ts'
 import { useView } from '../store/use-view.ts'
 import { activeTaskIdOf, taskOf } from '../store/workspace-state.ts'
@@ -43,7 +43,7 @@ export function Navigation({ projectId, conversationId, onWent }: NavigationProp
     [projects, conversations, projectId, search],
   )
   const open = (id: string, conversation: string | null): void => {
-    go({ projectId: id, conversationId: conversation, target: null })
+    goTo({ projectId: id, conversationId: conversation, target: null })
     onWent?.()
   }
   return (
@@ -204,7 +204,7 @@ function ProjectItem({ project, isOpen, onOpen, children }: ProjectItemProps) {
           await api.deleteProject(project.id)
           await refreshProjects()
           showToast('The project is deleted.')
-          if (isOpen) go({ projectId: null, conversationId: null, target: null }, { replace: true })
+          if (isOpen) goTo({ projectId: null, conversationId: null, target: null }, { replace: true })
         }}
       >
         Its conversations, files and sandbox are removed, and a task that runs is stopped. This cannot be undone.

@@ -1,6 +1,6 @@
 /** What the palette offers, and which of it fits what is typed; pure. */
 
-export interface Command {
+export interface PaletteCommand {
   readonly id: string
   readonly label: string
   /** Where it belongs: "Go to", "Project". */
@@ -12,10 +12,10 @@ export interface Command {
 const MAX_SHOWN = 12
 
 /** Commands whose words hold all typed words, those that begin with the first of them first. */
-export function matchCommands(commands: readonly Command[], typed: string): readonly Command[] {
+export function matchCommands(commands: readonly PaletteCommand[], typed: string): readonly PaletteCommand[] {
   const words = typed.toLowerCase().split(/\s+/).filter(Boolean)
-  const text = (command: Command): string => `${command.group} ${command.label}`.toLowerCase()
-  const rank = (command: Command): number => (command.label.toLowerCase().startsWith(words[0] ?? '') ? 0 : 1)
+  const text = (command: PaletteCommand): string => `${command.group} ${command.label}`.toLowerCase()
+  const rank = (command: PaletteCommand): number => (command.label.toLowerCase().startsWith(words[0] ?? '') ? 0 : 1)
   return commands
     .filter((command) => words.every((word) => text(command).includes(word)))
     .toSorted((a, b) => rank(a) - rank(b))

@@ -2,7 +2,7 @@ import { type KeyboardEvent, useEffect, useId, useMemo, useState } from 'react'
 import { api } from '../api/client.ts'
 import { PANEL_NAMES, type PanelTarget } from '../panels/panel.ts'
 import { NEW_CONVERSATION } from '../routing/route.ts'
-import { go } from '../routing/use-route.ts'
+import { goTo } from '../routing/use-route.ts'
 import { useProjects } from '../shell/projects.ts'
 import { useTheme } from '../shell/theme.ts'
 import { useView } from '../store/use-view.ts'
@@ -10,7 +10,7 @@ import { classNames } from '../ui/class-names.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { INPUT_CLASS } from '../ui/field.tsx'
 import { showFault, showToast } from '../ui/toast.tsx'
-import { type Command, matchCommands } from './commands.ts'
+import { matchCommands, type PaletteCommand } from './commands.ts'
 
 interface PaletteProps {
   readonly onClose: () => void
@@ -36,7 +36,7 @@ function PaletteBody({ onClose, projectId, navigate, onHelp, onCredentials }: Pa
   const commands = useCommands(projectId, navigate, { onHelp, onCredentials })
   const found = useMemo(() => matchCommands(commands, typed), [commands, typed])
   useEffect(() => setActive(0), [typed])
-  const run = (command: Command | undefined): void => {
+  const run = (command: PaletteCommand | undefined): void => {
     if (command === undefined) return
     onClose()
     command.run()
@@ -95,13 +95,13 @@ function useCommands(
   projectId: string,
   navigate: (target: PanelTarget) => void,
   { onHelp, onCredentials }: Pick<PaletteProps, 'onHelp' | 'onCredentials'>,
-): readonly Command[] {
+): readonly PaletteCommand[] {
   const { projects } = useProjects()
   const conversations = useView((state) => state.conversations)
   const [, setTheme] = useTheme()
   return useMemo(() => {
     const panels = PANEL_NAMES.map(
-      (panel, index): Command => ({
+      (panel, index): PaletteCommand => ({
         id: `panel-${panel}`,
         group: 'Show',
         label: panel[0]?.toUpperCase() + panel.slice(1),
@@ -110,19 +110,19 @@ function useCommands(
       }),
     )
     const talks = conversations.toReversed().map(
-      (conversation): Command => ({
+      (conversation): PaletteCommand => ({
         id: conversation.id,
         group: 'Go to',
         label: conversation.title,
-        run: () => go({ projectId, conversationId: conversation.id, target: null }),
+        run: () => goTo({ projectId, conversationId: conversation.id, target: null }),
       }),
     )
     const places = projects.toReversed().map(
-      (project): Command => ({
+      (project): PaletteCommand => ({
         id: project.id,
         group: 'Project',
         label: project.name,
-        run: () => go({ projectId: project.id, conversationId: null, target: null }),
+        run: () => goTo({ projectId: project.id, conversationId: null, target: null }),
       }),
     )
     const regenerate = async (): Promise<void> => {
@@ -139,7 +139,7 @@ function useCommands(
         group: 'Do',
         label: 'New conversation',
         shortcut: 'Alt N',
-        run: () => go({ projectId, conversationId: NEW_CONVERSATION, target: null }),
+        run: () => goTo({ projectId, conversationId: NEW_CONVERSATION, target: null }),
       },
       ...panels,
       ...talks,

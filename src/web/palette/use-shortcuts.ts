@@ -1,7 +1,7 @@
 import { useEffect } from 'react'
 import { PANEL_NAMES, type PanelTarget } from '../panels/panel.ts'
 import { NEW_CONVERSATION } from '../routing/route.ts'
-import { go } from '../routing/use-route.ts'
+import { goTo } from '../routing/use-route.ts'
 
 interface Actions {
   readonly projectId: string
@@ -30,7 +30,7 @@ export function useShortcuts({ projectId, navigate, openPalette, openHelp }: Act
         return true
       }
       if (altKey && event.code === 'KeyN') {
-        go({ projectId, conversationId: NEW_CONVERSATION, target: null })
+        goTo({ projectId, conversationId: NEW_CONVERSATION, target: null })
         focusComposer()
         return true
       }

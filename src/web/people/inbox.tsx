@@ -1,6 +1,6 @@
 import { Inbox as InboxIcon } from 'lucide-react'
 import { useState } from 'react'
-import { go } from '../routing/use-route.ts'
+import { goTo } from '../routing/use-route.ts'
 import { Button } from '../ui/button.tsx'
 import { Dialog } from '../ui/dialog.tsx'
 import { ApprovalCard } from './approval-card.tsx'
@@ -31,7 +31,7 @@ export function Inbox() {
               className="text-sm text-accent underline-offset-2 hover:underline"
               onClick={() => {
                 setOpen(false)
-                go({ projectId: approval.projectId, conversationId: approval.conversationId, target: null })
+                goTo({ projectId: approval.projectId, conversationId: approval.conversationId, target: null })
               }}
             >
               {approval.projectName}

@@ -24,7 +24,7 @@ export function useRoute(): Route {
 }
 
 /** Goes to a place. `replace` leaves no trace in the history, for moves that the page makes by itself. */
-export function go(route: Route, options: { replace?: boolean } = {}): void {
+export function goTo(route: Route, options: { replace?: boolean } = {}): void {
   const address = formatRoute(route)
   if (options.replace) history.replaceState(null, '', address)
   else history.pushState(null, '', address)

@@ -3,10 +3,10 @@ import { api } from '../api/client.ts'
 import { faultOf } from '../api/fault.ts'
 import type { Instance } from '../api/types.ts'
 import { newClientMessageId } from '../composer/client-message-id.ts'
-import { Composer, type Message } from '../composer/composer.tsx'
+import { type ComposedMessage, Composer } from '../composer/composer.tsx'
 import type { PanelTarget } from '../panels/panel.ts'
 import { PlanBar } from '../people/plan-bar.tsx'
-import { go } from '../routing/use-route.ts'
+import { goTo } from '../routing/use-route.ts'
 import { useCurrentTaskId, useWorkspaceStore } from '../store/use-view.ts'
 import { Thread } from '../thread/thread.tsx'
 import { Spinner } from '../ui/spinner.tsx'
@@ -31,7 +31,7 @@ export function Centre({ instance, projectId, conversationId, target, navigate }
   const [isBeginning, setBeginning] = useState(false)
 
   const send = useCallback(
-    async (message: Message) => {
+    async (message: ComposedMessage) => {
       askForNotices()
       const { text, ...rest } = message
       if (conversationId !== null) {
@@ -43,7 +43,7 @@ export function Centre({ instance, projectId, conversationId, target, navigate }
         const made = await api.createConversation(projectId, titleOf(text))
         store.refreshConversations()
         void store.send({ ...rest, text, conversationId: made.id })
-        go({ projectId, conversationId: made.id, target: null }, { replace: true })
+        goTo({ projectId, conversationId: made.id, target: null }, { replace: true })
       } catch (error) {
         showFault(faultOf(error))
       } finally {

@@ -4,9 +4,9 @@ import { faultOf } from '../api/fault.ts'
 import { whenSignedOut } from '../api/request.ts'
 import type { Instance } from '../api/types.ts'
 import { HOME } from '../routing/route.ts'
-import { go } from '../routing/use-route.ts'
+import { goTo } from '../routing/use-route.ts'
 
-export type Session =
+export type SessionState =
   | { readonly kind: 'checking' }
   | { readonly kind: 'in'; readonly instance: Instance; readonly isFirstVisit: boolean }
   | { readonly kind: 'out'; readonly message: string }
@@ -15,17 +15,17 @@ export type Session =
 const OUT = 'This browser is not signed in. Open the link that "npm start" printed.'
 const RETRY_MS = 2_000
 
-let session: Session = { kind: 'checking' }
+let session: SessionState = { kind: 'checking' }
 let isBegun = false
 const listeners = new Set<() => void>()
 
-function set(next: Session): void {
+function set(next: SessionState): void {
   session = next
   for (const listener of listeners) listener()
 }
 
 /** Whether this browser may use the server, and what the server is. Begins on first use. */
-export function useSession(): Session {
+export function useSession(): SessionState {
   useEffect(() => {
     if (isBegun) return
     isBegun = true
@@ -69,7 +69,7 @@ async function begin(): Promise<void> {
   const setupToken = new URLSearchParams(location.hash.slice(1)).get('setup')
   let refusal: string | null = null
   if (setupToken !== null) {
-    go(HOME, { replace: true })
+    goTo(HOME, { replace: true })
     try {
       await api.exchangeSetupToken(setupToken)
     } catch (error) {

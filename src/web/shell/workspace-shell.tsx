@@ -6,7 +6,7 @@ import { Navigation } from '../navigation/navigation.tsx'
 import { useShortcuts } from '../palette/use-shortcuts.ts'
 import type { PanelTarget } from '../panels/panel.ts'
 import { HOME, NEW_CONVERSATION, type Route } from '../routing/route.ts'
-import { go } from '../routing/use-route.ts'
+import { goTo } from '../routing/use-route.ts'
 import { useCurrentTaskId, useView, useWorkspaceStore, WorkspaceContext } from '../store/use-view.ts'
 import { Button } from '../ui/button.tsx'
 import { classNames } from '../ui/class-names.ts'
@@ -52,7 +52,7 @@ function Project(props: WorkspaceShellProps) {
     return (
       <div className="flex h-full flex-col justify-center">
         <ErrorState title="This project cannot be opened" error={error} onRetry={() => void store.open()} />
-        <Button look="quiet" className="mx-auto" onClick={() => go(HOME, { replace: true })}>
+        <Button look="quiet" className="mx-auto" onClick={() => goTo(HOME, { replace: true })}>
           Go to the first project
         </Button>
       </div>
@@ -69,7 +69,7 @@ function useConversation(route: Route): string | null {
   })
   const isMissing = route.conversationId === null
   useEffect(() => {
-    if (isMissing && newest !== null) go({ ...route, conversationId: newest }, { replace: true })
+    if (isMissing && newest !== null) goTo({ ...route, conversationId: newest }, { replace: true })
   }, [isMissing, newest, route])
   return route.conversationId === NEW_CONVERSATION ? null : route.conversationId
 }
@@ -92,7 +92,7 @@ function Regions({
   const isNarrow = useMedia('(max-width: 767px)')
   const navigate = useCallback(
     (next: PanelTarget) => {
-      go({ projectId, conversationId: route.conversationId, target: next })
+      goTo({ projectId, conversationId: route.conversationId, target: next })
       setTab(next.turn === undefined ? 'work' : 'thread')
     },
     [projectId, route.conversationId],

@@ -11,7 +11,7 @@ export type StreamState =
   /** No more tries: signed out, or the project is gone. */
   | { readonly kind: 'ended'; readonly code: string }
 
-export interface StreamOptions {
+export interface EventStreamOptions {
   /** The address with the cursor of this moment. */
   readonly url: () => string
   readonly onEvent: (event: StreamEvent) => void
@@ -49,7 +49,7 @@ export function backoffMs(failures: number, random: () => number = Math.random):
  * Keeps one stream of events open until `close`: reads, watches for silence, comes back after any end. Never throws. What
  * is told twice after a reconnect is the reducer's business.
  */
-export function openStream(options: StreamOptions): Stream {
+export function openStream(options: EventStreamOptions): Stream {
   let isClosed = false
   let failures = 0
   let lastFrameAt = 0
@@ -114,7 +114,11 @@ interface Ended {
   readonly comeBackAfterMs?: number
 }
 
-async function readStream(options: StreamOptions, connection: AbortController, onFrame: () => void): Promise<Ended> {
+async function readStream(
+  options: EventStreamOptions,
+  connection: AbortController,
+  onFrame: () => void,
+): Promise<Ended> {
   let watchdog = setTimeout(() => connection.abort(), FIRST_FRAME_MS)
   let comeBackAfterMs: number | undefined
   const onAlive = (): void => {
@@ -150,7 +154,7 @@ async function readStream(options: StreamOptions, connection: AbortController, o
   return comeBackAfterMs === undefined ? {} : { comeBackAfterMs }
 }
 
-export interface Frame {
+export interface SseFrame {
   readonly event?: string | undefined
   readonly data: string
 }
@@ -159,8 +163,8 @@ export interface Frame {
  * Reads server-sent events until the body ends. A long past arrives in large pieces: between slices of them the page gets
  * its turn, so frames may still come after the body was aborted, for whoever aborts to drop. Throws what the body throws.
  */
-export async function readFrames(body: ReadableStream<Uint8Array>, onFrame: (frame: Frame) => void): Promise<void> {
-  const frames: Frame[] = []
+export async function readFrames(body: ReadableStream<Uint8Array>, onFrame: (frame: SseFrame) => void): Promise<void> {
+  const frames: SseFrame[] = []
   const parser = createParser({ onEvent: (frame) => frames.push(frame) })
   const decoder = new TextDecoder()
   const reader = body.getReader()
@@ -190,7 +194,7 @@ async function pageHadItsTurn(): Promise<void> {
 }
 
 /** The event in a frame; null for a ping and for what cannot be read, which a newer server may send. */
-export function parseFrame(frame: Frame): StreamEvent | null {
+export function parseFrame(frame: SseFrame): StreamEvent | null {
   if (frame.event === 'ping') return null
   try {
     const event = JSON.parse(frame.data) as StreamEvent

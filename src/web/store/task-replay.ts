@@ -2,7 +2,7 @@ import type { StreamEvent } from '../../events/topics.ts'
 import { isTerminalType } from '../../events/topics.ts'
 import { limitTime } from '../../shared/time-limit.ts'
 import { send } from '../api/request.ts'
-import { apply, initialState } from '../reducer.ts'
+import { apply, initialViewState } from '../reducer.ts'
 import type { MessageView, TaskView } from '../state.ts'
 import { parseFrame, readFrames } from './stream.ts'
 
@@ -18,7 +18,7 @@ export interface Replay {
  * the time. Throws `ApiFault`, and the abort's error.
  */
 export async function replayTask(taskId: string, signal: AbortSignal): Promise<Replay> {
-  let state = initialState()
+  let state = initialViewState()
   await readEvents(taskId, signal, (event) => {
     state = apply(state, event)
     return !isTerminalType(event.type)

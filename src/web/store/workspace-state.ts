@@ -1,5 +1,5 @@
 import type { Conversation, Project } from '../api/types.ts'
-import { initialState } from '../reducer.ts'
+import { initialViewState } from '../reducer.ts'
 import type { MessageView, TaskView, ViewState } from '../state.ts'
 import type { History } from './read-history.ts'
 import type { StreamState } from './stream.ts'
@@ -66,7 +66,7 @@ export function newWorkspaceState(projectId: string): WorkspaceState {
     error: null,
     project: null,
     conversations: [],
-    view: initialState(),
+    view: initialViewState(),
     whole: new Set(),
     histories: {},
     replays: {},

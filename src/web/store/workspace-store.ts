@@ -1,9 +1,9 @@
 import { isTerminalType, type StreamEvent } from '../../events/topics.ts'
 import { api } from '../api/client.ts'
 import { ApiFault, faultOf } from '../api/fault.ts'
-import { query } from '../api/request.ts'
+import { queryString } from '../api/request.ts'
 import type { Conversation } from '../api/types.ts'
-import { apply, initialState } from '../reducer.ts'
+import { apply, initialViewState } from '../reducer.ts'
 import type { ViewState } from '../state.ts'
 import { taskFromApi } from './from-api.ts'
 import { type History, readHistory } from './read-history.ts'
@@ -100,7 +100,14 @@ export class WorkspaceStore {
       const cursor = await this.#cursorBefore(conversations, project.latestSeq ?? 0)
       if (this.#isOld(generation)) return
       const known = Object.keys(this.#state.histories)
-      this.#set({ project, conversations, status: 'ready', error: null, view: initialState(cursor), whole: new Set() })
+      this.#set({
+        project,
+        conversations,
+        status: 'ready',
+        error: null,
+        view: initialViewState(cursor),
+        whole: new Set(),
+      })
       for (const conversationId of known) void this.#readHistory(conversationId)
       this.#replayAgain()
       this.#follow()
@@ -232,7 +239,8 @@ export class WorkspaceStore {
     this.#stream?.close()
     const { projectId } = this.#options
     this.#stream = openStream({
-      url: () => `/api/workspace/${encodeURIComponent(projectId)}/events${query({ after: this.#state.view.lastSeq })}`,
+      url: () =>
+        `/api/workspace/${encodeURIComponent(projectId)}/events${queryString({ after: this.#state.view.lastSeq })}`,
       onEvent: (event) => this.#fold(event),
       onState: (state) => this.#onStreamState(state),
     })

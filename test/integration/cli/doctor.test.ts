@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checkHome } from '../../../src/cli/doctor/check-home.ts'
 import { checkModel } from '../../../src/cli/doctor/check-model.ts'
-import { findingsOf as registryFindings } from '../../../src/cli/doctor/check-registries.ts'
-import { findingsOf as sandboxFindings } from '../../../src/cli/doctor/check-sandbox.ts'
+import { diagnoseRegistries as registryFindings } from '../../../src/cli/doctor/check-registries.ts'
+import { diagnoseSandbox as sandboxFindings } from '../../../src/cli/doctor/check-sandbox.ts'
 import { checkSettings } from '../../../src/cli/doctor/check-settings.ts'
 import { checkPostgres, checkRedis } from '../../../src/cli/doctor/check-stores.ts'
 import { NO_REGISTRIES } from '../../../src/egress/registries/discover.ts'
@@ -68,8 +68,8 @@ describe('the doctor', () => {
     expect({
       missing: await names(missing),
       file: (await names(file))[0],
-      good: checkSettings({}, '/k').findings,
-      faults: faulty.findings.map(({ state, detail }) => `${state} ${detail.split(':')[0]}`),
+      good: checkSettings({}, '/k').diagnoses,
+      faults: faulty.diagnoses.map(({ state, detail }) => `${state} ${detail.split(':')[0]}`),
       config: faulty.config,
     }).toEqual({
       missing: ['home ok', expect.stringMatching(/^disk /)],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { toDbError } from '../../../src/db/client.ts'
 import { toPage } from '../../../src/db/project/projects.ts'
-import { titleOf } from '../../../src/db/task/accept-message.ts'
+import { conversationTitle } from '../../../src/db/task/accept-message.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 
 const withCode = (code: string, message = 'x') => Object.assign(new Error(message), { code })
@@ -43,11 +43,11 @@ describe('toDbError', () => {
 
 describe('titleOf', () => {
   test('is the first line, cut at 80 characters and never within one', () => {
-    expect([titleOf('  Fix it\nplease'), titleOf('é'.repeat(80)), titleOf('🙂'.repeat(81))]).toEqual([
-      'Fix it',
-      'é'.repeat(80),
-      `${'🙂'.repeat(79)}…`,
-    ])
+    expect([
+      conversationTitle('  Fix it\nplease'),
+      conversationTitle('é'.repeat(80)),
+      conversationTitle('🙂'.repeat(81)),
+    ]).toEqual(['Fix it', 'é'.repeat(80), `${'🙂'.repeat(79)}…`])
   })
 })
 

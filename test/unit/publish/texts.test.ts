@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { titleOf } from '../../../src/publish/change-text.ts'
+import { changeTitle } from '../../../src/publish/change-text.ts'
 import { guardedBody, writePatchMail } from '../../../src/publish/mail-patch.ts'
 import { pullRequestText, withOurPart } from '../../../src/publish/pull-request-text.ts'
 import { workflowFiles } from '../../../src/publish/workflow-files.ts'
 
 test('a title is one line of at most 72 characters, whatever the message was', () => {
   const texts = ['\n\r  Fix\tit  \nnow', '', '\u0000\u001b', `${'word '.repeat(30)}`, '\u202eevil', 'x'.repeat(100)]
-  expect(texts.map(titleOf)).toEqual([
+  expect(texts.map(changeTitle)).toEqual([
     'Fix it',
     'Change by Keelson',
     'Change by Keelson',

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type ChangedFile, changedLines, touches } from '../../../src/review/diff-lines.ts'
+import { type ChangedFileLines, changedLines, touches } from '../../../src/review/diff-lines.ts'
 
-const files = (patch: string): ChangedFile[] => [...changedLines(patch).values()]
+const files = (patch: string): ChangedFileLines[] => [...changedLines(patch).values()]
 
 const MODIFIED = `diff --git a/src/a.ts b/src/a.ts
 index 111..222 100644

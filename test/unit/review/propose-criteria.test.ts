@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { MAX_CRITERIA } from '../../../src/review/criteria.ts'
 import { proposeCriteria, withProposal } from '../../../src/review/propose-criteria.ts'
 import type { Criterion, JudgedFinding } from '../../../src/shared/review.ts'
+import { MAX_CRITERIA } from '../../../src/shared/review.ts'
 
 const CRITERION: Criterion = { id: 'tests', text: 'Behaviour is tested.', severity: 'blocking', enabled: true }
 

@@ -2,13 +2,13 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
 import { changedLines } from '../../../src/review/diff-lines.ts'
-import { afterRound, judgeRound, type RoundInput } from '../../../src/review/verdict.ts'
+import { afterRound, judgeRound, type RoundFacts } from '../../../src/review/verdict.ts'
 import type { CheckResult, Finding } from '../../../src/shared/review.ts'
 import type { Submission, SubmittedFinding } from '../../../src/tools/submit-review.ts'
 
 const CHANGED = changedLines('--- a/a.ts\n+++ b/a.ts\n@@ -10 +10 @@\n-x\n+y\n')
 
-function aRound(given: Partial<RoundInput> = {}): RoundInput {
+function aRound(given: Partial<RoundFacts> = {}): RoundFacts {
   let ids = 0
   return {
     checks: [],
@@ -123,7 +123,7 @@ describe('judgeRound', () => {
 
   test('a file of the change that is not, or not all, in the diff is not held outside', () => {
     const submission = found(submitted({ file: 'b.ts' }))
-    const verdictWith = (given: Partial<RoundInput>) => judgeRound(aRound({ submission, ...given })).verdict
+    const verdictWith = (given: Partial<RoundFacts>) => judgeRound(aRound({ submission, ...given })).verdict
     expect([
       verdictWith({}),
       verdictWith({ unseen: new Set(['b.ts']) }),

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { StreamEvent } from '../../../src/events/topics.ts'
 import { NO_DIFF, NO_USAGE } from '../../../src/shared/task.ts'
 import { outputText } from '../../../src/web/bytes.ts'
-import { apply, initialState } from '../../../src/web/reducer.ts'
+import { apply, initialViewState } from '../../../src/web/reducer.ts'
 import type { ViewState } from '../../../src/web/state.ts'
 
 type Durable = Extract<StreamEvent, { seq: number }>
@@ -153,7 +153,8 @@ function aTaskStream(): StreamEvent[] {
   return events
 }
 
-const fold = (events: readonly StreamEvent[], from: ViewState = initialState()): ViewState => events.reduce(apply, from)
+const fold = (events: readonly StreamEvent[], from: ViewState = initialViewState()): ViewState =>
+  events.reduce(apply, from)
 const shown = (state: ViewState): ViewState => ({ ...state, closedParts: [] })
 const isDurable = (event: StreamEvent): event is Durable => 'seq' in event
 

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { AppError } from '../../../shared/errors.ts'
 import { openPath, relativePath } from '../../local-bwrap/confined.ts'
 import { writeFileWhole } from '../../local-bwrap/files.ts'
-import { readBody, sendJson } from './http.ts'
+import { answerJson, readRequest } from './http.ts'
 import { VM_HOME, type Vm, type VmProcess } from './vm.ts'
 
 const KEEPALIVE_MS = 20_000
@@ -34,7 +34,7 @@ export async function answerEnvd(vm: Vm, request: IncomingMessage, response: Ser
       return await connect(vm, request, response)
     case 'POST /process.Process/List': {
       const processes = vm.processes().map(({ pid, command }) => ({ pid, config: { cmd: command } }))
-      return sendJson(response, 200, { processes })
+      return answerJson(response, 200, { processes })
     }
     case 'POST /process.Process/SendSignal':
       return await sendSignal(vm, request, response)
@@ -43,12 +43,12 @@ export async function answerEnvd(vm: Vm, request: IncomingMessage, response: Ser
     case 'GET /files':
       return await readFile(vm, response, url)
     default:
-      sendJson(response, 404, { code: 'unimplemented', message: `the fake envd has no ${url.pathname}` })
+      answerJson(response, 404, { code: 'unimplemented', message: `the fake envd has no ${url.pathname}` })
   }
 }
 
 async function start(vm: Vm, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { process } = framed<StartBody>(await readBody(request))
+  const { process } = framed<StartBody>(await readRequest(request))
   const program = process?.cmd ?? ''
   const timeoutMs = Number(request.headers['connect-timeout-ms'] ?? 0)
   const running = await vm.start([program, ...(process?.args ?? [])], process?.envs ?? {})
@@ -60,7 +60,7 @@ async function start(vm: Vm, request: IncomingMessage, response: ServerResponse)
 }
 
 async function connect(vm: Vm, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const running = vm.find(framed<SelectBody>(await readBody(request)).process?.pid ?? 0)
+  const running = vm.find(framed<SelectBody>(await readRequest(request)).process?.pid ?? 0)
   if (running) return follow(running, response)
   response.writeHead(200, { 'content-type': 'application/connect+json' })
   response.end(frame({ error: { code: 'not_found', message: 'process not found' } }, 2))
@@ -93,23 +93,23 @@ function follow(running: VmProcess, response: ServerResponse): void {
 }
 
 async function sendSignal(vm: Vm, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const body = JSON.parse((await readBody(request)).toString('utf8')) as SelectBody
+  const body = JSON.parse((await readRequest(request)).toString('utf8')) as SelectBody
   const pid = body.process?.pid ?? 0
   const running = vm.find(pid)
   if (running === null || running.exitCode !== null) {
-    return sendJson(response, 404, { code: 'not_found', message: `process with pid ${pid} not found` })
+    return answerJson(response, 404, { code: 'not_found', message: `process with pid ${pid} not found` })
   }
   vm.signal(pid, body.signal === 'SIGNAL_SIGTERM' ? 'TERM' : 'KILL')
-  sendJson(response, 200, {})
+  answerJson(response, 200, {})
 }
 
 async function writeFile(vm: Vm, request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
   const file = url.searchParams.get('path') ?? ''
   try {
-    await writeFileWhole({ workspace: vm.home, staging: vm.staging }, inHome(file), await readBody(request))
-    sendJson(response, 200, [{ name: path.posix.basename(file), type: 'file', path: file }])
+    await writeFileWhole({ workspace: vm.home, staging: vm.staging }, inHome(file), await readRequest(request))
+    answerJson(response, 200, [{ name: path.posix.basename(file), type: 'file', path: file }])
   } catch (error) {
-    sendJson(response, 400, { code: 400, message: error instanceof Error ? error.message : 'cannot be written' })
+    answerJson(response, 400, { code: 400, message: error instanceof Error ? error.message : 'cannot be written' })
   }
 }
 
@@ -117,7 +117,7 @@ async function readFile(vm: Vm, response: ServerResponse, url: URL): Promise<voi
   const file = url.searchParams.get('path') ?? ''
   try {
     const found = openPath(vm.home, inHome(file))
-    if (found === null) return sendJson(response, 404, { code: 404, message: `path '${file}' does not exist` })
+    if (found === null) return answerJson(response, 404, { code: 404, message: `path '${file}' does not exist` })
     try {
       if (!found.stat.isFile()) throw new AppError('sandbox_bad_request', `path '${file}' is not a file`)
       response.writeHead(200, { 'content-type': 'application/octet-stream' })
@@ -128,7 +128,7 @@ async function readFile(vm: Vm, response: ServerResponse, url: URL): Promise<voi
   } catch (error) {
     // Once it is being sent, its reader has left.
     if (response.headersSent) return
-    sendJson(response, 400, { code: 400, message: error instanceof Error ? error.message : 'cannot be read' })
+    answerJson(response, 400, { code: 400, message: error instanceof Error ? error.message : 'cannot be read' })
   }
 }
 

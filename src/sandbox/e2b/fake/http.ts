@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 const MAX_BODY_BYTES = 512 * 1024 * 1024
 
 /** The whole body; a reader that goes on beyond the limit is cut off. */
-export async function readBody(request: IncomingMessage): Promise<Buffer> {
+export async function readRequest(request: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = []
   let bytes = 0
   for await (const part of request as AsyncIterable<Buffer>) {
@@ -14,7 +14,7 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(parts)
 }
 
-export function sendJson(
+export function answerJson(
   response: ServerResponse,
   status: number,
   body: unknown,

@@ -12,7 +12,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { answerEnvd } from './envd.ts'
-import { readBody, sendJson } from './http.ts'
+import { answerJson, readRequest } from './http.ts'
 import { startVm, type Vm } from './vm.ts'
 
 const ENVD_VERSION = '0.6.13'
@@ -68,7 +68,7 @@ export async function startFakeE2b(options: FakeE2bOptions): Promise<FakeE2b> {
   const maxLifeMs = options.maxLifeMs ?? 3_600_000
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => {
-      if (!response.headersSent) sendJson(response, 500, { code: 500, message: String(error) })
+      if (!response.headersSent) answerJson(response, 500, { code: 500, message: String(error) })
       else response.destroy()
     })
   })
@@ -124,22 +124,22 @@ export async function startFakeE2b(options: FakeE2bOptions): Promise<FakeE2b> {
     fake.requests.push({ plane, line: `${request.method} ${(request.url ?? '').split('?')[0]}` })
     const trouble = fake.trouble[plane]
     if (trouble === 'cut') return void request.socket.destroy()
-    if (trouble !== null) return sendJson(response, trouble, { code: trouble, message: 'asked to fail' })
+    if (trouble !== null) return answerJson(response, trouble, { code: trouble, message: 'asked to fail' })
     if (vmId === undefined) return await answerApi(request, response)
     const instance = instances.get(String(vmId))
     if (instance?.state !== 'running' || !instance.vm.isAlive()) {
-      return sendJson(response, 502, { code: 502, message: 'The sandbox was not found' })
+      return answerJson(response, 502, { code: 502, message: 'The sandbox was not found' })
     }
     const isOpen = new URL(request.url ?? '/', fake.url).pathname === '/health'
     if (!isOpen && request.headers['x-access-token'] !== instance.token) {
-      return sendJson(response, 401, { code: 'unauthenticated', message: 'unauthorized access' })
+      return answerJson(response, 401, { code: 'unauthenticated', message: 'unauthorized access' })
     }
     await answerEnvd(instance.vm, request, response)
   }
 
   async function answerApi(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.headers['x-api-key'] !== options.apiKey) {
-      return sendJson(response, 401, { code: 401, message: 'Invalid API key' })
+      return answerJson(response, 401, { code: 401, message: 'Invalid API key' })
     }
     const url = new URL(request.url ?? '/', fake.url)
     const [, id = '', verb = ''] = /^(?:\/v2)?\/sandboxes(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(url.pathname) ?? []
@@ -147,10 +147,10 @@ export async function startFakeE2b(options: FakeE2bOptions): Promise<FakeE2b> {
     if (id === '' && request.method === 'POST') return create(body, response)
     if (id === '' && request.method === 'GET') return list(url, response)
     const instance = instances.get(id)
-    if (instance === undefined) return sendJson(response, 404, { code: 404, message: `Sandbox ${id} not found` })
+    if (instance === undefined) return answerJson(response, 404, { code: 404, message: `Sandbox ${id} not found` })
     switch (`${request.method} ${verb}`) {
       case 'GET ':
-        return sendJson(response, 200, detail(instance))
+        return answerJson(response, 200, detail(instance))
       case 'DELETE ':
         await remove(id)
         response.writeHead(204).end()
@@ -164,10 +164,10 @@ export async function startFakeE2b(options: FakeE2bOptions): Promise<FakeE2b> {
           instance.vm.resume()
         }
         live(instance, body.timeout ?? 15, false)
-        return sendJson(response, wasPaused ? 201 : 200, access(instance))
+        return answerJson(response, wasPaused ? 201 : 200, access(instance))
       }
       case 'POST timeout':
-        if (instance.state === 'paused') return sendJson(response, 404, { code: 404, message: 'Sandbox is paused' })
+        if (instance.state === 'paused') return answerJson(response, 404, { code: 404, message: 'Sandbox is paused' })
         live(instance, body.timeout ?? 15, true)
         response.writeHead(204).end()
         return
@@ -176,12 +176,12 @@ export async function startFakeE2b(options: FakeE2bOptions): Promise<FakeE2b> {
         response.writeHead(204).end()
         return
       case 'POST pause':
-        if (instance.state === 'paused') return sendJson(response, 409, { code: 409, message: 'Sandbox is paused' })
+        if (instance.state === 'paused') return answerJson(response, 409, { code: 409, message: 'Sandbox is paused' })
         pause(instance)
         response.writeHead(204).end()
         return
       default:
-        sendJson(response, 404, { code: 404, message: `the fake has no ${url.pathname}` })
+        answerJson(response, 404, { code: 404, message: `the fake has no ${url.pathname}` })
     }
   }
 
@@ -207,7 +207,7 @@ export async function startFakeE2b(options: FakeE2bOptions): Promise<FakeE2b> {
       ...(timeout !== undefined && { timeout }),
       ...(autoPause !== undefined && { autoPause }),
     })
-    sendJson(response, 201, access(instance))
+    answerJson(response, 201, access(instance))
   }
 
   function list(url: URL, response: ServerResponse): void {
@@ -221,7 +221,7 @@ export async function startFakeE2b(options: FakeE2bOptions): Promise<FakeE2b> {
     const from = Number(url.searchParams.get('nextToken') ?? 0)
     const limit = Math.min(Number(url.searchParams.get('limit') ?? PAGE), PAGE)
     const next = from + limit < matching.length ? { 'x-next-token': String(from + limit) } : {}
-    sendJson(response, 200, matching.slice(from, from + limit).map(detail), next as Record<string, string>)
+    answerJson(response, 200, matching.slice(from, from + limit).map(detail), next as Record<string, string>)
   }
 
   await new Promise<void>((resolve, reject) => {
@@ -241,7 +241,7 @@ interface ApiBody {
 }
 
 async function bodyOf(request: IncomingMessage): Promise<ApiBody> {
-  const text = (await readBody(request)).toString('utf8')
+  const text = (await readRequest(request)).toString('utf8')
   return text === '' ? {} : (JSON.parse(text) as ApiBody)
 }
 

@@ -37,7 +37,7 @@ const NOTHING: Reveal = { below: 0, above: 0 }
  * What stands in the file's table: its hunks, the lines of gaps that were asked for and are known by `wide`, and a gap
  * wherever lines are left out. Gaps that are shown whole join the hunks on both sides.
  */
-export function blocksOf(
+export function diffBlocksOf(
   hunks: readonly PatchHunk[],
   wide: WideHunks | null,
   reveals: ReadonlyMap<number, Reveal>,

@@ -1,6 +1,6 @@
 import { useMemo, useRef, useState } from 'react'
 import { showFault } from '../../ui/toast.tsx'
-import { blocksOf, contextFor, type DiffBlock, type Reveal, type WideHunks } from './expand-hunks.ts'
+import { contextFor, type DiffBlock, diffBlocksOf, type Reveal, type WideHunks } from './expand-hunks.ts'
 import type { PatchHunk } from './parse-patch.ts'
 
 /** Lines that one click shows. */
@@ -37,7 +37,7 @@ export function useExpansion(
   const shown = stored.hunks === hunks ? stored : { hunks, wide: null, reveals: new Map<number, Reveal>() }
   const latest = useRef(hunks)
   latest.current = hunks
-  const blocks = useMemo(() => blocksOf(hunks, shown.wide, shown.reveals), [hunks, shown.wide, shown.reveals])
+  const blocks = useMemo(() => diffBlocksOf(hunks, shown.wide, shown.reveals), [hunks, shown.wide, shown.reveals])
 
   const show = async (gap: number, where: 'below' | 'above' | 'all'): Promise<void> => {
     const { below, above } = shown.reveals.get(gap) ?? { below: 0, above: 0 }

@@ -1,5 +1,5 @@
 import { type ApprovalPolicy, NO_POLICY, type RememberedDecision } from '../../../shared/approval-policy.ts'
-import { linesOf } from './lines-of.ts'
+import { filledLinesOf } from './filled-lines.ts'
 
 /** What a person must decide, as it is typed: patterns as lines. */
 export interface ApprovalDraft {
@@ -27,9 +27,9 @@ export function approvalDraftOf(policy: ApprovalPolicy = NO_POLICY): ApprovalDra
 export function readApprovalDraft(draft: ApprovalDraft, before: ApprovalPolicy = NO_POLICY): ApprovalPolicy {
   return {
     ...before,
-    commands: linesOf(draft.commands),
-    paths: linesOf(draft.paths),
-    hosts: linesOf(draft.hosts),
+    commands: filledLinesOf(draft.commands),
+    paths: filledLinesOf(draft.paths),
+    hosts: filledLinesOf(draft.hosts),
     publishing: draft.publishing,
     expiresInHours: Number(draft.expiresInHours.trim().replace(',', '.')),
     remembered: draft.remembered,

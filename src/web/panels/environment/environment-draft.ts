@@ -2,7 +2,7 @@ import type { EnvironmentBody, SetupCommand } from '../../../shared/environment.
 import type { NetworkPolicy } from '../../../shared/network.ts'
 import type { ProjectEnvironment } from '../../api/types.ts'
 import { type ApprovalDraft, approvalDraftOf, readApprovalDraft } from './approval-draft.ts'
-import { linesOf } from './lines-of.ts'
+import { filledLinesOf } from './filled-lines.ts'
 
 /** An environment as it is typed: lists as lines. */
 export interface EnvironmentDraft {
@@ -15,7 +15,7 @@ export interface EnvironmentDraft {
   readonly approvals: ApprovalDraft
 }
 
-export function draftOf({ network, setup, variables, approvals }: ProjectEnvironment): EnvironmentDraft {
+export function environmentDraftOf({ network, setup, variables, approvals }: ProjectEnvironment): EnvironmentDraft {
   return {
     policy: network.policy,
     hosts: network.hosts.join('\n'),
@@ -35,10 +35,10 @@ export function readDraft(draft: EnvironmentDraft, before: ProjectEnvironment): 
     before.setup.commands.map((command) => [`${command.name}: ${command.command.replaceAll('\n', ' && ')}`, command]),
   )
   return {
-    network: { policy: draft.policy, hosts: linesOf(draft.hosts) },
+    network: { policy: draft.policy, hosts: filledLinesOf(draft.hosts) },
     setup: {
       enabled: draft.setupEnabled,
-      commands: linesOf(draft.commands).map((line): SetupCommand => {
+      commands: filledLinesOf(draft.commands).map((line): SetupCommand => {
         const same = known.get(line)
         if (same !== undefined) {
           const { name, command, cwd } = same
@@ -50,7 +50,7 @@ export function readDraft(draft: EnvironmentDraft, before: ProjectEnvironment): 
           : { name: line.slice(0, at).trim(), command: line.slice(at + 1).trim() }
       }),
     },
-    variables: linesOf(draft.variables).map((line) => {
+    variables: filledLinesOf(draft.variables).map((line) => {
       const at = line.indexOf('=')
       return at < 0 ? { name: line, value: '' } : { name: line.slice(0, at).trim(), value: line.slice(at + 1) }
     }),

@@ -7,7 +7,7 @@ import { CheckboxField, TextAreaField } from '../../ui/field.tsx'
 import { Select } from '../../ui/select.tsx'
 import { showToast } from '../../ui/toast.tsx'
 import { ApprovalFields } from './approval-fields.tsx'
-import { draftOf, type EnvironmentDraft, readDraft } from './environment-draft.ts'
+import { type EnvironmentDraft, environmentDraftOf, readDraft } from './environment-draft.ts'
 import { faultTexts } from './fault-text.ts'
 
 const POLICIES = [
@@ -29,10 +29,10 @@ export function EnvironmentEditor({
   environment: ProjectEnvironment
   onSaved: () => void
 }) {
-  const [draft, setDraft] = useState<EnvironmentDraft>(() => draftOf(environment))
+  const [draft, setDraft] = useState<EnvironmentDraft>(() => environmentDraftOf(environment))
   const [isSaving, setSaving] = useState(false)
   const [failures, setFailures] = useState<readonly string[]>([])
-  const isChanged = JSON.stringify(draft) !== JSON.stringify(draftOf(environment))
+  const isChanged = JSON.stringify(draft) !== JSON.stringify(environmentDraftOf(environment))
   const change = (part: Partial<EnvironmentDraft>): void => setDraft({ ...draft, ...part })
   const save = async (event: FormEvent): Promise<void> => {
     event.preventDefault()

@@ -8,10 +8,7 @@ export interface CriteriaDraft {
   readonly enabled: boolean
 }
 
-export const MAX_CRITERIA = 50
-export const MAX_CHECKS = 20
-
-export function draftOf({ criteria, checks, maxFixRounds, enabled }: ReviewCriteria): CriteriaDraft {
+export function criteriaDraftOf({ criteria, checks, maxFixRounds, enabled }: ReviewCriteria): CriteriaDraft {
   return { criteria, checks, maxFixRounds, enabled }
 }
 

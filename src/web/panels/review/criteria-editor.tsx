@@ -1,5 +1,6 @@
 import { Plus, Trash2 } from 'lucide-react'
 import { type FormEvent, useState } from 'react'
+import { MAX_CHECKS, MAX_CRITERIA } from '../../../shared/review.ts'
 import { api } from '../../api/client.ts'
 import { faultOf } from '../../api/fault.ts'
 import type { ReviewCheck, ReviewCriteria, ReviewCriterion } from '../../api/types.ts'
@@ -10,7 +11,7 @@ import { CheckboxField, TextAreaField, TextField } from '../../ui/field.tsx'
 import { IconButton } from '../../ui/icon-button.tsx'
 import { Select } from '../../ui/select.tsx'
 import { showToast } from '../../ui/toast.tsx'
-import { type CriteriaDraft, draftOf, faultsOf, freeId, MAX_CHECKS, MAX_CRITERIA, withItem } from './criteria-draft.ts'
+import { type CriteriaDraft, criteriaDraftOf, faultsOf, freeId, withItem } from './criteria-draft.ts'
 
 const SEVERITIES = [
   { value: 'blocking', label: 'blocks approval' },
@@ -28,11 +29,11 @@ export function CriteriaEditor({
   criteria: ReviewCriteria
   onSaved: () => void
 }) {
-  const [draft, setDraft] = useState<CriteriaDraft>(() => draftOf(criteria))
+  const [draft, setDraft] = useState<CriteriaDraft>(() => criteriaDraftOf(criteria))
   const [isSaving, setSaving] = useState(false)
   const [failure, setFailure] = useState<string | null>(null)
   const faults = faultsOf(draft)
-  const isChanged = JSON.stringify(draft) !== JSON.stringify(draftOf(criteria))
+  const isChanged = JSON.stringify(draft) !== JSON.stringify(criteriaDraftOf(criteria))
   const change = (part: Partial<CriteriaDraft>): void => setDraft({ ...draft, ...part })
 
   const save = async (event: FormEvent): Promise<void> => {
@@ -143,7 +144,7 @@ export function CriteriaEditor({
           {criteria.version === 0 ? 'The built-in criteria' : `Version ${criteria.version}`}
         </span>
         <span className="flex-1" />
-        <Button size="small" disabled={!isChanged} onClick={() => setDraft(draftOf(criteria))}>
+        <Button size="small" disabled={!isChanged} onClick={() => setDraft(criteriaDraftOf(criteria))}>
           Discard
         </Button>
         <Button

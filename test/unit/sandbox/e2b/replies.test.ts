@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { readEntries, readState, readTreeFiles } from '../../../../src/sandbox/e2b/replies.ts'
+import { parseState, readEntries, readTreeFiles } from '../../../../src/sandbox/e2b/replies.ts'
 
 test('a state line is read, and nonsense from the VM is refused', () => {
-  expect(readState('state e1 tsk_a exited 3 - 100 200 6 0')).toEqual({
+  expect(parseState('state e1 tsk_a exited 3 - 100 200 6 0')).toEqual({
     execId: 'e1',
     status: 'exited',
     exitCode: 3,
@@ -19,7 +19,7 @@ test('a state line is read, and nonsense from the VM is refused', () => {
     'state e1 t exited x - 1 2 3 0',
     'state e1 t exited 0 - 1 2 -3 0',
   ]
-  for (const line of forged) expect(() => readState(line)).toThrow('makes no sense')
+  for (const line of forged) expect(() => parseState(line)).toThrow('makes no sense')
 })
 
 test('entries come in order of names, each directory before what is in it', () => {

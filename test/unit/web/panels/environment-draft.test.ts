@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { NO_POLICY } from '../../../../src/shared/approval-policy.ts'
 import type { ProjectEnvironment } from '../../../../src/web/api/types.ts'
-import { draftOf, readDraft } from '../../../../src/web/panels/environment/environment-draft.ts'
+import { environmentDraftOf, readDraft } from '../../../../src/web/panels/environment/environment-draft.ts'
 import { faultTexts } from '../../../../src/web/panels/environment/fault-text.ts'
 
 const ENVIRONMENT: ProjectEnvironment = {
@@ -24,7 +24,7 @@ const ENVIRONMENT: ProjectEnvironment = {
 }
 
 test('what was not typed anew is saved as it was, directory and lines included', () => {
-  expect(readDraft(draftOf(ENVIRONMENT), ENVIRONMENT)).toEqual({
+  expect(readDraft(environmentDraftOf(ENVIRONMENT), ENVIRONMENT)).toEqual({
     network: ENVIRONMENT.network,
     setup: { enabled: true, commands: [{ name: 'codegen', command: 'cd tools\nmake', cwd: 'web' }] },
     variables: ENVIRONMENT.variables,
@@ -34,7 +34,11 @@ test('what was not typed anew is saved as it was, directory and lines included',
 })
 
 test('lines become commands and variables', () => {
-  const draft = { ...draftOf(ENVIRONMENT), commands: 'npm ci: npm ci --omit=dev\n\nmake\n', variables: ' B = 2\nC' }
+  const draft = {
+    ...environmentDraftOf(ENVIRONMENT),
+    commands: 'npm ci: npm ci --omit=dev\n\nmake\n',
+    variables: ' B = 2\nC',
+  }
   const { setup, variables } = readDraft(draft, ENVIRONMENT)
   expect([setup.commands, variables]).toEqual([
     [
@@ -53,7 +57,7 @@ test('patterns are lines, decisions that were remembered stay, and what is wrong
     { kind: 'command', subject: 'npm publish', decision: 'deny', at: '2026-01-01T00:00:00Z' },
   ] as const
   const before = { ...ENVIRONMENT, approvals: { ...NO_POLICY, remembered } }
-  const draft = draftOf(before)
+  const draft = environmentDraftOf(before)
   const typed = { ...draft.approvals, publishing: true, paths: '.github/\n\n ** \n', expiresInHours: '1,5' }
   const body = readDraft({ ...draft, approvals: typed }, before)
   expect({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { blocksOf, contextFor, type DiffBlock } from '../../../../src/web/panels/changes/expand-hunks.ts'
+import { contextFor, type DiffBlock, diffBlocksOf } from '../../../../src/web/panels/changes/expand-hunks.ts'
 import { parsePatch } from '../../../../src/web/panels/changes/parse-patch.ts'
 
 /** A patch of a file with lines 1 to 60 in which 10 and 40 were changed. */
@@ -30,7 +30,7 @@ function shortly(block: DiffBlock): string {
 const shown = (reveals: readonly [number, { below: number; above: number }][], contextLines: number | null) => {
   const wide =
     contextLines === null ? null : { contextLines, hunks: hunksWith(contextLines), truncated: contextLines < 0 }
-  return blocksOf(hunksWith(3), wide, new Map(reveals)).map(shortly)
+  return diffBlocksOf(hunksWith(3), wide, new Map(reveals)).map(shortly)
 }
 
 describe('unchanged lines around hunks', () => {
@@ -63,7 +63,7 @@ describe('unchanged lines around hunks', () => {
   test('there are none around a new file, and none where nothing is left', () => {
     const made = parsePatch('diff --git a/a b/a\n--- /dev/null\n+++ b/a\n@@ -0,0 +1,2 @@\n+1\n+2\n')[0] ?? []
     const gone = parsePatch('diff --git a/a b/a\n--- a/a\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-1\n-2\n')[0] ?? []
-    expect([made, gone].map((hunks) => blocksOf(hunks, null, new Map()).map(({ kind }) => kind))).toEqual([
+    expect([made, gone].map((hunks) => diffBlocksOf(hunks, null, new Map()).map(({ kind }) => kind))).toEqual([
       ['lines'],
       ['lines'],
     ])

@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 
 /** A limited number of places, given out fairly: in turns to those who ask for themselves, in order of asking to each. */
-export interface Slots {
+export interface CommandSlots {
   /**
    * Resolves with the function that gives the place back, at once when one is free. Throws `sandbox_busy` (worth trying
    * again) after `waitMs`, or when `cancel` chose it.
@@ -23,7 +23,7 @@ interface Waiting {
 const MAX_WAITING = 2_000
 
 /** `limit` places; who waits for one waits at most `waitMs`. */
-export function createSlots(limit: number, waitMs: number): Slots {
+export function createCommandSlots(limit: number, waitMs: number): CommandSlots {
   /** By group, in the order in which the groups' turns come. */
   const queues = new Map<string, Waiting[]>()
   let taken = 0

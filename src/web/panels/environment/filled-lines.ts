@@ -1,5 +1,5 @@
 /** The lines of a field that say something, without blanks around them. Pure. */
-export function linesOf(text: string): string[] {
+export function filledLinesOf(text: string): string[] {
   return text
     .split('\n')
     .map((line) => line.trim())

@@ -24,7 +24,7 @@ const WORKTREE =
 const BORROWED =
   'The repository borrows objects from another one (objects/info/alternates); run "git repack -a -d" and remove that file first.'
 
-export interface LeftOut {
+export interface FolderFilter {
   readonly notes: readonly string[]
   /** Whether a directory is not walked. `at` is a path to it, `beside` one to the directory that holds it. */
   isLeftOut(path: string, name: string, at: Buffer, beside: string): Promise<boolean>
@@ -40,7 +40,7 @@ export interface LeftOut {
  * Looks at the root alone. `isOwn`: it is a workspace of ours to be packed up, without `.git` and our own files. Otherwise
  * throws `project_source_failed` for a repository that works only where it is.
  */
-export async function createLeftOut(root: string, { isOwn = false } = {}): Promise<LeftOut> {
+export async function createFolderFilter(root: string, { isOwn = false } = {}): Promise<FolderFilter> {
   if (!isOwn) await refuseBoundRepository(root)
   const tracked = await trackedPlaces(root)
   const notes: string[] = []

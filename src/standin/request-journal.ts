@@ -27,7 +27,7 @@ export interface JournalEntry {
 
 const MAX_ENTRIES = 10_000
 
-export class Journal {
+export class RequestJournal {
   #entries: JournalEntry[] = []
   #bodies: unknown[] = []
   #count = 0

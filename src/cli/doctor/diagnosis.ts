@@ -1,5 +1,5 @@
 /** What was looked at and how it is. */
-export interface Finding {
+export interface Diagnosis {
   /** One or two words: `bwrap`, `sandbox network`. */
   readonly name: string
   /** `ok`; `warn`: it works with less, or will be got at the next start; `fail`: something that matters is missing. */
@@ -10,17 +10,17 @@ export interface Finding {
 }
 
 /** All is well. */
-export function ok(name: string, detail: string): Finding {
+export function ok(name: string, detail: string): Diagnosis {
   return { name, state: 'ok', detail }
 }
 
 /** Something to know, with the way to change it. */
-export function warn(name: string, detail: string, fix: string): Finding {
+export function warn(name: string, detail: string, fix: string): Diagnosis {
   return { name, state: 'warn', detail, fix }
 }
 
 /** Something that matters is missing. */
-export function fail(name: string, detail: string, fix: string): Finding {
+export function fail(name: string, detail: string, fix: string): Diagnosis {
   return { name, state: 'fail', detail, fix }
 }
 

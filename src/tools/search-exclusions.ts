@@ -8,7 +8,7 @@ import { BUILT_NAMES, CACHE_NAMES, DEPENDENCY_NAMES, ENVIRONMENT_NAMES } from '.
 const INSTALLED = [...DEPENDENCY_NAMES, ...CACHE_NAMES, ...BUILT_NAMES]
 const MAX_ENTRIES = 2_000
 
-export interface LeftOut {
+export interface SearchExclusions {
   /** Arguments for ripgrep; later globs win over earlier ones. */
   readonly globs: readonly string[]
   /** A line for the answer, when something that lies right in the directory searched is left out; else null. */
@@ -19,7 +19,7 @@ export interface LeftOut {
  * What a search of `base` leaves out. Directories that the caller `named` (in its path or glob) are searched. Throws what
  * the sandbox throws. Safe to repeat.
  */
-export async function findLeftOut(sandbox: Sandbox, base: string, named: string): Promise<LeftOut> {
+export async function findSearchExclusions(sandbox: Sandbox, base: string, named: string): Promise<SearchExclusions> {
   const parts = new Set(named.split('/'))
   const installed = INSTALLED.filter((name) => !parts.has(name))
   const globs = ['--glob=!.git', ...installed.map((name) => `--glob=!**/${name}/**`)]
