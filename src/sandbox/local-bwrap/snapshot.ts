@@ -14,7 +14,6 @@ import {
 } from './descriptors.ts'
 import { directoryMode, fileMode, LINK_MODE, type TreeMode } from './entry-mode.ts'
 import { breathe } from './files.ts'
-import { MAX_INDEX_BYTES, readTrackedOutput, type TrackedOutput } from './git-index.ts'
 import {
   encodePointer,
   type LargeFiles,
@@ -25,6 +24,7 @@ import {
 import { isBuildName, leftOutKind, OWN_DIRECTORY, OWN_FILE_PATHS } from './left-out-rules.ts'
 import type { ObjectStore, TreeEntry } from './objects.ts'
 import { type CachedDirectory, STAT_NUMBERS, type StatCache } from './stat-cache.ts'
+import { MAX_INDEX_BYTES, readTrackedOutput, type TrackedOutput } from './tracked-output.ts'
 
 /** Directories below this depth are left out: each level costs an open descriptor. */
 export const MAX_TREE_DEPTH = 128
@@ -440,7 +440,7 @@ function within({ at }: Repository, path: ByteName): ByteName {
   return at === '' ? path : path.slice(at.length + 1)
 }
 
-/** What the repository of this directory tracks; null when its `.git` is no directory with an index. */
+/** What the repository of this directory tracks; null when its `.git` is no directory with an index that can be read. */
 function readRepository(here: Visited, at: ByteName): Repository | null {
   const git = here.child('.git')
   try {
@@ -451,7 +451,12 @@ function readRepository(here: Visited, at: ByteName): Repository | null {
     if (known !== undefined) return { at, tracked: known }
     const handle = git.open()?.handle
     const data = handle === undefined ? null : ifPossible(() => readWhole(`${handle}/index`, stat.size))
-    const tracked = data === null ? null : readTrackedOutput(data)
+    const readBeside = (name: string): Buffer | null => {
+      const base = git.stat(name)
+      if (base === null || !base.isFile() || base.size > MAX_INDEX_BYTES) return null
+      return ifPossible(() => readWhole(`${handle}/${name}`, base.size))
+    }
+    const tracked = data === null ? null : readTrackedOutput(data, readBeside)
     if (tracked === null) return null
     if (stat.ctimeMs + RACY_MS < Date.now()) rememberIndex(key, tracked)
     return { at, tracked }

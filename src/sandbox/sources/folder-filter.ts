@@ -1,24 +1,27 @@
 /** What of a folder is not taken over, and the sentences that say so. */
 
-import { lstat, opendir, readFile } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { lstat, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { BUILT_NAMES, CACHE_NAMES, DEPENDENCY_NAMES, OWN_FILES, PYTHON_MANIFESTS } from '../../shared/places.ts'
-import { readTrackedPaths } from './git-index.ts'
+import { readGitIndex } from '../git-index.ts'
 
 /** At any depth; an install or the next run brings them again. `node_modules` is asked about more closely. */
 const REMADE = new Set([...DEPENDENCY_NAMES, ...CACHE_NAMES, ...BUILT_NAMES].filter((name) => name !== 'node_modules'))
 /** Build directories with a plain name, told by the manifest beside them. */
-const BUILDS: Readonly<Record<string, readonly string[]>> = {
-  target: ['Cargo.toml', 'pom.xml', 'build.sbt'],
-  venv: PYTHON_MANIFESTS,
-  vendor: ['composer.lock'],
-}
+const BUILDS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['target', ['Cargo.toml', 'pom.xml', 'build.sbt']],
+  ['venv', PYTHON_MANIFESTS],
+  ['vendor', ['composer.lock']],
+])
 const LOCKS = ['package-lock.json', 'npm-shrinkwrap.json', 'yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb']
 /** A `node_modules` that nothing describes is copied when it is no larger than this. */
 const MAX_UNDESCRIBED = 2_000
 const MAX_NOTES = 50
 const MAX_MANIFEST_BYTES = 1024 * 1024
+const MAX_INDEX_BYTES = 64 * 1024 * 1024
+const MAX_TRACKED = 100_000
 const WORKTREE =
   'The folder is a git worktree or submodule: its history lies elsewhere. Use the main working tree, or clone it first.'
 const BORROWED =
@@ -42,12 +45,12 @@ export interface FolderFilter {
  */
 export async function createFolderFilter(root: string, { isOwn = false } = {}): Promise<FolderFilter> {
   if (!isOwn) await refuseBoundRepository(root)
-  const tracked = await trackedPlaces(root)
   const notes: string[] = []
   const note = (sentence: string): void => {
     if (notes.length < MAX_NOTES) notes.push(sentence)
     else if (notes.length === MAX_NOTES) notes.push('More was left out than is listed here.')
   }
+  const tracked = trackedPlaces(root, note)
 
   return {
     notes,
@@ -90,23 +93,35 @@ async function kindOf(path: string): Promise<'file' | 'directory' | 'other' | nu
 }
 
 /** Directories that hold something tracked, as far as their name could be left out. */
-async function trackedPlaces(root: string): Promise<Set<string>> {
-  const config = await readText(join(root, '.git/config'))
-  const hash = /^\s*objectformat\s*=\s*sha256\s*$/im.test(config) ? 'sha256' : 'sha1'
+function trackedPlaces(root: string, note: (sentence: string) => void): Set<string> {
   const places = new Set<string>()
-  for (const path of await readTrackedPaths(join(root, '.git/index'), hash)) {
+  const data = readPlain(join(root, '.git/index'), MAX_INDEX_BYTES)
+  // A repository without an index tracks nothing yet.
+  if (data === null) return places
+  const index = readGitIndex(data, {
+    isWanted: (name) => name.split('/').slice(0, -1).some(mayBeLeftOut),
+    maxWanted: MAX_TRACKED,
+    readBeside: (name) => readPlain(join(root, '.git', name), MAX_INDEX_BYTES),
+  })
+  if (!index.ok) {
+    note(`.git/index: it ${index.reason}, so what tools make again was left out whether or not git tracks it.`)
+    return places
+  }
+  for (const path of index.names) {
     const parts = path.split('/')
-    for (let i = 0; i < parts.length - 1; i++) {
-      const name = parts[i] ?? ''
-      if (name === 'node_modules' || REMADE.has(name) || name in BUILDS) places.add(parts.slice(0, i + 1).join('/'))
-    }
+    for (let i = 0; i < parts.length - 1; i++)
+      if (mayBeLeftOut(parts[i] ?? '')) places.add(parts.slice(0, i + 1).join('/'))
   }
   return places
 }
 
+function mayBeLeftOut(name: string): boolean {
+  return name === 'node_modules' || REMADE.has(name) || BUILDS.has(name)
+}
+
 async function whyLeftOut(name: string, at: Buffer, beside: string): Promise<string | null> {
   if (REMADE.has(name)) return 'tools make it again'
-  const manifests = BUILDS[name]
+  const manifests = BUILDS.get(name)
   if (manifests !== undefined) {
     for (const each of manifests)
       if ((await kindOf(join(beside, each))) !== null) return 'a build or an install makes it again'
@@ -120,7 +135,7 @@ async function whyLeftOut(name: string, at: Buffer, beside: string): Promise<str
 /** Whether an install would bring the dependencies again: a lock file, or a manifest that names some. */
 async function isDescribed(directory: string): Promise<boolean> {
   for (const lock of LOCKS) if ((await kindOf(join(directory, lock))) !== null) return true
-  const text = await readText(join(directory, 'package.json'))
+  const text = readPlain(join(directory, 'package.json'), MAX_MANIFEST_BYTES)?.toString() ?? ''
   return /"(dependencies|devDependencies|optionalDependencies)"\s*:\s*\{\s*"/.test(text)
 }
 
@@ -136,13 +151,25 @@ async function isLargerThan(directory: Buffer, limit: number): Promise<boolean> 
   return false
 }
 
-async function readText(path: string): Promise<string> {
+/**
+ * A file's content; null when it is not a plain file of at most `maxBytes`. A link, a pipe or a device is not opened for
+ * reading: a command may have put it there, and it could end elsewhere, never, or not at all.
+ */
+function readPlain(path: string, maxBytes: number): Buffer | null {
+  let fd: number
   try {
-    const { size } = await lstat(path)
-    return size > MAX_MANIFEST_BYTES ? '' : await readFile(path, 'utf8')
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch {
-    // No such file: it says nothing.
-    return ''
+    // No such file, or not ours to read: it says nothing.
+    return null
+  }
+  try {
+    const info = fstatSync(fd)
+    if (!info.isFile() || info.size > maxBytes) return null
+    const data = Buffer.alloc(info.size)
+    return data.subarray(0, readSync(fd, data, 0, data.length, 0))
+  } finally {
+    closeSync(fd)
   }
 }
 

@@ -84,12 +84,21 @@ E
       expect(patch).toContain('diff --git a/key b/key\nold mode 100600\nnew mode 100640\n')
     })
 
-    test('what git tracks is source whatever its directory is called', async () => {
+    test.each([
+      ['its directory', 'git init -q .', 'true'],
+      // A repository of the other kind of ids, whose index is in two files and in the shortest form.
+      [
+        'its directory or its repository',
+        'git init -q --object-format=sha256 .',
+        'git update-index --split-index --index-version=4',
+      ],
+    ])('what git tracks is source whatever %s is called', async (_, init, rewrite) => {
       await sandbox.write([{ path: 'package.json', data: '{}' }])
       await sandbox.checkpoint()
       await shell(
-        `git init -q . && mkdir -p dist node_modules/tool node_modules/other && echo 1 > dist/index.js
-         echo 1 > node_modules/tool/t.js; echo 1 > node_modules/other/o.js; git add -f dist/index.js node_modules/tool/t.js`,
+        `${init} && mkdir -p dist node_modules/tool node_modules/other && echo 1 > dist/index.js
+         echo 1 > node_modules/tool/t.js; echo 1 > node_modules/other/o.js; git add -f dist/index.js node_modules/tool/t.js
+         ${rewrite}`,
       )
       const before = await sandbox.checkpoint()
       await shell('echo 2 > dist/index.js; echo 2 > node_modules/tool/t.js; echo 2 > node_modules/other/o.js')

@@ -139,6 +139,55 @@ test('what an install or a build brings again is neither counted nor copied, and
   })
 })
 
+test('files that decide what is left out are read as what they are: a pipe, a link or a device in their place ends nothing', async () => {
+  put('.git/HEAD', 'ref: refs/heads/main\n')
+  put('node_modules/a/index.js', '1')
+  put('app/node_modules/b/index.js', '1')
+  // Directories under names that every object of JavaScript has.
+  for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) put(`${name}/a.txt`, name)
+  execFileSync('/usr/bin/mkfifo', [join(folder, '.git/index'), join(folder, 'package.json')])
+  symlinkSync('/dev/zero', join(folder, 'app/package.json'))
+  const sandbox = await aSandbox()
+  const report = await fill(sandbox)
+  const { output } = await run(sandbox, 'find . -path ./.git -prune -o ! -type d -print | LC_ALL=C sort')
+  expect({ files: output.trim().split('\n'), notes: [...report.notes].sort() }).toEqual({
+    files: [
+      './__proto__/a.txt',
+      './app/node_modules/b/index.js',
+      './app/package.json',
+      './constructor/a.txt',
+      './hasOwnProperty/a.txt',
+      './node_modules/a/index.js',
+      './toString/a.txt',
+    ],
+    notes: [
+      '.git/index: not taken over, it is a device, a socket or a pipe.',
+      'package.json: not taken over, it is a device, a socket or a pipe.',
+    ],
+  })
+})
+
+test('a repository with an index of any kind keeps what it tracks of build directories; one that cannot be read is told', async () => {
+  put('package.json', '{}')
+  put('node_modules/tracked/index.js', '1')
+  put('other/.venv/bin/python', '1')
+  git('init', '-q', '--object-format=sha256')
+  git('add', '-f', 'node_modules')
+  git('commit', '-qm', 'first')
+  git('update-index', '--split-index', '--index-version=4')
+  const kept = await aSandbox()
+  const report = await fill(kept)
+  expect({
+    notes: report.notes,
+    tracked: (await run(kept, 'cat node_modules/tracked/index.js; git status --porcelain -uno')).output,
+  }).toEqual({ notes: ['other/.venv: not taken over, tools make it again.'], tracked: '1' })
+  put('.git/index', 'DIRC\0\0\0\x09\0\0\0\0')
+  expect((await fill(await aSandbox())).notes).toEqual([
+    '.git/index: it has version 9, and only 2 to 4 are known, so what tools make again was left out whether or not git tracks it.',
+    'other/.venv: not taken over, tools make it again.',
+  ])
+})
+
 test('pipes and sockets are told, and a worktree or borrowed objects are refused by name', async () => {
   put('a.txt', 'x')
   execFileSync('/usr/bin/mkfifo', [join(folder, 'pipe')])
