@@ -5,22 +5,14 @@ import { getTask, type Task } from '../db/task/tasks.ts'
 import type { JournalTurn } from '../db/turn/turns.ts'
 import { type NewCheckpoint, recordCheckpoint, recordLeftOut } from '../db/workspace/checkpoints.ts'
 import type { NewEvent } from '../events/topics.ts'
-import type { FileChange, Sandbox } from '../sandbox/types.ts'
+import type { Sandbox } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
+import { MAX_FILE_EVENTS } from '../shared/event-bounds.ts'
 import { newId } from '../shared/ids.ts'
-import type { DiffStat } from '../shared/task.ts'
+import { diffStatOf } from '../shared/task.ts'
 import { knownPathOf } from '../tools/workspace-path.ts'
 import { changesFiles, turnLabel } from './checkpoint-label.ts'
 import type { ActivityDeps } from './deps.ts'
-
-/** Sums of a list of changes, for people. */
-export function statOf(changes: readonly FileChange[]): DiffStat {
-  return {
-    files: changes.length,
-    added: changes.reduce((sum, change) => sum + change.added, 0),
-    removed: changes.reduce((sum, change) => sum + change.removed, 0),
-  }
-}
 
 /** Paths that a turn's commands changed, between two trees. */
 export interface ShellChanges {
@@ -59,7 +51,7 @@ export async function takeCheckpoint(
     sandbox.changes(from, tree),
     from === task.startTree ? null : sandbox.changes(task.startTree, tree),
   ])
-  const stat = statOf(whole ?? recent)
+  const stat = diffStatOf(whole ?? recent)
   hitCrashPoint('checkpoint.before_record')
   const checkpointId = newId('ckp')
   const scope = { ...attempt.scope, turn: at.turn }
@@ -153,6 +145,3 @@ function toolPathsOf(turn: JournalTurn, root: string): Set<string> {
   }
   return paths
 }
-
-/** A command that touches thousands of files is told by `diff.updated` and the checkpoint. */
-const MAX_FILE_EVENTS = 200

@@ -18,12 +18,12 @@ import type { Attempt } from '../db/task/attempt.ts'
 import { getTask } from '../db/task/tasks.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { heldHost, heldPath, NO_POLICY, rememberedFor } from '../shared/approval-policy.ts'
+import { HOUR_MS } from '../shared/durations.ts'
 import type { EnvironmentBody } from '../shared/environment.ts'
 import { newId } from '../shared/ids.ts'
 import { type ShellChanges, takeCheckpoint } from './checkpoints.ts'
 import type { ActivityDeps } from './deps.ts'
 
-const HOUR_MS = 3_600_000
 /** Paths that are named one by one when a command changed more of them. */
 const MAX_PATHS = 100
 

@@ -23,6 +23,7 @@ import { DEFAULT_CRITERIA } from '../review/criteria.ts'
 import { changedLines } from '../review/diff-lines.ts'
 import { gapsOf } from '../review/evidence-gaps.ts'
 import { checksFailedPrompt, fixPrompt, parseDisputes, rolledBackPrompt } from '../review/fix-prompt.ts'
+import { isOpen } from '../review/is-open.ts'
 import { nextState } from '../review/next-state.ts'
 import { readChange, type ShownChange } from '../review/read-change.ts'
 import { resubmitPrompt, reviewPrompt } from '../review/review-prompt.ts'
@@ -190,10 +191,6 @@ async function reviewRound(
 
 function earlierFindings(at: Round): Finding[] {
   return at.rounds.filter((round) => round.round < at.input.round).flatMap((round) => round.findings)
-}
-
-function isOpen(finding: Finding): boolean {
-  return finding.state === 'open' || finding.state === 'disputed'
 }
 
 /** The tree that the round before judged: later rounds look only at what changed since. */

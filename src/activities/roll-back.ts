@@ -1,12 +1,10 @@
 import { recordCheckpoint } from '../db/workspace/checkpoints.ts'
 import type { NewEvent } from '../events/topics.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
+import { MAX_FILE_EVENTS } from '../shared/event-bounds.ts'
 import { newId } from '../shared/ids.ts'
-import { statOf } from './checkpoints.ts'
+import { diffStatOf } from '../shared/task.ts'
 import type { CheckedRound } from './round-checks.ts'
-
-/** More are told by `diff.updated` and the checkpoint. */
-const MAX_FILE_EVENTS = 200
 
 /** Puts an earlier tree back into the workspace and says so. Safe to repeat. */
 export async function rollBack(at: CheckedRound, treeHash: string): Promise<void> {
@@ -18,7 +16,7 @@ export async function rollBack(at: CheckedRound, treeHash: string): Promise<void
     sandbox.changes(input.treeHash, treeHash),
     sandbox.changes(task.startTree ?? treeHash, treeHash),
   ])
-  const stat = statOf(whole)
+  const stat = diffStatOf(whole)
   const key = `${input.taskId}:round:${input.round}`
   const reason = `The fix before review round ${input.round} made checks worse.`
   const checkpoint = { id: newId('ckp'), turn: task.turn, treeHash, label: `before fix ${input.fixRounds}`, stat }

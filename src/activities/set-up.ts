@@ -25,6 +25,7 @@ import type { ExecState, Sandbox } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import type { Environment, ShownSetupCommand } from '../shared/environment.ts'
 import { AppError } from '../shared/errors.ts'
+import { EVENT_OUTPUT_BYTES } from '../shared/event-bounds.ts'
 import { newId } from '../shared/ids.ts'
 import type { NetworkDenial } from '../shared/network.ts'
 import { showOutput } from '../shared/text/clean-text.ts'
@@ -40,7 +41,6 @@ const TOTAL_MS = 15 * 60_000
 /** The longest that one command may run in a sandbox. */
 const COMMAND_MS = 600_000
 const SHOWN_BYTES = 16 * 1024
-const EVENT_OUTPUT_BYTES = 128 * 1024
 const MAX_LOCK_BYTES = 8 * 1024 * 1024
 const WAIT_POLL_MS = 1_000
 /** How often a command is run that is lost each time. */

@@ -8,6 +8,7 @@ import { equalFailures } from '../db/turn/model-notes.ts'
 import type { JournalTurn } from '../db/turn/turns.ts'
 import { isSetupRequested } from '../db/workspace/environments.ts'
 import { mayBeLasting } from '../model/failures.ts'
+import { HOUR_MS } from '../shared/durations.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Activities, TurnsResult } from '../workflows/activities.ts'
 import { applyEnvironment } from './apply-environment.ts'
@@ -21,7 +22,6 @@ import { setUp } from './set-up.ts'
 import { changesOf } from './task-changes.ts'
 import { createFolderRules } from './tell-folder-rules.ts'
 
-const HOUR_MS = 3_600_000
 /** For workflows that were started before they said how long. */
 const DEFAULT_WAIT_HOURS = 168
 const MIN_RETRY_MS = 1_000

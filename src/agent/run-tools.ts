@@ -12,6 +12,7 @@ import type { NewEvent } from '../events/topics.ts'
 import { INVALID_INPUT } from '../model/types.ts'
 import type { ExecState } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
+import { EVENT_OUTPUT_BYTES } from '../shared/event-bounds.ts'
 import { commandEnd } from '../tools/command-end.ts'
 import { findTool, parseToolInput } from '../tools/registry.ts'
 import type { Tool, ToolContext, ToolResult } from '../tools/tool.ts'
@@ -19,8 +20,6 @@ import { knownPathOf } from '../tools/workspace-path.ts'
 import { fitResults } from './fit-results.ts'
 import type { Lane } from './lane.ts'
 
-/** A command's output in its closing event: whole up to twice this, else head and tail. */
-const EVENT_OUTPUT_BYTES = 128 * 1024
 /** Read-only calls that run at the same time: each may hold a file or a search of its own, and a reply may hold hundreds. */
 const MAX_PARALLEL_CALLS = 8
 

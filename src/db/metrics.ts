@@ -1,5 +1,6 @@
 /** Figures by SQL from the tasks, the journal and the events: nothing is counted twice, nothing is kept beside them. */
 
+import { HOUR_MS } from '../shared/durations.ts'
 import { AppError } from '../shared/errors.ts'
 import type {
   CriterionFigures,
@@ -15,7 +16,6 @@ import type { Db } from './client.ts'
 import { query } from './query.ts'
 
 const MAX_BUCKETS = 400
-const HOUR_MS = 3_600_000
 const BUCKET_MS: Readonly<Record<MetricsBucket, number>> = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 168 * HOUR_MS }
 /** 1970 began on a Thursday; weeks begin on Mondays. */
 const WEEK_SHIFT_MS = 4 * BUCKET_MS.day

@@ -8,10 +8,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import * as x509 from '@peculiar/x509'
+import { DAY_MS } from '../shared/durations.ts'
 import { writeOnce } from './gateway-files.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
-const DAY_MS = 86_400_000
 const CA_DAYS = 3_650
 const HOST_DAYS = 30
 const MAX_HOSTS = 500

@@ -1,5 +1,6 @@
 /** What a model's server takes at most, as people set it, as the server lists it, and as it says when it refuses. Pure. */
 
+import { isRecord } from '../shared/is-record.ts'
 import type { ModelProfile } from './profiles.ts'
 
 /** Tokens; absent: not known. */
@@ -143,8 +144,4 @@ function fieldOf(value: unknown, names: readonly string[], min: number): number 
     }
   }
   return undefined
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

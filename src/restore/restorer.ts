@@ -26,6 +26,7 @@ import type { FileChange, Sandbox } from '../sandbox/types.ts'
 import type { Workspaces } from '../sandbox/workspaces.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
+import { diffStatOf } from '../shared/task.ts'
 
 /** How long somebody who wants the files waits for a restore that another process is at. */
 const WAIT_MS = 20_000
@@ -90,7 +91,7 @@ export function createRestorer(deps: RestorerDeps): Restorer {
     const changes = await sandbox.changes(before, treeHash)
     hitCrashPoint('restore.before_record')
     held.check()
-    const recorded = await completeRestore(db, restore, { treeHash, changes, stat: statOf(changes) })
+    const recorded = await completeRestore(db, restore, { treeHash, changes, stat: diffStatOf(changes) })
     deps.kick()
     return recorded
   }
@@ -220,9 +221,4 @@ async function goBack(
     if (error instanceof AppError && error.code === 'sandbox_gone') return
     throw new AppError('sandbox_unreachable', 'The files could not be restored yet; it is tried again.', { cause })
   }
-}
-
-function statOf(changes: readonly FileChange[]) {
-  const sum = (key: 'added' | 'removed'): number => changes.reduce((total, change) => total + change[key], 0)
-  return { files: changes.length, added: sum('added'), removed: sum('removed') }
 }

@@ -21,6 +21,7 @@ import type {
 import type { Submission, SubmittedFinding } from '../tools/submit-review.ts'
 import { isFailing, isUnknown } from './check-outcome.ts'
 import { type ChangedLines, touches } from './diff-lines.ts'
+import { isOpen } from './is-open.ts'
 
 export interface RoundFacts {
   readonly checks: readonly CheckResult[]
@@ -108,10 +109,6 @@ function verdictOf(input: RoundFacts, open: number, blocking: number): RoundVerd
 
 function isDismissedByPerson(finding: Finding): boolean {
   return finding.judgement?.verdict === 'dismiss'
-}
-
-function isOpen(finding: Finding): boolean {
-  return finding.state === 'open' || finding.state === 'disputed'
 }
 
 /** What the reviewer did not mention is mended if it approved, having been told to judge exactly these; else it stays. */

@@ -71,7 +71,14 @@ export interface DiffStat {
   readonly removed: number
 }
 
+/** A change of nothing. */
 export const NO_DIFF: DiffStat = { files: 0, added: 0, removed: 0 }
+
+/** The sums over a change's files. Pure. */
+export function diffStatOf(changes: readonly Readonly<Record<'added' | 'removed', number>>[]): DiffStat {
+  const sum = (key: 'added' | 'removed'): number => changes.reduce((total, change) => total + change[key], 0)
+  return { files: changes.length, added: sum('added'), removed: sum('removed') }
+}
 
 /** Why a task failed or was cancelled. `message` is one sentence a person can act on. */
 export interface TaskReason {

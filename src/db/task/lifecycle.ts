@@ -7,6 +7,7 @@ import type { ReviewState } from '../../shared/review.ts'
 import { isOver, type Outcome, type TaskReason } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
+import { storable } from '../storable.ts'
 import { inProject, inTask, type Tx } from '../transaction.ts'
 import { activateTask, addToOutbox, findPredecessor, noReview } from './accept-message.ts'
 import { withdrawApprovals } from './approvals.ts'
@@ -121,20 +122,15 @@ async function noteCancel(
   ending: { by?: string; reason?: string; requestedAt?: Date },
 ): Promise<TaskRow> {
   if (row.cancel_requested_at) return row
-  const reason = storable(ending.reason)
+  const reason = ending.reason === undefined ? undefined : storable(ending.reason)
   const [asked] = await tx.query<TaskRow>(
     `UPDATE tasks SET cancel_requested_at = least(now(), coalesce($3::timestamptz, now())), cancel_reason = $2
      WHERE id = $1 RETURNING *`,
     [row.id, reason ?? null, ending.requestedAt?.toISOString() ?? null],
   )
-  const by = storable(ending.by) ?? 'temporal'
+  const by = storable(ending.by ?? 'temporal')
   tx.emit(cancelRequestedEvent(row, { by, reason }))
   return asked ?? row
-}
-
-/** What came with a signal may hold what Postgres refuses: NUL and halves of surrogate pairs. */
-function storable(text: string | undefined): string | undefined {
-  return text?.replaceAll(/[\0\p{Surrogate}]/gu, '\u{FFFD}')
 }
 
 /**

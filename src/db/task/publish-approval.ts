@@ -2,6 +2,7 @@
 
 import type { WaitingApproval } from '../../shared/approval.ts'
 import { NO_POLICY } from '../../shared/approval-policy.ts'
+import { HOUR_MS } from '../../shared/durations.ts'
 import { AppError } from '../../shared/errors.ts'
 import { publishApprovalKey } from '../../shared/publication.ts'
 import type { Db } from '../client.ts'
@@ -9,8 +10,6 @@ import { query } from '../query.ts'
 import { inTask, type Tx } from '../transaction.ts'
 import { savedEnvironment } from '../workspace/environments.ts'
 import { type ApprovalRow, EXPIRED, insertApproval, SELECT, settle, toApproval, toWaiting } from './approvals.ts'
-
-const HOUR_MS = 3_600_000
 
 interface Asking {
   readonly publicationId: string

@@ -6,6 +6,7 @@ import type { DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '..
 import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
 import { query } from '../query.ts'
+import { type UsageColumns, usageOf } from '../usage-columns.ts'
 
 export interface Task {
   readonly id: string
@@ -49,7 +50,7 @@ export interface Task {
   readonly finishedAt: Date | null
 }
 
-export interface TaskRow {
+export interface TaskRow extends UsageColumns {
   id: string
   project_id: string
   conversation_id: string
@@ -66,10 +67,6 @@ export interface TaskRow {
   max_turns: number | null
   max_minutes: number | null
   budget_warned: string
-  input_tokens: number
-  output_tokens: number
-  cache_read_tokens: number
-  cache_write_tokens: number
   cost_usd: number
   unpriced_calls: number
   estimated_usd: number
@@ -110,12 +107,7 @@ export function toTask(row: TaskRow): Task {
     maxTurns: row.max_turns,
     maxMinutes: row.max_minutes,
     budgetWarned: row.budget_warned === '' ? [] : row.budget_warned.split(','),
-    usage: {
-      inputTokens: row.input_tokens,
-      outputTokens: row.output_tokens,
-      cacheReadTokens: row.cache_read_tokens,
-      cacheWriteTokens: row.cache_write_tokens,
-    },
+    usage: usageOf(row),
     costUsd: row.unpriced_calls > 0 ? null : row.cost_usd,
     estimatedUsd: row.estimated_usd,
     review: JSON.parse(row.review) as ReviewState,

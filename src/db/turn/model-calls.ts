@@ -5,8 +5,9 @@ import type { ModelReply } from '../../model/types.ts'
 import type { Effect } from '../../shared/effect.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Usage } from '../../shared/task.ts'
+import { storable } from '../storable.ts'
 import type { Attempt } from '../task/attempt.ts'
-import { startEvents, storable, turnFinished } from './tool-calls.ts'
+import { startEvents, turnFinished } from './tool-calls.ts'
 import type { JournalToolCall, JournalTurn, LaneName } from './turns.ts'
 
 /** Counts a model call that is made again (a turn's first came with the turn) and has readers drop what the last streamed. */

@@ -5,10 +5,12 @@ import type { Effect } from '../../shared/effect.ts'
 import type { PlanItem } from '../../shared/plan.ts'
 import type { Usage } from '../../shared/task.ts'
 import { Statement } from '../statement.ts'
+import { storable } from '../storable.ts'
 import type { Attempt } from '../task/attempt.ts'
 import type { Tx } from '../transaction.ts'
+import { usageOf } from '../usage-columns.ts'
 import type { StartedCall } from './model-calls.ts'
-import { type JournalToolCall, type LaneName, roleOf, type TurnRow, usageOf } from './turns.ts'
+import { type JournalToolCall, type LaneName, roleOf, type TurnRow } from './turns.ts'
 
 /** Notes what a call is about to do, directly before it does it. */
 export async function startTool(attempt: Attempt, call: JournalToolCall, effect: Effect): Promise<void> {
@@ -148,9 +150,4 @@ export function turnFinished(attempt: Attempt, turn: number, lane: LaneName, fig
     scope: { ...attempt.scope, turn },
     payload: { role: roleOf(lane), stopReason, usage, costUsd, firstTokenMs, durationMs },
   }
-}
-
-/** What a text of Postgres can hold: no NUL, no half of a character. */
-export function storable(text: string): string {
-  return text.replaceAll('\0', '\u{FFFD}').toWellFormed()
 }

@@ -9,6 +9,7 @@ import type { Effect } from '../../shared/effect.ts'
 import type { Usage } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
+import { type UsageColumns, usageOf } from '../usage-columns.ts'
 
 /** `coder`, or `reviewer/<round>`: each lane is a history of its own. */
 export type LaneName = 'coder' | `reviewer/${number}`
@@ -52,7 +53,7 @@ export interface JournalTurn {
   readonly toolCalls: readonly JournalToolCall[]
 }
 
-export interface TurnRow {
+export interface TurnRow extends UsageColumns {
   task_id: string
   turn: number
   lane: LaneName
@@ -61,10 +62,6 @@ export interface TurnRow {
   reply_content: string | null
   stop_reason: string | null
   attempts: number
-  input_tokens: number
-  output_tokens: number
-  cache_read_tokens: number
-  cache_write_tokens: number
   cost_usd: number | null
   first_token_ms: number | null
   duration_ms: number | null
@@ -122,18 +119,6 @@ function callsByTurn(rows: readonly ToolCallRow[]): ReadonlyMap<string, readonly
     else byTurn.set(key, [row])
   }
   return byTurn
-}
-
-/** What a turn's reply used, as its row says. Pure. */
-export function usageOf(
-  row: Pick<TurnRow, 'input_tokens' | 'output_tokens' | 'cache_read_tokens' | 'cache_write_tokens'>,
-): Usage {
-  return {
-    inputTokens: row.input_tokens,
-    outputTokens: row.output_tokens,
-    cacheReadTokens: row.cache_read_tokens,
-    cacheWriteTokens: row.cache_write_tokens,
-  }
 }
 
 function toJournalTurn(row: TurnRow, calls: readonly ToolCallRow[]): JournalTurn {

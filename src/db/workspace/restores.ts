@@ -6,6 +6,7 @@
 
 import type { NewEvent } from '../../events/topics.ts'
 import { AppError } from '../../shared/errors.ts'
+import { MAX_FILE_EVENTS } from '../../shared/event-bounds.ts'
 import { newId } from '../../shared/ids.ts'
 import type { DiffStat } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
@@ -151,9 +152,6 @@ export interface RestoreResult {
   readonly stat: DiffStat
 }
 
-/** More are told by `diff.updated` and the checkpoint. */
-/** Files that the stream is told of by name. */
-export const MAX_FILE_EVENTS = 200
 const MAX_LABEL_CHARACTERS = 200
 
 /**

@@ -4,6 +4,7 @@
  */
 
 import { AppError } from '../../shared/errors.ts'
+import { MAX_FILE_EVENTS } from '../../shared/event-bounds.ts'
 import { newId } from '../../shared/ids.ts'
 import type { DiffStat } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
@@ -14,7 +15,6 @@ import { requireIdle } from '../task/require-idle.ts'
 import { inProject, type Tx } from '../transaction.ts'
 import { type Checkpoint, type CheckpointRow, toCheckpoint } from './checkpoints.ts'
 import {
-  MAX_FILE_EVENTS,
   movedFilesEvents,
   type Restore,
   type RestoredFile,

@@ -1,6 +1,7 @@
 /** Reads what vm.sh prints. The VM belongs to the agent, so every field is checked: nonsense is `sandbox_unreachable`. */
 
 import { AppError } from '../../shared/errors.ts'
+import { TREE_HASH } from '../tree-hash.ts'
 import type { ExecState, ExecStatus, FileEntry, TreeFile } from '../types.ts'
 
 const STATUSES: ReadonlySet<string> = new Set<ExecStatus>([
@@ -12,7 +13,6 @@ const STATUSES: ReadonlySet<string> = new Set<ExecStatus>([
   'oom',
   'lost',
 ])
-const HASH = /^[0-9a-f]{40}$/
 
 export function nonsense(): AppError {
   return new AppError('sandbox_unreachable', 'The VM answered something that makes no sense.')
@@ -61,7 +61,7 @@ export function numbersAfter(word: string, line: string | undefined): number[] {
 
 export function hashAfter(word: string, line: string | undefined): string {
   const [first, hash = ''] = (line ?? '').split(' ')
-  if (first !== word || !HASH.test(hash)) throw nonsense()
+  if (first !== word || !TREE_HASH.test(hash)) throw nonsense()
   return hash
 }
 

@@ -8,6 +8,7 @@ import { checkName, WORKSPACE } from '../local-bwrap/layout.ts'
 import type { StartMessage } from '../local-bwrap/protocol.ts'
 import type { SandboxLogger } from '../local-bwrap/provider.ts'
 import { parseChanges } from '../local-bwrap/shadow-git.ts'
+import { checkTrees } from '../tree-hash.ts'
 import {
   CONTEXT_LINES,
   type ExecSpec,
@@ -40,7 +41,6 @@ const MAX_NAMES_BYTES = 16 * 1024 * 1024
 /** Lines around the data of a reply. */
 const LINES_BYTES = 64 * 1024
 const BUSY_RETRY_MS = 10_000
-const HASH = /^[0-9a-f]{40}$/
 
 export interface E2bSandboxOptions {
   readonly ref: SandboxRef
@@ -307,9 +307,4 @@ function kindOfMode(bits: number): 'file' | 'directory' | 'symlink' | 'other' {
     default:
       return 'other'
   }
-}
-
-function checkTrees(...trees: string[]): void {
-  if (trees.every((tree) => HASH.test(tree))) return
-  throw new AppError('sandbox_bad_request', 'a checkpoint is named by 40 hexadecimal digits')
 }

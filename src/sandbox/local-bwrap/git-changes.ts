@@ -2,12 +2,13 @@
 
 import { readFile } from 'node:fs/promises'
 import { AppError } from '../../shared/errors.ts'
+import { checkTrees } from '../tree-hash.ts'
 import type { GitChange, GitChanges, GitFile } from '../types.ts'
 import { compareTrees, isDirectoryNode, type TreeNode } from './compare-trees.ts'
 import { type ByteName, toShown } from './descriptors.ts'
 import { gitMode, isDirectoryMode, isLargeMode } from './entry-mode.ts'
 import { decodePointer } from './large-files.ts'
-import { checkTrees, type TreeState } from './tree-state.ts'
+import type { TreeState } from './tree-state.ts'
 
 const IGNORE_FILE = '.gitignore'
 /** A longer file of rules is not looked into. */

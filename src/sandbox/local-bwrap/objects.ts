@@ -12,6 +12,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { deflate, deflateSync, inflate } from 'node:zlib'
 import { AppError } from '../../shared/errors.ts'
+import { TREE_HASH } from '../tree-hash.ts'
 import type { ByteName } from './descriptors.ts'
 import { isDirectoryMode, type TreeMode } from './entry-mode.ts'
 import { isMissing } from './job-files.ts'
@@ -38,7 +39,6 @@ export interface ObjectStore {
   forget(): void
 }
 
-const HASH = /^[0-9a-f]{40}$/
 /** Compression level 1: objects live for days, and a checkpoint is waited for. */
 const LEVEL = 1
 /** Packing this little takes less time than handing it to another thread. */
@@ -136,7 +136,7 @@ export function createObjectStore(gitDir: string, checkDisk: () => void): Object
   const read = async (type: 'blob' | 'tree', hash: string): Promise<Buffer> => {
     const missing = (cause?: unknown) =>
       new AppError('sandbox_bad_request', `there is no checkpoint or file ${hash} in this sandbox`, { cause })
-    if (!HASH.test(hash)) throw missing()
+    if (!TREE_HASH.test(hash)) throw missing()
     let data: Buffer
     try {
       data = await inflateAsync(await readFile(objectPath(gitDir, hash)), { maxOutputLength: MAX_OBJECT_BYTES })

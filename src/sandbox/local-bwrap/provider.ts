@@ -38,6 +38,7 @@ import {
   WORKSPACE,
 } from './layout.ts'
 import type { Limits } from './limits.ts'
+import { namesIn } from './names-in.ts'
 import { planRunner } from './plan-runner.ts'
 import { probeBwrap } from './probe.ts'
 import { removeTree } from './remove-tree.ts'
@@ -256,15 +257,6 @@ function makeSandbox(paths: SandboxPaths, ref: SandboxRef, user: CommandUser | n
   makeFences(paths)
   initShadow(paths.shadow)
   if (!existsSync(paths.marker)) writeWhole(paths.marker, JSON.stringify({ ref, createdAt: Date.now() }))
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
-  }
 }
 
 function listIds(dir: string): string[] {

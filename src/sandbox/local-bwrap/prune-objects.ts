@@ -2,6 +2,7 @@
 
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { TREE_HASH } from '../tree-hash.ts'
 import type { PruneAsk } from '../types.ts'
 import { isDirectoryMode, isLargeMode } from './entry-mode.ts'
 import { breathe } from './files.ts'
@@ -11,7 +12,6 @@ import { loadStatCache, saveStatCache } from './stat-cache.ts'
 import { beginGeneration } from './store-generation.ts'
 
 const FILES_PER_BREATH = 200
-const HASH = /^[0-9a-f]{40}$/
 
 interface Reached {
   readonly objects: Set<string>
@@ -56,7 +56,7 @@ export async function pruneObjects(gitDir: string, store: ObjectStore, ask: Prun
 
 /** Adds all that a tree reaches, and returns the bytes on disk of what was not reached before; a tree that is gone has none. */
 async function reach(gitDir: string, store: ObjectStore, tree: string, reached: Reached): Promise<number> {
-  if (reached.objects.has(tree) || !HASH.test(tree)) return 0
+  if (reached.objects.has(tree) || !TREE_HASH.test(tree)) return 0
   const entries = await store.readTree(tree).catch(() => null) // removed before, or of a sandbox that was lost
   if (entries === null) return 0
   reached.objects.add(tree)

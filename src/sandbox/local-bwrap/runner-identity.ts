@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isRecord } from '../../shared/is-record.ts'
 import { identify, isAlive, type ProcessIdentity } from './identity.ts'
 import { isMissing, writeWhole } from './job-files.ts'
+import { namesIn } from './names-in.ts'
 import type { RunnerArgs } from './runner.ts'
 
 const IDENTITY_CHARS = 16
@@ -34,10 +36,6 @@ export function runnerIdentity(args: Omit<RunnerArgs, 'socketPath'> & { readonly
     isRecord(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value,
   )
   return createHash('sha256').update(`${codeHash()}\n${sorted}`).digest('hex').slice(0, IDENTITY_CHARS)
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** A runner of a base directory that lives. `identity` is null for one of a version that had none. */
@@ -74,15 +72,6 @@ export function livingRunners(dir: string): LivingRunner[] {
     if (name.endsWith('.json')) found.push(readRunner(path.join(runnersDir(dir), name), name.slice(0, -'.json'.length)))
   }
   return found.filter((runner) => runner !== null)
-}
-
-function namesIn(dir: string): string[] {
-  try {
-    return readdirSync(dir)
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
-  }
 }
 
 function readRunner(file: string, identity: string | null): LivingRunner | null {

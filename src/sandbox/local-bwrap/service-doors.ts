@@ -1,10 +1,9 @@
-import { readdirSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import type { ServiceDoors } from '../types.ts'
-import { isMissing } from './job-files.ts'
 import { serviceSocket, withShortAddress } from './layout.ts'
+import { namesIn } from './names-in.ts'
 import { MAX_REACHED_PORTS } from './protocol.ts'
 import { MAX_PORTS } from './service-scripts.ts'
 
@@ -44,22 +43,13 @@ export function createServiceDoors(dir: string): LocalServiceDoors {
       return socket
     },
     async reached() {
-      const sockets = namesIn(dir)
+      const sockets = namesIn(dir).filter((name) => name.endsWith('.sock'))
       const found = await Promise.all(
         sockets.map(async (socket) => (await portsOf(socket)).map((port) => ({ port, socket }))),
       )
       const byPort = new Map(found.flat().map((each) => [each.port, each]))
       return [...byPort.values()].slice(0, MAX_REACHED_PORTS)
     },
-  }
-}
-
-function namesIn(dir: string): string[] {
-  try {
-    return readdirSync(dir).filter((name) => name.endsWith('.sock'))
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
   }
 }
 

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
+import { checkTrees } from '../tree-hash.ts'
 import { legacyTree } from './compare-trees.ts'
 import type { ByteName } from './descriptors.ts'
 import { isMissing, writeWhole } from './job-files.ts'
@@ -25,7 +26,6 @@ const SAVED_PART = 0.02
 /** Names that the caches of one process hold in all; a name takes about 200 bytes. */
 const MAX_CACHED_NAMES = 400_000
 const MAX_STATES = 64
-const HASH = /^[0-9a-f]{40}$/
 
 export interface TreeState {
   readonly store: ObjectStore
@@ -102,12 +102,6 @@ function createTreeState(paths: SandboxPaths, minFreeBytes: number): TreeState {
     },
     size: () => (cache === null ? 0 : countNames(cache)),
   }
-}
-
-/** Trees are named by their hash and nothing else. Throws `sandbox_bad_request`. */
-export function checkTrees(...trees: string[]): void {
-  if (trees.every((tree) => HASH.test(tree))) return
-  throw new AppError('sandbox_bad_request', 'a checkpoint is named by 40 hexadecimal digits')
 }
 
 function exactFile(gitDir: string, tree: string): string {

@@ -2,6 +2,7 @@
 
 import { createReadStream } from 'node:fs'
 import { toPathText } from '../tree-file-path.ts'
+import { checkTrees } from '../tree-hash.ts'
 import type { FileChange, TreeDiff, TreeFile } from '../types.ts'
 import { compareTrees, isDirectoryNode, type TreeChange } from './compare-trees.ts'
 import { type ByteName, toShown } from './descriptors.ts'
@@ -9,7 +10,7 @@ import { fileMode, gitMode, isLargeMode, permissionsOf } from './entry-mode.ts'
 import { decodePointer } from './large-files.ts'
 import { describeChanges } from './list-changes.ts'
 import { countLinesByGit, unifiedDiff } from './shadow-git.ts'
-import { checkTrees, type TreeState } from './tree-state.ts'
+import type { TreeState } from './tree-state.ts'
 
 /** Whether a path is one of the chosen ones or lies below one; null: all are. Pure. */
 export function isChosen(path: ByteName, chosen: readonly ByteName[] | null): boolean {

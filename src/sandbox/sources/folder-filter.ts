@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { BUILT_NAMES, CACHE_NAMES, DEPENDENCY_NAMES, OWN_FILES, PYTHON_MANIFESTS } from '../../shared/places.ts'
 import { readGitIndex } from '../git-index.ts'
+import { shownPath } from './shown-path.ts'
 
 /** At any depth; an install or the next run brings them again. `node_modules` is asked about more closely. */
 const REMADE = new Set([...DEPENDENCY_NAMES, ...CACHE_NAMES, ...BUILT_NAMES].filter((name) => name !== 'node_modules'))
@@ -59,11 +60,11 @@ export async function createFolderFilter(root: string, { isOwn = false } = {}): 
       if (isOwn && path === '.git') return true
       if (tracked.has(path) || path === '.git' || path.startsWith('.git/')) return false
       const why = await whyLeftOut(name, at, beside)
-      if (why !== null) note(`${shown(path)}: not taken over, ${why}.`)
+      if (why !== null) note(`${shownPath(path)}: not taken over, ${why}.`)
       return why !== null
     },
-    special: (path) => note(`${shown(path)}: not taken over, it is a device, a socket or a pipe.`),
-    unreadable: (path) => note(`${shown(path)}: not taken over, it cannot be read by this service.`),
+    special: (path) => note(`${shownPath(path)}: not taken over, it is a device, a socket or a pipe.`),
+    unreadable: (path) => note(`${shownPath(path)}: not taken over, it cannot be read by this service.`),
     cleanGitConfig(text) {
       const clean = withoutSecrets(text)
       if (clean !== text) note('.git/config: taken over without the credentials in it.')
@@ -178,8 +179,4 @@ function withoutSecrets(text: string): string {
   return text
     .replace(/([a-z][a-z0-9+.-]*:\/\/)[^/\s"@]*@/gi, '$1')
     .replace(/^[ \t]*extraheader[ \t]*=.*(\r?\n|$)/gim, '')
-}
-
-function shown(path: string): string {
-  return Buffer.from(path, 'latin1').toString()
 }

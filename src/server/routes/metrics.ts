@@ -2,13 +2,13 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import { z } from '@hono/zod-openapi'
 import { readMetrics } from '../../db/metrics.ts'
 import { getProject } from '../../db/project/projects.ts'
+import { DAY_MS } from '../../shared/durations.ts'
 import { METRICS_BUCKETS, type MetricsRange } from '../../shared/metrics.ts'
 import type { AppDeps } from '../deps.ts'
 import { addRoute } from '../route.ts'
 import { ProjectParams } from '../schemas/fields.ts'
 
 const DEFAULT_DAYS = 30
-const DAY_MS = 86_400_000
 
 const Instant = z
   .preprocess(

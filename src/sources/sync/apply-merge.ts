@@ -1,3 +1,4 @@
+import { shownPath } from '../../sandbox/sources/shown-path.ts'
 import { writeEntries } from '../../sandbox/sources/write-entries.ts'
 import type { Sandbox, WorkspaceEntry } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -19,7 +20,7 @@ const BATCH_BYTES = 1024 * 1024
 export async function applyMerge(sandbox: Sandbox, merge: Merged, check: () => void): Promise<void> {
   const odd = [...merge.removed, ...merge.written].find((path) => !isUtf8(path))
   if (odd !== undefined) {
-    throw new AppError('project_source_failed', `${shown(odd)} changed upstream, and its name is not UTF-8.`)
+    throw new AppError('project_source_failed', `${shownPath(odd)} changed upstream, and its name is not UTF-8.`)
   }
   await removeAll(sandbox, merge.removed)
   for (const path of merge.written) {
@@ -92,9 +93,4 @@ async function* only(
 function isUtf8(path: string): boolean {
   const bytes = Buffer.from(path, 'latin1')
   return Buffer.from(bytes.toString()).equals(bytes)
-}
-
-/** A path from bytes, for people. Pure. */
-export function shown(path: string): string {
-  return Buffer.from(path, 'latin1').toString()
 }

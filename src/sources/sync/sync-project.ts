@@ -9,13 +9,14 @@ import type { Checkpoint } from '../../db/workspace/checkpoints.ts'
 import { failRestore, type Restore, restoreRunning } from '../../db/workspace/restores.ts'
 import { beginSync, completeSync, recordSyncedCommit } from '../../db/workspace/syncs.ts'
 import type { GitSource } from '../../sandbox/fill.ts'
+import { shownPath } from '../../sandbox/sources/shown-path.ts'
 import { entriesOfFiles } from '../../sandbox/sources/tree-entry.ts'
 import type { Sandbox, SandboxProvider, WorkspaceEntry } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
 import { gitCredentialFor } from '../git-credential.ts'
 import { gitHostOf } from '../git-host.ts'
 import type { GitSettings } from '../run-git.ts'
-import { applyMerge, moveHistory, shown } from './apply-merge.ts'
+import { applyMerge, moveHistory } from './apply-merge.ts'
 import { type Merge, mergeUpstream, type OnConflict } from './merge-upstream.ts'
 
 export interface SyncDeps {
@@ -126,7 +127,7 @@ async function apply(
     const sum = (key: 'added' | 'removed') => changes.reduce((total, change) => total + change[key], 0)
     const stat = { files: changes.length, added: sum('added'), removed: sum('removed') }
     const label = `${source.ref ?? 'upstream'} at ${merge.tip.slice(0, 7)}`
-    const conflicts = merge.conflicts.map(shown)
+    const conflicts = merge.conflicts.map(shownPath)
     const note = noteText(label, stat.files, conflicts)
     held.check()
     const result = { treeHash, changes, stat, commit: merge.tip, label, note }
@@ -176,7 +177,7 @@ function noteText(label: string, files: number, conflicts: readonly string[]): s
 }
 
 function conflict({ paths, inWay }: Extract<Merge, { kind: 'conflicts' }>): AppError {
-  const names = paths.map(shown)
+  const names = paths.map(shownPath)
   const why = inWay
     ? `Upstream has new files where others lie here that git does not know: ${named(names)}. Move or remove those first.`
     : `Upstream changed what was changed here, too: ${named(names)}. Nothing was merged; with onConflict "markers" the marks are in the files.`

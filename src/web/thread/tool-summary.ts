@@ -1,5 +1,6 @@
 /** One line about a tool call, from its name and input; pure. Inputs come from a model: nothing in them is trusted. */
 
+import { isRecord } from '../../shared/is-record.ts'
 import { revealHidden } from '../text/reveal-hidden.ts'
 
 export type ToolKind = 'run' | 'read' | 'write' | 'edit' | 'find' | 'search' | 'review' | 'other'
@@ -73,10 +74,6 @@ function guessName(input: Input): string {
   if ('content' in input) return 'write'
   if ('pattern' in input) return 'grep'
   return 'file_path' in input ? 'read' : ''
-}
-
-function isRecord(value: unknown): value is Input {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function text(input: Input, key: string): string {

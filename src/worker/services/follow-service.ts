@@ -22,6 +22,7 @@ import type { Log } from '../../logger.ts'
 import { type ExecState, MAX_SERVICE_MS, type Sandbox, type ServiceDoors } from '../../sandbox/types.ts'
 import type { Workspaces } from '../../sandbox/workspaces.ts'
 import { AppError } from '../../shared/errors.ts'
+import { EVENT_OUTPUT_BYTES } from '../../shared/event-bounds.ts'
 import type { NetworkPolicy } from '../../shared/network.ts'
 import { cleanText, showOutput } from '../../shared/text/clean-text.ts'
 import { commandEnd, type KeptOutput } from '../../tools/command-end.ts'
@@ -39,7 +40,6 @@ export interface FollowDeps {
 
 /** As much of a service's output goes to the live stream; the rest is read from its log. */
 const PUBLISHED_BYTES = 256 * 1024
-const EVENT_OUTPUT_BYTES = 128 * 1024
 const TAIL_BYTES = 8 * 1024
 const POLL_BYTES = 64 * 1024
 const HOLD_EVERY_MS = 1_000
