@@ -148,6 +148,7 @@ const EnvSchema = z.object({
   KEELSON_CONTEXT_TOKENS: z.coerce.number().int().min(2_048).max(10_000_000).optional(),
   KEELSON_MAX_OUTPUT_TOKENS: z.coerce.number().int().min(256).max(1_000_000).optional(),
   KEELSON_FIRST_EVENT_MINUTES: z.coerce.number().positive().max(30).default(10),
+  KEELSON_SILENCE_MINUTES: z.coerce.number().positive().max(30).default(5),
 
   SANDBOX_PROVIDER: z.enum(['local-bwrap', 'e2b', 'unsafe-host']).default('local-bwrap'),
   KEELSON_SANDBOX_USER: optionalText,
@@ -247,6 +248,8 @@ export interface Config {
     readonly limits: { readonly contextTokens?: number; readonly maxOutputTokens?: number }
     /** Longest wait for the first event of a reply from a server of one's own; absent for Anthropic's. */
     readonly firstEventTimeoutMs?: number
+    /** Longest silence of such a server within a reply, in milliseconds; absent for Anthropic's. */
+    readonly stallTimeoutMs?: number
   }
   readonly sandbox: {
     readonly provider: 'local-bwrap' | 'e2b' | 'unsafe-host'
@@ -403,7 +406,12 @@ function modelOf(env: Env): Config['model'] {
       ...(contextTokens === undefined ? {} : { contextTokens }),
       ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
     },
-    ...(isCompat(env) ? { firstEventTimeoutMs: Math.round(env.KEELSON_FIRST_EVENT_MINUTES * 60_000) } : {}),
+    ...(isCompat(env)
+      ? {
+          firstEventTimeoutMs: Math.round(env.KEELSON_FIRST_EVENT_MINUTES * 60_000),
+          stallTimeoutMs: Math.round(env.KEELSON_SILENCE_MINUTES * 60_000),
+        }
+      : {}),
     ...(env.ANTHROPIC_API_KEY === undefined ? {} : { apiKey: env.ANTHROPIC_API_KEY }),
     ...(env.ANTHROPIC_BASE_URL === undefined ? {} : { baseUrl: env.ANTHROPIC_BASE_URL }),
   }

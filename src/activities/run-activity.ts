@@ -8,7 +8,10 @@ import { ApplicationFailureCategory } from '@temporalio/common'
 import { AppError, ERRORS } from '../shared/errors.ts'
 
 const HEARTBEAT_MS = 700
-/** Longer than any quiet spell that is in order: a stalled model call ends after 60 s, a poll after a few. */
+/**
+ * Longer than any quiet spell that is in order: a poll ends after a few seconds, a model call in which nothing moves after 60;
+ * a server of one's own is waited for longer, with a sign of life each five seconds.
+ */
 const STALE_AFTER_MS = 120_000
 /** A failure that is a defect of ours is tried again in case it was a passing one, but not for ever. */
 const MAX_INTERNAL_ATTEMPTS = 5

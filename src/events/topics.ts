@@ -146,8 +146,11 @@ export interface DurablePayloads {
   'budget.warning': BudgetMark
   'budget.reached': BudgetMark
   'model.retrying': { code: string; message: string; attempt: number; delayMs: number }
-  /** A server of one's own has not begun its reply yet; `limitMs` is how long it is waited for. */
-  'model.reading': { message: string; waitedMs: number; limitMs: number }
+  /**
+   * A server of one's own is silent: it has not begun its reply yet, or (`waitsFor` is `reply`) pauses within it; `limitMs` is
+   * how long it is waited for. Stored by versions before, an event says nothing of `waitsFor` and means the prompt.
+   */
+  'model.reading': { message: string; waitedMs: number; limitMs: number; waitsFor?: 'prompt' | 'reply' }
   /** Another model answered than the one that was asked for, so that the cost is not known. */
   'model.substituted': { asked: string; answered: string; message: string }
 

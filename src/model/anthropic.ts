@@ -40,7 +40,8 @@ export interface AnthropicModelOptions {
   readonly stallTimeoutMs?: number
   /**
    * For servers of one's own, which say nothing while they read a prompt: longest wait for the first content of a reply, in
-   * milliseconds. Until then silence is waited out. Left out: `stallTimeoutMs` holds from the start.
+   * milliseconds. Until then silence is waited out. Each silence of such a server, within its reply too, is told as life and
+   * to people. Left out: `stallTimeoutMs` holds from the start, and silence is no life.
    */
   readonly firstEventTimeoutMs?: number
   /** Longest time without an event, in milliseconds, whatever signs of life come meanwhile. */
@@ -250,25 +251,31 @@ interface WatchLimits {
   onReading(reading: ModelReading): void
 }
 
-/** How often a wait for the first content shows that it lives. */
+/** How often a wait for a server of one's own shows that it lives. */
 const SIGN_OF_LIFE_MS = 5_000
-/** When people are told of it: first after this, then each time twice as late, and once a minute at last. */
-const FIRST_NOTICE_MS = 10_000
+/**
+ * When people are told of it: first after this, or a tenth of the longest wait when that is less, then each time twice as
+ * late, and once a minute at last.
+ */
+const FIRST_NOTICE_MS = { prompt: 10_000, reply: 30_000 } as const
 const MAX_NOTICE_GAP_MS = 60_000
 
 /**
  * Speaks up once when a call stalls: no byte for a while, counted from its creation and from every byte since, or bytes for
  * long without an event; before the first content of the reply by a clock of its own, if there is one, since a server that
- * reads a long prompt says nothing.
+ * reads a long prompt says nothing. With that clock, silence that is waited out is life, before a reply and within it: a
+ * local model pauses while its cache is shifted or another request has its slot.
  */
 class ByteWatch {
   readonly #limits: WatchLimits
   /** For silence; not yet while a wait for the first content is on. */
   #timer: NodeJS.Timeout | undefined
   #eventTimer: NodeJS.Timeout | undefined
-  readonly #startedAt = performance.now()
-  #reading: NodeJS.Timeout | undefined
-  #noticeAtMs = FIRST_NOTICE_MS
+  readonly #pulse: NodeJS.Timeout | undefined
+  /** Since when nothing came: the call's beginning, or, within the reply, its last byte. */
+  #quietSince = performance.now()
+  #waitsFor: 'prompt' | 'reply' = 'prompt'
+  #noticeAtMs: number
   #onStall: (() => void) | undefined
   #sawBytes = false
   #stopped = false
@@ -277,9 +284,18 @@ class ByteWatch {
   constructor(limits: WatchLimits) {
     this.#limits = limits
     const { firstEventTimeoutMs } = limits
+    this.#noticeAtMs = this.#firstNotice()
     if (firstEventTimeoutMs === undefined) this.#listen()
-    else
-      this.#reading = setInterval(() => this.#beat(firstEventTimeoutMs), Math.min(SIGN_OF_LIFE_MS, firstEventTimeoutMs))
+    else {
+      const everyMs = Math.min(SIGN_OF_LIFE_MS, this.#firstNotice(), limits.stallTimeoutMs / 10)
+      this.#pulse = setInterval(() => this.#beat(firstEventTimeoutMs), everyMs)
+    }
+  }
+
+  #firstNotice(): number {
+    const { firstEventTimeoutMs = Number.POSITIVE_INFINITY, stallTimeoutMs } = this.#limits
+    const limitMs = this.#waitsFor === 'prompt' ? firstEventTimeoutMs : stallTimeoutMs
+    return Math.min(FIRST_NOTICE_MS[this.#waitsFor], limitMs / 10)
   }
 
   #listen(): void {
@@ -301,6 +317,7 @@ class ByteWatch {
     // Refreshing a cleared timer would arm it again.
     if (this.#stopped) return
     this.#sawBytes = true
+    if (this.#waitsFor === 'reply') this.#restartQuiet()
     this.#timer?.refresh()
     this.#limits.onActivity()
   }
@@ -309,26 +326,33 @@ class ByteWatch {
   sawEvent({ isContent }: { readonly isContent: boolean }): void {
     if (this.#stopped) return
     this.#eventTimer?.refresh()
-    if (this.#reading === undefined || !isContent) return
-    clearInterval(this.#reading)
-    this.#reading = undefined
-    this.#listen()
+    if (!isContent || this.#waitsFor === 'reply') return
+    this.#waitsFor = 'reply'
+    this.#restartQuiet()
+    if (this.#timer === undefined) this.#listen()
+  }
+
+  #restartQuiet(): void {
+    this.#quietSince = performance.now()
+    this.#noticeAtMs = this.#firstNotice()
   }
 
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
     clearTimeout(this.#eventTimer)
-    clearInterval(this.#reading)
+    clearInterval(this.#pulse)
   }
 
-  #beat(limitMs: number): void {
-    const waitedMs = Math.round(performance.now() - this.#startedAt)
-    if (waitedMs >= limitMs) return this.#expire(limitMs)
+  #beat(firstEventTimeoutMs: number): void {
+    const waitedMs = Math.round(performance.now() - this.#quietSince)
+    const waitsFor = this.#waitsFor
+    if (waitsFor === 'prompt' && waitedMs >= firstEventTimeoutMs) return this.#expire(firstEventTimeoutMs)
     this.#limits.onActivity()
     if (waitedMs < this.#noticeAtMs) return
     this.#noticeAtMs += Math.min(this.#noticeAtMs, MAX_NOTICE_GAP_MS)
-    this.#limits.onReading({ waitedMs, limitMs })
+    const limitMs = waitsFor === 'prompt' ? firstEventTimeoutMs : this.#limits.stallTimeoutMs
+    this.#limits.onReading({ waitedMs, limitMs, waitsFor })
   }
 
   #expire(limitMs: number): void {

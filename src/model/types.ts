@@ -121,16 +121,20 @@ export interface StreamOptions {
   onActivity?(): void
   /** Called once when the call has to wait because the model is away; a rejection ends the call with that error. */
   onWaiting?(wait: ModelWait): Promise<void>
-  /** Called after ten seconds, then ever more rarely, at last once a minute, while the reply has not begun. Must not throw. */
+  /**
+   * Called while a server of one's own is silent: after ten seconds before the reply, after thirty within it, then ever more
+   * rarely, at last once a minute. Must not throw.
+   */
   onReading?(reading: ModelReading): void
   /** Called once when a call ends without a reply after it had begun to stream, whatever ended it. Must not throw. */
   onSpent?(spent: SpentCall): void
 }
 
-/** A call whose server has not begun to answer: how long that lasts, and how long it is waited for. */
+/** A call whose server says nothing: how long that lasts, how long it is waited for, and whether the reply has begun. */
 export interface ModelReading {
   readonly waitedMs: number
   readonly limitMs: number
+  readonly waitsFor: 'prompt' | 'reply'
 }
 
 /** Why a call waits: the code of the last of `failures` in a row. The next trial is made in `delayMs`, by one of `waiting`. */

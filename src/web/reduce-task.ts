@@ -39,7 +39,7 @@ export function newTask(id: string, event: { conversationId?: string; at: number
     usage: NO_USAGE,
     costUsd: 0,
     retrying: null,
-    readingMs: null,
+    silence: null,
     openApprovals: [],
     plan: [],
     budget: null,
@@ -138,19 +138,19 @@ function reduceProgress(task: TaskView, event: Durable): TaskView {
     case 'turn.started':
       return startTurn(task, event.turn ?? task.turn, event.role)
     case 'turn.reset':
-      return { ...task, retrying: null, readingMs: null }
+      return { ...task, retrying: null, silence: null }
     case 'turn.finished': {
       const costUsd = task.costUsd === null || event.costUsd === null ? null : task.costUsd + event.costUsd
-      return { ...task, retrying: null, readingMs: null, usage: addUsage(task.usage, event.usage), costUsd }
+      return { ...task, retrying: null, silence: null, usage: addUsage(task.usage, event.usage), costUsd }
     }
     case 'tool.requested':
-      return task.readingMs === null ? task : { ...task, readingMs: null }
+      return task.silence === null ? task : { ...task, silence: null }
     case 'model.reading':
-      return { ...task, readingMs: event.waitedMs }
+      return { ...task, silence: { ms: event.waitedMs, isWithinReply: event.waitsFor === 'reply' } }
     case 'model.retrying':
       return {
         ...task,
-        readingMs: null,
+        silence: null,
         retrying: { message: event.message, attempt: event.attempt, delayMs: event.delayMs },
       }
     case 'budget.warning':
@@ -291,7 +291,7 @@ function endTask(task: TaskView, event: Extract<Durable, { type: `task.${string}
     phase: 'done',
     endedAt: event.at,
     retrying: null,
-    readingMs: null,
+    silence: null,
     waitingFor: null,
     outcome: event.outcome ?? null,
     reason: event.reason ?? null,

@@ -77,7 +77,7 @@ function applyDelta(state: ViewState, event: Delta): ViewState {
 /** The tasks, of which this one's model has begun to answer. */
 function answering(tasks: ViewState['tasks'], taskId: string | undefined): ViewState['tasks'] {
   const task = tasks[taskId ?? '']
-  return task === undefined || task.readingMs === null ? tasks : { ...tasks, [task.id]: { ...task, readingMs: null } }
+  return task === undefined || task.silence === null ? tasks : { ...tasks, [task.id]: { ...task, silence: null } }
 }
 
 function growPart(message: MessageView, event: Exclude<Delta, { type: 'output' }>): MessageView | 'repeat' | 'hole' {

@@ -183,7 +183,7 @@ export interface TaskView {
   /** The model call that is being waited for again, until its turn goes on. */
   readonly retrying: { readonly message: string; readonly attempt: number; readonly delayMs: number } | null
   /** For how long the model has been reading its prompt, in milliseconds; null once it answers. */
-  readonly readingMs: number | null
+  readonly silence: { readonly ms: number; readonly isWithinReply: boolean } | null
   /** Ids of what the task asks people now, and its plan. */
   readonly openApprovals: readonly string[]
   readonly plan: readonly PlanItem[]

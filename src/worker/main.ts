@@ -107,7 +107,7 @@ const unguarded = createWorkspaces({
 })
 const restorer = createRestorer({ db, workspaces: unguarded, log, kick: publisher.hintOutbox })
 const workspaces = guardWorkspaces(unguarded, restorer)
-const { isCompat, firstEventTimeoutMs } = config.model
+const { isCompat, firstEventTimeoutMs, stallTimeoutMs } = config.model
 const { baseUrl, apiKey } = config.model
 const limits = createKnownLimits({
   compat: isCompat,
@@ -131,6 +131,7 @@ const model = createGatedModel(
       logger: log,
       ...(baseUrl === undefined ? {} : { baseUrl }),
       ...(firstEventTimeoutMs === undefined ? {} : { firstEventTimeoutMs }),
+      ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }),
     }),
   ),
 )

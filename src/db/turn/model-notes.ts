@@ -32,16 +32,20 @@ export async function noteWaiting(attempt: Attempt, call: ModelCallName, wait: M
   })
 }
 
-/** Says that a server still reads its prompt. A repeat of the same moment of the same call is ignored. */
+/** Says that a server still reads its prompt, or pauses within its reply. A repeat of the same moment of the same call is ignored. */
 export async function noteReading(attempt: Attempt, call: ModelCallName, reading: ModelReading): Promise<void> {
-  const { waitedMs, limitMs } = reading
-  const message = `The model is still reading the prompt (${Math.round(waitedMs / 1_000)} s).`
+  const { waitedMs, limitMs, waitsFor } = reading
+  const seconds = Math.round(waitedMs / 1_000)
+  const message =
+    waitsFor === 'prompt'
+      ? `The model is still reading the prompt (${seconds} s).`
+      : `The model pauses within its reply (${seconds} s); its server has sent nothing since.`
   await attempt.tx(async (tx) => {
     tx.emit({
       type: 'model.reading',
       key: `model.reading:${attempt.scope.taskId}:${call.turn}:${call.attempt}:${waitedMs}`,
       scope: scopeOf(attempt, call),
-      payload: { message, waitedMs, limitMs },
+      payload: { message, waitedMs, limitMs, waitsFor },
     })
   })
 }

@@ -10,8 +10,10 @@ export function nowText(task: TaskView): string {
     return task.waitingFor === null ? 'Starting …' : 'Waiting for another task of this project …'
   if (task.status === 'needs_answer') return 'The agent needs an answer.'
   if (task.retrying !== null) return `The model does not answer; asking again (attempt ${task.retrying.attempt}) …`
-  if (task.readingMs !== null)
-    return `The model is still reading the prompt (${Math.round(task.readingMs / 1_000)} s) …`
+  if (task.silence !== null) {
+    const what = task.silence.isWithinReply ? 'pauses within its reply' : 'is still reading the prompt'
+    return `The model ${what} (${Math.round(task.silence.ms / 1_000)} s) …`
+  }
   const command = task.commands.findLast((known) => known.status === 'running')
   switch (task.phase) {
     case 'preparing':

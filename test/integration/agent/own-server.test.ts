@@ -138,13 +138,14 @@ test('a block that the server refuses by name is left out of this request and la
   expect((await task.turns()).map((turn) => turn.reply !== null)).toEqual([true, true, true])
 })
 
-test('a wait for the first event is told, and another model’s reply is not priced as the one that was asked for', async () => {
+test('a wait for the first event and a pause within the reply are told, and another model’s reply is not priced as the one that was asked for', async () => {
   const inner = host.deps.model
   const slow: Model = {
     kind: inner.kind,
     async stream(request, options) {
-      options.onReading?.({ waitedMs: 10_000, limitMs: 600_000 })
-      options.onReading?.({ waitedMs: 20_000, limitMs: 600_000 })
+      options.onReading?.({ waitedMs: 10_000, limitMs: 600_000, waitsFor: 'prompt' })
+      options.onReading?.({ waitedMs: 20_000, limitMs: 600_000, waitsFor: 'prompt' })
+      options.onReading?.({ waitedMs: 30_000, limitMs: 300_000, waitsFor: 'reply' })
       const reply = await inner.stream(request, options)
       return { ...reply, model: 'qwen2.5-coder', costUsd: null }
     },
@@ -159,6 +160,7 @@ test('a wait for the first event is told, and another model’s reply is not pri
     [
       'The model is still reading the prompt (10 s).',
       'The model is still reading the prompt (20 s).',
+      'The model pauses within its reply (30 s); its server has sent nothing since.',
       'The server answered with the model "qwen2.5-coder" in place of "claude-haiku-4-5"; what that costs is not known.',
     ],
     null,

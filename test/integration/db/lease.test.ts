@@ -60,7 +60,8 @@ const WRITES: Readonly<Record<string, (attempt: Attempt) => Promise<unknown>>> =
   recordSpent: (held) => recordSpent(held, { usage: { ...NO_USAGE, inputTokens: 7 }, costUsd: 1 }),
   noteWaiting: (held) =>
     noteWaiting(held, { turn: 1, attempt: 1 }, { code: 'model_overloaded', failures: 5, waiting: 2, delayMs: 1_000 }),
-  noteReading: (held) => noteReading(held, { turn: 1, attempt: 1 }, { waitedMs: 10_000, limitMs: 600_000 }),
+  noteReading: (held) =>
+    noteReading(held, { turn: 1, attempt: 1 }, { waitedMs: 10_000, limitMs: 600_000, waitsFor: 'prompt' }),
   noteSubstitute: (held) => noteSubstitute(held, { turn: 1, attempt: 1 }, { asked: 'a', answered: 'b' }),
   noteRepair: (held) => noteRepair(held, { turn: 1, attempt: 1, repair: 1 }, 'x'),
   shortenTurn: (held) => shortenTurn(held, turn.turn, [{ type: 'text', text: 'short' }]),

@@ -2,7 +2,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createAnthropicModel } from '../../../src/model/anthropic.ts'
-import type { Model, SpentCall } from '../../../src/model/types.ts'
+import type { Model, ModelReading, SpentCall } from '../../../src/model/types.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 import type { Fault } from '../../../src/standin/faults.ts'
 import type { ScriptedServer } from '../../../src/standin/server.ts'
@@ -347,6 +347,30 @@ describe('a server of one’s own that reads a long prompt', () => {
     })
     const reply = await patient.stream(aRequest({ model: 'local' }), aListener())
     expect(reply.stopReason).toBe('end_turn')
+    own.close()
+  })
+
+  test('may pause within its reply too, which is told as life and to people', async () => {
+    const own = await aRawServer((response) => {
+      response.write(START + TEXT)
+      setTimeout(() => {
+        response.write(frame('message_delta', { delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 1 } }))
+        response.end(frame('message_stop', {}))
+      }, 2_500)
+    })
+    const patient = createAnthropicModel({
+      ...{ apiKey: 'k', baseUrl: own.url, compat: true },
+      ...{ stallTimeoutMs: 10_000, firstEventTimeoutMs: 30_000 },
+    })
+    const readings: ModelReading[] = []
+    let signs = 0
+    const listener = aListener({ onReading: (reading) => readings.push(reading), onActivity: () => (signs += 1) })
+    const reply = await patient.stream(aRequest({ model: 'local' }), listener)
+    expect({
+      end: reply.stopReason,
+      told: [...new Set(readings.map(({ waitsFor, limitMs }) => `${waitsFor} ${limitMs}`))],
+      isAlive: signs > readings.length,
+    }).toEqual({ end: 'end_turn', told: ['reply 10000'], isAlive: true })
     own.close()
   })
 

@@ -103,17 +103,30 @@ describe('loadConfig', () => {
   test('a server of one’s own needs no key, waits for minutes before a reply begins, and takes limits', () => {
     const env = { ...minimal, ANTHROPIC_API_KEY: '', ANTHROPIC_BASE_URL: 'http://localhost:8080' }
     const base = { kind: 'anthropic', name: 'claude-haiku-4-5', isCompat: true, baseUrl: 'http://localhost:8080' }
-    expect(loadConfig(env).model).toEqual({ ...base, limits: {}, firstEventTimeoutMs: 600_000 })
+    expect(loadConfig(env).model).toEqual({
+      ...base,
+      limits: {},
+      firstEventTimeoutMs: 600_000,
+      stallTimeoutMs: 300_000,
+    })
     const settings = {
       ...{ KEELSON_CONTEXT_TOKENS: '16384', KEELSON_MAX_OUTPUT_TOKENS: '2048' },
-      KEELSON_FIRST_EVENT_MINUTES: '0.5',
+      ...{ KEELSON_FIRST_EVENT_MINUTES: '0.5', KEELSON_SILENCE_MINUTES: '0.25' },
     }
     expect(loadConfig({ ...env, ...settings }).model).toEqual({
       ...base,
       limits: { contextTokens: 16_384, maxOutputTokens: 2_048 },
       firstEventTimeoutMs: 30_000,
+      stallTimeoutMs: 15_000,
     })
-    expect(faultsOf({ ...env, KEELSON_CONTEXT_TOKENS: '16k', KEELSON_FIRST_EVENT_MINUTES: '31' })).toHaveLength(2)
+    expect(
+      faultsOf({
+        ...env,
+        KEELSON_CONTEXT_TOKENS: '16k',
+        KEELSON_FIRST_EVENT_MINUTES: '31',
+        KEELSON_SILENCE_MINUTES: '0',
+      }),
+    ).toHaveLength(3)
     expect(faultsOf({ ...env, ANTHROPIC_BASE_URL: 'https://api.anthropic.com' })).toHaveLength(1)
   })
 
