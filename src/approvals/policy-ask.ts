@@ -1,4 +1,5 @@
 import { type ApprovalPolicy, heldCommand, heldPath, rememberedFor } from '../shared/approval-policy.ts'
+import { lookOf } from '../shared/text/name-look.ts'
 import { pathInWorkspace } from './path-in-workspace.ts'
 import type { PersonAsk } from './person-ask.ts'
 
@@ -30,7 +31,8 @@ export function policyAsk(
   const path: unknown = 'file_path' in call.input ? call.input.file_path : undefined
   const subject = typeof path === 'string' ? pathInWorkspace(path, call.root) : null
   if (subject === null) return null
-  const pattern = heldPath(subject, policy.paths)
+  // The file tools take a name that looks the same for the one that is there.
+  const pattern = heldPath(subject, policy.paths) ?? heldPath(lookOf(subject), policy.paths)
   if (pattern === null) return null
   return asked(policy, { kind: 'path', subject, pattern, title: `Change ${subject}` }, expiresMs)
 }

@@ -7,6 +7,7 @@ import { findFile } from './look-alike.ts'
 import { linesOf, numberedLine } from './numbered-lines.ts'
 import { findPlaceholder, placeholderNote, placeholderRefusal } from './placeholder.ts'
 import { conflictResult, repeatState, replaceFile } from './replace-file.ts'
+import { showName } from './shown-name.ts'
 import { notExact, openTextFile, type TextFile } from './text-file.ts'
 import { BYTE_ORDER_MARK, encodeText } from './text-form.ts'
 import type { ToolContext, ToolResult } from './tool.ts'
@@ -44,10 +45,11 @@ export const edit = defineTool<EditInput>({
     const target = toWorkspacePath(input.file_path, context.sandbox.root)
     if (!target.ok) return refusal(target.message)
     if (input.old_string === input.new_string) return refusal('old_string and new_string are the same.')
-    const { path, note } = await findFile(context.sandbox, target.path)
+    const { path, note, similar } = await findFile(context.sandbox, target.path)
     const opened = await openTextFile(context.sandbox, path)
     if (opened.kind === 'refused') return opened.result
-    if (opened.kind === 'missing') return refusal(`${path} does not exist. Use write to create it.`)
+    if (opened.kind === 'missing')
+      return refusal(`${showName(path)} does not exist. ${similar ?? 'Use write to create it.'}`)
     if (![path, target.path].some((known) => context.knownPaths.has(known)))
       return refusal(`Read ${path} before you edit it.`)
     if (!opened.file.isExact) return refusal(notExact(path, opened.file.encoding))

@@ -1,9 +1,10 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { cleanText } from '../shared/text/clean-text.ts'
 import { defineTool, refusal } from './define-tool.ts'
+import { findFile } from './look-alike.ts'
 import { search } from './search.ts'
 import { findSearchExclusions } from './search-exclusions.ts'
+import { showName } from './shown-name.ts'
 import { toWorkspacePath } from './workspace-path.ts'
 
 const MAX_FILES = 200
@@ -32,18 +33,21 @@ export const glob = defineTool<GlobInput>({
     const { sandbox } = context
     const base = toWorkspacePath(input.path ?? '.', sandbox.root)
     if (!base.ok) return refusal(base.message)
-    const stat = await sandbox.stat(base.path)
-    if (stat === null) return refusal(`${base.path} does not exist.`)
-    if (stat.kind !== 'directory') return refusal(`${base.path} is not a directory.`)
-    const pattern = patternWithin(input.pattern, base.path, sandbox.root)
+    const { path, note, similar } = await findFile(sandbox, base.path)
+    const stat = await sandbox.stat(path)
+    if (stat === null) return refusal([`${showName(path)} does not exist.`, similar].filter(Boolean).join(' '))
+    if (stat.kind !== 'directory') return refusal(`${showName(path)} is not a directory.`)
+    const pattern = patternWithin(input.pattern, path, sandbox.root)
     if (pattern === null) return refusal('The pattern must not begin with "!", nor lead out of the workspace.')
-    const leftOut = await findSearchExclusions(sandbox, base.path, `${base.path}/${pattern}`)
-    const found = await search(['--files', `--glob=${pattern}`, ...leftOut.globs], base.path, context)
+    const leftOut = await findSearchExclusions(sandbox, path, `${path}/${pattern}`)
+    const args = ['--files', '--null', `--glob=${pattern}`, ...leftOut.globs]
+    const found = await search(args, path, context, { end: '\0' })
     if (!found.ok) return refusal(found.message)
-    const shown = found.lines.slice(0, MAX_FILES).map((line) => cleanText(posix.join(base.path, line)))
+    const shown = found.lines.slice(0, MAX_FILES).map((line) => showName(posix.join(path, line)))
     const answer =
       shown.length === 0 ? ['No files found.'] : [...shown, ...moreNote(found.lines.length, found.complete)]
-    return { content: [...answer, ...(leftOut.note === null ? [] : [leftOut.note])].join('\n'), isError: false }
+    const notes = [leftOut.note, note === null ? null : `(${note})`].filter((line) => line !== null)
+    return { content: [...answer, ...notes].join('\n'), isError: false }
   },
 })
 

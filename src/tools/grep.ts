@@ -1,14 +1,18 @@
 import { z } from 'zod'
-import { cleanText, cutText } from '../shared/text/clean-text.ts'
 import { defineTool, refusal } from './define-tool.ts'
+import { type FoundLine, shownLine } from './found-line.ts'
 import { findFile } from './look-alike.ts'
 import { search } from './search.ts'
 import { findSearchExclusions } from './search-exclusions.ts'
-import { showCharacters } from './shown-text.ts'
+import { showName } from './shown-name.ts'
+import { encodingOf } from './text-form.ts'
+import type { ToolContext } from './tool.ts'
+import { showAroundMatches } from './within-long-lines.ts'
 import { toWorkspacePath } from './workspace-path.ts'
 
 const MAX_LINES = 100
 const MAX_LINE_CHARS = 500
+const PROBE_BYTES = 8_192
 
 const GrepInputSchema = z.strictObject({
   pattern: z.string().min(1).max(4_000).describe('A regular expression in the syntax of ripgrep.'),
@@ -29,7 +33,7 @@ const GrepInputSchema = z.strictObject({
 
 type GrepInput = z.infer<typeof GrepInputSchema>
 
-/** Searches file contents, sorted by path, at most 100 lines of at most 500 characters. */
+/** Searches file contents, sorted by path, at most 100 lines of at most 500 characters, of a longer one around its match. */
 export const grep = defineTool<GrepInput>({
   name: 'grep',
   description: [
@@ -42,42 +46,57 @@ export const grep = defineTool<GrepInput>({
     const { sandbox } = context
     const target = toWorkspacePath(input.path ?? '.', sandbox.root)
     if (!target.ok) return refusal(target.message)
-    const { path, note } = await findFile(sandbox, target.path)
+    const { path, note, similar } = await findFile(sandbox, target.path)
     const stat = await sandbox.stat(path)
-    if (stat === null) return refusal(`${path} does not exist.`)
+    if (stat === null) return refusal([`${showName(path)} does not exist.`, similar].filter(Boolean).join(' '))
     if (input.glob?.startsWith('!')) return refusal('glob must not begin with "!".')
     const leftOut =
       stat.kind === 'directory' ? await findSearchExclusions(sandbox, path, `${path}/${input.glob ?? ''}`) : null
-    const found = await search([...argsFor(input), ...(leftOut?.globs ?? []), '--', path], '.', context)
+    const end = input.output_mode === 'files_with_matches' ? '\0' : '\n'
+    const found = await search([...argsFor(input), ...(leftOut?.globs ?? []), '--', path], '.', context, { end })
     if (!found.ok) return refusal(found.message)
-    const notes = [leftOut?.note ?? null, note === null ? null : `(${note})`].filter((line) => line !== null)
-    const answer = found.lines.length === 0 ? 'No matches found.' : shownLines(found.lines, found.complete)
-    return { content: [answer, ...notes].join('\n'), isError: false }
+    const lines = found.lines.length === 0 ? [] : linesOf(found.lines, input)
+    const shown = await showAroundMatches(lines.slice(0, MAX_LINES), patternArgs(input), context)
+    const notes = [
+      leftOut?.note ?? null,
+      note === null ? null : `(${note})`,
+      stat.kind === 'file' && lines.length === 0 ? await whyNotSearched(path, context) : null,
+    ].filter((line) => line !== null)
+    const answer = lines.length === 0 ? ['No matches found.'] : capped(shown, lines.length, found.complete)
+    return { content: [...answer, ...notes].join('\n'), isError: false }
   },
 })
 
 function argsFor(input: GrepInput): string[] {
   return [
     ...modeArgs(input),
-    ...(input.ignore_case === true ? ['--ignore-case'] : []),
     ...(input.glob === undefined ? [] : [`--glob=${input.glob}`]),
+    ...patternArgs(input).args,
     `--regexp=${input.pattern}`,
   ]
 }
 
+/** With CRLF as a line end `$` stands before it; a pattern that names a carriage return itself looks at the bytes. */
+const NAMES_CR = /\r|\\(?:r|x0d|x\{0*d\}|u000d|u\{0*d\})/i
+
+function patternArgs({ pattern, ignore_case }: GrepInput): { readonly pattern: string; readonly args: string[] } {
+  const flags = [...(ignore_case === true ? ['--ignore-case'] : []), ...(NAMES_CR.test(pattern) ? [] : ['--crlf'])]
+  return { pattern, args: flags }
+}
+
 function modeArgs(input: GrepInput): string[] {
+  // Parts the path from the rest, whatever characters a name has.
   switch (input.output_mode ?? 'content') {
     case 'files_with_matches':
-      return ['--files-with-matches']
+      return ['--null', '--files-with-matches']
     case 'count':
-      return ['--count', '--with-filename']
+      return ['--null', '--count', '--with-filename']
     case 'content':
       return [
+        '--null',
         '--line-number',
         '--with-filename',
         '--no-heading',
-        // Parts the path from the rest, whatever characters a name has.
-        '--null',
         // A minified file has lines of megabytes: ripgrep cuts them itself, before they fill the log.
         `--max-columns=${MAX_LINE_CHARS}`,
         '--max-columns-preview',
@@ -86,24 +105,36 @@ function modeArgs(input: GrepInput): string[] {
   }
 }
 
-function shownLines(lines: readonly string[], complete: boolean): string {
-  const shown = lines.slice(0, MAX_LINES).map((line) => {
-    const text = shownLine(line)
-    return text.length <= MAX_LINE_CHARS ? text : `${cutText(text, MAX_LINE_CHARS)} […]`
-  })
-  if (lines.length <= MAX_LINES && complete) return shown.join('\n')
-  const total = `${complete ? '' : 'more than '}${lines.length}`
-  return [...shown, `(${total} lines found, the first ${shown.length} shown; narrow the pattern or the path)`].join(
-    '\n',
-  )
+/** A name may hold line feeds: what lies between two line feeds and has no NUL begins the name that the next one ends. */
+function linesOf(raw: readonly string[], { output_mode }: GrepInput): FoundLine[] {
+  if (output_mode === 'files_with_matches') return raw.map((path) => ({ path, rest: null }))
+  const lines: FoundLine[] = []
+  let begun: string[] = []
+  for (const printed of raw) {
+    // With CRLF as a line end ripgrep ends a file's last line so, too.
+    const line = printed.replace(/\r{1,2}$/, '')
+    const end = line.indexOf('\0')
+    if (end !== -1) {
+      lines.push({ path: [...begun, line.slice(0, end)].join('\n'), rest: line.slice(end + 1) })
+      begun = []
+    } else if (line === '--' || line.includes(': binary file matches')) lines.push({ path: line, rest: null })
+    else begun.push(line)
+  }
+  return [...lines, ...begun.map((path) => ({ path, rest: null }))]
 }
 
-/** `path:number:text`, in lines of context `path-number-text`, with every character of the line visible. */
-function shownLine(line: string): string {
-  const end = line.indexOf('\0')
-  const path = cleanText((end === -1 ? line : line.slice(0, end)).replace(/^\.\//, ''))
-  if (end === -1) return path
-  const rest = line.slice(end + 1).replace(/\r$/, '')
-  const separator = /^\d+([:-])/.exec(rest)?.[1] ?? ':'
-  return `${path}${separator}${showCharacters(rest.replace(/^(\d+[:-])\ufeff/, '$1'))}`
+function capped(shown: readonly FoundLine[], count: number, complete: boolean): string[] {
+  const lines = shown.map((line) => shownLine(line, MAX_LINE_CHARS))
+  if (count <= MAX_LINES && complete) return lines
+  const total = `${complete ? '' : 'more than '}${count}`
+  return [...lines, `(${total} lines found, the first ${lines.length} shown; narrow the pattern or the path)`]
+}
+
+/** Of a file that was named and that ripgrep takes for none or for another text than it is: a line that says so. */
+async function whyNotSearched(path: string, { sandbox }: ToolContext): Promise<string | null> {
+  const { data } = await sandbox.read(path, { offset: 0, length: PROBE_BYTES })
+  const form = encodingOf(data)
+  if (form.kind === 'text') return null
+  if (form.iconv === null) return `(${showName(path)} is a binary file; use bash to look at it)`
+  return `(${showName(path)} is in ${form.name}, which is not searched; use bash: iconv -f ${form.iconv} -t UTF-8 < file)`
 }

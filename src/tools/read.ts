@@ -4,6 +4,7 @@ import { type FilePage, readFilePage } from './file-page.ts'
 import { lineEndNote } from './line-ends.ts'
 import { findFile } from './look-alike.ts'
 import { numberedLine } from './numbered-lines.ts'
+import { showName } from './shown-name.ts'
 import { notText, statTextFile } from './text-file.ts'
 import type { ToolResult } from './tool.ts'
 import { toWorkspacePath } from './workspace-path.ts'
@@ -34,9 +35,10 @@ export const read = defineTool<ReadInput>({
     signal.throwIfAborted()
     const target = toWorkspacePath(input.file_path, sandbox.root)
     if (!target.ok) return refusal(target.message)
-    const { path, note } = await findFile(sandbox, target.path)
+    const { path, note, similar } = await findFile(sandbox, target.path)
     const found = await statTextFile(sandbox, path)
-    if (found.kind === 'missing') return refusal(`${path} does not exist. Use glob to find files by name.`)
+    if (found.kind === 'missing')
+      return refusal(`${showName(path)} does not exist. ${similar ?? 'Use glob to find files by name.'}`)
     if (found.kind === 'refused') return found.result
     const first = input.offset ?? 1
     const page = await readFilePage(sandbox, path, { first, limit: input.limit ?? MAX_LINES, maxChars: MAX_CHARS })

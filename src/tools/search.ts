@@ -15,14 +15,19 @@ export type SearchResult =
 /**
  * Runs ripgrep inside the sandbox and returns its output lines, at most 256 KB of them. It honours .gitignore, looks at
  * hidden files, ignores ripgrep's own configuration and sorts by path, so that the same files give the same bytes. The
- * lines are as ripgrep printed them: whoever shows one makes its characters visible.
+ * lines are as ripgrep printed them: whoever shows one makes its characters visible. `end` is what ends each of them.
  */
-export async function search(args: readonly string[], cwd: string, context: ToolContext): Promise<SearchResult> {
+export async function search(
+  args: readonly string[],
+  cwd: string,
+  context: ToolContext,
+  { end = '\n', part = '' }: { readonly end?: '\n' | '\0'; readonly part?: string } = {},
+): Promise<SearchResult> {
   const { sandbox, signal } = context
   const { state, ...output } = await runExec(
     sandbox,
     {
-      execId: execIdFor(context.taskId, context.toolUseId),
+      execId: execIdFor(context.taskId, `${context.toolUseId}${part}`),
       taskId: context.taskId,
       argv: [
         'rg',
@@ -47,14 +52,16 @@ export async function search(args: readonly string[], cwd: string, context: Tool
     },
   )
   const isWhole = output.omittedBytes === 0
-  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(isWhole ? output.head : wholeLines(output.head))
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(
+    isWhole ? output.head : wholeLines(output.head, end),
+  )
   if (state.status === 'timed_out')
     return { ok: false, message: 'The search took longer than 60 s. Narrow it to a directory.' }
   if (state.status !== 'exited')
     return { ok: false, message: `The search was interrupted (${state.status}). Try it again.` }
   if (state.exitCode === 127)
     return { ok: false, message: 'ripgrep is not installed in this sandbox. Use bash with find or grep.' }
-  const lines = text.split('\n').filter((line) => line !== '')
+  const lines = text.split(end).filter((line) => line !== '')
   // 1 means nothing found. 2 is either a faulty pattern, said at once, or files that could not be read, which do not
   // matter to the lines that were found.
   if (state.exitCode !== 0 && USAGE_ERROR.test(lines[0] ?? '')) {
@@ -63,6 +70,6 @@ export async function search(args: readonly string[], cwd: string, context: Tool
   return { ok: true, lines, complete: isWhole }
 }
 
-function wholeLines(bytes: Uint8Array): Uint8Array {
-  return bytes.subarray(0, bytes.lastIndexOf(10) + 1)
+function wholeLines(bytes: Uint8Array, end: string): Uint8Array {
+  return bytes.subarray(0, bytes.lastIndexOf(end.charCodeAt(0)) + 1)
 }

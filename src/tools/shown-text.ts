@@ -9,7 +9,7 @@
  * emoji need, the line and paragraph separators, what turns the direction of writing, and lone halves of pairs.
  */
 const UNSEEN =
-  /(?![\t\n])\p{Cc}|[\u00a0\u00ad\u061c\u180e\u200b\u202f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb]|\p{Surrogate}|\u27e6(?=\\)/gu
+  /(?![\t\n])\p{Cc}|[\u00a0\u00ad\u061c\u180e\u200b\u200e\u200f\u202f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb]|\p{Surrogate}|\u27e6(?=\\)/gu
 
 const SHORT: Readonly<Record<string, string>> = { '\r': 'r', '\f': 'f', '\v': 'v', '\b': 'b' }
 const LONG: Readonly<Record<string, string>> = { r: '\r', f: '\f', v: '\v', b: '\b' }

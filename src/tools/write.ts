@@ -36,11 +36,12 @@ export const write = defineTool<WriteInput>({
     context.signal.throwIfAborted()
     const target = toWorkspacePath(input.file_path, context.sandbox.root)
     if (!target.ok) return refusal(target.message)
-    const { path, note } = await findFile(context.sandbox, target.path)
+    const { path, note, similar } = await findFile(context.sandbox, target.path)
     const opened = await openTextFile(context.sandbox, path)
     if (opened.kind === 'refused') return opened.result
     const result = await writeOver(path, opened, input, context)
-    return note === null ? result : { ...result, content: `${result.content} (${note})` }
+    const notes = [...(note === null ? [] : [`(${note})`]), ...(similar === null ? [] : [similar])]
+    return { ...result, content: [result.content, ...notes].join(' ') }
   },
 })
 

@@ -402,13 +402,46 @@ describe('glob and grep', () => {
     expect((await call(name, input)).result).toEqual({ content: expect.stringContaining(sentence), isError: true })
   })
 
-  test('grep shows path, line and text, sorted, and cuts long lines', async () => {
-    const { content } = (await call('grep', { pattern: 'needle' })).result
-    const lines = content.split('\n')
-    expect(lines[0]).toBe('src/a.ts:1:const needle = 1')
-    expect(lines[1]).toMatch(/^src\/c\.js:1:y+/)
-    expect(lines[1]?.length).toBeLessThan(600)
-    expect(lines.slice(2)).toEqual(['src/deep/b.ts:2:needle here', LEFT_OUT])
+  test('grep shows path, line and text, sorted, and of long lines what lies around the match', async () => {
+    await put('src/b.txt', `${'first\r'.repeat(300)}needle two\rlast\r`)
+    await put('src/d.txt', `${'y'.repeat(3_000)}\r\nneedle three\r\n`)
+    const { content } = (await call('grep', { pattern: '^?needle( two)?', context: 1, path: 'src' })).result
+    expect(content.split('\n')).toEqual([
+      'src/a.ts:1:const needle = 1',
+      '--',
+      'src/b.txt:1:[…] needle two […]',
+      '--',
+      `src/c.js:1:[…] ${'y'.repeat(120)}needle […]`,
+      '--',
+      expect.stringMatching(/^src\/d\.txt-1-y{480,500} \[…\]$/),
+      'src/d.txt:2:needle three',
+      '--',
+      'src/deep/b.ts-1-no',
+      'src/deep/b.ts:2:needle here',
+    ])
+  })
+
+  test('the end of a line is found whatever ends it, and a carriage return where it is asked for', async () => {
+    await put('crlf.txt', 'one\r\ntwo\r\n')
+    await put('wide.txt', Buffer.from('\ufeffone\r\ntwo\r\n', 'utf16le'))
+    await put('lf.txt', 'one\ntwo\n')
+    await put('bare.txt', Buffer.from('two\n', 'utf16le'))
+    const lines = async (input: object) => (await call('grep', input)).result.content.split('\n')
+    expect(await lines({ pattern: '^two$', glob: '*.txt' })).toEqual([
+      'crlf.txt:2:two',
+      'lf.txt:2:two',
+      'wide.txt:2:two',
+      LEFT_OUT,
+    ])
+    expect(await lines({ pattern: 'two\\r$', glob: '*.txt' })).toEqual(['crlf.txt:2:two', 'wide.txt:2:two', LEFT_OUT])
+    expect(await lines({ pattern: 'two', path: 'bare.txt' })).toEqual([
+      'No matches found.',
+      expect.stringMatching(/^\(bare\.txt is in UTF-16 without a byte order mark, .* iconv -f UTF-16LE/),
+    ])
+    expect(await lines({ pattern: 'nothing', path: 'bin' })).toEqual([
+      'No matches found.',
+      '(bin is a binary file; use bash to look at it)',
+    ])
   })
 
   test.each([
@@ -594,6 +627,72 @@ describe('files as they are', () => {
     const { entries } = await sandbox.list('', { depth: 2, limit: 20 })
     expect(entries.map(({ path }) => path)).toEqual([space, 'de\u0301', 'de\u0301/x', 'de\u0301/y', accent])
     expect(await contentOf(accent)).toBe('new\n')
+  })
+
+  test('every name is shown on one line in a form that the file tools take back', async () => {
+    const names = ['a\nb.txt', 'c\rd.txt', 'e\u001b[1mf.txt', 'g\u200bh.txt', 'i\u200fj.txt', 'k\tl.txt']
+    const shown = ['a⟦\\x0a⟧b', 'c⟦\\r⟧d', 'e⟦\\x1b⟧[1mf', 'g⟦\\u200b⟧h', 'i⟦\\u200f⟧j', 'k⟦\\x09⟧l'].map(
+      (name) => `${name}.txt`,
+    )
+    await sandbox.write(names.map((path) => ({ path, data: 'word\n' })))
+    const lines = async (name: string, input: object) => (await call(name, input)).result.content.split('\n')
+    expect(await lines('glob', { pattern: '*.txt' })).toEqual(shown)
+    expect(await lines('grep', { pattern: 'word' })).toEqual(shown.map((name) => `${name}:1:word`))
+    expect(await lines('grep', { pattern: 'word', output_mode: 'files_with_matches' })).toEqual(shown)
+    expect(await lines('grep', { pattern: 'word', output_mode: 'count' })).toEqual(shown.map((name) => `${name}:1`))
+    for (const [index, file_path] of shown.entries()) {
+      expect((await call('read', { file_path })).result.content).toBe('     1\tword')
+      await call('edit', { file_path, old_string: 'word', new_string: 'edited' }, know(file_path))
+      expect(await contentOf(names[index] ?? '')).toBe('edited\n')
+    }
+    // A form is a name's own characters and no way around to another path.
+    expect((await call('read', { file_path: 'a⟦\\x0a⟧b⟦\\x2e⟧txt' })).result.isError).toBe(true)
+  })
+
+  test('a name that is easily taken for another one is named, and never opened in its place', async () => {
+    await sandbox.write([
+      { path: 'README.md', data: '' },
+      { path: 'don\u2019t.txt', data: '' },
+      { path: 'a\u2013b.txt', data: '' },
+      { path: 'm\u0430in.py', data: '' },
+      { path: 'end .txt ', data: '' },
+      { path: 'x\u00a0y/z', data: '' },
+      { path: 'x\u202fy/z', data: '' },
+    ])
+    const made = 'touch "$(printf \'caf\\351.txt\')"'
+    await call('bash', { command: made })
+    const read = async (file_path: string) => (await call('read', { file_path })).result
+    const like = (name: string) => ({ content: expect.stringContaining(`like it is there: ${name}.`), isError: true })
+    expect([
+      await read('readme.md'),
+      await read("don't.txt"),
+      await read('a-b.txt'),
+      await read('main.py'),
+      await read('end .txt'),
+      await read('x y/z'),
+      await read('caf\u00e9.txt'),
+      await read('caf\ufffd.txt'),
+    ]).toEqual([
+      like('README.md'),
+      like('don\u2019t.txt'),
+      like('a\u2013b.txt'),
+      like('m\u0430in.py'),
+      like('end .txt '),
+      like('x⟦\\xa0⟧y, x⟦\\u202f⟧y'),
+      { content: expect.stringMatching(/caf\ufffd\.txt\. A name with U\+FFFD is not UTF-8: use bash/), isError: true },
+      { content: expect.stringMatching(/not UTF-8: use bash/), isError: true },
+    ])
+    const { content } = (await call('write', { file_path: 'Readme.md', content: 'new\n' })).result
+    expect([content, await contentOf('README.md')]).toEqual([
+      'Created Readme.md with 1 lines. A name much like it is there: README.md.',
+      '',
+    ])
+  })
+
+  test('in a directory of very many names the usual ways to write one are tried', async () => {
+    await sandbox.write([{ path: 'many/a\u00a0b.txt', data: 'here\n' }])
+    await call('bash', { command: 'cd many && seq 1 2500 | xargs touch' })
+    expect((await call('read', { file_path: 'many/a b.txt' })).result.content).toContain('     1\there')
   })
 
   test('an overwriting that would lose most of a file is refused until it is confirmed', async () => {

@@ -79,6 +79,20 @@ describe('findPlaceholder', () => {
     '    ... (rest of the function)',
     '// rest of the code unchanged',
     '{/* ... existing components ... */}',
+    '// ...existing code...',
+    '(* ... rest of the module ... *)',
+    '{- ... remaining cases -}',
+    '{# ... rest of the template ... #}',
+    '<%-- ... rest of the page --%>',
+    ';; ... rest of the file',
+    '-- ... the other columns',
+    'REM ... rest of the script',
+    '/// ... rest of the impl',
+    '// [rest of file unchanged]',
+    '# (rest of the file stays the same)',
+    '# (remaining code stays the same)',
+    'function b() { /* ... existing code ... */ }',
+    'export const b = 1 // … unchanged',
   ])('%s, in place of lines that are lost, stands for omitted code', (line) => {
     const before = 'a\n1\n2\n3\nb'
     expect(findPlaceholder(before, `a\n${line}\nb`)).toEqual({ line: 2, text: line.trim(), lost: 3 })
@@ -98,10 +112,54 @@ describe('findPlaceholder', () => {
     '  ...args',
     '    ..Default::default()',
     '// the rest of the world: see docs.',
+    '  ... rest,',
+    ';[...rest] = foo',
+    'func f(args ...string) { g(args...) }',
+    '$f(...$rest);',
+    '[x | x <- [1 ..]]',
+    'case ...:',
+    '#define LOG(...) printf(__VA_ARGS__)',
+    '... and the rest is history',
+    '… and then he left.',
+    '// ... and more in docs/usage.md.',
+    '# Loading...',
+    '# Everything else',
+    '# existing users keep their names',
+    '// unchanged files are skipped',
+    '// All other fields are optional',
+    '// the same as above but for files',
     'print("... existing code ...")',
     '// existing callers pass null',
   ])('%s is ordinary text, whatever is lost', (line) => {
     expect(findPlaceholder('1\n2\n3\n4\n5', line)).toBeNull()
+  })
+
+  test.each([
+    '// ...',
+    '/* … */',
+    '# ...',
+    '{/* ... */}',
+    '-- …',
+    '…',
+    '// Other methods remain the same.',
+    '// keep existing code as is',
+    '// ... 29 more exports',
+    '// remaining exports...',
+    '# --- truncated ---',
+    '// [snip]',
+    '[rest of code remains the same]',
+    '// Your existing code goes here',
+    'def f(): # ... as before',
+  ])('%s may be an ordinary comment, and is refused only where it takes the place of half a file', (line) => {
+    const lines = Array.from({ length: 12 }, (_, i) => `export const f${i} = ${i}`)
+    const lost = (before: readonly string[], after: readonly string[]) =>
+      findPlaceholder(before.join('\r\n'), after.join('\n'))?.lost
+    expect([
+      lost(lines, ['export const f0 = 1', line]),
+      lost(lines, [...lines.slice(4), line]),
+      lost(lines.slice(0, 2), [line]),
+      lost([], [line]),
+    ]).toEqual([12, undefined, undefined, undefined])
   })
 
   test('what counts is what is lost', () => {
