@@ -1,16 +1,10 @@
 import { type LeftOutCheck, MAX_CHECKS } from '../shared/review.ts'
 import type { CheckCommand, Detected, DetectedCheck, Detector } from './checks/candidate.ts'
+import { moreChecks } from './checks/more-checks.ts'
 import { nodeChecks } from './checks/node-checks.ts'
-import {
-  goChecks,
-  javaChecks,
-  makeChecks,
-  moreChecks,
-  phpChecks,
-  rubyChecks,
-  rustChecks,
-} from './checks/other-checks.ts'
+import { goChecks, javaChecks, phpChecks, rubyChecks, rustChecks } from './checks/other-checks.ts'
 import { pythonChecks } from './checks/python-checks.ts'
+import { runnerChecks } from './checks/runner-checks.ts'
 import { type PackageFiles, type ProjectFiles, rootPackage } from './project-files.ts'
 
 const LANGUAGES: readonly (readonly [language: string, detect: Detector])[] = [
@@ -29,8 +23,8 @@ const MAX_NAME_CHARS = 64
 
 /**
  * The checks that a project's own files name: of its root, and of the packages below it. With `touched` (paths of changed
- * files) only those of the packages that these lie in, or, where these and the root have none, of up to five others. Make
- * targets count where a package has nothing else. Names are unique and at most 64 characters; at most 20 checks. What the
+ * files) only those of the packages that these lie in, or, where these and the root have none, of up to five others. Targets
+ * of make, just and task count where a package has nothing else, and their tests where it has no other. Names are unique and at most 64 characters; at most 20 checks. What the
  * files name and cannot be run is in `leftOut` with its reason. Whether programs are installed is asked by
  * `detectProjectChecks`. Pure.
  */
@@ -83,7 +77,10 @@ function ofPackage(own: PackageFiles, root: PackageFiles): Detected {
     leftOut.push(...part.leftOut)
   }
   for (const [language, detect] of LANGUAGES) add(language, detect(own, root))
-  if (checks.size === 0) add('make', makeChecks(own, root))
+  const runner = runnerChecks(own)
+  const hasTest = [...checks.keys()].some((name) => name.startsWith('test'))
+  if (checks.size === 0) add('runner', runner)
+  else if (!hasTest) add('runner', { checks: runner.checks.filter(({ name }) => name === 'test'), leftOut: [] })
   if (own.directory === '') return { checks: [...checks.values()], leftOut }
   // A name with a control character is nothing that a command line should hold.
   if (/\p{Cc}/u.test(own.directory)) return { checks: [], leftOut: [] }

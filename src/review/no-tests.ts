@@ -16,6 +16,12 @@ const NOTHING_RAN: readonly RegExp[] = [
   // RSpec, PHPUnit
   /^0 examples, 0 failures/m,
   /^No tests executed!$/m,
+  // ctest, mix, Swift, .NET, prove
+  /^No tests were found!!!$/m,
+  /^There are no tests to run$/m,
+  /^\s*Executed 0 tests\b/m,
+  /^No test is available in /m,
+  /^Result: NOTESTS$/m,
 ]
 
 /** Any of these says that a test did run, whichever runner printed it: one command may start several runners. */
@@ -26,6 +32,8 @@ const SOME_RAN: readonly RegExp[] = [
   /^ok\s+\S{1,500}\s+(?:\d[\d.]{0,12}s|\(cached\))$/m,
   /\b[1-9]\d{0,8} (?:passed|passing|examples?|tests?)\b/,
   /^OK \([1-9]/m,
+  /\bPassed:\s{1,10}[1-9]/,
+  /^Files=[1-9]/m,
 ]
 
 /** The lines looked at; a run that printed more ran something. */

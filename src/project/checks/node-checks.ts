@@ -6,12 +6,21 @@ import { neverEnds } from './endless.ts'
 /** Script names by what they check, the best one first. */
 const SCRIPTS: readonly (readonly [name: string, candidates: readonly string[]])[] = [
   ['test', ['test', 'test:ci', 'test:run', 'test:unit', 'unit']],
-  ['lint', ['lint', 'lint:ci']],
-  ['typecheck', ['typecheck', 'type-check', 'check-types', 'check:types', 'types', 'tsc']],
+  ['lint', ['lint', 'lint:ci', 'eslint']],
+  ['typecheck', ['typecheck', 'type-check', 'check-types', 'check:types', 'types:check', 'type:check', 'types', 'tsc']],
 ]
 const NPM_DEFAULT_TEST = /no test specified/
-/** The root's script runs those of the packages below it. */
-const RUNS_ALL = /--workspaces?\b|\s-ws\b|\s-r\b|--recursive\b|\b(?:turbo|nx|lerna)\b|workspaces foreach|--filter\b/
+/** A project with none of those may have its tests under further names: all of them are run, up to so many. */
+const OTHER_TEST = /^(?:tests?|specs?|jest|vitest|mocha|ava|verify)(?:[:._-].*)?$/
+const NO_TEST = /watch|e2e|debug|update|snapshot|inspect|(?:^|\W)(?:ui|dev|open|fix|browser)(?:$|\W)/i
+const MAX_OTHER_TESTS = 4
+/** It ends well and has run nothing. */
+const RUNS_NOTHING = /^(?:\s*(?:echo\b[^&|;]*|true|:|exit 0)\s*(?:&&|;|$))+$/
+/** The root's script runs those of the packages below it, */
+const RUNS_ALL =
+  /--workspaces\b|\s-ws\b|\s-r\b|--recursive\b|\b(?:turbo|nx|lerna|lage|rush)\b|workspaces (?:foreach|run)\b/
+/** unless it names some of them. */
+const RUNS_SOME = /--(?:filter|scope|ignore|exclude|projects?|since|affected|include|from|only)\b|\s-F\b|\baffected\b/
 
 /** The scripts of package.json that check something, run by the package manager that the project uses. */
 export const nodeChecks: Detector = (files, root) => {
@@ -28,6 +37,7 @@ export const nodeChecks: Detector = (files, root) => {
     const command = scripts[script]
     if (typeof command !== 'string' || command.trim() === '') return ''
     if (NPM_DEFAULT_TEST.test(command)) return 'package.json holds only the placeholder that npm writes'
+    if (RUNS_NOTHING.test(command)) return 'its script is a placeholder that runs nothing'
     return neverEnds(command, scripts) ? 'it watches for changes and never ends' : null
   }
   for (const [name, candidates] of SCRIPTS) {
@@ -35,7 +45,10 @@ export const nodeChecks: Detector = (files, root) => {
     const usable = candidates.find((script) => why(script) === null)
     if (usable !== undefined) checks.push(scriptCheck(name, usable, manager))
     else {
+      const others = name === 'test' ? otherTests(scripts).filter((script) => why(script) === null) : []
       const named = candidates.find((script) => why(script) !== '')
+      checks.push(...others.map((script) => scriptCheck(script, script, manager)))
+      if (others.length > 0) continue
       if (named !== undefined) leftOut.push(leftOutScript(name, named, manager, why(named) ?? ''))
       else if (name === 'test') leftOut.push({ name, reason: 'package.json has no test script' })
     }
@@ -48,7 +61,12 @@ export const nodeChecks: Detector = (files, root) => {
 }
 
 function runsAll(script: unknown): boolean {
-  return typeof script === 'string' && RUNS_ALL.test(script)
+  return typeof script === 'string' && RUNS_ALL.test(script) && !RUNS_SOME.test(script)
+}
+
+function otherTests(scripts: Readonly<Record<string, unknown>>): string[] {
+  const names = Object.keys(scripts).filter((name) => OTHER_TEST.test(name) && !NO_TEST.test(name) && name.length <= 64)
+  return names.slice(0, MAX_OTHER_TESTS)
 }
 
 function leftOutScript(name: string, script: string, manager: string, reason: string): LeftOutCheck {

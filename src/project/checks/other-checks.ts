@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { requiredModules } from '../extractors/go.ts'
-import { makeTargets } from '../extractors/make.ts'
 import { cargoDependencies } from '../extractors/rust.ts'
 import { aCheck, byProgram, type DetectedCheck, type Detector, NOTHING } from './candidate.ts'
 
@@ -27,27 +26,42 @@ export const rustChecks: Detector = (files, root) => {
   return only(aCheck('test', byProgram('cargo', `cargo test${all}${offline}`)))
 }
 
-/** Bundler: RSpec where there are specs, else the Rakefile's tests. */
-export const rubyChecks: Detector = ({ texts, names }) => {
-  if (!texts.has('Gemfile')) return NOTHING
-  if (names.has('spec')) return only(aCheck('test', byProgram('bundle', 'bundle exec rspec')))
-  if (/\btest\b/i.test(texts.get('Rakefile') ?? ''))
-    return only(aCheck('test', byProgram('bundle', 'bundle exec rake test')))
-  return NOTHING
+/** RSpec where there are specs, else Rails' or the Rakefile's tests; by Bundler where the project has a Gemfile. */
+export const rubyChecks: Detector = ({ texts, names, paths }) => {
+  if (!texts.has('Gemfile') && !texts.has('Rakefile')) return NOTHING
+  const [program, by] = texts.has('Gemfile') ? ['bundle', 'bundle exec '] : ['rake', '']
+  if (names.has('spec')) return only(aCheck('test', byProgram(by === '' ? 'rspec' : program, `${by}rspec`)))
+  if (paths.includes('bin/rails') && names.has('test'))
+    return only(aCheck('test', byProgram(program, `${by}rails test`)))
+  if (/\btest\b/i.test(texts.get('Rakefile') ?? '')) return only(aCheck('test', byProgram(program, `${by}rake test`)))
+  return {
+    checks: [],
+    leftOut: [{ name: 'test', reason: 'there is no spec directory, and no Rakefile with a task test' }],
+  }
 }
 
 const ComposerSchema = z.object({ scripts: z.record(z.string(), z.unknown()).optional().catch(undefined) })
 
-/** Composer: its own test script, else PHPUnit where it is configured. */
+/** Composer: its own test script, else Pest or PHPUnit where they are configured or required. */
 export const phpChecks: Detector = ({ texts, names }) => {
   const text = texts.get('composer.json')
-  if (text === undefined) return NOTHING
-  if (composerScripts(text)['test'] !== undefined) {
-    return only(aCheck('test', byProgram('composer', 'composer run-script --no-interaction test')))
-  }
-  if (!names.has('phpunit.xml') && !names.has('phpunit.xml.dist')) return NOTHING
-  const probe = 'command -v php && [ -f vendor/bin/phpunit ]'
-  return only(aCheck('test', { command: 'php vendor/bin/phpunit', probe, needs: 'vendor/bin/phpunit' }))
+  const isConfigured = names.has('phpunit.xml') || names.has('phpunit.xml.dist')
+  if (text === undefined && !isConfigured) return NOTHING
+  const scripts = composerScripts(text ?? '')
+  const script = ['test', 'tests', 'phpunit', 'pest', 'unit'].find((name) => scripts[name] !== undefined)
+  if (script !== undefined)
+    return only(aCheck('test', byProgram('composer', `composer run-script --no-interaction ${script}`)))
+  const runner = /"pestphp\/pest"/.test(text ?? '') ? 'pest' : 'phpunit'
+  if (!isConfigured && !/"(?:phpunit\/phpunit|pestphp\/pest)"/.test(text ?? ''))
+    return {
+      checks: [],
+      leftOut: [{ name: 'test', reason: 'composer.json has no test script, and PHPUnit is not configured' }],
+    }
+  const program = `vendor/bin/${runner}`
+  const where = isConfigured ? '' : ' tests'
+  return only(
+    aCheck('test', { command: `php ${program}${where}`, probe: `command -v php && [ -f ${program} ]`, needs: program }),
+  )
 }
 
 function composerScripts(text: string): Readonly<Record<string, unknown>> {
@@ -73,25 +87,4 @@ export const javaChecks: Detector = (files, root) => {
   if (!gradle.some((name) => names.has(name)) || isBelow(...gradle)) return NOTHING
   const own = names.has('gradlew')
   return only(aCheck('test', byProgram(own ? 'java' : 'gradle', `${own ? 'sh ./gradlew' : 'gradle'} --no-daemon test`)))
-}
-
-/** Mix, Deno and .NET: one command each. */
-export const moreChecks: Detector = ({ names, paths, texts }) => {
-  if (names.has('mix.exs')) return only(aCheck('test', byProgram('mix', 'mix test')))
-  if ((names.has('deno.json') || names.has('deno.jsonc')) && !texts.has('package.json'))
-    return only(aCheck('test', byProgram('deno', 'deno test')))
-  if (paths.some((path) => /^[^/]+\.(?:sln|csproj|fsproj)$/.test(path)))
-    return only(aCheck('test', byProgram('dotnet', 'dotnet test')))
-  return NOTHING
-}
-
-/** Make: its targets of these names. */
-export const makeChecks: Detector = ({ texts }) => {
-  const file = ['GNUmakefile', 'makefile', 'Makefile'].find((name) => texts.has(name)) ?? ''
-  const targets = makeTargets(texts.get(file) ?? '')
-  return only(
-    ...['test', 'lint', 'check']
-      .filter((name) => targets.includes(name))
-      .map((name) => aCheck(name, byProgram('make', `make ${name}`))),
-  )
 }

@@ -7,10 +7,15 @@ const SETTINGS = [
   'pytest.ini',
   'requirements.txt',
   'requirements-dev.txt',
+  'requirements-test.txt',
+  'requirements_dev.txt',
+  'requirements_test.txt',
+  'dev-requirements.txt',
+  'test-requirements.txt',
   'Pipfile',
 ]
 
-/** pytest, tox or unittest, ruff and mypy, in the project's own environment where it has one. */
+/** pytest, tox, nox, Django or unittest; ruff or flake8, mypy or pyright; in the project's own environment where it has one. */
 export const pythonChecks: Detector = ({ texts, names, paths }) => {
   const settings = SETTINGS.map((name) => texts.get(name) ?? '').join('\n')
   const isPython = settings.trim() !== '' || names.has('setup.py')
@@ -18,48 +23,71 @@ export const pythonChecks: Detector = ({ texts, names, paths }) => {
   const add = (name: string, [best, ...fallbacks]: readonly CheckCommand[]) => {
     if (best !== undefined) checks.push(aCheck(name, best, ...fallbacks))
   }
-  const hasTests = paths.some((path) => /(?:^|\/)(?:test_[^/]*|[^/]*_test)\.py$/.test(path))
-  if (/\bpytest\b/.test(settings) || names.has('conftest.py') || names.has('pytest.ini')) {
-    add('test', asModule(names, 'pytest', 'pytest -q'))
-  } else if (texts.has('tox.ini')) add('test', asModule(names, 'tox', 'tox -q'))
+  const hasTests = paths.some((path) => /(?:^|\/)(?:test_[^/]*|[^/]*_test|tests)\.py$/.test(path))
+  const isPytest =
+    /\bpytest\b/.test(settings) ||
+    names.has('pytest.ini') ||
+    paths.some((path) => /^(?:tests?\/)?conftest\.py$/.test(path))
+  if (isPytest || names.has('conftest.py')) add('test', asModule(names, 'pytest', 'pytest -q'))
+  else if (texts.has('tox.ini') || settings.includes('[tool.tox')) add('test', asModule(names, 'tox', 'tox -q'))
+  else if (names.has('noxfile.py')) add('test', asModule(names, 'nox', 'nox'))
+  else if (names.has('manage.py')) add('test', byPython(names, 'manage.py test', 'django'))
   else if (hasTests) add('test', asModule(names, 'unittest', `unittest discover${unittestStart(paths)}`))
-  if (isPython && settings.includes('[tool.ruff')) {
-    add('lint', [...inEnvironment(names, 'ruff check .'), byProgram('ruff', 'ruff check .')])
+  const lints: readonly (readonly [command: string, isConfigured: boolean])[] = [
+    ['ruff check .', settings.includes('[tool.ruff') || names.has('ruff.toml') || names.has('.ruff.toml')],
+    ['flake8', settings.includes('[flake8]') || names.has('.flake8')],
+  ]
+  const types: readonly (readonly [command: string, isConfigured: boolean])[] = [
+    ['mypy .', settings.includes('[tool.mypy') || settings.includes('[mypy]') || names.has('mypy.ini')],
+    ['pyright', settings.includes('[tool.pyright') || names.has('pyrightconfig.json')],
+  ]
+  for (const [name, commands] of [['lint', lints] as const, ['typecheck', types] as const]) {
+    const [command] = commands.find(([, isConfigured]) => isConfigured) ?? []
+    if (isPython && command !== undefined) add(name, asProgram(names, command))
   }
-  if (isPython && (settings.includes('[tool.mypy') || settings.includes('[mypy]'))) {
-    add('typecheck', [...inEnvironment(names, 'mypy .'), byProgram('mypy', 'mypy .')])
+  const hasTest = checks.some(({ name }) => name === 'test')
+  const isNone = !isPython || hasTest
+  return {
+    checks,
+    leftOut: isNone ? [] : [{ name: 'test', reason: 'no tests are configured, and no test_*.py was found' }],
   }
-  return { checks, leftOut: [] }
 }
 
 function environmentOf(names: ReadonlySet<string>): string | undefined {
   return ['.venv', 'venv'].find((name) => names.has(name))
 }
 
-function inEnvironment(names: ReadonlySet<string>, command: string): CheckCommand[] {
+/** A program of the environment beside the project, else on the PATH. */
+function asProgram(names: ReadonlySet<string>, command: string): CheckCommand[] {
   const environment = environmentOf(names)
-  if (environment === undefined) return []
-  const program = `${environment}/bin/${command.split(' ')[0] ?? ''}`
-  return [{ command: `${environment}/bin/${command}`, probe: `[ -x ${program} ]`, needs: program }]
+  const name = command.split(' ')[0] ?? ''
+  const program = `${environment}/bin/${name}`
+  const own = { command: `${environment}/bin/${command}`, probe: `[ -x ${program} ]`, needs: program }
+  return [...(environment === undefined ? [] : [own]), byProgram(name, command)]
 }
 
-/** `python -m …`: of the environment beside the project, of the one its manager keeps, else of the system. */
 function asModule(names: ReadonlySet<string>, module: string, rest: string): CheckCommand[] {
+  return byPython(names, `-m ${rest}`, module)
+}
+
+/** `python …`: of the environment beside the project, of the one its manager keeps, else of the system. */
+function byPython(names: ReadonlySet<string>, rest: string, module: string): CheckCommand[] {
   const environment = environmentOf(names)
   const by = (python: string): CheckCommand => ({
-    command: `${python} -m ${rest}`,
+    command: `${python} ${rest}`,
     probe: `${python} -c "import ${module}"`,
     needs: module === 'unittest' ? 'python3' : module,
   })
+  const managers: readonly (readonly [lock: string, program: string, command: string])[] = [
+    ['uv.lock', 'uv', `uv run --frozen python ${rest}`],
+    ['poetry.lock', 'poetry', `poetry run python ${rest}`],
+    ['pdm.lock', 'pdm', `pdm run python ${rest}`],
+    ['Pipfile.lock', 'pipenv', `pipenv run python ${rest}`],
+  ]
+  const managed = environment === undefined ? managers.filter(([lock]) => names.has(lock)) : []
   return [
     ...(environment === undefined ? [] : [by(`${environment}/bin/python`)]),
-    ...(names.has('uv.lock') && environment === undefined
-      ? [byProgram('uv', `uv run --frozen python -m ${rest}`)]
-      : []),
-    ...(names.has('poetry.lock') && environment === undefined
-      ? [byProgram('poetry', `poetry run python -m ${rest}`)]
-      : []),
-    ...(names.has('pdm.lock') && environment === undefined ? [byProgram('pdm', `pdm run python -m ${rest}`)] : []),
+    ...managed.map(([, program, command]) => byProgram(program, command)),
     by('python3'),
   ]
 }

@@ -8,6 +8,8 @@ export const make: Extractor = ({ texts }) => {
 
 /** Names of explicit targets, in their order; patterns, variables and special targets are none. */
 export function makeTargets(makefile: string): string[] {
-  const names = [...makefile.matchAll(/^([A-Za-z0-9][\w./-]*)[ \t]*:(?![=:])/gm)].map((match) => match[1] ?? '')
+  const names = [...makefile.matchAll(/^([A-Za-z0-9][\w./ \t-]*):{1,2}(?![=:])/gm)].flatMap((match) =>
+    (match[1] ?? '').split(/[ \t]+/),
+  )
   return [...new Set(names)].filter((name) => name !== '')
 }

@@ -55,7 +55,7 @@ test('Cargo dependencies are found in each kind of table', () => {
 test('Make targets leave out variables, patterns and special targets', () => {
   expect(
     makeTargets('A := 1\nB ::= 2\nall: a\n.PHONY: all\n%.o: %.c\nall: b\ntest lint:\n\tx: y\nbuild/out: z\n'),
-  ).toEqual(['all', 'build/out'])
+  ).toEqual(['all', 'test', 'lint', 'build/out'])
 })
 
 test('Python facts come from pyproject.toml', () => {

@@ -62,6 +62,15 @@ describe('package.json', () => {
     ['a script that watches', { test: 'vitest --watch' }, /never ends/],
     ['a compiler that watches', { test: 'tsc -w' }, /never ends/],
     ['a call of a script that watches', { test: 'npm run dev', dev: 'nodemon t.js' }, /never ends/],
+    ['a wrapped one', { test: 'cross-env CI=1 c8 -r text mocha -w' }, /never ends/],
+    ['one by its path', { test: './node_modules/.bin/tsc -w' }, /never ends/],
+    ['Angular’s own way', { test: 'ng test' }, /never ends/],
+    ['karma', { test: 'karma start conf.js' }, /never ends/],
+    ['tsx', { test: 'tsx watch t.ts' }, /never ends/],
+    ['two at once', { test: 'run-p types watch', watch: 'tsc --watch', types: 5 }, /never ends/],
+    ['a call without its head', { test: 'npm run -s dev', dev: 'jest --watchAll' }, /never ends/],
+    ['a script that says something', { test: 'echo "no tests yet" && exit 0' }, /runs nothing/],
+    ['a script that is true', { test: 'true' }, /runs nothing/],
     ['an empty script', { test: '  ' }, /no test script/],
     ['a script that is no text', { test: 5 }, /no test script/],
   ])('%s is left out with its reason', (_what, scripts, reason) => {
@@ -81,6 +90,23 @@ describe('package.json', () => {
     'echo "no --watch here" && node t.js',
     'serve-check && curl-like',
     'yarn test:all',
+    'vitest',
+    'vitest run',
+    'jest --watchAll=false',
+    'jest -w 50%',
+    'react-scripts test',
+    'ng test --watch=false --browsers=ChromeHeadless',
+    'ng test --no-watch',
+    'karma start --single-run',
+    'CI=1 npm run unit',
+    'cross-env NODE_ENV=test jest',
+    'npm run -s unit',
+    'echo testing && node t.js',
+    'turbo run test',
+    'nx run-many -t test',
+    'bun test',
+    'deno test -A',
+    'true | node t.js',
   ])('%s is run: no word alone drops a check', (test_) => {
     expect(commands({ ...packageJson({ test: test_ }) })).toEqual({ test: 'npm test' })
     expect(leftOut({ ...packageJson({ test: test_ }) })).toEqual([])
@@ -90,6 +116,21 @@ describe('package.json', () => {
     expect(commands({ ...packageJson({ test: 'jest --watch', 'test:ci': 'jest' }) })).toEqual({
       test: 'npm run test:ci',
     })
+  })
+
+  test('without the usual names all scripts that test are run, but those for a person at the keyboard', () => {
+    const scripts = {
+      'test:api': 'a',
+      'test:web': 'b',
+      'test:watch': 'jest --watch',
+      'test:e2e': 'c',
+      'test:update': 'd',
+    }
+    expect(commands(packageJson(scripts))).toEqual({
+      'test:api': 'npm run test:api',
+      'test:web': 'npm run test:web',
+    })
+    expect(commands(packageJson({ jest: 'jest', deploy: 'x' }))).toEqual({ jest: 'npm run jest' })
   })
 
   test.each([
@@ -174,8 +215,78 @@ describe('other languages', () => {
     ['uv', { 'pyproject.toml': 'pytest', 'uv.lock': '' }, 'uv run --frozen python -m pytest -q'],
     ['mix', { 'mix.exs': '' }, 'mix test'],
     ['deno', { 'deno.json': '{}' }, 'deno test'],
+    ['a task of deno', { 'deno.jsonc': '{ // own\n "tasks": { "test": "deno test -A" } }' }, 'deno task test'],
+    ['rake without bundler', { Rakefile: 'task :test' }, 'rake test'],
+    ['rspec without bundler', { Rakefile: '', spec: null }, 'rspec'],
+    ['rails', { Gemfile: '', test: null, 'bin/rails': '' }, 'bundle exec rails test'],
+    [
+      'a required phpunit',
+      { 'composer.json': '{"require-dev":{"phpunit/phpunit":"^11"}}' },
+      'php vendor/bin/phpunit tests',
+    ],
+    ['pest', { 'composer.json': '{"require-dev":{"pestphp/pest":"^3"}}', 'phpunit.xml': '' }, 'php vendor/bin/pest'],
+    ['tox in pyproject', { 'pyproject.toml': '[tool.tox]\n' }, 'python3 -m tox -q'],
+    ['nox', { 'noxfile.py': '' }, 'python3 -m nox'],
+    ['django', { 'manage.py': '', 'app/tests.py': '' }, 'python3 manage.py test'],
+    ['conftest below', { 'tests/conftest.py': '', 'tests/test_a.py': '' }, 'python3 -m pytest -q'],
+    ['pytest among test requirements', { 'requirements-test.txt': 'pytest\n' }, 'python3 -m pytest -q'],
+    [
+      'hatch',
+      { 'pyproject.toml': '[tool.hatch.envs.default.scripts]\ntest = "pytest {args}"\n' },
+      'python3 -m pytest -q',
+    ],
+    ['pipenv', { Pipfile: 'pytest = "*"', 'Pipfile.lock': '' }, 'pipenv run python -m pytest -q'],
+    ['just', { justfile: 'set shell := ["bash"]\n@test filter="" *args: build\n  x\n' }, 'just test'],
+    ['task', { 'Taskfile.yml': "version: '3'\nvars:\n  test: 1\ntasks:\n  test:\n    cmds: [x]\n" }, 'task test'],
+    ['several targets of make', { Makefile: 'a tests:: b\n\tx\n' }, 'make tests'],
+    ['dotnet', { 'App.sln': '' }, 'dotnet test'],
+    [
+      'a nested test project',
+      { 'src/App/App.csproj': '', 'src/App.Tests/App.Tests.csproj': '' },
+      'dotnet test src/App.Tests/App.Tests.csproj',
+    ],
+    ['sbt', { 'build.sbt': '' }, 'sbt -batch test'],
+    ['swift', { 'Package.swift': '' }, 'swift test'],
+    ['dart', { 'pubspec.yaml': 'name: x\n' }, 'dart test'],
+    ['flutter', { 'pubspec.yaml': 'dependencies:\n  flutter:\n    sdk: flutter\n' }, 'flutter test'],
+    ['stack', { 'stack.yaml': '' }, 'stack test'],
+    ['bazel', { 'MODULE.bazel': '' }, 'bazel test //...'],
+    ['ant', { 'build.xml': '' }, 'ant test'],
+    ['cmake', { 'CMakeLists.txt': 'enable_testing()\n' }, expect.stringContaining('ctest --test-dir')],
   ])('%s', (_what, given, command) => {
     expect(commands(given)).toEqual({ test: command })
+  })
+
+  test.each([
+    ['Python', { 'pyproject.toml': '[project]\n' }, /no tests are configured/],
+    ['Ruby', { Gemfile: '' }, /no spec directory/],
+    ['PHP', { 'composer.json': '{}' }, /no test script/],
+    ['CMake', { 'CMakeLists.txt': 'project(x)\n' }, /enables no tests/],
+  ])('%s without tests is said to have none', (_what, given, reason) => {
+    expect([commands(given), leftOut(given)]).toEqual([{}, [{ name: 'test', reason: expect.stringMatching(reason) }]])
+  })
+
+  test('Python: ruff, flake8, mypy and pyright are found by files of their own', () => {
+    expect(commands({ 'setup.py': '', 'ruff.toml': '', 'pyrightconfig.json': '' })).toEqual({
+      lint: 'ruff check .',
+      typecheck: 'pyright',
+    })
+    expect(commands({ 'setup.py': '', '.flake8': '', 'mypy.ini': '', '.venv': null })).toEqual({
+      lint: '.venv/bin/flake8',
+      typecheck: '.venv/bin/mypy .',
+    })
+  })
+
+  test('a target that tests counts beside other checks when there is no other test', () => {
+    const makefile = 'test:\n\tx\nlint:\n\ty\n'
+    expect(commands({ Makefile: makefile, ...packageJson({ lint: 'eslint .' }) })).toEqual({
+      lint: 'npm run lint',
+      test: 'make test',
+    })
+    expect(commands({ justfile: 'test:\n  x\n', 'pyproject.toml': '[tool.ruff]\n' })).toEqual({
+      lint: 'ruff check .',
+      test: 'just test',
+    })
   })
 
   test('Make targets count where nothing else was found', () => {
@@ -220,6 +331,13 @@ describe('packages below the root', () => {
   test('a workspace whose root runs them all runs each once', () => {
     const root = packageJson({ test: 'npm test --workspaces' }, { workspaces: ['frontend'] })
     expect(commands({ ...root, ...frontend })).toEqual({ test: 'npm test' })
+    for (const all of ['turbo run test', 'yarn workspaces run test', 'lerna run test', 'pnpm -r test'])
+      expect(commands({ ...packageJson({ test: all }), ...frontend })).toEqual({ test: 'npm test' })
+    for (const some of ['turbo run test --filter=api', 'nx affected -t test', 'pnpm -r --filter api test'])
+      expect(commands({ ...packageJson({ test: some }), ...frontend })).toEqual({
+        test: 'npm test',
+        'test (frontend)': 'cd frontend && npm test',
+      })
     const cargo = { 'Cargo.toml': '[workspace]\nmembers = ["a"]\n', 'a/Cargo.toml': '[package]\n' }
     expect(commands(cargo)).toEqual({ test: 'cargo test --workspace --offline' })
   })

@@ -19,6 +19,11 @@ describe('a check that ended well proves nothing when its runner found no test',
     ['mocha', '\n\n  0 passing (1ms)\n', '0 passing'],
     ['RSpec', 'No examples found.\n\n0 examples, 0 failures', '0 examples, 0 failures'],
     ['PHPUnit', 'No tests executed!', 'No tests executed!'],
+    ['ctest', 'Test project /tmp/b\nNo tests were found!!!', 'No tests were found!!!'],
+    ['mix', 'There are no tests to run', 'There are no tests to run'],
+    ['swift', "Test Suite 'All' passed\n\t Executed 0 tests, with 0 failures", 'Executed 0 tests'],
+    ['dotnet', 'No test is available in /w/a.dll. Make sure', 'No test is available in'],
+    ['prove', 'Files=0, Tests=0, 0 wallclock secs\nResult: NOTESTS', 'Result: NOTESTS'],
   ])('%s', (_runner, output, words) => {
     expect(whyNoTestRan(output)).toBe(`it found no test to run (it says “${words}”)`)
   })
@@ -34,6 +39,10 @@ describe('a check that ended well counts when', () => {
     ['one of the packages of go has tests', '?   \tapp/cmd\t[no test files]\nok  \tapp/lib\t0.003s'],
     ['one of the packages of go was tested before', '?   \tapp/cmd\t[no test files]\nok  \tapp/lib\t(cached)'],
     ['pytest ran some', '3 passed in 0.01s'],
+    [
+      'one of two .NET projects has tests',
+      'No test is available in /w/a.dll.\nPassed!  - Failed: 0, Passed:     3, Total: 3',
+    ],
     ['it is silent', ''],
     ['it is no test runner', 'Checked 0 files. No fixes applied.'],
     ['it printed more than a run of nothing does', `${'.'.repeat(8_000)}${UNITTEST}`],
