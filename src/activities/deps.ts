@@ -4,6 +4,7 @@ import type { ModelLimits } from '../model/limits.ts'
 import type { ModelProfile } from '../model/profiles.ts'
 import type { Model } from '../model/types.ts'
 import type { PublishSteps } from '../publish/publish-steps.ts'
+import type { Restorer } from '../restore/restorer.ts'
 import type { Workspaces } from '../sandbox/workspaces.ts'
 import type { BudgetsByScope } from '../shared/budget.ts'
 import type { NetworkPolicy } from '../shared/network.ts'
@@ -21,6 +22,10 @@ export interface ActivityDeps {
   /** Settles when the model's server was asked for its limits, as far as it needs to be. Never rejects. */
   limitsReady(): Promise<void>
   readonly workspaces: Workspaces
+  /** Brings files to what a comparison chose. */
+  readonly restorer: Pick<Restorer, 'restore'>
+  /** Events of one run after which a task's workflow goes on in a new one. */
+  readonly continueAsNewAfterEvents: number
   /** How a task's change gets out. */
   readonly publishing: PublishSteps
   /** The network policy of projects whose environment nobody has saved. */

@@ -1,4 +1,5 @@
 import type { Activities } from '../workflows/activities.ts'
+import { createAlternativeActivities } from './alternatives.ts'
 import { createApprovalActivities } from './approvals.ts'
 import type { ActivityDeps } from './deps.ts'
 import { createFinishActivities } from './finish.ts'
@@ -20,5 +21,6 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createReviewActivities(deps),
     ...createFinishActivities(deps),
     ...createPublishActivities(deps),
+    ...createAlternativeActivities(deps),
   }
 }

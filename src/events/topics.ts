@@ -8,6 +8,7 @@
 
 import type { ApprovalDetail, ApprovalSummary, Decision, DecisionScope } from '../shared/approval.ts'
 import type { BudgetMark } from '../shared/budget.ts'
+import type { ComparisonState } from '../shared/comparison.ts'
 import type { LeftOut } from '../shared/left-out.ts'
 import type { PlanItem } from '../shared/plan.ts'
 import type {
@@ -95,6 +96,8 @@ export interface DurablePayloads {
     pullRequest?: { number: number; url: string }
     error?: { code: string; message: string }
   }
+  /** A comparison of alternatives moved on; what they came to is read by its id. */
+  'comparison.updated': { comparisonId: string; taskId: string; state: ComparisonState; chosenIndex: number | null }
   'context.generated': { hash: string; tokens: number; forced: boolean; durationMs: number }
   'context.reused': { hash: string; tokens: number }
   'context.compacted': { before: number; after: number }
@@ -225,6 +228,7 @@ const TOPIC_BY_PREFIX = {
   network: 'status',
   service: 'status',
   publish: 'status',
+  comparison: 'status',
   context: 'status',
   memory: 'status',
   turn: 'status',

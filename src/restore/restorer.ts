@@ -183,9 +183,10 @@ async function requireNoTask(db: Db, projectId: string): Promise<void> {
   })
 }
 
-function isSame(restore: Restore, { from, kind, paths }: RestoreAsk): boolean {
+function isSame(restore: Restore, { from, kind, paths, comparisonId }: RestoreAsk): boolean {
   const samePaths = JSON.stringify(restore.paths) === JSON.stringify(paths ?? null)
-  return restore.restoredFrom === from.id && restore.kind === kind && samePaths
+  const sameChoice = restore.comparisonId === (comparisonId ?? null)
+  return restore.restoredFrom === from.id && restore.kind === kind && samePaths && sameChoice
 }
 
 /** Refuses what cannot be done while nothing has happened yet: an unknown tree, a path that neither side has. */

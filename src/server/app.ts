@@ -4,6 +4,7 @@ import { AppError } from '../shared/errors.ts'
 import type { AppDeps } from './deps.ts'
 import { identifyRequests, requireKnownHost, requireOwnOrigin } from './guards.ts'
 import { createOnError, errorResponse } from './on-error.ts'
+import { addAlternativeRoutes } from './routes/alternatives.ts'
 import { addApprovalRoutes } from './routes/approvals.ts'
 import { addArchiveRoutes } from './routes/archive.ts'
 import { addChatRoute } from './routes/chat.ts'
@@ -63,6 +64,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   addTaskRoutes(app, deps)
   addEvidenceRoutes(app, deps)
   addCheckpointRoutes(app, deps)
+  addAlternativeRoutes(app, deps)
   addFileRoutes(app, deps)
   addArchiveRoutes(app, deps)
   addSyncRoute(app, deps)

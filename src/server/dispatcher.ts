@@ -122,6 +122,12 @@ async function deliver(deps: DispatcherDeps, entry: OutboxEntry): Promise<Signal
     await temporal.startPublish({ publicationId: publicationId ?? '', projectId })
     return 'told'
   }
+  const comparisonId = typeof payload['comparisonId'] === 'string' ? payload['comparisonId'] : undefined
+  if (kind === 'compare') {
+    await temporal.startComparison({ comparisonId: comparisonId ?? '', projectId })
+    return 'told'
+  }
+  if (comparisonId !== undefined) return await temporal.wakeComparison(comparisonId)
   if (kind === 'refresh' || taskId === null) {
     await temporal.startRefresh({ projectId })
     return 'told'

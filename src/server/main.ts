@@ -7,12 +7,10 @@ import { openSealingKey } from '../credentials/key.ts'
 import { createRegistryTokens } from '../credentials/registry-tokens.ts'
 import { createDb, type Db } from '../db/client.ts'
 import { endSession, isSessionEnded } from '../db/ended-sessions.ts'
-import { fixCriteria } from '../db/review/criteria.ts'
 import { claimSetupToken } from '../db/setup-tokens.ts'
 import { readDepths } from '../db/stream/depths.ts'
 import { latestSeqs, readEvents } from '../db/stream/events.ts'
 import { prunedSeq } from '../db/stream/retention.ts'
-import { getTask } from '../db/task/tasks.ts'
 import { createSandboxLedger } from '../db/workspace/sandbox-ledger.ts'
 import { createWorkspaceRecovery, createWorkspaceStore } from '../db/workspace/workspace-store.ts'
 import { gatewayPaths } from '../egress/gateway-files.ts'
@@ -26,6 +24,7 @@ import { profileFor } from '../model/profiles.ts'
 import { guardWorkspaces } from '../restore/guard-workspaces.ts'
 import { createRestorer } from '../restore/restorer.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
+import { taskInput } from '../review/task-input.ts'
 import { createSandboxProviders, e2bOptions, stagingOf } from '../sandbox/create.ts'
 import { DEFAULT_LIMITS } from '../sandbox/local-bwrap/limits.ts'
 import type { SandboxProviders } from '../sandbox/providers.ts'
@@ -217,17 +216,10 @@ function sourceOf(db: Db) {
 }
 
 async function inputFor(db: Db, config: Config, taskId: string): Promise<CodingTaskInput> {
-  const task = await getTask(db, taskId)
-  const criteria = (await fixCriteria(db, taskId)) ?? DEFAULT_CRITERIA
-  return {
-    taskId,
-    projectId: task.projectId,
-    maxFixRounds: criteria.maxFixRounds,
-    reviewEnabled: criteria.enabled,
-    forceRegenerateContext: task.forceContext,
+  return await taskInput(db, taskId, {
     budgetWaitHours: config.budgets.waitHours,
     continueAsNewAfterEvents: config.agent.continueAsNewAfterEvents,
-  }
+  })
 }
 
 function workspacesOf(db: Db, provider: SandboxProviders, credentials: Credentials, config: Config): Workspaces {

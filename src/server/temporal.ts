@@ -7,6 +7,7 @@ import {
 } from '@temporalio/client'
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common'
 import type { Config } from '../config.ts'
+import { type CompareInput, compareWorkflowIdFor } from '../shared/comparison.ts'
 import { type PublishInput, publishWorkflowIdFor } from '../shared/publication.ts'
 import {
   type CancelTaskSignal,
@@ -19,7 +20,13 @@ import {
   TASK_QUEUE,
   workflowIdFor,
 } from '../shared/task.ts'
-import type { codingTask, publishChanges, refreshProjectContext, setUpEnvironment } from '../workflows/index.ts'
+import type {
+  codingTask,
+  compareAlternatives,
+  publishChanges,
+  refreshProjectContext,
+  setUpEnvironment,
+} from '../workflows/index.ts'
 import { cancelTask, regenerateProjectContext, resolveApproval, wake } from '../workflows/messages.ts'
 
 const CALL_TIMEOUT_MS = 2_000
@@ -41,6 +48,8 @@ export interface TaskStarter {
   startSetUp(input: SetUpInput): Promise<void>
   /** Idempotent by the publication's workflow id. */
   startPublish(input: PublishInput): Promise<void>
+  /** Idempotent by the comparison's workflow id. */
+  startComparison(input: CompareInput): Promise<void>
   wakeTask(taskId: string): Promise<Signalled>
   cancelTask(taskId: string, signal: CancelTaskSignal): Promise<Signalled>
   /**
@@ -52,6 +61,8 @@ export interface TaskStarter {
     updateId: string,
     decision: Readonly<Record<string, unknown>>,
   ): Promise<Signalled>
+  /** Has a comparison look at what was decided. */
+  wakeComparison(comparisonId: string): Promise<Signalled>
   /** Has a publication that waits for a person look again. */
   wakePublication(publicationId: string): Promise<Signalled>
   regenerateContext(taskId: string, signal: RegenerateContextSignal): Promise<Signalled>
@@ -63,6 +74,8 @@ export interface Temporal extends TaskStarter {
   isReachable(): Promise<boolean>
   /** Whether a task's workflow has ended, or never was. Throws while Temporal is away. */
   isWorkflowOver(taskId: string): Promise<boolean>
+  /** The same of a comparison's. */
+  isComparisonOver(comparisonId: string): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -98,6 +111,16 @@ export function createTemporal(config: Config['temporal']): Temporal {
     } catch {
       // Not reachable: nothing can be working on a task either; readiness names the cause.
       return 'none'
+    }
+  }
+
+  const isOver = async (workflowId: string): Promise<boolean> => {
+    try {
+      const { status } = await soon(() => client.workflow.getHandle(workflowId).describe())
+      return status.name !== 'RUNNING'
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return true
+      throw error
     }
   }
 
@@ -156,6 +179,22 @@ export function createTemporal(config: Config['temporal']): Temporal {
         ),
       )
     },
+    startComparison: async (input) => {
+      await startOnce(() =>
+        soon(() =>
+          client.workflow.start<typeof compareAlternatives>('compareAlternatives', {
+            workflowId: compareWorkflowIdFor(input.comparisonId),
+            workflowIdReusePolicy: 'REJECT_DUPLICATE',
+            taskQueue: TASK_QUEUE,
+            args: [input],
+            typedSearchAttributes: [{ key: PROJECT, value: input.projectId }],
+            staticSummary: `Alternatives in project ${input.projectId}`,
+          }),
+        ),
+      )
+    },
+    wakeComparison: (comparisonId) =>
+      signalled(() => soon(() => client.workflow.getHandle(compareWorkflowIdFor(comparisonId)).signal(wake))),
     wakeTask: (taskId) => signalled(() => soon(() => handleOf(client, taskId).signal(wake))),
     cancelTask: (taskId, signal) => signalled(() => soon(() => handleOf(client, taskId).signal(cancelTask, signal))),
     wakePublication: (publicationId) =>
@@ -187,15 +226,8 @@ export function createTemporal(config: Config['temporal']): Temporal {
         return false
       }
     },
-    isWorkflowOver: async (taskId) => {
-      try {
-        const { status } = await soon(() => handleOf(client, taskId).describe())
-        return status.name !== 'RUNNING'
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError) return true
-        throw error
-      }
-    },
+    isWorkflowOver: async (taskId) => await isOver(workflowIdFor(taskId)),
+    isComparisonOver: async (comparisonId) => await isOver(compareWorkflowIdFor(comparisonId)),
     close: () => connection.close(),
   }
 }

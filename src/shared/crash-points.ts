@@ -38,6 +38,10 @@ export const CRASH_POINTS = [
   'publish.before_open',
   'publish.opened.before_record',
   'publish.ended',
+  'comparison.forked',
+  'comparison.weighed',
+  'choice.adopted',
+  'comparison.fork_removed',
 ] as const
 
 export type CrashPoint = (typeof CRASH_POINTS)[number]

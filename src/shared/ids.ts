@@ -19,6 +19,7 @@ export type IdKind =
   | 'svc'
   | 'apr'
   | 'pub'
+  | 'cmp'
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 

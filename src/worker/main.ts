@@ -164,6 +164,8 @@ const activities = createActivities({
   limitsReady: limits.ask,
   logRepair: (fields) => log.warn(fields, 'a request that the model’s server refused is repaired'),
   workspaces,
+  restorer,
+  continueAsNewAfterEvents: config.agent.continueAsNewAfterEvents,
   publishing,
   defaultNetwork: config.network.policy,
   registriesReady: registries.ready,

@@ -2,6 +2,7 @@
 
 import type { ResolveApproval, ResolvedApproval, WaitingApproval } from '../shared/approval.ts'
 import type { BudgetNeed } from '../shared/budget.ts'
+import type { AlternativeRun, ChooseAlternative, CompareInput, ComparisonState } from '../shared/comparison.ts'
 import type { PublicationError, PublishInput } from '../shared/publication.ts'
 import type { ReviewState, RoundVerdict } from '../shared/review.ts'
 import type { DiffStat, Outcome, Phase, SetUpInput, TaskReason, Usage } from '../shared/task.ts'
@@ -52,6 +53,19 @@ export interface PublishLeave {
 /** `due`: past its time by the workflow's clock. */
 export interface ExpireApprovalsInput extends TaskRef {
   readonly due: readonly string[]
+}
+
+/** What a comparison's workflow goes by. */
+export interface ComparisonLook {
+  readonly state: ComparisonState
+  readonly chosenIndex: number | null
+  readonly isCancelRequested: boolean
+}
+
+export interface ForkedAlternatives {
+  readonly runs: readonly AlternativeRun[]
+  /** When nobody is waited for any more: ISO 8601 in UTC. */
+  readonly expiresAt: string
 }
 
 export interface AwaitBudgetInput extends TaskRef {
@@ -152,6 +166,22 @@ export interface Activities {
   openPullRequest(input: PublishInput): Promise<void>
   /** Ends the publication and tells how, with the reason when it failed. */
   finishPublication(input: PublishInput & { readonly error?: PublicationError }): Promise<void>
+  /** Makes the projects and tasks of a comparison's alternatives, as far as nobody cancelled it, for the workflow to start. */
+  forkAlternatives(input: CompareInput): Promise<ForkedAlternatives>
+  /** Keeps what the alternatives came to and lets the evidence choose, or a person be waited for. */
+  weighAlternatives(input: CompareInput): Promise<ComparisonLook>
+  /** What the database says of a comparison. */
+  lookAtComparison(input: CompareInput): Promise<ComparisonLook>
+  /** Records a person's choice; refused with `already_decided` when another one stands. */
+  recordChoice(input: CompareInput & { readonly choice: ChooseAlternative }): Promise<ComparisonLook>
+  /** Brings the project's files to what was chosen; when that cannot be, a person is waited for. */
+  applyChoice(input: CompareInput): Promise<ComparisonLook>
+  /** Ends a comparison without a choice, unless it is over. */
+  endComparison(
+    input: CompareInput & { readonly end: { readonly state: 'cancelled' | 'failed'; readonly reason: string } },
+  ): Promise<void>
+  /** Removes the alternatives' sandboxes and projects, and what was said in them. */
+  removeAlternatives(input: CompareInput): Promise<void>
   /** Makes the context of a project that has no running task. */
   refreshContext(input: { readonly projectId: string }): Promise<void>
 }

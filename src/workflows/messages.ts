@@ -1,7 +1,8 @@
-/** The signals and queries of `codingTask`, as both sides name them. */
+/** The signals, updates and queries of `codingTask` and `compareAlternatives`, as both sides name them. */
 
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
 import type { ApprovalsState, ResolveApproval, ResolvedApproval } from '../shared/approval.ts'
+import type { ChooseAlternative, ComparisonView } from '../shared/comparison.ts'
 import type { ReviewState } from '../shared/review.ts'
 import type { CancelTaskSignal, RegenerateContextSignal, TaskState } from '../shared/task.ts'
 
@@ -22,3 +23,15 @@ export const taskState = defineQuery<TaskState>('taskState')
 /** What waits for a person, and how much was decided. */
 export const approvals = defineQuery<ApprovalsState>('approvals')
 export const reviewState = defineQuery<ReviewState>('reviewState')
+
+/** Ends a comparison without a choice; what native cancellation does too. */
+export const cancelComparison = defineSignal('cancelComparison')
+/**
+ * A person's choice. Refused without a trace in the history once it is decided; fails with `bad_request` for an alternative
+ * without a result, `task_running` and `files_moved_on` when the project went on meanwhile.
+ */
+export const chooseAlternative = defineUpdate<{ readonly chosenIndex: number }, [ChooseAlternative]>(
+  'chooseAlternative',
+)
+/** How far a comparison is, and which tasks are its alternatives. */
+export const comparison = defineQuery<ComparisonView>('comparison')

@@ -28,3 +28,6 @@ export const { captureChanges, skipReview, awaitBudget, recordDecision, expireAp
 /** Each fetches or pushes at most once, within the time limits of git itself. */
 export const { buildCommit, pushBranch, openPullRequest } = sandbox
 export const { finishPublication } = records
+/** A choice copies files, and removing a try ends its processes. */
+export const { applyChoice, removeAlternatives } = sandbox
+export const { forkAlternatives, weighAlternatives, lookAtComparison, recordChoice, endComparison } = records

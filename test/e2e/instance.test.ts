@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll } from 'vitest'
 import { TestStack } from '../support/stack.ts'
+import { alternativesSuite } from './suites/alternatives.ts'
 import { attacksSuite } from './suites/attacks.ts'
 import { badInputSuite } from './suites/bad-input.ts'
 import { budgetSuite } from './suites/budget.ts'
@@ -38,6 +39,7 @@ reviewSuite(stack)
 streamSuite(stack)
 modelTroubleSuite(stack)
 wayBackSuite(stack)
+alternativesSuite(stack)
 handOverSuite(stack)
 peopleSuite(stack)
 crashSuite(stack)

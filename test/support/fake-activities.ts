@@ -69,6 +69,13 @@ const DEFAULTS: Required<Behaviours> = {
   pushBranch: () => undefined,
   openPullRequest: () => undefined,
   finishPublication: () => undefined,
+  forkAlternatives: () => ({ runs: [], expiresAt: new Date(Date.now() + 60_000).toISOString() }),
+  weighAlternatives: () => ({ state: 'waiting', chosenIndex: null, isCancelRequested: false }),
+  lookAtComparison: () => ({ state: 'waiting', chosenIndex: null, isCancelRequested: false }),
+  recordChoice: ({ choice }) => ({ state: 'choosing', chosenIndex: choice.index, isCancelRequested: false }),
+  applyChoice: () => ({ state: 'chosen', chosenIndex: 1, isCancelRequested: false }),
+  endComparison: () => undefined,
+  removeAlternatives: () => undefined,
 }
 
 /** The calls of one task and what answers them. */

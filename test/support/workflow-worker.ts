@@ -33,6 +33,13 @@ const NAMES: readonly ActivityName[] = [
   'pushBranch',
   'openPullRequest',
   'finishPublication',
+  'forkAlternatives',
+  'weighAlternatives',
+  'lookAtComparison',
+  'applyChoice',
+  'recordChoice',
+  'endComparison',
+  'removeAlternatives',
 ]
 
 export interface TaskRun {

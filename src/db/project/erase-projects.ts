@@ -10,7 +10,7 @@ const MAX_PROJECTS = 20
  */
 const DUE = `
   SELECT p.id FROM projects p
-  WHERE p.deleted_at < now() - $1 * interval '1 day' AND p.name <> ''
+  WHERE p.deleted_at <= now() - $1 * interval '1 day' AND p.name <> '' AND ($3::text[] IS NULL OR p.id = ANY($3))
     AND NOT EXISTS (SELECT 1 FROM sandboxes s WHERE s.project_id = p.id)
     AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.project_id = p.id AND t.finished_at IS NULL)
     AND NOT EXISTS (
@@ -28,7 +28,7 @@ const OF_ITS_CONVERSATIONS = 'conversation_id IN (SELECT id FROM conversations W
 
 /** Tables whose rows go with their project; what else names one is kept, without texts, for figures. */
 export const ERASED_BY_PROJECT: readonly string[] =
-  'events messages outbox project_contexts project_memories review_criteria restores sandbox_checkpoints sandbox_losses forked_files project_locks environments setups declined_proposals approvals publications services'.split(
+  'events messages outbox project_contexts project_memories review_criteria restores sandbox_checkpoints sandbox_losses forked_files project_locks environments setups declined_proposals approvals publications services comparisons'.split(
     ' ',
   )
 const BY_TASK = 'notices compactions task_summaries task_memories'
@@ -54,12 +54,16 @@ const ERASURES = [
 ]
 
 /**
- * Erases what was said and done in projects that were deleted more than `days` ago, at most 20 a call, and returns how many
+ * Erases what was said and done in projects that were deleted more than `days` ago (of `only` these, when given), at most 20 a call, and returns how many
  * it erased; their figures (tokens, costs, durations, outcomes) stay. Each statement stands for itself and the project's
  * name goes last, so a call that fails (`store_unavailable`) is made good by the next one. Safe to repeat, also by several at once.
  */
-export async function eraseDeletedProjects(db: Db, days: number): Promise<number> {
-  const rows = await query<{ id: string }>(db, DUE, [days, MAX_PROJECTS])
+export async function eraseDeletedProjects(
+  db: Db,
+  days: number,
+  only: readonly string[] | null = null,
+): Promise<number> {
+  const rows = await query<{ id: string }>(db, DUE, [days, MAX_PROJECTS, only])
   for (const { id } of rows) for (const text of ERASURES) await query(db, text, [id])
   return rows.length
 }

@@ -111,14 +111,14 @@ export async function getProject(db: Db, projectId: string): Promise<Project> {
   return toProject(row)
 }
 
-/** Oldest first; `after` is a project id. */
+/** Oldest first, without those that hold alternatives; `after` is a project id. */
 export async function listProjects(
   db: Db,
   options: { after?: string | undefined; limit: number },
 ): Promise<Page<Project>> {
   try {
     const rows = await db.prisma.project.findMany({
-      where: { deletedAt: null, ...(options.after ? { id: { gt: options.after } } : {}) },
+      where: { deletedAt: null, alternativeOf: null, ...(options.after ? { id: { gt: options.after } } : {}) },
       orderBy: { id: 'asc' },
       take: options.limit + 1,
     })
@@ -150,11 +150,15 @@ export async function recordSourceReport(db: Db, projectId: string, report: Sour
 
 /**
  * Marks the project as deleted; its rows stay until the sweep has destroyed its sandbox. Publications of it that wait for a
- * person are woken, so that they end. Safe to repeat.
+ * person, and its comparisons, are woken, so that they end. Safe to repeat.
  */
 export async function deleteProject(db: Db, projectId: string): Promise<void> {
   const text = `
-    WITH gone AS (UPDATE projects SET deleted_at = now() WHERE id = $1 AND deleted_at IS NULL RETURNING id)
+    WITH gone AS (UPDATE projects SET deleted_at = now() WHERE id = $1 AND deleted_at IS NULL RETURNING id),
+    compared AS (
+      INSERT INTO outbox (id, kind, project_id, payload)
+      SELECT 'obx_' || c.id, 'wake', c.project_id, json_build_object('comparisonId', c.id)::text
+      FROM comparisons c JOIN gone ON gone.id = c.project_id WHERE c.ended_at IS NULL ON CONFLICT DO NOTHING)
     INSERT INTO outbox (id, kind, project_id, task_id, payload)
     SELECT 'obx_' || a.id, 'wake', a.project_id, a.task_id, json_build_object('publicationId', a.detail::json->>'publicationId')::text
     FROM approvals a JOIN gone ON gone.id = a.project_id WHERE a.state = 'open' AND a.kind = 'publish'

@@ -209,7 +209,7 @@ export async function activateTask(tx: Tx, taskId: string): Promise<void> {
 export async function addToOutbox(
   tx: Tx,
   entry: {
-    kind: 'start' | 'wake' | 'cancel' | 'regenerate' | 'refresh' | 'set_up' | 'resolve' | 'publish'
+    kind: 'start' | 'wake' | 'cancel' | 'regenerate' | 'refresh' | 'set_up' | 'resolve' | 'publish' | 'compare'
     projectId: string
     taskId: string | null
     payload?: object

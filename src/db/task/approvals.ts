@@ -278,20 +278,20 @@ function scopeOf(row: ApprovalRow) {
   return { projectId: row.project_id, conversationId: row.conversation_id, taskId: row.task_id, turn: row.turn }
 }
 
-/** One by its id. Throws `not_found`, also when its project was deleted or is not `projectId`. */
+/** One by its id. Throws `not_found`, also when its project was deleted or is neither `projectId` nor one of its alternatives. */
 export async function getApproval(db: Db, id: string, projectId?: string): Promise<Approval> {
-  const text = `${SELECT} WHERE a.id = $1 AND p.deleted_at IS NULL AND ($2::text IS NULL OR a.project_id = $2)`
+  const text = `${SELECT} WHERE a.id = $1 AND p.deleted_at IS NULL AND ($2::text IS NULL OR $2 IN (a.project_id, p.alternative_of))`
   const [row] = await query<ApprovalRow>(db, text, [id, projectId ?? null])
   if (!row) throw new AppError('not_found', 'There is no such approval.')
   return toApproval(row)
 }
 
-/** What waits for a person, or everything that was ever asked, oldest first; of one project or of all that are there. */
+/** What waits for a person, or everything that was ever asked, oldest first; of one project with its alternatives, or of all. */
 export async function listApprovals(
   db: Db,
   options: { projectId?: string | undefined; isOpen: boolean | null; after?: string | undefined; limit: number },
 ): Promise<Page<Approval>> {
-  const text = `${SELECT} WHERE p.deleted_at IS NULL AND ($1::text IS NULL OR a.project_id = $1)
+  const text = `${SELECT} WHERE p.deleted_at IS NULL AND ($1::text IS NULL OR $1 IN (a.project_id, p.alternative_of))
       AND ($2::bool IS NULL OR (a.state = 'open' AND a.expires_at > now()) = $2)
       AND ($3::text IS NULL OR a.position > (SELECT position FROM approvals WHERE id = $3))
     ORDER BY a.position LIMIT $4`

@@ -90,12 +90,14 @@ export async function toReading(
 
 const NOTHING: BudgetUse = { usd: 0, turns: 0, minutes: 0 }
 
-/** What a call cost that never became a reply stands on its task alone; it counts on the day on which the task began. */
+/** Alternatives count as work of the project whose task they are tries at. What a call cost that never became a reply stands on its task alone; it counts on the day on which the task began. */
 const PROJECT_USE = `
   WITH day AS (SELECT ${DAY_BEGAN} AS began),
+  own AS (SELECT coalesce(alternative_of, id) AS origin FROM projects WHERE id = $1),
   worked AS (
     SELECT t.id, t.cost_usd, t.turn, t.started_at AS began, coalesce(t.finished_at, now()) AS ended
-    FROM tasks t WHERE t.project_id = $1 AND t.started_at IS NOT NULL),
+    FROM tasks t WHERE t.started_at IS NOT NULL AND t.project_id IN (
+      SELECT origin FROM own UNION ALL SELECT p.id FROM own JOIN projects p ON p.alternative_of = own.origin)),
   waited AS (
     SELECT w.task_id, sum(extract(epoch FROM coalesce(w.ended_at, k.ended) - w.began_at)) AS seconds,
       sum(greatest(0, extract(epoch FROM coalesce(w.ended_at, k.ended) - greatest(w.began_at, day.began)))) AS today

@@ -1,7 +1,16 @@
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
 
-export type OutboxKind = 'start' | 'wake' | 'cancel' | 'regenerate' | 'refresh' | 'set_up' | 'resolve' | 'publish'
+export type OutboxKind =
+  | 'start'
+  | 'wake'
+  | 'cancel'
+  | 'regenerate'
+  | 'refresh'
+  | 'set_up'
+  | 'resolve'
+  | 'publish'
+  | 'compare'
 
 /** Something that Temporal must still be told; written in the transaction that made it necessary. */
 export interface OutboxEntry {

@@ -166,6 +166,8 @@ export async function tasksThatShouldRun(db: Db, options: { seconds: number; lim
   const text = `
     SELECT t.* FROM tasks t JOIN projects p ON p.active_task_id = t.id
     WHERE t.status NOT IN ('completed', 'failed', 'cancelled') AND t.created_at < now() - $1 * interval '1 second'
+      -- An alternative is started by its comparison, which sees to it.
+      AND NOT (p.alternative_of IS NOT NULL AND t.lease = 0)
       AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.task_id = t.id AND o.kind = 'start' AND o.done_at IS NULL)
     ORDER BY t.position LIMIT $2`
   const rows = await query<TaskRow>(db, text, [options.seconds, options.limit])

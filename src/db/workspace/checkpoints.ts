@@ -85,6 +85,15 @@ export async function getCheckpoint(db: Db, checkpointId: string): Promise<Check
   return { ...toCheckpoint(rows[0]), conversationId: rows[0].conversation_id }
 }
 
+/** The checkpoint that records what a comparison chose; null when it has none. */
+export async function chosenCheckpoint(db: Db, comparisonId: string): Promise<Checkpoint | null> {
+  const text = `
+    SELECT c.* FROM restores r JOIN checkpoints c ON c.id = r.checkpoint_id
+    WHERE r.comparison_id = $1 AND r.status = 'done' ORDER BY r.position DESC LIMIT 1`
+  const [row] = await query<CheckpointRow>(db, text, [comparisonId])
+  return row === undefined ? null : toCheckpoint(row)
+}
+
 /** All checkpoints of a project, oldest first; `after` is a checkpoint id. */
 export async function listProjectCheckpoints(
   db: Db,

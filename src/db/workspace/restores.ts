@@ -12,6 +12,8 @@ import type { DiffStat } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
 import { addNote } from '../project/notes.ts'
 import { query } from '../query.ts'
+import { completeChoice } from '../task/comparison-moves.ts'
+import type { KeptResult, PlannedAlternative } from '../task/comparisons.ts'
 import { activateNext } from '../task/lifecycle.ts'
 import { requireIdle } from '../task/require-idle.ts'
 import { inProject, type Tx } from '../transaction.ts'
@@ -20,9 +22,10 @@ import { createFork } from './forks.ts'
 
 /**
  * `fork` goes with a new conversation, which is made when the files are there. `sync` is what a merge of upstream changes is
- * called once it has ended, see syncs.ts; until then it is the restore that would take it back.
+ * called once it has ended, see syncs.ts; until then it is the restore that would take it back. `alternative` puts what a
+ * comparison chose into effect.
  */
-export type RestoreKind = 'restore' | 'undo' | 'fork' | 'sync'
+export type RestoreKind = 'restore' | 'undo' | 'fork' | 'sync' | 'alternative'
 
 export interface Restore {
   readonly id: string
@@ -39,6 +42,8 @@ export interface Restore {
   readonly beforeTree: string | null
   /** null means all. */
   readonly paths: readonly string[] | null
+  /** The comparison whose choice it puts into effect. */
+  readonly comparisonId: string | null
 }
 
 export interface RestoreRow {
@@ -53,6 +58,7 @@ export interface RestoreRow {
   target_tree: string
   before_tree: string | null
   paths: string | null
+  comparison_id: string | null
 }
 
 export function toRestore(row: RestoreRow): Restore {
@@ -68,6 +74,7 @@ export function toRestore(row: RestoreRow): Restore {
     targetTree: row.target_tree,
     beforeTree: row.before_tree,
     paths: row.paths === null ? null : (JSON.parse(row.paths) as string[]),
+    comparisonId: row.comparison_id,
   }
 }
 
@@ -78,6 +85,8 @@ export interface RestoreAsk {
   readonly paths?: readonly string[] | undefined
   /** The title of a fork's conversation. */
   readonly title?: string | undefined
+  /** With `alternative`: the comparison. */
+  readonly comparisonId?: string | undefined
 }
 
 /** Notes what is about to happen. Throws `not_found`, `task_running`, `restore_running`. Not safe to repeat. */
@@ -89,8 +98,8 @@ export async function beginRestore(db: Db, ask: RestoreAsk): Promise<Restore> {
     if (pending) throw restoreRunning()
     const [row] = await tx.query<RestoreRow>(
       `INSERT INTO restores (id, project_id, pending_project_id, kind, checkpoint_id, restored_from, from_label,
-         conversation_id, title, target_tree, paths, status)
-       VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending') RETURNING *`,
+         conversation_id, title, target_tree, paths, comparison_id, status)
+       VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'pending') RETURNING *`,
       [
         newId('rst'),
         from.projectId,
@@ -102,6 +111,7 @@ export async function beginRestore(db: Db, ask: RestoreAsk): Promise<Restore> {
         ask.title ?? null,
         from.treeHash,
         ask.paths === undefined ? null : JSON.stringify(ask.paths),
+        ask.comparisonId ?? null,
       ],
     )
     if (!row) throw new Error('an insert returned no row')
@@ -170,7 +180,9 @@ export async function completeRestore(
         await createFork(tx, { projectId, conversationId, title: restore.title ?? fromLabel, checkpointId })
       }
       await insertCheckpoint(tx, restore, result)
-      await addNote(tx, { conversationId: restore.conversationId, text: noteText(restore, result) })
+      const chosen = restore.comparisonId === null ? null : await completeChoice(tx, restore.comparisonId)
+      const text = `${noteText(restore, result)}${chosen?.reason ? ` ${chosen.reason}` : ''}`
+      await addNote(tx, { conversationId: restore.conversationId, text })
       tx.emit(...restoredEvents(restore, result))
       // Whoever had borrowed the workspace is gone, and these are its own files now.
       await tx.query('UPDATE projects SET borrowed_tree = NULL WHERE id = $1 AND borrowed_tree IS NOT NULL', [
@@ -219,7 +231,8 @@ async function insertCheckpoint(tx: Tx, restore: Restore, { treeHash, stat }: Re
       stat.files,
       stat.added,
       stat.removed,
-      restore.restoredFrom,
+      // What was chosen is a state of its own, which nothing led to before.
+      restore.kind === 'alternative' ? null : restore.restoredFrom,
       restore.paths !== null,
     ],
   )
@@ -230,6 +243,7 @@ const VERBS = {
   undo: 'undone to',
   fork: 'forked from',
   sync: 'synced with',
+  alternative: 'chosen',
 } as const satisfies Record<RestoreKind, string>
 
 function labelOf({ kind, fromLabel }: Restore): string {
@@ -245,11 +259,17 @@ function noteText({ kind, fromLabel, paths }: Restore, { stat }: RestoreResult):
       return `Forked from the checkpoint “${fromLabel}”: the files are as they were then (${changed}).`
     case 'sync':
       return `The files were synced with ${fromLabel} (${changed}).`
+    case 'alternative':
+      return `${capital(fromLabel)} was chosen: the files are as it left them (${changed}).`
     case 'restore':
       return paths === null
         ? `The files were restored to the checkpoint “${fromLabel}” (${changed}).`
         : `${paths.length === 1 ? 'A chosen path was' : `${paths.length} chosen paths were`} restored to the checkpoint “${fromLabel}” (${changed}).`
   }
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 function restoredEvents(restore: Restore, result: RestoreResult): NewEvent[] {
@@ -296,7 +316,19 @@ export interface ToldRestore {
   /** The first paths that changed; `files` counts all. */
   readonly changed: readonly string[]
   readonly files: number
+  /** With `alternative`: what was chosen, and for which request. */
+  readonly chosen?: ToldChoice
 }
+
+/** An alternative that was chosen: its own conversation is gone. Texts have at most 2,000 characters. */
+export interface ToldChoice {
+  readonly request: string
+  readonly model: string
+  /** The last words of its agent. */
+  readonly words: string
+}
+
+const MAX_TOLD_REQUEST = 2_000
 
 /**
  * What was restored in the project since the conversation's last task before this one ended, oldest first, at most
@@ -309,7 +341,10 @@ export async function restoresToTell(
 ): Promise<ToldRestore[]> {
   const text = `
     SELECT * FROM (
-      SELECT r.position, r.kind, r.from_label, r.paths, r.changed, r.files FROM restores r
+      SELECT r.position, r.kind, r.from_label, r.paths, r.changed, r.files, m.items, m.results, m.chosen_index,
+        (SELECT left(q.text, ${MAX_TOLD_REQUEST}) FROM messages q WHERE q.task_id = m.task_id AND q.role = 'user'
+         AND q.status <> 'cancelled' ORDER BY q.position LIMIT 1) AS request
+      FROM restores r LEFT JOIN comparisons m ON m.id = r.comparison_id
       JOIN conversations c ON c.id = $2
       JOIN tasks own ON own.id = $3
       LEFT JOIN LATERAL (
@@ -321,17 +356,31 @@ export async function restoresToTell(
         AND r.ended_at >= coalesce(earlier.ended, c.created_at)
       ORDER BY r.position DESC LIMIT $4) newest
     ORDER BY position`
-  const rows = await query<RestoreRow & { changed: string | null; files: number }>(db, text, [
-    task.projectId,
-    task.conversationId,
-    task.id,
-    limit,
-  ])
+  const rows = await query<ToldRow>(db, text, [task.projectId, task.conversationId, task.id, limit])
   return rows.map((row) => ({
     kind: row.kind,
     fromLabel: row.from_label,
     isPartial: row.paths !== null,
     changed: JSON.parse(row.changed ?? '[]') as string[],
     files: row.files,
+    ...choiceIn(row),
   }))
+}
+
+type ToldRow = Pick<RestoreRow, 'kind' | 'from_label' | 'paths'> & {
+  changed: string | null
+  files: number
+  items: string | null
+  results: string | null
+  chosen_index: number | null
+  request: string | null
+}
+
+function choiceIn({ items, results, chosen_index: index, request }: ToldRow): { chosen?: ToldChoice } {
+  if (items === null || index === null) return {}
+  const planned = (JSON.parse(items) as PlannedAlternative[]).find((item) => item.index === index)
+  const kept = (JSON.parse(results ?? '[]') as KeptResult[]).find((result) => result.index === index)
+  // The task's own result is in the conversation's memory.
+  if (planned === undefined || index === 0) return {}
+  return { chosen: { request: (request ?? '').toWellFormed(), model: planned.model, words: kept?.words ?? '' } }
 }

@@ -57,12 +57,12 @@ export async function discardFill(db: Db, ref: Pick<SandboxRef, 'projectId' | 'g
   await query(db, text, [ref.projectId, ref.generation])
 }
 
-/** Sandboxes whose project was deleted: the sweep destroys them and then forgets them. */
-export async function orphanedSandboxes(db: Db): Promise<SandboxRow[]> {
+/** Sandboxes whose project was deleted (of `only` these, when given): they are destroyed and then forgotten. */
+export async function orphanedSandboxes(db: Db, only: readonly string[] | null = null): Promise<SandboxRow[]> {
   const text = `
     SELECT s.project_id AS "projectId", s.provider, s.generation, s.ref, s.filled FROM sandboxes s
-    JOIN projects p ON p.id = s.project_id WHERE p.deleted_at IS NOT NULL LIMIT 100`
-  const rows = await query<Omit<SandboxRow, 'ref'> & { ref: string | null }>(db, text)
+    JOIN projects p ON p.id = s.project_id WHERE p.deleted_at IS NOT NULL AND ($1::text[] IS NULL OR p.id = ANY($1)) LIMIT 100`
+  const rows = await query<Omit<SandboxRow, 'ref'> & { ref: string | null }>(db, text, [only])
   return rows.map((row) => ({ ...row, ref: row.ref === null ? null : (JSON.parse(row.ref) as SandboxRef) }))
 }
 

@@ -270,6 +270,15 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       return await changedSince(marks, key, leftOut)
     },
     treeFiles: (tree) => filesOf(trees, tree),
+    storedTrees: {
+      readTree: (hash) => trees.store.readTree(hash),
+      readBlob: (hash) => trees.store.readBlob(hash),
+      largeFile: (content) => trees.large.pathOf(content),
+    },
+    async adoptTree(from, tree, base) {
+      checkTrees(tree, base)
+      return await inTurn(paths.shadow, () => trees.adopt(from, tree, base), LOOKING)
+    },
     gitChanges: async (from, to, maxFiles) => await gitChangesBetween(trees, from, to, maxFiles),
     async pruneCheckpoints(ask) {
       pruneMarks(paths.shadow, KEPT_MARKS_MS)

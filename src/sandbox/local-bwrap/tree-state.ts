@@ -8,6 +8,8 @@ import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, uti
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { checkTrees } from '../tree-hash.ts'
+import type { StoredTrees } from '../types.ts'
+import { adoptTree } from './adopt-tree.ts'
 import { legacyTree } from './compare-trees.ts'
 import type { ByteName } from './descriptors.ts'
 import { isMissing, writeWhole } from './job-files.ts'
@@ -35,6 +37,8 @@ export interface TreeState {
   take(): Promise<Snapshot>
   /** The places that the last walk left out; null when this process has not walked yet. */
   lastLeftOut(): readonly LeftOutPlace[] | null
+  /** Takes a checkpoint of another sandbox over, see adopt-tree.ts. Only within `inTurn` of this git directory. */
+  adopt(from: StoredTrees, tree: string, base: string): Promise<string>
   /** Two trees as they can be compared: when a version before this one made either, as that version saw both. */
   comparable(from: string, to: string): Promise<{ from: string; to: string; isExact: boolean }>
   /** Notes which build output belongs to the source from now on, since a restore brought it. */
@@ -65,10 +69,16 @@ function createTreeState(paths: SandboxPaths, minFreeBytes: number): TreeState {
     return cache
   }
 
-  return {
+  const state: TreeState = {
     store,
     large,
     counts: new KnownCounts(),
+    async adopt(from, tree, base) {
+      await refresh()
+      const adopted = await adoptTree(state, from, tree, base)
+      noteExact(gitDir, adopted)
+      return adopted
+    },
     async take() {
       unlockWorkspace(paths.workspace)
       const known = await refresh()
@@ -102,6 +112,7 @@ function createTreeState(paths: SandboxPaths, minFreeBytes: number): TreeState {
     },
     size: () => (cache === null ? 0 : countNames(cache)),
   }
+  return state
 }
 
 function exactFile(gitDir: string, tree: string): string {

@@ -144,7 +144,8 @@ async function pick(
   throw refusal
 }
 
-async function diffBetween(
+/** The diff of two checkpoints of a project; empty when one is missing. Throws `not_found` when their files are not kept, `sandbox_*`. */
+export async function diffBetween(
   deps: AppDeps,
   projectId: string,
   from: Checkpoint | undefined,

@@ -1,7 +1,7 @@
 /**
  * Plays a list that stands in the user's message, for tests and benchmarks: a fenced block or a line that begins with
  * `script:`, then JSON `{"turns":[…],"reviews":[…]}`. Turns are counted by the assistant messages since that message.
- * `{{turn}}` and `{{n}}` in strings stand for the number of the turn and of the repetition, both from 1.
+ * `models` holds lists that stand in the place of these for one model each. `{{turn}}` and `{{n}}` in strings stand for the number of the turn and of the repetition, both from 1.
  */
 
 import { z } from 'zod'
@@ -42,6 +42,13 @@ const ListScriptSchema = z.strictObject({
   turns: z.array(TurnSchema).max(10_000),
   /** The answer to review round n is the nth, or the last; without any the reviewer approves. */
   reviews: z.array(ReviewSchema).optional(),
+  /** For the model of this name. */
+  models: z
+    .record(
+      z.string(),
+      z.strictObject({ turns: z.array(TurnSchema).max(10_000), reviews: z.array(ReviewSchema).optional() }),
+    )
+    .optional(),
 })
 
 type ListScript = z.infer<typeof ListScriptSchema>
@@ -50,9 +57,10 @@ export const listPolicy: Policy = (view) => {
   const found = findScript(view.texts)
   if (found === null) return say('No script was given.')
   if (typeof found === 'string') return say(`The script cannot be read: ${found}`)
+  const script = found.script.models?.[view.request.model] ?? found.script
   return view.lane === 'reviewer'
-    ? playReview(found.script, view)
-    : playTurn(found.script, found.replaced + turnsSince(view, found.at))
+    ? playReview(script, view)
+    : playTurn(script, found.replaced + turnsSince(view, found.at))
 }
 
 /** Whether one of the texts holds a script, readable or not. */

@@ -43,6 +43,9 @@ class Told implements TaskStarter {
   startTask = (input: { taskId: string }): Promise<void> => this.#note(`start ${input.taskId}`)
   startRefresh = (input: { projectId: string }): Promise<void> => this.#note(`refresh ${input.projectId}`)
   startPublish = (input: { publicationId: string }): Promise<void> => this.#note(`publish ${input.publicationId}`)
+  startComparison = (input: { comparisonId: string }): Promise<void> => this.#note(`compare ${input.comparisonId}`)
+  wakeComparison = (comparisonId: string): Promise<Signalled> =>
+    this.#note(`wake ${comparisonId}`).then(() => this.signals)
   startSetUp = (input: { projectId: string }): Promise<void> => this.#note(`set up ${input.projectId}`)
   wakeTask = (taskId: string): Promise<Signalled> => this.#note(`wake ${taskId}`).then(() => this.signals)
   cancelTask = (taskId: string): Promise<Signalled> => this.#note(`cancel ${taskId}`).then(() => this.signals)

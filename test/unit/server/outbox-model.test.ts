@@ -51,6 +51,8 @@ class World {
       startTask: async ({ taskId }) => void (await tell(idOf('start', taskId))),
       startRefresh: async ({ projectId }) => void (await tell(idOf('refresh', projectId))),
       startPublish: async ({ publicationId }) => void (await tell(publicationId)),
+      startComparison: async ({ comparisonId }) => void (await tell(comparisonId)),
+      wakeComparison: (comparisonId) => tell(idOf('wake', comparisonId)),
       startSetUp: async ({ projectId }) => void (await tell(idOf('set_up', projectId))),
       wakeTask: (taskId) => tell(idOf('wake', taskId)),
       cancelTask: (taskId) => tell(idOf('cancel', taskId)),
