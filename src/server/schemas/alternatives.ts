@@ -83,12 +83,9 @@ export const ComparisonSchema = z
     chosenIndex: z.number().nullable(),
     chosenBy: z.enum(['person', 'evidence']).nullable(),
     reason: z.string().nullable().openapi({ description: 'Why it was chosen, or why none was, in a sentence' }),
-    maxCostUsd: z
-      .number()
-      .nullable()
-      .openapi({
-        description: 'What the alternatives may cost together; null when the task’s budget names no dollars',
-      }),
+    maxCostUsd: z.number().nullable().openapi({
+      description: 'What the alternatives may cost together; null when the task’s budget names no dollars',
+    }),
     createdAt: Time,
     expiresAt: Time,
     items: z.array(AlternativeSchema),
