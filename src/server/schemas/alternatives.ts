@@ -3,7 +3,7 @@
 import { z } from '@hono/zod-openapi'
 import { MAX_ALTERNATIVES } from '../../shared/comparison.ts'
 import { TASK_STATUSES } from '../../shared/task.ts'
-import { cleanText } from '../text.ts'
+import { nonBlankText } from '../text.ts'
 import { IdSchema, Stat, Time } from './fields.ts'
 
 const MAX_MODEL_CHARACTERS = 200
@@ -24,9 +24,9 @@ export const CompareBody = z
     alternatives: z
       .array(
         z.strictObject({
-          model: cleanText(MAX_MODEL_CHARACTERS).optional().openapi({ description: 'The task’s own when left out' }),
+          model: nonBlankText(MAX_MODEL_CHARACTERS).optional().openapi({ description: 'The task’s own when left out' }),
           criteria: z
-            .array(cleanText(MAX_SENTENCE_CHARACTERS))
+            .array(nonBlankText(MAX_SENTENCE_CHARACTERS))
             .min(1)
             .max(MAX_SENTENCES)
             .optional()
@@ -43,7 +43,7 @@ export const CompareBody = z
       .enum(['person', 'evidence'])
       .default('person')
       .openapi({ description: 'Who chooses: `evidence` takes the best proved at once' }),
-    clientComparisonId: cleanText(128).optional(),
+    clientComparisonId: nonBlankText(128).optional(),
   })
   .openapi('Compare')
 
