@@ -5,7 +5,7 @@ import { withOurPart } from './pull-request-text.ts'
 
 /**
  * Opens the pull request of a branch, or brings the one that is open up to date: its title only when a person named one, and
- * of its text only what is ours. Looked up first, always, since an earlier attempt may have opened it without hearing so.
+ * of its text only what is ours. A draft stays one, and what a person took for ready stays ready. Looked up first, always, since an earlier attempt may have opened it without hearing so.
  * Throws as `Forge` does. Safe to repeat.
  */
 export async function openOrUpdate(
@@ -30,8 +30,17 @@ async function bringUpToDate(
   found: PullRequest,
   wish: PullRequestWish & { readonly isTitleNamed: boolean },
 ): Promise<PullRequest> {
-  const title = wish.isTitleNamed ? wish.title : found.title
+  const title = wish.isTitleNamed ? titleOf(found, wish.title) : found.title
   const body = withOurPart(found.body, wish.body)
   if (title === found.title && body === found.body) return found
-  return await forge.update(found.number, { title, body })
+  // What stays is not sent: a person may have changed it since it was read.
+  return await forge.update(found.number, {
+    ...(title === found.title ? {} : { title }),
+    ...(body === found.body ? {} : { body }),
+  })
+}
+
+/** A new title with the mark of the old one, which makes it a draft. */
+function titleOf({ draftMark }: PullRequest, title: string): string {
+  return title.toLowerCase().startsWith(draftMark.trim().toLowerCase()) ? title : draftMark + title
 }

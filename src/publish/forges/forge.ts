@@ -9,6 +9,8 @@ export interface PullRequest {
   readonly url: string
   readonly title: string
   readonly body: string
+  /** What makes a draft of it at the beginning of its title, as it stands there; empty where titles make none, or for no draft. */
+  readonly draftMark: string
 }
 
 export interface PullRequestWish {
@@ -20,6 +22,12 @@ export interface PullRequestWish {
   /** Markdown, at most 60,000 characters. */
   readonly body: string
   readonly draft: boolean
+}
+
+/** What is to become of a pull request's words; what is left out stays. */
+export interface PullRequestText {
+  readonly title?: string
+  readonly body?: string
 }
 
 /**
@@ -36,8 +44,8 @@ export interface Forge {
   findOpen(head: string, base: string): Promise<PullRequest | null>
   /** Opens one; null when there is one already, which `findOpen` then finds. */
   create(wish: PullRequestWish): Promise<PullRequest | null>
-  /** Safe to repeat. */
-  update(number: number, text: { readonly title: string; readonly body: string }): Promise<PullRequest>
+  /** Changes what is named and nothing else: labels, reviewers and the rest stay. Safe to repeat. */
+  update(number: number, text: PullRequestText): Promise<PullRequest>
 }
 
 /** What a service answered. */

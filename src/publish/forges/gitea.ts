@@ -14,6 +14,8 @@ const Found = z.object({
   head: z.object({ ref: z.string(), repo: z.object({ full_name: z.string() }).nullish() }).optional(),
   base: z.object({ ref: z.string() }).optional(),
 })
+/** What makes a draft of a pull request unless the service was set up with other words. */
+const DRAFT = /^(wip:|\[wip\])\s*/i
 /** The most that a page of a list holds, whatever is asked for. */
 const PAGE = 50
 const MAX_PAGES = 20
@@ -73,6 +75,7 @@ export function createGitea(repository: Repository, baseUrl: string, token: stri
     url,
     title,
     body: body ?? '',
+    draftMark: DRAFT.exec(title)?.[0] ?? '',
   })
 
   return {
@@ -91,7 +94,12 @@ export function createGitea(repository: Repository, baseUrl: string, token: stri
       return found.state === 'open' ? shown(found) : await findListed(head, base)
     },
     async create({ head, base, title, body, draft }) {
-      const answer = await ask('POST', '/pulls', { head, base, title: draft ? `WIP: ${title}` : title, body })
+      const answer = await ask('POST', '/pulls', {
+        head,
+        base,
+        title: draft && !DRAFT.test(title) ? `WIP: ${title}` : title,
+        body,
+      })
       if (answer.status === 409) return null
       if (answer.status === 404) throw refused(answer)
       return shown(read(answer.text))

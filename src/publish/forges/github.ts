@@ -31,7 +31,7 @@ export function createGitHub(repository: Repository, baseUrl: string, token: str
   }
   const shown = (answered: unknown): PullRequest => {
     const { number, html_url: url, title, body } = Found.parse(answered)
-    return { number, url, title, body: body ?? '' }
+    return { number, url, title, body: body ?? '', draftMark: '' }
   }
   const create = async (wish: Parameters<Forge['create']>[0], draft: boolean): Promise<PullRequest | null> => {
     const { head, base, title, body } = wish
@@ -79,9 +79,9 @@ export function createGitHub(repository: Repository, baseUrl: string, token: str
       }
     },
     create: (wish) => create(wish, wish.draft),
-    async update(number, { title, body }) {
+    async update(number, text) {
       try {
-        return shown((await octokit.rest.pulls.update({ owner, repo, pull_number: number, title, body })).data)
+        return shown((await octokit.rest.pulls.update({ owner, repo, pull_number: number, ...text })).data)
       } catch (error) {
         throw fail(error)
       }

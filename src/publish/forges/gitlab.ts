@@ -14,6 +14,9 @@ const Found = z.object({
   description: z.string().nullish(),
 })
 
+/** What makes a draft of a merge request, once or several times. */
+const DRAFT = /^((\[draft\]|\(draft\)|draft:)\s*)+/i
+
 /** An answer that is no success; the client passes it on as it is. */
 class Refused extends Error {
   readonly answer: ForgeAnswer
@@ -44,7 +47,7 @@ export function createGitLab(repository: Repository, baseUrl: string, token: str
   }
   const shown = (answered: unknown): PullRequest => {
     const { iid: number, web_url: url, title, description } = Found.parse(answered)
-    return { number, url, title, body: description ?? '' }
+    return { number, url, title, body: description ?? '', draftMark: DRAFT.exec(title)?.[0] ?? '' }
   }
 
   return {
@@ -85,7 +88,7 @@ export function createGitLab(repository: Repository, baseUrl: string, token: str
     },
     async create({ head, base, title, body, draft }) {
       try {
-        const text = draft ? `Draft: ${title}` : title
+        const text = draft && !DRAFT.test(title) ? `Draft: ${title}` : title
         return shown(await requests.create(project, head, base, text, { description: body }))
       } catch (error) {
         // The words may be in another language.
@@ -94,8 +97,9 @@ export function createGitLab(repository: Repository, baseUrl: string, token: str
       }
     },
     async update(number, { title, body }) {
+      const asked = { ...(title === undefined ? {} : { title }), ...(body === undefined ? {} : { description: body }) }
       try {
-        return shown(await requests.edit(project, number, { title, description: body }))
+        return shown(await requests.edit(project, number, asked))
       } catch (error) {
         throw fail(error)
       }

@@ -317,6 +317,28 @@ test.each(['github', 'gitlab', 'gitea'] as const)(
   },
 )
 
+test.each([
+  ['gitlab', ['Draft: Title', '[draft] (Draft) Named', 'Draft: Draft: by hand', 'Taken for ready']],
+  ['gitea', ['WIP: Title', '[wip] Named', 'WIP: by hand', 'Taken for ready']],
+] as const)(
+  '%s: a draft stays one under a new title, and what was taken for ready stays ready',
+  async (kind, titles) => {
+    const { standIn, forge } = await aForge(kind)
+    await openOrUpdate(forge, { ...wish, draft: true })
+    const seen = [standIn.pulls[0]?.title]
+    const name = async (before: string, title: string) => {
+      const [pull] = standIn.pulls
+      if (pull !== undefined) pull.title = before
+      await openOrUpdate(forge, { ...wish, draft: true, title, isTitleNamed: true })
+      seen.push(pull?.title)
+    }
+    await name(titles[1].replace('Named', 'Before'), 'Named')
+    await name(titles[2].replace('by hand', 'before'), titles[2])
+    await name('Ready', 'Taken for ready')
+    expect([seen, standIn.violations]).toEqual([titles, []])
+  },
+)
+
 test.each(['gitlab', 'gitea'] as const)(
   '%s: a protected branch is one for a token that may not push to it',
   async (kind) => {

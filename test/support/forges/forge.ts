@@ -8,7 +8,7 @@ export interface StoodPull {
   readonly number: number
   readonly head: string
   readonly base: string
-  readonly draft: boolean
+  draft: boolean
   title: string
   body: string
   state: 'open' | 'closed'
@@ -23,6 +23,8 @@ export interface ForgeStandIn {
   readonly openTo: Set<string>
   /** Requests that the real service would not have taken, as sentences. */
   readonly violations: string[]
+  /** The fields that each change of a pull request named. */
+  readonly edits: string[][]
   /** `METHOD /path` of each request. */
   readonly requests: string[]
   /** Answers the next request of this kind with something else. */
@@ -52,6 +54,7 @@ export interface StandInState {
   readonly protectedBranches: Set<string>
   readonly openTo: Set<string>
   readonly violations: string[]
+  readonly edits: string[][]
   isHidden(): boolean
 }
 
@@ -66,6 +69,7 @@ export function aStandIn(prefix: string, respond: (asked: Asked, state: StandInS
     protectedBranches: new Set(),
     openTo: new Set(),
     violations: [],
+    edits: [],
     isHidden: () => hidden > 0 && hidden-- > 0,
   }
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -102,6 +106,7 @@ export function aStandIn(prefix: string, respond: (asked: Asked, state: StandInS
     protectedBranches: state.protectedBranches,
     openTo: state.openTo,
     violations: state.violations,
+    edits: state.edits,
     requests,
     refuseNext: (method, { status, body, headers }) =>
       void refusals.push({ method, answer: { status, body, ...(headers && { headers }) } }),
@@ -114,4 +119,17 @@ export function aStandIn(prefix: string, respond: (asked: Asked, state: StandInS
 
 export function openPullOf(state: StandInState, head: string): StoodPull | undefined {
   return state.pulls.find((pull) => pull.head === head && pull.state === 'open')
+}
+
+/** Changes what the request names; `draftMark` is what makes a draft at the beginning of a title. */
+export function changePull(
+  state: StandInState,
+  pull: StoodPull,
+  asked: Asked['body'],
+  { text, draftMark }: { text: string; draftMark?: RegExp },
+): void {
+  state.edits.push(Object.keys(asked).sort())
+  if (typeof asked['title'] === 'string') pull.title = asked['title']
+  if (typeof asked[text] === 'string') pull.body = asked[text]
+  if (draftMark !== undefined) pull.draft = draftMark.test(pull.title)
 }

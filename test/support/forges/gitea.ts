@@ -1,7 +1,7 @@
 /** Gitea and Forgejo as far as pull requests go. */
 
 import { type Documented, documentedViolations } from './documented.ts'
-import { aStandIn, type ForgeStandIn, openPullOf, type StoodPull } from './forge.ts'
+import { aStandIn, changePull, type ForgeStandIn, openPullOf, type StoodPull } from './forge.ts'
 
 const text = { type: 'string' } as const
 const line = { type: 'string', minLength: 1 } as const
@@ -96,8 +96,7 @@ export function aGitea(token: string, origin: () => string): ForgeStandIn {
     }
     const pull = state.pulls.find(({ number }) => number === Number(rest.at(-1)))
     if (pull === undefined || method !== 'PATCH') return { status: 404, body: { message: 'not found' } }
-    pull.title = String(body['title'])
-    pull.body = String(body['body'])
+    changePull(state, pull, body, { text: 'body', draftMark: /^wip:/i })
     return { status: 201, body: shown(pull) }
   })
 }

@@ -6,6 +6,7 @@ import {
   type Answer,
   type Asked,
   aStandIn,
+  changePull,
   type ForgeStandIn,
   openPullOf,
   type StandInState,
@@ -133,7 +134,6 @@ function respond(asked: Asked, state: StandInState, shown: (pull: StoodPull) => 
   }
   const pull = state.pulls.find(({ number }) => number === Number(path.split('/').at(-1)))
   if (pull === undefined) return { status: 404, body: { message: 'Not Found' } }
-  pull.title = String(body['title'])
-  pull.body = String(body['body'])
+  changePull(state, pull, body, { text: 'body' })
   return { status: 200, body: shown(pull) }
 }

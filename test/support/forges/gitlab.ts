@@ -1,7 +1,7 @@
 /** GitLab as far as merge requests go. */
 
 import { type Documented, documentedViolations } from './documented.ts'
-import { aStandIn, type ForgeStandIn, openPullOf, type StoodPull } from './forge.ts'
+import { aStandIn, changePull, type ForgeStandIn, openPullOf, type StoodPull } from './forge.ts'
 
 const text = { type: 'string' } as const
 const line = { type: 'string', minLength: 1, maxLength: 255 } as const
@@ -107,8 +107,7 @@ export function aGitLab(token: string, origin: () => string): ForgeStandIn {
     }
     const pull = state.pulls.find(({ number }) => number === Number(path.split('/').at(-1)))
     if (pull === undefined || method !== 'PUT') return { status: 404, body: { message: '404 Not found' } }
-    pull.title = String(body['title'])
-    pull.body = String(body['description'])
+    changePull(state, pull, body, { text: 'description', draftMark: /^draft:/i })
     return { status: 200, body: shown(pull) }
   })
 }
