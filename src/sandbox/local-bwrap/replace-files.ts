@@ -20,6 +20,8 @@ export const MAX_ENTRIES = 200_000
 export const MAX_PATH_DEPTH = 100
 const MAX_PATH_BYTES = 3_900
 const MAX_NAME_BYTES = 255
+/** Linux takes no longer one. */
+const MAX_TARGET_BYTES = 4_095
 const MIB = 1024 * 1024
 /** The disk's free space is looked at after this much was written. */
 const DISK_LOOK_BYTES = 64 * MIB
@@ -187,7 +189,7 @@ function createBuilder(root: string, owner: Stats, limits: Limits, disk: string)
     async finish(rootMode) {
       const directories = [...made].filter((one): one is [string, number] => one[1] !== null && one[0] !== '')
       // The deepest first: a directory that forbids entering it would keep us from those below.
-      for (const [name, mode] of directories.reverse()) await chmod(at(name), mode | 0o700)
+      for (const [name, mode] of directories.reverse()) await chmod(at(name), mode | 0o500)
       await chmod(root, rootMode)
       await give(Buffer.from(root))
     },
@@ -226,7 +228,7 @@ function checkedName(bytes: Uint8Array): string {
 }
 
 function checkedTarget(name: string, target: Uint8Array): Buffer {
-  if (target.length > 0 && target.length <= MAX_PATH_BYTES && !target.includes(0)) return Buffer.from(target)
+  if (target.length > 0 && target.length <= MAX_TARGET_BYTES && !target.includes(0)) return Buffer.from(target)
   return refuse(`the link ${shown(name)} has a target that no file system takes`)
 }
 

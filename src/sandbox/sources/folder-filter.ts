@@ -1,6 +1,6 @@
 /** What of a folder is not taken over, and the sentences that say so. */
 
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { lstat, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../shared/errors.ts'
@@ -20,6 +20,8 @@ const LOCKS = ['package-lock.json', 'npm-shrinkwrap.json', 'yarn.lock', 'pnpm-lo
 /** A `node_modules` that nothing describes is copied when it is no larger than this. */
 const MAX_UNDESCRIBED = 2_000
 const MAX_NOTES = 50
+/** Files with several names that are remembered. */
+const MAX_LINKED = 10_000
 const MAX_MANIFEST_BYTES = 1024 * 1024
 const MAX_INDEX_BYTES = 64 * 1024 * 1024
 const MAX_TRACKED = 100_000
@@ -35,6 +37,8 @@ export interface FolderFilter {
   /** Whether it is one of the server's own files, which nobody is told of. */
   isOwn(path: string): boolean
   special(path: string): void
+  /** Told of each file and directory that is taken over, for what of it cannot be: further bits, and that it is one with another. */
+  taken(path: string, info: Stats): void
   unreadable(path: string): void
   /** The text of `.git/config` without what may be a secret. */
   cleanGitConfig(text: string): string
@@ -52,6 +56,8 @@ export async function createFolderFilter(root: string, { isOwn = false } = {}): 
     else if (notes.length === MAX_NOTES) notes.push('More was left out than is listed here.')
   }
   const tracked = trackedPlaces(root, note)
+  const linked = new Map<string, string>()
+  const told = { bits: false, links: false }
 
   return {
     notes,
@@ -64,6 +70,23 @@ export async function createFolderFilter(root: string, { isOwn = false } = {}): 
       return why !== null
     },
     special: (path) => note(`${shownPath(path)}: not taken over, it is a device, a socket or a pipe.`),
+    taken(path, info) {
+      if (!told.bits && (info.mode & 0o7000) !== 0) {
+        told.bits = true
+        note(`${shownPath(path)}: taken over without its set-uid, set-gid or sticky bit, as is whatever else has one.`)
+      }
+      if (told.links || info.nlink < 2 || !info.isFile() || path.startsWith('.git/')) return
+      const file = `${info.dev}:${info.ino}`
+      const other = linked.get(file)
+      if (other === undefined) {
+        if (linked.size < MAX_LINKED) linked.set(file, path)
+        return
+      }
+      told.links = true
+      note(
+        `${shownPath(path)}: a copy now, where it was one file with ${shownPath(other)}, as is whatever else is a hard link.`,
+      )
+    },
     unreadable: (path) => note(`${shownPath(path)}: not taken over, it cannot be read by this service.`),
     cleanGitConfig(text) {
       const clean = withoutSecrets(text)

@@ -43,6 +43,7 @@ const NOTHING_LEFT_OUT: FolderFilter = {
   notes: [],
   isLeftOut: () => Promise.resolve(false),
   special: () => undefined,
+  taken: () => undefined,
   unreadable: () => undefined,
   isOwn: () => false,
   cleanGitConfig: (text) => text,
@@ -86,7 +87,9 @@ async function* walkDirectory(
     const opened = await openOr(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, () => leftOut.unreadable(path))
     if (opened === null) continue
     try {
-      yield { kind: 'directory', path: bytes(path), mode: (await opened.stat()).mode & 0o777 }
+      const info = await opened.stat()
+      leftOut.taken(path, info)
+      yield { kind: 'directory', path: bytes(path), mode: info.mode & 0o777 }
       yield* walkDirectory(opened, path, depth + 1, leftOut)
     } finally {
       await opened.close()
@@ -105,6 +108,7 @@ async function* regularFile(at: Buffer, path: string, leftOut: FolderFilter): As
   try {
     const info: Stats = await file.stat()
     if (!info.isFile()) return leftOut.special(path)
+    leftOut.taken(path, info)
     const { size: sizeBytes, mtimeMs } = info
     yield {
       kind: 'file',

@@ -1,7 +1,7 @@
 /** A project made from a folder of the host: what comes in is what is there, and what does not come in is said. */
 
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { chmodSync, linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -74,8 +74,15 @@ test('links, modes, byte names, empty directories and empty files come in as the
   symlinkSync('../docs', join(folder, 'src/docs-link'))
   symlinkSync('nowhere', join(folder, 'dangling'))
   symlinkSync('/etc/hostname', join(folder, 'outside'))
+  symlinkSync('t'.repeat(4_095), join(folder, 'far'))
+  for (const name of ['new\nline', ' space ', '-dash', '*', 'a\\b', 'é'.repeat(127), 'n'.repeat(255)]) put(name, name)
+  put(`${'d/'.repeat(90)}deep`, 'deep')
+  put('read-only-here/in', 'x')
+  chmodSync(join(folder, 'read-only-here'), 0o555)
   const sandbox = await aSandbox()
   const report = await fill(sandbox)
+  chmodSync(join(folder, 'read-only-here'), 0o755)
+  await run(sandbox, 'test "$(stat -c %a read-only-here)" = 555 && chmod 755 read-only-here')
   const inside = await run(sandbox, LISTING)
   const outside = execFileSync('sh', ['-c', LISTING], { cwd: folder, encoding: 'utf8' })
   expect({ inside: inside.output, notes: report.notes }).toEqual({ inside: outside, notes: [] })
@@ -186,6 +193,24 @@ test('a repository with an index of any kind keeps what it tracks of build direc
     '.git/index: it has version 9, and only 2 to 4 are known, so what tools make again was left out whether or not git tracks it.',
     'other/.venv: not taken over, tools make it again.',
   ])
+})
+
+test('of what only looks taken over it is told: hard links are copies, and bits beyond permissions are gone', async () => {
+  put('a.txt', 'x')
+  linkSync(join(folder, 'a.txt'), join(folder, 'b.txt'))
+  put('tool', 'x', 0o4755)
+  put('.git/HEAD', 'ref: refs/heads/main\n')
+  linkSync(join(folder, '.git/HEAD'), join(folder, '.git/copy'))
+  const sandbox = await aSandbox()
+  const { notes } = await fill(sandbox)
+  const { output } = await run(sandbox, "stat -c '%n %a %h' a.txt b.txt tool")
+  expect({ output, notes: [...notes].sort() }).toEqual({
+    output: 'a.txt 644 1\nb.txt 644 1\ntool 755 1\n',
+    notes: [
+      expect.stringMatching(/^[ab]\.txt: a copy now, where it was one file with [ab]\.txt/),
+      expect.stringMatching(/^tool: taken over without its set-uid/),
+    ],
+  })
 })
 
 test('pipes and sockets are told, and a worktree or borrowed objects are refused by name', async () => {

@@ -32,7 +32,10 @@ type Node =
   | { readonly kind: 'directory'; readonly mode: number; readonly inside: readonly (readonly [Buffer, Node])[] }
 
 const name = fc
-  .uint8Array({ minLength: 1, maxLength: 6 })
+  .oneof(
+    { weight: 20, arbitrary: fc.uint8Array({ minLength: 1, maxLength: 6 }) },
+    { weight: 1, arbitrary: fc.uint8Array({ minLength: 255, maxLength: 255 }) },
+  )
   .map((bytes) => Buffer.from(bytes.map((byte) => (byte === 0 || byte === 47 ? 97 : byte))))
   .filter((bytes) => !['.', '..', '.git'].includes(bytes.toString('latin1')))
 
@@ -48,7 +51,7 @@ const { tree } = fc.letrec<{ tree: readonly (readonly [Buffer, Node])[]; node: N
     fc.record({ kind: fc.constant('link' as const), target: fc.constantFrom('a', '../x', '/etc', 'nowhere') }),
     fc.record({
       kind: fc.constant('directory' as const),
-      mode: fc.constantFrom(0o755, 0o700, 0o775),
+      mode: fc.constantFrom(0o755, 0o700, 0o775, 0o555),
       inside: tie('tree'),
     }),
   ),
@@ -74,7 +77,12 @@ function build(at: Buffer, nodes: readonly (readonly [Buffer, Node])[]): void {
 }
 
 function clear(at: Buffer): void {
-  for (const child of readdirSync(at, { encoding: 'buffer' })) rmSync(join(at, child), { recursive: true, force: true })
+  chmodSync(at, 0o755)
+  for (const child of readdirSync(at, { encoding: 'buffer' })) {
+    const place = join(at, child)
+    if (lstatSync(place).isDirectory()) clear(place)
+    rmSync(place, { recursive: true, force: true })
+  }
 }
 
 /** Every path in bytes, below the directory, with kind, permissions and content. */
