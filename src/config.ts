@@ -153,6 +153,7 @@ const EnvSchema = z.object({
   SANDBOX_PROVIDER: z.enum(['local-bwrap', 'e2b', 'unsafe-host']).default('local-bwrap'),
   KEELSON_SANDBOX_USER: optionalText,
   KEELSON_MAX_COMMANDS: z.coerce.number().int().min(1).max(1_000).optional(),
+  KEELSON_KEPT_MB: whole(1_024, 0, 1_000_000),
   SANDBOX_SWEEP_SECONDS: whole(300, 1, 86_400),
   SERVICE_IDLE_MINUTES: whole(60, 1, 10_080),
   KEELSON_NETWORK: z.enum(NETWORK_POLICIES).default('registries'),
@@ -260,6 +261,8 @@ export interface Config {
     readonly user?: string
     /** Commands that run at a time on this host, of all projects; left out: as many as its processors and memory serve. */
     readonly maxCommands?: number
+    /** What the kept installations of a project may come to on disk; 0: none are kept. */
+    readonly keptBytes: number
     readonly e2bApiKey?: string
     /** Where E2B is, when it is not at e2b.app. */
     readonly e2bDomain?: string
@@ -472,6 +475,7 @@ function group(env: Env, temporal: Config['temporal'], present: Readonly<Record<
     sandbox: {
       provider: env.SANDBOX_PROVIDER,
       sweepSeconds: env.SANDBOX_SWEEP_SECONDS,
+      keptBytes: env.KEELSON_KEPT_MB * 1024 ** 2,
       serviceIdleMinutes: env.SERVICE_IDLE_MINUTES,
       ...(env.KEELSON_SANDBOX_USER === undefined ? {} : { user: env.KEELSON_SANDBOX_USER }),
       ...(env.KEELSON_MAX_COMMANDS === undefined ? {} : { maxCommands: env.KEELSON_MAX_COMMANDS }),

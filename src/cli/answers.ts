@@ -84,7 +84,12 @@ export interface EnvironmentAnswer {
     readonly commands: readonly { readonly name: string; readonly command: string; readonly source: string }[]
   }
   readonly variables: readonly { readonly name: string; readonly value: string }[]
-  readonly status: { readonly state: string; readonly durationMs?: number; readonly output?: string }
+  readonly status: {
+    readonly state: string
+    readonly durationMs?: number
+    readonly fromCache?: boolean
+    readonly output?: string
+  }
   readonly toolchains: readonly { readonly name: string; readonly version: string }[]
 }
 

@@ -154,7 +154,7 @@ function describe(event: StreamEvent): Described | null {
       return { text: `◦ setting up: ${event.commands.map(({ name }) => shortLine(name)).join(', ')}`, color: 'dim' }
     case 'setup.finished':
       return event.state === 'ready'
-        ? { text: `◦ set up · ${duration(event.durationMs)}`, color: 'dim' }
+        ? { text: `◦ set up${event.fromCache ? ' from cache' : ''} · ${duration(event.durationMs)}`, color: 'dim' }
         : { text: `! the set-up failed at ${shortLine(event.failed ?? '')}; the task goes on`, color: 'red' }
     case 'network.denied':
       return { text: `! network: ${shortLine(event.reason)}`, color: 'yellow' }

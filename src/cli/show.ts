@@ -65,7 +65,8 @@ export function showEnvironment(printer: Printer, environment: EnvironmentAnswer
   const { network, setup, status, variables, toolchains } = environment
   const hosts = network.hosts.length === 0 ? '' : ` (${network.hosts.map((host) => cleanLine(host)).join(', ')})`
   printer.note(`version ${environment.version} · network: ${cleanLine(network.policy)}${hosts}`, 'bold')
-  printer.note(`set-up: ${setup.enabled ? cleanLine(status.state) : 'switched off'}`)
+  const how = status.fromCache ? ', restored from cache' : ''
+  printer.note(`set-up: ${setup.enabled ? `${cleanLine(status.state)}${how}` : 'switched off'}`)
   for (const { name, command, source } of setup.commands) {
     printer.note(`  ${cleanLine(name)}: ${cleanLine(command)}${source === 'custom' ? ' (yours)' : ''}`)
   }

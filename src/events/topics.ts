@@ -65,12 +65,16 @@ export interface DurablePayloads {
   'sandbox.lost': { provider: string; detail: string }
   'sandbox.closed': { provider: string }
   'setup.started': { commands: readonly { name: string; command: string }[] }
-  /** `failed` names the command that ended it; `restored` are lock files that it had changed. */
+  /**
+   * `failed` names the command that ended it; `restored` are lock files that it had changed. `fromCache`: what an earlier one had
+   * installed was taken, and `output` says what.
+   */
   'setup.finished': {
     state: 'ready' | 'failed'
     durationMs: number
     exitCode: number | null
     failed?: string
+    fromCache?: boolean
     output: string
     restored: readonly string[]
   }

@@ -34,6 +34,8 @@ export interface SandboxProviderOptions {
   readonly trustedFiles?: readonly string[]
   /** The proxies that this host itself must use to get out; default none. */
   readonly hostProxies?: HostProxies
+  /** What a project's kept installations may come to on disk, in bytes; 0 keeps none; default 1 GiB. */
+  readonly keptBytes?: number
   /** Directories of toolchains outside /usr that commands see, on their PATH. */
   readonly toolchains?: readonly string[]
   /** Stored tokens that are added for package registries outside of sandboxes. */
@@ -48,6 +50,7 @@ export interface SandboxProviderOptions {
 
 const BWRAP_PATHS = ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap']
 const RUNNER_IDLE_MS = 120_000
+const KEPT_BYTES = 1024 ** 3
 const KNOWN = async (): Promise<void> => undefined
 
 /** Makes the provider of a kind. Starts nothing; `probe` says whether it works here. Throws `sandbox_unavailable`. */
@@ -65,6 +68,7 @@ export function createSandboxProvider(options: SandboxProviderOptions): SandboxP
         bwrapPath: BWRAP_PATHS.find((each) => existsSync(each)) ?? null,
         ...(options.keeper && { keeper: options.keeper }),
         runnerIdleMs: options.runnerIdleMs ?? RUNNER_IDLE_MS,
+        keptBytes: options.keptBytes ?? KEPT_BYTES,
         trustedFiles: options.trustedFiles ?? [],
         registryTokens: options.registryTokens,
         hostProxies: options.hostProxies ?? NO_PROXIES,

@@ -27,6 +27,7 @@ export function checkExecSpec(spec: ExecSpec, place: { root: string; maxTimeoutM
       network: spec.network ?? false,
       ...(spec.door === undefined ? {} : { door: spec.door }),
       ...(spec.service ? { service: true } : {}),
+      ...(spec.kept === undefined ? {} : { kept: spec.kept }),
     },
     place.maxTimeoutMs,
   )

@@ -59,6 +59,8 @@ export const NETWORK_ENV: Readonly<Record<string, string>> = {
 
 /** Below the home directory of commands: what they download, kept for a project over its sandboxes and tasks. */
 export const CACHE_DIR = '.cache'
+/** In it: what Maven keeps, which it looks for as `.m2` in the home. */
+export const MAVEN_DIR = 'maven'
 
 /**
  * What a project's own commands find set, with or without a network: tools keep what they download in the project's cache,

@@ -139,6 +139,21 @@ export interface ExecSpec {
   readonly service?: boolean
   /** Whether the command finds on its own loopback what the sandbox's services listen on; default false. */
   readonly reachesServices?: boolean
+  /**
+   * The kept installations of a project, which this command sees at {@link KeptInstallations.dir} and no other one does: to
+   * read, or with `write` to keep one, which only the sandbox's own project may. It sees the project's cache then, too.
+   */
+  readonly kept?: { readonly projectId: string; readonly write: boolean }
+}
+
+/** What set-ups installed, kept for a project outside the reach of its commands; see {@link ExecSpec.kept}. */
+export interface KeptInstallations {
+  /** Where a command that was given them finds them. */
+  readonly dir: string
+  /** What a project's may come to on disk; 0: none are kept. */
+  readonly maxBytes: number
+  /** Whether the project has one of this name (64 hexadecimal digits). Throws `sandbox_bad_request` for another name. */
+  has(projectId: string, key: string): boolean
 }
 
 /** The longest that a service may run, in milliseconds: seven days. */
@@ -320,6 +335,8 @@ export interface Sandbox {
   readonly doors?: Doors
   /** Absent where services cannot be run. */
   readonly services?: ServiceDoors
+  /** Absent where none can be kept. */
+  readonly kept?: KeptInstallations
   /** What the workspace may hold, in bytes in all and a file; absent where nobody but the provider says. */
   readonly limits?: { readonly workspaceBytes: number; readonly fileBytes: number }
 

@@ -52,6 +52,8 @@ export interface SetupStatus {
   readonly at?: string
   readonly durationMs?: number
   readonly exitCode?: number
+  /** The last run took what an earlier one had installed. */
+  readonly fromCache?: boolean
   /** The end of what the last run printed. */
   readonly output?: string
 }

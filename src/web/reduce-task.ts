@@ -70,7 +70,10 @@ function stepOf(event: Durable): StepView | null {
     case 'memory.remembered':
       return { kind: 'remembered', order, facts: event.facts }
     case 'setup.finished':
-      return { kind: 'setup', order, state: event.state, durationMs: event.durationMs }
+      return {
+        ...{ kind: 'setup', order, state: event.state, durationMs: event.durationMs },
+        fromCache: event.fromCache ?? false,
+      }
     case 'approval.resolved':
       return {
         kind: 'approval_resolved',

@@ -130,7 +130,13 @@ export type StepView =
       readonly used: number
       readonly limit: number
     }
-  | { readonly kind: 'setup'; readonly order: number; readonly state: 'ready' | 'failed'; readonly durationMs: number }
+  | {
+      readonly kind: 'setup'
+      readonly order: number
+      readonly state: 'ready' | 'failed'
+      readonly durationMs: number
+      readonly fromCache: boolean
+    }
   | {
       readonly kind: 'approval_resolved'
       readonly order: number

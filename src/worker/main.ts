@@ -80,6 +80,7 @@ const provider = createSandboxProviders({
   registriesReady: registries.ready,
   sandboxUser: config.sandbox.user,
   ...(config.sandbox.maxCommands && { limits: { maxCommands: config.sandbox.maxCommands } }),
+  keptBytes: config.sandbox.keptBytes,
   privateDirs: [config.home],
   projectRoots: config.server.projectRoots,
   ...e2bOptions(config.sandbox, createSandboxLedger(db)),

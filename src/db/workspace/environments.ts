@@ -92,6 +92,8 @@ export interface SetupRow {
   readonly durationMs: number | null
   readonly exitCode: number | null
   readonly output: string | null
+  /** Whether the last run took what an earlier one had installed. */
+  readonly fromCache: boolean
   /** Who ran it last, or runs it. */
   readonly owner: string | null
   /** Whether what is under way was written down; runs that the version before began were not. */
@@ -109,6 +111,7 @@ const NEVER: SetupRow = {
   durationMs: null,
   exitCode: null,
   output: null,
+  fromCache: false,
   owner: null,
   hasPlan: false,
   endedBy: null,
@@ -118,8 +121,8 @@ const NEVER: SetupRow = {
 export async function readSetup(db: Db, projectId: string): Promise<SetupRow> {
   const text = `SELECT CASE WHEN state = 'running' AND expires_at < now() THEN 'never' ELSE state END AS state,
       inputs_hash AS "inputsHash", sandbox, requested_at IS NOT NULL AS "isRequested", finished_at AS "finishedAt",
-      duration_ms AS "durationMs", exit_code AS "exitCode", output, owner, plan IS NOT NULL AS "hasPlan",
-      ended_by AS "endedBy"
+      duration_ms AS "durationMs", exit_code AS "exitCode", output, from_cache AS "fromCache", owner,
+      plan IS NOT NULL AS "hasPlan", ended_by AS "endedBy"
     FROM setups WHERE project_id = $1`
   const [row] = await query<SetupRow>(db, text, [projectId])
   return row ?? NEVER
@@ -166,6 +169,7 @@ export interface SetupEnd {
   readonly durationMs: number
   readonly exitCode: number | null
   readonly output: string
+  readonly fromCache: boolean
 }
 
 /** Records how `owner`'s run ended, with its events. A run that was taken over meanwhile records nothing. Safe to repeat. */
@@ -178,7 +182,7 @@ export async function finishSetup(
   await inProject(db, at.projectId, async (tx) => {
     const done = await tx.query(
       `UPDATE setups SET state = $3, inputs_hash = $4, sandbox = $5, duration_ms = $6, exit_code = $7, output = $8,
-         finished_at = now(), expires_at = NULL, requested_at = NULL, plan = NULL, ended_by = $9
+         finished_at = now(), expires_at = NULL, requested_at = NULL, plan = NULL, ended_by = $9, from_cache = $10
        WHERE project_id = $1 AND owner = $2 AND state = 'running' RETURNING project_id`,
       [
         at.projectId,
@@ -190,6 +194,7 @@ export async function finishSetup(
         end.exitCode,
         end.output,
         at.endedBy,
+        end.fromCache,
       ],
     )
     if (done.length > 0) tx.emit(...events)

@@ -184,3 +184,17 @@ export async function createForkedProject(
   )
   return { project: await getProject(db, made.projectId), conversationId }
 }
+
+/** How many forks lie between a project and the farthest one that counts. */
+const MAX_ORIGINS = 5
+
+/** The projects that a project was forked from, the nearest first, at most 5; those that were deleted end the row. */
+export async function originsOf(db: Db, projectId: string): Promise<string[]> {
+  const text = `WITH RECURSIVE origins(id, distance) AS (
+      SELECT source::jsonb ->> 'projectId', 1 FROM projects WHERE id = $1 AND source::jsonb ->> 'kind' = 'fork'
+      UNION ALL
+      SELECT p.source::jsonb ->> 'projectId', o.distance + 1 FROM origins o JOIN projects p ON p.id = o.id
+      WHERE p.source::jsonb ->> 'kind' = 'fork' AND o.distance < $2)
+    SELECT p.id FROM origins o JOIN projects p ON p.id = o.id ORDER BY o.distance`
+  return (await query<{ id: string }>(db, text, [projectId, MAX_ORIGINS])).map(({ id }) => id)
+}

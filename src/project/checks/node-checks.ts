@@ -1,5 +1,6 @@
 import type { LeftOutCheck } from '../../shared/review.ts'
 import { type PackageJson, packageManagerOf, parsePackageJson } from '../extractors/node.ts'
+import { alwaysPasses } from './always-passes.ts'
 import { aCheck, byProgram, type DetectedCheck, type Detector, NOTHING } from './candidate.ts'
 import { neverEnds } from './endless.ts'
 
@@ -38,6 +39,7 @@ export const nodeChecks: Detector = (files, root) => {
     if (typeof command !== 'string' || command.trim() === '') return ''
     if (NPM_DEFAULT_TEST.test(command)) return 'package.json holds only the placeholder that npm writes'
     if (RUNS_NOTHING.test(command)) return 'its script is a placeholder that runs nothing'
+    if (alwaysPasses(command)) return 'its script ends well whatever the files are, so it proves nothing'
     return neverEnds(command, scripts) ? 'it watches for changes and never ends' : null
   }
   for (const [name, candidates] of SCRIPTS) {

@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
-import { BRIDGE_SCRIPT, CACHE_DIR, CERTIFICATES, TRUST_STORE } from '../network-env.ts'
+import { BRIDGE_SCRIPT, CACHE_DIR, CERTIFICATES, MAVEN_DIR, TRUST_STORE } from '../network-env.ts'
 import type { HostView } from './host-view.ts'
-import { DOOR, SERVICES, WORKSPACE } from './layout.ts'
+import { DOOR, KEPT, SERVICES, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
 import type { CertificateMount } from './public-certificates.ts'
 import { reachingCommand, serviceCommand } from './service-scripts.ts'
@@ -38,6 +38,8 @@ export interface CommandArgvInput {
   readonly hardLimits: HardLimits
   /** The project's cache, seen below the home; left out: the command has none. */
   readonly cacheDir?: string
+  /** Directory of the host with kept installations; left out: the command sees none. */
+  readonly kept?: { readonly dir: string; readonly isWritable: boolean }
   /** Left out: the command has no way out at all. */
   readonly network?: NetworkMounts
   /** Whether {@link DOOR_FD} carries the socket by which a service is reached. */
@@ -153,7 +155,11 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
       '--dir /run --dir /var --symlink /tmp /var/tmp',
     ),
   )
-  if (input.cacheDir !== undefined) args.push('--bind', input.cacheDir, `${SANDBOX_HOME}/${CACHE_DIR}`)
+  if (input.cacheDir !== undefined) {
+    args.push('--bind', input.cacheDir, `${SANDBOX_HOME}/${CACHE_DIR}`)
+    // Maven and its wrapper take no other place from a variable that older ones read.
+    args.push('--symlink', `${CACHE_DIR}/${MAVEN_DIR}`, `${SANDBOX_HOME}/.m2`)
+  }
   // bwrap covers these itself, but only where it could write them: the settings of a command's own namespaces stay open.
   for (const name of KERNEL_SETTINGS) args.push('--ro-bind-try', name, name)
   const { network } = input
@@ -165,6 +171,7 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
   args.push('--bind', input.workspace, WORKSPACE)
   if (input.doorDir !== undefined) args.push('--ro-bind', input.doorDir, DOOR)
   if (input.reach !== undefined) args.push('--ro-bind', input.reach.dir, SERVICES)
+  if (input.kept !== undefined) args.push(input.kept.isWritable ? '--bind' : '--ro-bind', input.kept.dir, KEPT)
   // The root and /dev are unsized memory file systems of the namespace: closed last, when all is mounted.
   args.push(...words('--remount-ro /dev --remount-ro /'))
   args.push('--chdir', input.cwd === '' ? WORKSPACE : `${WORKSPACE}/${input.cwd}`)

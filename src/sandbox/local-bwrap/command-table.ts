@@ -5,7 +5,7 @@ import { readDenied } from '../../egress/denied-log.ts'
 import { gatewayPathsIn, sandboxNetPaths } from '../../egress/gateway-files.ts'
 import { AppError } from '../../shared/errors.ts'
 import { limitTime } from '../../shared/time-limit.ts'
-import { NETWORK_ENV, projectEnv } from '../network-env.ts'
+import { MAVEN_DIR, NETWORK_ENV, projectEnv } from '../network-env.ts'
 import type { ExecState, SandboxKind } from '../types.ts'
 import { ARGS_FD, bwrapArgv, commandEnv, type NetworkMounts, prlimitArgv, SANDBOX_HOME } from './argv.ts'
 import type { Cgroups, CommandCgroup, LimitKeeper } from './cgroup.ts'
@@ -22,7 +22,9 @@ import {
   checkName,
   doorsDir,
   jobDir,
+  keptDir,
   projectCacheDir,
+  projectOf,
   type SandboxPaths,
   sandboxPaths,
   serviceSocket,
@@ -110,8 +112,18 @@ export function createCommandTable(
 
   const makeCacheDir = (sandbox: string): string => {
     const dir = projectCacheDir(options.dir, sandbox)
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    mkdirSync(path.join(dir, MAVEN_DIR), { recursive: true, mode: 0o700 })
     return dir
+  }
+
+  /** Only the commands of a project itself keep something for it. */
+  const keptFor = (sandbox: string, { projectId, write }: NonNullable<StartMessage['kept']>) => {
+    const dir = keptDir(options.dir, projectId)
+    if (write && projectId !== projectOf(sandbox)) {
+      throw new AppError('sandbox_bad_request', 'kept: what another project keeps can only be read')
+    }
+    if (write) mkdirSync(dir, { recursive: true, mode: 0o700 })
+    return { dir, isWritable: write }
   }
 
   const launchFor = (
@@ -139,7 +151,8 @@ export function createCommandTable(
       ...spec.env,
     }
     const mounts = {
-      ...(spec.network ? { cacheDir: makeCacheDir(sandbox) } : {}),
+      ...(spec.network || spec.kept ? { cacheDir: makeCacheDir(sandbox) } : {}),
+      ...(spec.kept === undefined ? {} : { kept: keptFor(sandbox, spec.kept) }),
       ...(network === null ? {} : { network }),
     }
     const { argv, cwd, reach } = spec

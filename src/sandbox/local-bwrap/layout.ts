@@ -86,7 +86,20 @@ export function sandboxPaths(dir: string, id: string): SandboxPaths {
 
 /** Where a project's commands keep what they download: of the project, not of one generation of its sandbox. */
 export function projectCacheDir(dir: string, id: string): string {
-  return path.join(dir, 'caches', checkName('projectId', id.split('/')[0]))
+  return path.join(dir, 'caches', projectOf(id))
+}
+
+/** Where a command finds kept installations, when it is given them. */
+export const KEPT = '/run/kept'
+
+/** The directory of the host with what set-ups of a project installed: no command of the project sees it otherwise. */
+export function keptDir(dir: string, projectId: string): string {
+  return path.join(dir, 'kept', checkName('projectId', projectId))
+}
+
+/** The project that a sandbox of this id belongs to. Throws `sandbox_bad_request`. Pure. */
+export function projectOf(id: string): string {
+  return checkName('projectId', id.split('/')[0])
 }
 
 export function jobDir(paths: SandboxPaths, execId: string): string {

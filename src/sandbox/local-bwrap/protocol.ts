@@ -71,6 +71,8 @@ const StartSchema = z
       .array(z.strictObject({ port: z.number().int().min(1).max(65_535), socket: z.string().regex(DOOR_SOCKET) }))
       .max(MAX_REACHED_PORTS)
       .optional(),
+    /** Whose kept installations the command sees, see {@link ExecSpec.kept}. */
+    kept: z.strictObject({ projectId: Name, write: z.boolean() }).optional(),
   })
   .refine((spec) => spec.argv[0] !== '', { path: ['argv'], message: 'a command needs a program' })
   .refine((spec) => Object.keys(spec.env).length <= MAX_WORDS, { path: ['env'], message: 'has too many variables' })

@@ -27,10 +27,13 @@ import { findKeeper, type LimitKeeper } from './cgroup.ts'
 import type { CommandUser } from './command-user.ts'
 import { makeFences } from './fence.ts'
 import { isMissing, NEW_PREFIX, readState, readTaskId, writeWhole } from './job-files.ts'
+import { keptInstallations, pruneKept } from './kept-installations.ts'
 import {
   DOOR,
   doorsDir,
+  keptDir,
   projectCacheDir,
+  projectOf,
   type SandboxPaths,
   sandboxId,
   sandboxPaths,
@@ -72,6 +75,8 @@ export interface LocalProviderOptions {
   readonly hostProxies: HostProxies
   /** See `SandboxProviderOptions.registriesReady`. */
   registriesReady(signal?: AbortSignal): Promise<void>
+  /** What a project's kept installations may come to on disk. */
+  readonly keptBytes: number
   /** Directories of toolchains outside /usr that commands see. */
   readonly toolchains: readonly string[]
   /** All data of this installation, and directories with other projects: no command may see them. */
@@ -103,6 +108,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
     inside: (name) => (kind === 'unsafe-host' ? path.join(doorsDir(dir), name) : DOOR),
   }
   const trees = createTreeStates(limits.minFreeDiskBytes)
+  const kept = kind === 'unsafe-host' ? undefined : keptInstallations(dir, options.keptBytes)
   const { sandboxUser: userSetting, toolchains, privateDirs, projectRoots, runnerIdleMs: idleMs, keeper } = options
   const isolation = { kind, limits, nodePath, bwrapPath, userSetting, toolchains, privateDirs, projectRoots, keeper }
   const settle = onceSettled(() => planRunner({ ...isolation, dir, idleMs }))
@@ -180,6 +186,8 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
         doors,
         gateway,
         registriesReady: options.registriesReady,
+        // Without a sandbox nothing would keep a project's commands from what is kept.
+        ...(kept === undefined ? {} : { kept }),
         servicesDir: kind === 'unsafe-host' ? null : servicesDir(dir, ref.id),
         trees: trees.of(paths),
       })
@@ -193,7 +201,10 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
       await gateway?.forget(ref.id)
       const trash = path.join(dir, 'trash')
       mkdirSync(trash, { recursive: true, mode: 0o700 })
-      for (const tree of [paths.base, projectCacheDir(dir, ref.id), servicesDir(dir, ref.id)]) {
+      // What belongs to the project stays for a later generation of its sandbox.
+      const others = namesIn(path.dirname(paths.base)).filter((name) => name !== path.basename(paths.base))
+      const ofProject = others.length > 0 ? [] : [projectCacheDir(dir, ref.id), keptDir(dir, projectOf(ref.id))]
+      for (const tree of [paths.base, ...ofProject, servicesDir(dir, ref.id)]) {
         const doomed = path.join(trash, randomBytes(9).toString('hex'))
         try {
           // From here on it is gone for everybody, whether or not the slow part below is interrupted.
@@ -208,6 +219,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
     },
     async prune(olderThanMs, unfinished) {
       for (const name of namesIn(path.join(dir, 'trash'))) await discard(path.join(dir, 'trash', name))
+      await pruneKept(dir, discard)
       let removed = 0
       const before = Date.now() - olderThanMs
       for (const id of listIds(dir)) removed += await pruneJobs(sandboxPaths(dir, id).jobs, before, unfinished)

@@ -5,7 +5,7 @@ import { AppError } from '../../shared/errors.ts'
 import { checkExecSpec } from '../exec-spec.ts'
 import { walkAll, walkForArchive } from '../sources/walk-folder.ts'
 import { checkTrees } from '../tree-hash.ts'
-import type { Doors, ExecState, Sandbox, SandboxRef } from '../types.ts'
+import type { Doors, ExecState, KeptInstallations, Sandbox, SandboxRef } from '../types.ts'
 import { compareTrees, isDirectoryNode } from './compare-trees.ts'
 import { MAX_TREE_PATH_BYTES, relativePath } from './confined.ts'
 import { toBytes } from './descriptors.ts'
@@ -67,6 +67,8 @@ export interface LocalSandboxOptions {
   /** See `SandboxProviderOptions.registriesReady`. */
   registriesReady(signal?: AbortSignal): Promise<void>
   readonly doors: Doors
+  /** Left out: nothing is kept. */
+  readonly kept?: KeptInstallations
   /** Directory of the host with the sockets of this sandbox's services; null: it runs none. */
   readonly servicesDir: string | null
   readonly trees: TreeState
@@ -123,6 +125,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     root,
     doors: options.doors,
     ...(services === null ? {} : { services }),
+    ...(options.kept === undefined ? {} : { kept: options.kept }),
     limits: options.limits,
     async fenced(lease) {
       return createLocalSandbox({ ...options, variables, hasNetwork, fence: raiseFence(paths, lease) })

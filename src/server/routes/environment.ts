@@ -202,6 +202,7 @@ function statusOf(environment: Environment, row: SetupRow, looked: Looked | null
     ...(row.finishedAt === null ? {} : { at: row.finishedAt.toISOString() }),
     ...(row.durationMs === null ? {} : { durationMs: row.durationMs }),
     ...(row.exitCode === null ? {} : { exitCode: row.exitCode }),
+    ...(row.fromCache ? { fromCache: true } : {}),
     ...(row.output === null || row.output === '' ? {} : { output: row.output }),
   }
 }

@@ -53,6 +53,7 @@ export const EnvironmentSchema = z
       at: z.string().optional(),
       durationMs: z.number().optional(),
       exitCode: z.number().optional(),
+      fromCache: z.boolean().optional().describe('The last run took what an earlier one had installed.'),
       output: z.string().optional(),
     }),
     registries: z

@@ -77,6 +77,7 @@ function SetupStatus({
         {status.durationMs !== undefined && (
           <span className="text-xs text-muted">{`took ${formatDuration(status.durationMs)}`}</span>
         )}
+        {status.fromCache && <span className="text-xs text-muted">restored from cache</span>}
         <span className="flex-1" />
         <Button
           size="small"

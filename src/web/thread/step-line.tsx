@@ -46,7 +46,8 @@ function describe(step: QuietStep): { icon: ReactNode; text: string } {
       return { icon: <FileStack aria-hidden="true" />, text: `${how} · ${formatCount(step.tokens)} tokens` }
     }
     case 'setup': {
-      const how = step.state === 'ready' ? 'Dependencies installed' : 'The set-up failed'
+      const done = step.fromCache ? 'Dependencies restored from cache' : 'Dependencies installed'
+      const how = step.state === 'ready' ? done : 'The set-up failed'
       const icon = step.state === 'ready' ? <PackageCheck aria-hidden="true" /> : <TriangleAlert aria-hidden="true" />
       return { icon, text: `${how} in ${formatDuration(step.durationMs)}` }
     }

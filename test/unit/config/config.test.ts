@@ -43,7 +43,7 @@ describe('loadConfig', () => {
       database: { url: minimal.DATABASE_URL, poolSize: 10 },
       redis: { url: minimal.REDIS_URL },
       model: { kind: 'anthropic', name: 'claude-haiku-4-5', isCompat: false, limits: {}, apiKey: 'sk-secret' },
-      sandbox: { provider: 'local-bwrap', sweepSeconds: 300, serviceIdleMinutes: 60 },
+      sandbox: { provider: 'local-bwrap', sweepSeconds: 300, keptBytes: 1024 ** 3, serviceIdleMinutes: 60 },
       network: {
         policy: 'registries',
         registries: [],

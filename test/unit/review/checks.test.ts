@@ -58,6 +58,8 @@ describe('package.json', () => {
   })
 
   test.each([
+    ['a way around', { test: 'true || node --test' }, /proves nothing/],
+    ['a failure that is let go', { test: 'node --test || true' }, /proves nothing/],
     ['npm’s default', { test: 'echo "Error: no test specified" && exit 1' }, /placeholder/],
     ['a script that watches', { test: 'vitest --watch' }, /never ends/],
     ['a compiler that watches', { test: 'tsc -w' }, /never ends/],

@@ -29,8 +29,54 @@ describe('a check that ended well proves nothing when its runner found no test',
   })
 })
 
+const SKIPPED = 'TAP version 13\n# tests 3\n# suites 0\n# pass 0\n# fail 0\n# cancelled 0\n# skipped 3\n# todo 0'
+
+describe('a check that ended well proves nothing when its runner skipped each test', () => {
+  test.each([
+    ['unittest', 'sss\n\nRan 3 tests in 0.000s\n\nOK (skipped=3)', 'OK (skipped=3)'],
+    ['node --test, piped', SKIPPED, '# skipped 3'],
+    ['node --test, in a terminal', SKIPPED.replaceAll('# ', 'ℹ '), 'ℹ skipped 3'],
+    [
+      'cargo test',
+      'running 2 tests\ntest a ... ignored\n\ntest result: ok. 0 passed; 0 failed; 2 ignored; 0 measured',
+      'test result: ok. 0 passed; 0 failed; 2 ignored',
+    ],
+    ['RSpec', '3 examples, 0 failures, 3 pending', '3 examples, 0 failures, 3 pending'],
+    [
+      'Maven',
+      '[WARNING] Tests run: 4, Failures: 0, Errors: 0, Skipped: 4',
+      '[WARNING] Tests run: 4, Failures: 0, Errors: 0, Skipped: 4',
+    ],
+    [
+      'PHPUnit',
+      'OK, but some tests were skipped!\nTests: 2, Assertions: 0, Skipped: 2.',
+      'Tests: 2, Assertions: 0, Skipped: 2.',
+    ],
+    [
+      'jest',
+      'Test Suites: 1 skipped, 0 of 1 total\nTests:       12 skipped, 12 total',
+      'Tests:       12 skipped, 12 total',
+    ],
+    ['vitest', ' Test Files  1 skipped (1)\n      Tests  2 skipped (2)\n', 'Tests  2 skipped (2)'],
+    ['pytest', '======= 13 skipped in 0.01s =======', '======= 13 skipped in 0'],
+  ])('%s', (_runner, output, words) => {
+    expect(whyNoTestRan(output)).toBe(`it skipped all its tests (it says “${words}”)`)
+  })
+})
+
 describe('a check that ended well counts when', () => {
   test.each([
+    ['unittest skipped some', 'ss.\n\nRan 3 tests in 0.000s\n\nOK (skipped=2)'],
+    ['node skipped some', SKIPPED.replace('pass 0', 'pass 1').replace('tests 3', 'tests 4')],
+    ['node ran what is marked todo', SKIPPED.replace('todo 0', 'todo 1').replace('tests 3', 'tests 4')],
+    [
+      'cargo ran one suite and ignored another',
+      `running 1 test\ntest result: ok. 1 passed; 0 failed; 0 ignored\n\ntest result: ok. 0 passed; 0 failed; 2 ignored`,
+    ],
+    ['pytest skipped some', '1 passed, 2 skipped in 0.01s'],
+    ['RSpec ran some', '3 examples, 0 failures, 1 pending'],
+    ['Maven ran some', '[INFO] Tests run: 4, Failures: 0, Errors: 0, Skipped: 1'],
+    ['jest ran some', 'Tests:       1 skipped, 3 passed, 4 total'],
     ['unittest ran one', UNITTEST.replace('0 tests', '1 test')],
     ['one of two suites of unittest ran some', `${UNITTEST}\n${UNITTEST.replace('0 tests', '12 tests')}`],
     ['node ran some', TAP.replaceAll(' 0', ' 3')],

@@ -1,0 +1,319 @@
+/** What a set-up installed, kept and brought back: by the next sandbox of the project, by its forks, and never by others. */
+
+import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { MockActivityEnvironment } from '@temporalio/testing'
+import { DefaultLogger } from '@temporalio/worker'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { setUp } from '../../../src/activities/set-up.ts'
+import { readSetup, requestSetup, saveEnvironment } from '../../../src/db/workspace/environments.ts'
+import type { Sandbox } from '../../../src/sandbox/types.ts'
+import type { EnvironmentBody } from '../../../src/shared/environment.ts'
+import { runExec } from '../../../src/tools/exec.ts'
+import { aDb, type TestDb } from '../../support/database.ts'
+import { aProject, post } from '../../support/tasks.ts'
+import { type Parts, partsOf } from '../restore/support.ts'
+import { aHost } from '../sandbox/support.ts'
+import { anAttempt } from './world.ts'
+
+let db: TestDb
+let host: ReturnType<typeof aHost>
+let parts: Parts
+beforeAll(async () => {
+  db = await aDb()
+  host = aHost()
+  parts = partsOf(db, host.dir)
+}, 60_000)
+afterAll(async () => {
+  await parts.close()
+  await db.close()
+  await host.close()
+})
+
+/** A workspace of two packages, whose installation needs no registry. */
+const FILES: Readonly<Record<string, string>> = {
+  'package.json':
+    '{"name":"root","private":true,"workspaces":["packages/*"],"scripts":{"postinstall":"echo x >> ran"}}',
+  'package-lock.json': JSON.stringify({
+    name: 'root',
+    lockfileVersion: 3,
+    requires: true,
+    packages: {
+      '': { name: 'root', workspaces: ['packages/*'] },
+      'node_modules/a': { resolved: 'packages/a', link: true },
+      'packages/a': { version: '1.0.0' },
+    },
+  }),
+  'packages/a/package.json':
+    '{"name":"a","version":"1.0.0","scripts":{"postinstall":"mkdir -p node_modules && echo built > node_modules/built"}}',
+}
+
+const OPEN: EnvironmentBody = {
+  network: { policy: 'none', hosts: [] },
+  setup: { enabled: true, commands: [] },
+  variables: [],
+  services: [],
+}
+
+interface Place {
+  readonly projectId: string
+  readonly sandbox: Sandbox
+}
+
+/** A sandbox of a project that holds these files, of the generation that is named. */
+async function aPlace(projectId: string, generation = 1, files = FILES): Promise<Place> {
+  // It is filled now, and not after these files were written.
+  await parts.workspaces.open(projectId)
+  const ref = await parts.provider.ensure({ projectId, generation })
+  const sandbox = await parts.provider.open(ref)
+  await sandbox.write(Object.entries(files).map(([file, data]) => ({ path: file, data })))
+  return { projectId, sandbox }
+}
+
+async function aNewProject(body: Partial<EnvironmentBody> = {}): Promise<string> {
+  const projectId = await aProject(db)
+  await saveEnvironment(db, projectId, 0, { ...OPEN, ...body })
+  return projectId
+}
+
+const QUIET = new DefaultLogger('ERROR', () => undefined)
+let runs = 0
+/** Sets the place up as a task of its own and says what happened. */
+async function setUpIn({ projectId, sandbox }: Place) {
+  const { taskId } = await post(db, { projectId })
+  const { deps, ask } = await anAttempt(db, parts, { projectId, taskId }, { id: `set-up/kept-${++runs}` })
+  await new MockActivityEnvironment({}, { logger: QUIET }).run(() => setUp(deps, { ...ask, sandbox }))
+  const { rows } = await db.pool.query<{ type: string; data: string }>(
+    `SELECT type, data FROM events WHERE task_id = $1 AND (type LIKE 'setup.%' OR type = 'command.started') ORDER BY seq`,
+    [taskId],
+  )
+  await db.pool.query(`UPDATE tasks SET status = 'completed' WHERE id = $1`, [taskId])
+  await db.pool.query(`UPDATE projects SET active_task_id = NULL WHERE id = $1`, [projectId])
+  const last: Record<string, unknown> = JSON.parse(rows.at(-1)?.data ?? '{}')
+  const { state, fromCache } = await readSetup(db, projectId)
+  return {
+    types: rows.map(({ type }) => type),
+    state,
+    fromCache,
+    told: last['fromCache'] ?? false,
+    output: last['output'],
+  }
+}
+
+const RAN = {
+  types: ['setup.started', 'command.started', 'setup.finished'],
+  state: 'ready',
+  fromCache: false,
+  told: false,
+  output: '',
+}
+const RESTORED = {
+  types: ['setup.started', 'setup.finished'],
+  state: 'ready',
+  fromCache: true,
+  told: true,
+  output: expect.stringMatching(
+    /^restored from cache: node_modules packages\/a\/node_modules \(\d+ files and directories\)$/,
+  ),
+}
+
+async function out(sandbox: Sandbox, sh: string): Promise<string> {
+  const { head } = await runExec(
+    sandbox,
+    { execId: `out-${++runs}`, taskId: 'test', argv: { sh }, timeoutMs: 20_000, network: true },
+    { signal: new AbortController().signal, shouldKill: () => true, headBytes: 64_000, tailBytes: 0 },
+  )
+  return Buffer.from(head).toString()
+}
+
+const INSTALLED = 'find . -name .git -prune -o -path "*node_modules*" -printf "%p %y %m %l\\n" | LC_ALL=C sort'
+const keptOf = (projectId: string): string[] => {
+  const dir = path.join(host.dir, 'kept', projectId)
+  return existsSync(dir) ? readdirSync(dir) : []
+}
+
+describe('what a detected set-up installed', () => {
+  test('comes back whole in a new sandbox of the project and in a fork of a fork, without the installer', async () => {
+    const projectId = await aNewProject()
+    const first = await aPlace(projectId)
+    const ran = await setUpIn(first)
+    const installed = await out(first.sandbox, INSTALLED)
+    const second = await aPlace(projectId, 2)
+    const again = await setUpIn(second)
+    const fork = await aProject(db, { kind: 'fork', checkpointId: 'ckp_1', projectId })
+    const forkOfFork = await aProject(db, { kind: 'fork', checkpointId: 'ckp_2', projectId: fork })
+    await saveEnvironment(db, forkOfFork, 0, OPEN)
+    const third = await aPlace(forkOfFork)
+    const forked = await setUpIn(third)
+    expect({ ran, again, forked }).toEqual({ ran: RAN, again: RESTORED, forked: RESTORED })
+    expect(installed).toContain('node_modules/built f')
+    expect(await out(second.sandbox, INSTALLED)).toBe(installed)
+    expect(await out(third.sandbox, INSTALLED)).toBe(installed)
+    expect(await out(third.sandbox, 'ls -A; node -p "require.resolve(\'a/package.json\')"')).toBe(
+      'node_modules\npackage-lock.json\npackage.json\npackages\n/workspace/packages/a/package.json\n',
+    )
+  })
+
+  test('is no project’s that was not forked from it, and none when a lock file, a manifest or a variable differs', async () => {
+    const projectId = await aNewProject()
+    await setUpIn(await aPlace(projectId))
+    const stranger = await setUpIn(await aPlace(await aNewProject()))
+    const lock = { ...FILES, 'package-lock.json': `${FILES['package-lock.json']}\n` }
+    const otherLock = await setUpIn(await aPlace(projectId, 2, lock))
+    const back = await setUpIn(await aPlace(projectId, 3))
+    await saveEnvironment(db, projectId, 1, { ...OPEN, variables: [{ name: 'MODE', value: 'x' }] })
+    const otherVariable = await setUpIn(await aPlace(projectId, 4))
+    expect({ stranger, otherLock, back, otherVariable }).toEqual({
+      stranger: RAN,
+      otherLock: RAN,
+      back: RESTORED,
+      otherVariable: RAN,
+    })
+  })
+
+  test('takes the place of what lies there, and of nothing else', async () => {
+    const projectId = await aNewProject()
+    const place = await aPlace(projectId)
+    await setUpIn(place)
+    const installed = await out(place.sandbox, INSTALLED)
+    const lock = FILES['package-lock.json'] ?? ''
+    await place.sandbox.write([{ path: 'package-lock.json', data: `${lock}\n` }])
+    await setUpIn(place)
+    await out(place.sandbox, 'mkdir -p lib other/node_modules; echo mine > lib/a; echo spoiled > node_modules/spoiled')
+    await place.sandbox.write([{ path: 'package-lock.json', data: lock }])
+    expect(await setUpIn(place)).toEqual(RESTORED)
+    expect(await out(place.sandbox, `${INSTALLED}; cat lib/a`)).toBe(`${installed}mine\n`)
+  })
+})
+
+describe('nothing is taken in place of a run', () => {
+  test('that a person asked for, of a person’s command, or where git tracks what is installed', async () => {
+    const projectId = await aNewProject()
+    const place = await aPlace(projectId)
+    await setUpIn(place)
+    await requestSetup(db, projectId)
+    const asked = await setUpIn(place)
+    const own = await aNewProject({
+      setup: { enabled: true, commands: [{ name: 'npm ci', command: 'mkdir -p node_modules' }] },
+    })
+    await setUpIn(await aPlace(own))
+    const tracking = await aNewProject()
+    const tracked = await aPlace(tracking)
+    await out(
+      tracked.sandbox,
+      'mkdir node_modules; echo x > node_modules/x; git init -q .; git add -f . ; git commit -qm x',
+    )
+    await setUpIn(tracked)
+    expect({ asked, own: keptOf(own), tracked: keptOf(tracking), kept: keptOf(projectId).length }).toEqual({
+      asked: RAN,
+      own: [],
+      tracked: [],
+      kept: 1,
+    })
+  })
+
+  test('when what was kept is not whole: the installer runs, nothing half stays, and it is kept anew', async () => {
+    const projectId = await aNewProject()
+    const first = await aPlace(projectId)
+    await setUpIn(first)
+    const installed = await out(first.sandbox, INSTALLED)
+    const [key = ''] = keptOf(projectId)
+    writeFileSync(path.join(host.dir, 'kept', projectId, key, 'entries'), '1\n')
+    const second = await aPlace(projectId, 2)
+    const ran = await setUpIn(second)
+    const seen = await out(second.sandbox, `${INSTALLED}; ls -A .cache 2>&1`)
+    const third = await setUpIn(await aPlace(projectId, 3))
+    expect({ ran, seen, third }).toEqual({
+      ran: RAN,
+      seen: `${installed}${await out(second.sandbox, 'ls -A .cache 2>&1')}`,
+      third: RESTORED,
+    })
+    expect(await second.sandbox.stat('.cache/keelson-set-up')).toBe(null)
+  })
+})
+
+describe('what is kept', () => {
+  test('is seen by no command of the project, goes after 14 days, and with the project', async () => {
+    const projectId = await aNewProject()
+    const { sandbox } = await aPlace(projectId)
+    await setUpIn({ projectId, sandbox })
+    expect(await out(sandbox, 'ls /run/kept 2>&1; ls -A ~/.cache | grep -c kept')).toMatch(/No such file.*\n0\n$/)
+    const [key = ''] = keptOf(projectId)
+    const dir = path.join(host.dir, 'kept', projectId)
+    mkdirSync(path.join(dir, 'part-x'))
+    const long = new Date(Date.now() - 15 * 24 * 3_600_000)
+    for (const name of [key, 'part-x']) utimesSync(path.join(dir, name), long, long)
+    await parts.provider.prune(3_600_000, async () => new Set())
+    const pruned = keptOf(projectId)
+    await requestSetup(db, projectId)
+    await setUpIn({ projectId, sandbox })
+    const again = keptOf(projectId)
+    const next = await aPlace(projectId, 2)
+    await parts.provider.destroy(sandbox.ref)
+    const afterFirst = keptOf(projectId)
+    await parts.provider.destroy(next.sandbox.ref)
+    expect({ pruned, again, afterFirst, isThere: existsSync(dir) }).toEqual({
+      ...{ pruned: [], again: [key], afterFirst: [key] },
+      isThere: false,
+    })
+  })
+
+  test('stays within what a project’s may come to: older ones go, larger ones are not kept', async () => {
+    const small = host.provider({ keptBytes: 1_500_000 })
+    const projectId = await aNewProject()
+    await parts.workspaces.open(projectId)
+    const ref = await small.ensure({ projectId, generation: 1 })
+    const sandbox = await small.open(ref)
+    const place = { projectId, sandbox }
+    const write = async (nth: number, kib: number) => {
+      const postinstall = `mkdir -p node_modules && head -c ${kib}k /dev/urandom > node_modules/big`
+      const files = {
+        ...FILES,
+        'package.json': JSON.stringify({
+          name: 'root',
+          private: true,
+          workspaces: ['packages/*'],
+          version: `1.0.${nth}`,
+          scripts: { postinstall },
+        }),
+      }
+      await sandbox.write(Object.entries(files).map(([file, data]) => ({ path: file, data })))
+      return await setUpIn(place)
+    }
+    const states: unknown[] = []
+    for (const [nth, kib] of [
+      [1, 600],
+      [2, 600],
+      [3, 600],
+      [4, 4_000],
+    ] as const) {
+      const { state } = await write(nth, kib)
+      states.push([state, keptOf(projectId).length])
+    }
+    expect(states).toEqual([
+      ['ready', 1],
+      ['ready', 2],
+      ['ready', 2],
+      ['ready', 2],
+    ])
+  })
+
+  test('cannot be written by another project’s commands', async () => {
+    const projectId = await aNewProject()
+    const { sandbox } = await aPlace(projectId)
+    await setUpIn({ projectId, sandbox })
+    const other = await aPlace(await aNewProject())
+    const refused = await other.sandbox.start({
+      ...{ execId: 'w', taskId: 'test', argv: ['true'], timeoutMs: 5_000 },
+      kept: { projectId, write: true },
+    })
+    const spec = { execId: 'r', taskId: 'test', argv: { sh: 'touch /run/kept/x' }, timeoutMs: 5_000 }
+    await other.sandbox.start({ ...spec, kept: { projectId, write: false } })
+    const read = await other.sandbox.poll('r', { cursor: Number.MAX_SAFE_INTEGER, maxBytes: 0, waitMs: 5_000 })
+    expect([refused.exitCode, refused.reason, read.state.exitCode]).toEqual([
+      127,
+      'It could not be started: kept: what another project keeps can only be read',
+      1,
+    ])
+  })
+})

@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest'
+import { alwaysPasses } from '../../../src/project/checks/always-passes.ts'
+
+describe('a script proves nothing when no file of the project can make it fail', () => {
+  test.each([
+    'echo ok',
+    'exit 0',
+    'true',
+    ':',
+    "printf 'done; && |\\n' 'x'".replace('\\n', ''),
+    'echo "no tests yet" && exit 0',
+    'true || node --test',
+    'node --test || true',
+    'node --test || echo failed',
+    'node --test; exit 0',
+    'node --test && echo ok || true',
+    'echo a; echo b;',
+    'exit 0; node --test',
+    'false || true',
+  ])('%s', (script) => {
+    expect(alwaysPasses(script)).toBe(true)
+  })
+})
+
+describe('a script may prove something when', () => {
+  test.each([
+    'node --test',
+    'echo testing && node --test',
+    'echo testing; node --test',
+    'true && node --test',
+    'node --test && echo ok',
+    'node --test && exit 0',
+    'exit 1',
+    'exit',
+    'false',
+    'true && false',
+    'node --test || exit 1',
+    'node a.js | tee log',
+    'echo $(node --test)',
+    '[ -f dist/a.js ] || exit 2',
+    'npm run unit',
+    '(exit 0); node --test',
+    'node server.js & node --test',
+    'set -e; node --test; true',
+    '',
+  ])('%s', (script) => {
+    expect(alwaysPasses(script)).toBe(false)
+  })
+})
