@@ -31,6 +31,25 @@ export interface ServicesAnswer {
   readonly items: readonly ServiceAnswer[]
 }
 
+/** Tries at a task's request, side by side. */
+export interface ComparisonAnswer {
+  readonly id: string
+  readonly state: string
+  readonly chosenIndex: number | null
+  readonly reason: string | null
+  readonly items: readonly {
+    readonly index: number
+    readonly model: string
+    readonly status: string
+    readonly outcome: string | null
+    readonly evidence: string | null
+    readonly failedChecks: number | null
+    readonly openFindings: number | null
+    readonly diffStat: { readonly files: number; readonly added: number; readonly removed: number } | null
+    readonly costUsd: number | null
+  }[]
+}
+
 /** A task in a list. */
 export interface ListedTask {
   readonly id: string

@@ -1,6 +1,7 @@
 /** Commands of the terminal's client that begin with a slash: they ask the server and never the model. */
 
 import { writeFile } from 'node:fs/promises'
+import { choose, compare, newestComparison, showComparison, wishOf } from './alternatives.ts'
 import type {
   CriteriaAnswer,
   CriteriaProposalsAnswer,
@@ -71,6 +72,18 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     what: 'write what the newest task changed for git am',
     takesArgument: true,
     run: patch,
+  },
+  alternatives: {
+    usage: '/alternatives [MODEL|COUNT …] [evidence]',
+    what: 'have the newest task tried again by models, or so many times; alone, how the tries stand',
+    takesArgument: true,
+    run: alternatives,
+  },
+  choose: {
+    usage: '/choose NUMBER|none',
+    what: 'choose one of the alternatives; 0 is the task’s own result',
+    takesArgument: true,
+    run: chooseOne,
   },
   criteria: { usage: '/criteria', what: 'what reviews look for', run: criteria },
   memory: { usage: '/memory', what: 'what the project remembers', run: memory },
@@ -243,6 +256,28 @@ async function patch(session: Session, file: string): Promise<number> {
   return EXIT.good
 }
 
+async function alternatives(session: Session, argument: string): Promise<number> {
+  const words = argument.split(/\s+/).filter((word) => word !== '')
+  const tasks = await newestTasks(session)
+  const [newest] = tasks
+  if (newest === undefined) return EXIT.bad
+  const comparison =
+    words.length === 0 ? await newestComparison(session.api, tasks) : await compare(session.api, newest, wishOf(words))
+  if (session.options.json) session.writeJson(comparison)
+  else showComparison(session.printer, comparison)
+  return comparison.state === 'failed' ? EXIT.bad : EXIT.good
+}
+
+async function chooseOne(session: Session, what: string): Promise<number> {
+  const tasks = await newestTasks(session)
+  if (tasks.length === 0) return EXIT.bad
+  const { id } = await newestComparison(session.api, tasks)
+  const comparison = await choose(session.api, id, what)
+  if (session.options.json) session.writeJson(comparison)
+  else showComparison(session.printer, comparison)
+  return EXIT.good
+}
+
 async function memory(session: Session): Promise<number> {
   const found = await session.api.insist<MemoryAnswer>('GET', `${workspaceOf(session)}/memory`)
   if (session.options.json) session.writeJson(found)
@@ -314,6 +349,14 @@ async function cost(session: Session): Promise<number> {
   if (session.options.json) session.writeJson({ task, ...(metrics === null ? {} : { metrics }) })
   else showCost(session.printer, task, metrics)
   return EXIT.good
+}
+
+/** Ids of the newest tasks, newest first. */
+async function newestTasks(session: Session): Promise<string[]> {
+  const path = `${workspaceOf(session)}/tasks?limit=20&order=newest`
+  const { items } = await session.api.insist<{ items: TaskAnswer[] }>('GET', path)
+  if (items.length === 0) session.printer.note('This project has had no task yet.')
+  return items.map(({ id }) => id)
 }
 
 async function newestTask(session: Session): Promise<TaskAnswer | null> {

@@ -1,5 +1,6 @@
 import { cancelCommand } from './cancel-task.ts'
 import type { Command } from './command.ts'
+import { alternativesCommand } from './compare-alternatives.ts'
 import { chatCommand, startCommand, statusCommand, stopCommand } from './instance-commands.ts'
 import { credentialsCommand } from './keep-credentials.ts'
 import { projectsCommand } from './list-projects.ts'
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   tasksCommand,
   cancelCommand,
   diffCommand,
+  alternativesCommand,
   credentialsCommand,
   publishCommand,
   patchCommand,
