@@ -1,24 +1,18 @@
-import { eraseDeletedProjects } from '../db/project/erase-projects.ts'
-import { deleteProject } from '../db/project/projects.ts'
-import { savedCriteria } from '../db/review/criteria.ts'
 import {
   endComparison,
   lookAtComparison,
-  noteRemoved,
   readComparison,
   recordChoice,
   reopenChoice,
   weighComparison,
 } from '../db/task/comparison-moves.ts'
-import type { Comparison, PlannedAlternative } from '../db/task/comparisons.ts'
-import { makeAlternative } from '../db/workspace/make-alternative.ts'
-import { forgetSandbox, orphanedSandboxes } from '../db/workspace/sandboxes.ts'
+import type { Comparison } from '../db/task/comparisons.ts'
 import { applyChoice } from '../restore/choose-alternative.ts'
+import { forkAlternatives, removeAlternatives } from '../restore/comparison-steps.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
 import { taskInput } from '../review/task-input.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
-import type { Criteria } from '../shared/review.ts'
 import type { Activities } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
 import { type ActivityRun, runActivity } from './run-activity.ts'
@@ -42,19 +36,11 @@ export function createAlternativeActivities(deps: ActivityDeps): AlternativeActi
   const { db, workspaces, restorer } = deps
   return {
     forkAlternatives: runActivity(async (at) => {
-      const comparison = await readComparison(db, at.comparisonId)
-      const further = comparison.items.filter(({ index }) => index > 0)
-      const runs = []
-      for (const item of further) {
-        const { isCancelRequested } = await lookAtComparison(db, at)
-        if (isCancelRequested) break
-        await makeAlternative(db, comparison, item, await criteriaOf(deps, comparison, item))
-        hitCrashPoint('comparison.forked')
-        // Nobody waits for a larger budget: an alternative that reaches its own ends there.
-        const limits = { budgetWaitHours: 0, continueAsNewAfterEvents: deps.continueAsNewAfterEvents }
-        runs.push({ index: item.index, input: await taskInput(db, item.taskId, limits) })
-      }
-      return { runs, expiresAt: comparison.expiresAt.toISOString() }
+      // Nobody waits for a larger budget: an alternative that reaches its own ends there.
+      const limits = { budgetWaitHours: 0, continueAsNewAfterEvents: deps.continueAsNewAfterEvents }
+      const inputFor = (taskId: string) => taskInput(db, taskId, limits)
+      const forked = await forkAlternatives({ db, defaultCriteria: DEFAULT_CRITERIA, inputFor }, at)
+      return { ...forked, expiresAt: forked.expiresAt.toISOString() }
     }),
     weighAlternatives: runActivity(async (at) => {
       const look = await weighComparison(db, at)
@@ -77,19 +63,9 @@ export function createAlternativeActivities(deps: ActivityDeps): AlternativeActi
       return await lookAtComparison(db, at)
     }),
     endComparison: runActivity(async ({ end, ...at }) => await endComparison(db, at, end)),
-    removeAlternatives: runActivity(async ({ comparisonId }, run) => {
-      const { items } = await readComparison(db, comparisonId)
-      const forks = items.filter(({ index }) => index > 0).map(({ projectId }) => projectId)
-      for (const projectId of forks) {
-        await deleteProject(db, projectId)
-        await destroySandbox(deps, projectId)
-        run.onProgress()
-        hitCrashPoint('comparison.fork_removed')
-      }
-      await eraseDeletedProjects(db, 0, forks)
-      await noteRemoved(db, comparisonId)
-      deps.sweepOutbox()
-    }),
+    removeAlternatives: runActivity(
+      async (at, run) => await removeAlternatives({ db, workspaces }, at, run.onProgress),
+    ),
   }
 }
 
@@ -111,26 +87,4 @@ async function chooseOnce(
 function isFinal(error: unknown, run: ActivityRun): error is Error {
   if (error instanceof AppError) return !error.retryable || run.attempt >= MAX_ATTEMPTS
   return error instanceof Error && run.attempt >= MAX_ATTEMPTS
-}
-
-/** The sentences that were asked for, in the place of the project's own; its checks stay. Null: all as the project has it. */
-async function criteriaOf(
-  { db }: ActivityDeps,
-  { projectId }: Comparison,
-  { criteria }: PlannedAlternative,
-): Promise<Criteria | null> {
-  if (criteria === null) return null
-  const own = (await savedCriteria(db, projectId)) ?? DEFAULT_CRITERIA
-  const sentences = criteria.map((text, at) => {
-    return { id: `criterion-${at + 1}`, text, severity: 'blocking', enabled: true } as const
-  })
-  return { ...own, version: Math.max(1, own.version), criteria: sentences, enabled: true }
-}
-
-/** Ends what runs there and removes the files; one that was never recorded is left to the sweep of deleted projects. */
-async function destroySandbox({ db, workspaces }: ActivityDeps, projectId: string): Promise<void> {
-  const row = (await orphanedSandboxes(db, [projectId]))[0]
-  if (row?.ref === undefined || row.ref === null) return
-  await workspaces.destroy(row.ref)
-  await forgetSandbox(db, projectId)
 }

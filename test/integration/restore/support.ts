@@ -8,11 +8,15 @@ import { noReview } from '../../../src/db/task/accept-message.ts'
 import { closeTask } from '../../../src/db/task/lifecycle.ts'
 import { type Checkpoint, listCheckpoints, recordCheckpoint } from '../../../src/db/workspace/checkpoints.ts'
 import { createWorkspaceStore } from '../../../src/db/workspace/workspace-store.ts'
+import { forkAlternatives } from '../../../src/restore/comparison-steps.ts'
 import { guardWorkspaces } from '../../../src/restore/guard-workspaces.ts'
 import { createRestorer, type Restorer } from '../../../src/restore/restorer.ts'
+import { DEFAULT_CRITERIA } from '../../../src/review/criteria.ts'
+import { taskInput } from '../../../src/review/task-input.ts'
 import { createSandboxProvider } from '../../../src/sandbox/create.ts'
 import type { Sandbox, SandboxProvider } from '../../../src/sandbox/types.ts'
 import { createWorkspaces, type Workspaces } from '../../../src/sandbox/workspaces.ts'
+import type { CompareInput } from '../../../src/shared/comparison.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { NO_DIFF } from '../../../src/shared/task.ts'
 import { createFiller } from '../../../src/sources/fill-project.ts'
@@ -110,6 +114,39 @@ export async function aDoneTask(
   await db.pool.query(`UPDATE messages SET status = 'claimed', turn = 1 WHERE task_id = $1 AND role = 'user'`, [taskId])
   await closeTask(held, { kind: 'completed', outcome: 'unreviewed', review: noReview(2) })
   return { taskId, conversationId: accepted.conversationId, checkpoints: await listCheckpoints(db, taskId) }
+}
+
+/** Has a task that was accepted make one change and end. */
+export async function endTask(
+  { db, workspaces }: { db: Db; workspaces: Workspaces },
+  at: { readonly projectId: string; readonly taskId: string },
+  change: Change,
+): Promise<void> {
+  const attempt = await takeOver(db, at)
+  const sandbox = await workspaces.open(at.projectId)
+  const before = await sandbox.checkpoint()
+  await recordCheckpoint(attempt, { id: newId('ckp'), turn: 0, treeHash: before, label: 'before', stat: NO_DIFF }, [])
+  await apply(sandbox, change)
+  const after = await sandbox.checkpoint()
+  const stat = { files: Object.keys(change).length, added: 1, removed: 0 }
+  await recordCheckpoint(attempt, { id: newId('ckp'), turn: 1, treeHash: after, label: 'turn 1', stat }, [])
+  const [, words = ''] = /^(try \d)/.exec(change['a.txt'] ?? '') ?? []
+  await db.pool.query(
+    `INSERT INTO messages (id, project_id, conversation_id, task_id, role, text, status, turn)
+     SELECT $2, project_id, conversation_id, id, 'assistant', $3, 'completed', 1 FROM tasks WHERE id = $1`,
+    [at.taskId, newId('msg'), `${words} is done.`],
+  )
+  await db.pool.query(`UPDATE messages SET status = 'claimed', turn = 1 WHERE task_id = $1 AND role = 'user'`, [
+    at.taskId,
+  ])
+  await closeTask(attempt, { kind: 'completed', outcome: 'unreviewed', review: noReview(2) })
+}
+
+/** Makes the alternatives of a comparison, as the worker does. */
+export async function forkedBy(db: Db, at: CompareInput) {
+  const limits = { budgetWaitHours: 0, continueAsNewAfterEvents: 2_000 }
+  const inputFor = (taskId: string) => taskInput(db, taskId, limits)
+  return await forkAlternatives({ db, defaultCriteria: DEFAULT_CRITERIA, inputFor }, at)
 }
 
 async function apply(sandbox: Sandbox, change: Change): Promise<void> {
