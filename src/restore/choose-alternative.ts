@@ -38,7 +38,12 @@ export async function applyChoice(
     label: labelOf(item),
     conversationId: comparison.conversationId,
   }
-  await deps.restorer.restore({ from, kind: 'alternative', comparisonId: comparison.id })
+  try {
+    await deps.restorer.restore({ from, kind: 'alternative', comparisonId: comparison.id })
+  } catch (error) {
+    // Whoever opened the files after a crash has finished its restore.
+    if (!(error instanceof AppError) || error.code !== 'already_decided') throw error
+  }
 }
 
 function chosenOf({ chosenIndex, items, results }: Comparison): {

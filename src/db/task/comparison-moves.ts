@@ -163,6 +163,12 @@ export async function reopenChoice(db: Db, at: At, reason: string): Promise<Comp
   })
 }
 
+/** Throws `already_decided` unless something was chosen that is not in effect yet: somebody else may have finished its restore. */
+export async function requireChoosing(tx: Tx, comparisonId: string): Promise<void> {
+  const comparison = await lockedComparison(tx, comparisonId)
+  if (comparison.state !== 'choosing') throw alreadyDecided(comparison)
+}
+
 /** In the transaction that records the restore: what was chosen is in effect. Nothing when it is already. */
 export async function completeChoice(tx: Tx, comparisonId: string): Promise<Comparison> {
   const comparison = await lockedComparison(tx, comparisonId)

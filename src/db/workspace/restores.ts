@@ -12,7 +12,7 @@ import type { DiffStat } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
 import { addNote } from '../project/notes.ts'
 import { query } from '../query.ts'
-import { completeChoice } from '../task/comparison-moves.ts'
+import { completeChoice, requireChoosing } from '../task/comparison-moves.ts'
 import type { KeptResult, PlannedAlternative } from '../task/comparisons.ts'
 import { activateNext } from '../task/lifecycle.ts'
 import { requireIdle } from '../task/require-idle.ts'
@@ -89,13 +89,17 @@ export interface RestoreAsk {
   readonly comparisonId?: string | undefined
 }
 
-/** Notes what is about to happen. Throws `not_found`, `task_running`, `restore_running`. Not safe to repeat. */
+/**
+ * Notes what is about to happen. Throws `not_found`, `task_running`, `restore_running`, and `already_decided` for a choice that
+ * is in effect. Not safe to repeat.
+ */
 export async function beginRestore(db: Db, ask: RestoreAsk): Promise<Restore> {
   const { from, kind } = ask
   return await inProject(db, from.projectId, async (tx) => {
     await requireIdle(tx)
     const [pending] = await tx.query('SELECT id FROM restores WHERE pending_project_id = $1', [from.projectId])
     if (pending) throw restoreRunning()
+    if (ask.comparisonId !== undefined) await requireChoosing(tx, ask.comparisonId)
     const [row] = await tx.query<RestoreRow>(
       `INSERT INTO restores (id, project_id, pending_project_id, kind, checkpoint_id, restored_from, from_label,
          conversation_id, title, target_tree, paths, comparison_id, status)
