@@ -11,7 +11,6 @@ import { applyChoice } from '../restore/choose-alternative.ts'
 import { forkAlternatives, removeAlternatives } from '../restore/comparison-steps.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
 import { taskInput } from '../review/task-input.ts'
-import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Activities } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
@@ -42,11 +41,7 @@ export function createAlternativeActivities(deps: ActivityDeps): AlternativeActi
       const forked = await forkAlternatives({ db, defaultCriteria: DEFAULT_CRITERIA, inputFor }, at)
       return { ...forked, expiresAt: forked.expiresAt.toISOString() }
     }),
-    weighAlternatives: runActivity(async (at) => {
-      const look = await weighComparison(db, at)
-      hitCrashPoint('comparison.weighed')
-      return look
-    }),
+    weighAlternatives: runActivity(async (at) => await weighComparison(db, at)),
     lookAtComparison: runActivity(async (at) => await lookAtComparison(db, at)),
     recordChoice: runActivity(async ({ choice, ...at }) => {
       const { state, chosenIndex, isCancelRequested } = await chooseOnce(deps, { ...at, index: choice.index })

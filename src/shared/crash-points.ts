@@ -39,7 +39,6 @@ export const CRASH_POINTS = [
   'publish.opened.before_record',
   'publish.ended',
   'comparison.forked',
-  'comparison.weighed',
   'choice.adopted',
   'comparison.fork_removed',
 ] as const

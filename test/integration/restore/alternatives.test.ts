@@ -96,7 +96,7 @@ const files = async (projectId: string) => filesOf(await parts.workspaces.open(p
 test('a worker killed at any step makes no try twice, chooses once, and what was made is removed', async () => {
   const comparing = await aComparison()
   const { at, made, projectId, taskId, conversationId } = comparing
-  const signals = [await dies(at, 'fork', 'comparison.forked'), await dies(at, 'fork', 'comparison.forked@2')]
+  const signals = [await dies(at, 'fork', 'comparison.forked@2')]
   const { runs } = await forkedBy(db, at)
   const forks = made.items.filter(({ index }) => index > 0).map((item) => item.projectId)
   const once = {
@@ -110,9 +110,7 @@ test('a worker killed at any step makes no try twice, chooses once, and what was
       .length,
   }
   await work(comparing)
-  for (const point of ['comparison.weighed', 'choice.adopted', 'restore.recorded', 'restore.before_record']) {
-    if (point !== 'comparison.weighed') signals.push(await dies(at, 'choose', point))
-  }
+  for (const point of ['choice.adopted', 'restore.recorded']) signals.push(await dies(at, 'choose', point))
   await weighComparison(db, at)
   await applyChoice({ db, workspaces: parts.workspaces, restorer: parts.restorer }, at)
   await applyChoice({ db, workspaces: parts.workspaces, restorer: parts.restorer }, at)
