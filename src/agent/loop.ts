@@ -22,6 +22,7 @@ import { buildHistory, toolResultsOf, validateHistory } from './history.ts'
 import { isOutOfTries, OUT_OF_TRIES_END } from './invalid-calls.ts'
 import type { Lane } from './lane.ts'
 import { admitted, ReplyIds, toolNameOf, withoutThinking } from './made-valid.ts'
+import { readingText, substituteText, waitingText } from './model-words.ts'
 import { blocksToDrop, placesIn, withoutDropped } from './repair.ts'
 import { partIdOf, partsOf, ReplyStream } from './reply-stream.ts'
 import { runTools } from './run-tools.ts'
@@ -299,7 +300,9 @@ async function streamReply(
   )
   const ids = new ReplyIds(`${turn.messageId}_${attempt}`, takenIds(lane))
   const broken: { spent?: SpentCall } = {}
-  const told = new ToldReadings((reading) => lane.journal.noteReading({ turn: turn.turn, attempt }, reading))
+  const told = new ToldReadings((reading) =>
+    lane.journal.noteReading({ turn: turn.turn, attempt }, { ...reading, message: readingText(reading) }),
+  )
   try {
     const reply = await lane.model.stream(
       {
@@ -319,7 +322,8 @@ async function streamReply(
         },
         onActivity: lane.onProgress,
         onReading: (reading) => told.add(reading),
-        onWaiting: (wait) => lane.journal.noteWaiting({ turn: turn.turn, attempt }, wait),
+        onWaiting: (wait) =>
+          lane.journal.noteWaiting({ turn: turn.turn, attempt }, { ...wait, message: waitingText(wait) }),
         onSpent(spent) {
           broken.spent = spent
         },
@@ -355,7 +359,8 @@ function anchorOf({ earlier, compaction }: Lane): number | null {
 async function noteOtherModel(lane: Lane, call: { turn: number; attempt: number }, reply: ModelReply): Promise<void> {
   const asked = lane.profile.model
   if (lane.profile.prices.length === 0 || isSameModel(asked, reply.model)) return
-  await lane.journal.noteSubstitute(call, { asked, answered: reply.model })
+  const models = { asked, answered: reply.model }
+  await lane.journal.noteSubstitute(call, { ...models, message: substituteText(models) })
 }
 
 async function storeReply(lane: Lane, turn: JournalTurn, attempt: number, reply: ModelReply): Promise<JournalTurn> {

@@ -6,7 +6,8 @@
 
 import pg from 'pg'
 import { type NewEvent, type StoredEvent, topicOf } from '../events/topics.ts'
-import { AppError, type ErrorCode } from '../shared/errors.ts'
+import type { AppError } from '../shared/errors.ts'
+import { leaseLost, noSuch, replyStored, toolCallIdTaken } from '../shared/refusals.ts'
 import { type Db, refusesWrites, toDbError } from './client.ts'
 import { holdConnection } from './connection.ts'
 import type { Statement } from './statement.ts'
@@ -112,9 +113,9 @@ async function beginLocked(
   // Several statements in one text come back as several results, which the types do not say.
   const results: unknown = await client.query(beginText(projectId, taskId))
   const row = (results as pg.QueryResult<ProjectRow>[])[1]?.rows[0]
-  if (!row) throw new AppError('not_found', 'There is no such project.')
+  if (!row) throw noSuch('project')
   if (lease !== null && row.lease !== lease) {
-    throw new AppError('lease_lost', 'Another attempt has taken over this task.')
+    throw leaseLost()
   }
   const project = {
     id: row.id,
@@ -194,11 +195,11 @@ export async function inAttempt<T>(db: Db, at: AttemptAt, work: (tx: Tx) => Prom
 }
 
 /** What functions of the migrations say when they refuse, by SQLSTATE. */
-const REFUSALS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
-  KE404: ['not_found', 'There is no such task.'],
-  KE409: ['lease_lost', 'Another attempt has taken over this task.'],
-  KE410: ['journal_conflict', 'This turn has a reply already.'],
-  KE411: ['model_rejected', 'Two tool calls of this task have one id, so they cannot be kept apart.'],
+const REFUSALS: Readonly<Record<string, (cause: unknown) => AppError>> = {
+  KE404: () => noSuch('task'),
+  KE409: leaseLost,
+  KE410: replyStored,
+  KE411: toolCallIdTaken,
 }
 
 /**
@@ -222,8 +223,8 @@ export async function callAsAttempt(
     db.onEvents(at.projectId, rows)
   } catch (error) {
     if (refusesWrites(error)) db.refusedWrites.failed()
-    const [code, message] = (error instanceof pg.DatabaseError && REFUSALS[error.code ?? '']) || []
-    throw code === undefined ? toDbError(error) : new AppError(code, message ?? '', { cause: error })
+    const refuse = error instanceof pg.DatabaseError ? REFUSALS[error.code ?? ''] : undefined
+    throw refuse === undefined ? toDbError(error) : refuse(error)
   }
 }
 

@@ -26,6 +26,7 @@ import type { Sandbox, SandboxProvider, TreeFile, WorkspaceEntry } from '../sand
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError, type ErrorCode } from '../shared/errors.ts'
 import type { PublicationError, PublishInput } from '../shared/publication.ts'
+import { noSuch } from '../shared/refusals.ts'
 import { gitCredentialFor } from '../sources/git-credential.ts'
 import { gitHostOf } from '../sources/git-host.ts'
 import { type GitCredential, type GitResult, type GitSettings, runGit } from '../sources/run-git.ts'
@@ -440,7 +441,7 @@ async function pullRequestWords(
 ): Promise<{ body: string; isTitleNamed: boolean }> {
   const task = await getTask(db, publication.taskId)
   const [record] = await readTaskRecords(db, [task.id])
-  if (record === undefined) throw new AppError('not_found', 'There is no such task.')
+  if (record === undefined) throw noSuch('task')
   const { title, body: own } = Wish.parse(JSON.parse(publication.request))
   const shown = asPublished(task, publication.treeHash)
   const body = pullRequestText({ task: shown, record, own, publicationId: publication.id })

@@ -80,3 +80,18 @@ export function refusalNote(refused: readonly RefusedFact[]): string {
   const more = refused.length > lines.length ? [`- and ${refused.length - lines.length} more`] : []
   return ['Not remembered:', ...lines, ...more].join('\n')
 }
+
+/** What the models of running tasks are told of facts that came to the list; `added` holds at least one. */
+export function rememberedNotice(added: readonly Fact[]): string {
+  return `Notice: the user asked to remember from now on:\n${linesOfFacts(added)}`
+}
+
+/** What the models of running tasks are told of a list that a person edited. */
+export function changeNotice(facts: readonly Fact[]): string {
+  const lines = facts.length === 0 ? 'Nothing.' : linesOfFacts(facts)
+  return `Notice: the user edited what is to be remembered. It is now, in place of what you were told before:\n${lines}`
+}
+
+function linesOfFacts(facts: readonly Fact[]): string {
+  return facts.map((fact) => `- ${fact.text}`).join('\n')
+}

@@ -26,3 +26,14 @@ export function publishApprovalKey(publicationId: string): string {
 export function publishWorkflowIdFor(publicationId: string): string {
   return `publish/${publicationId}`
 }
+
+/** What a person is asked before a publication. */
+export function publishQuestion(branch: string, hasPullRequest: boolean): string {
+  return `Publish to ${branch}${hasPullRequest ? ' with a pull request' : ''}`
+}
+
+/** Why a publication that waited for a person does not happen; `note` is what the person said. */
+export function publishDenial(isDenied: boolean, note: string | null): string {
+  if (!isDenied) return 'Nobody approved this publication in time. Ask for it again when somebody can.'
+  return note === null ? 'A person denied this publication.' : `A person denied this publication. They say: ${note}`
+}

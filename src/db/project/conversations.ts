@@ -1,6 +1,6 @@
 import type { AssistantBlock } from '../../model/types.ts'
-import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
+import { noSuch } from '../../shared/refusals.ts'
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
 import { type Page, toPage } from './projects.ts'
@@ -31,7 +31,7 @@ export async function getConversation(db: Db, conversationId: string): Promise<C
     SELECT ${CONVERSATION_COLUMNS} FROM conversations c JOIN projects p ON p.id = c.project_id AND p.deleted_at IS NULL
     WHERE c.id = $1`
   const rows = await query<Conversation>(db, text, [conversationId])
-  if (!rows[0]) throw new AppError('not_found', 'There is no such conversation.')
+  if (!rows[0]) throw noSuch('conversation')
   return rows[0]
 }
 

@@ -1,6 +1,6 @@
 import { type ProjectBudget, parseProjectBudget } from '../../shared/budget.ts'
-import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
+import { noSuch } from '../../shared/refusals.ts'
 import { type Db, toDbError } from '../client.ts'
 import type { Project as ProjectRow } from '../generated/client.ts'
 import { query } from '../query.ts'
@@ -107,7 +107,7 @@ export async function getProject(db: Db, projectId: string): Promise<Project> {
   } catch (error) {
     throw toDbError(error)
   }
-  if (!row) throw new AppError('not_found', 'There is no such project.')
+  if (!row) throw noSuch('project')
   return toProject(row)
 }
 

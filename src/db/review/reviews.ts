@@ -1,7 +1,8 @@
 /** Rounds and findings: what the checks and the reviewer said, and what became of it. */
 
 import type { NewEvent } from '../../events/topics.ts'
-import { AppError } from '../../shared/errors.ts'
+import type { AppError } from '../../shared/errors.ts'
+import { noSuch } from '../../shared/refusals.ts'
 import type {
   BaselineEntry,
   CheckPlan,
@@ -319,7 +320,7 @@ async function findingRow(db: Db, findingId: string): Promise<JudgedRow> {
 }
 
 function unknownFinding(): AppError {
-  return new AppError('not_found', 'There is no such finding.')
+  return noSuch('finding')
 }
 
 /** What failing checks did on the task's first tree, as far as it was asked. */

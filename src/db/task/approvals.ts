@@ -16,6 +16,7 @@ import {
 import { MAX_REMEMBERED, NO_POLICY } from '../../shared/approval-policy.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
+import { noSuch } from '../../shared/refusals.ts'
 import { oneLine } from '../../shared/text/one-line.ts'
 import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
@@ -282,7 +283,7 @@ function scopeOf(row: ApprovalRow) {
 export async function getApproval(db: Db, id: string, projectId?: string): Promise<Approval> {
   const text = `${SELECT} WHERE a.id = $1 AND p.deleted_at IS NULL AND ($2::text IS NULL OR $2 IN (a.project_id, p.alternative_of))`
   const [row] = await query<ApprovalRow>(db, text, [id, projectId ?? null])
-  if (!row) throw new AppError('not_found', 'There is no such approval.')
+  if (!row) throw noSuch('approval')
   return toApproval(row)
 }
 
@@ -315,7 +316,7 @@ export async function decideApproval(
       decision.approvalId,
       at.taskId,
     ])
-    if (!row) throw new AppError('not_found', 'There is no such approval.')
+    if (!row) throw noSuch('approval')
     const asked = toApproval(row)
     const fault = decisionFault({ kind: row.kind, ...optionKeysOf(asked.detail) }, decision)
     if (fault) {

@@ -1,5 +1,5 @@
 import type { NewEvent } from '../../events/topics.ts'
-import { AppError } from '../../shared/errors.ts'
+import { taskOver } from '../../shared/refusals.ts'
 import type { Phase } from '../../shared/task.ts'
 import { workflowIdFor } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
@@ -78,7 +78,7 @@ export async function acquireLease(
        RETURNING tasks.*, (SELECT before.lease = 0 FROM tasks before WHERE before.id = $1) AS is_first`,
       [ref.taskId, phase, ref.projectId],
     )
-    if (!row) throw new AppError('task_over', 'This task has ended already.')
+    if (!row) throw taskOver()
     const attempt = new Attempt(db, toTask(row))
     const { task, scope } = attempt
     if (row.is_first) {

@@ -12,7 +12,7 @@ import {
   parseProjectBudget,
   toLimits,
 } from '../../shared/budget.ts'
-import { AppError } from '../../shared/errors.ts'
+import { noSuch } from '../../shared/refusals.ts'
 import type { Budget } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
@@ -48,7 +48,7 @@ export async function readBudget(
   const text = `SELECT ${OWN_BUDGET} WHERE t.id = $1`
   const rows = await query<OwnBudgetRow>(db, { name: 'read_budget', text }, [taskId])
   const row = rows[0]
-  if (!row) throw new AppError('not_found', 'There is no such task.')
+  if (!row) throw noSuch('task')
   return await toReading(row, defaults, async (use) => {
     return await query<UseRow>(db, { name: 'read_project_use', text: use.text }, [...use.values])
   })

@@ -8,6 +8,7 @@ import type { NewEvent } from '../../events/topics.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import type { PublicationError, PublicationStatus, PublicationStep } from '../../shared/publication.ts'
+import { noSuch } from '../../shared/refusals.ts'
 import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
 import { query } from '../query.ts'
@@ -195,7 +196,7 @@ export async function getPublication(db: Db, publicationId: string): Promise<Pub
   const text = `SELECT ${COLUMNS} FROM publications WHERE id = $1
     AND EXISTS (SELECT 1 FROM projects p WHERE p.id = publications.project_id AND p.deleted_at IS NULL)`
   const [found] = await query<Publication>(db, text, [publicationId])
-  if (found === undefined) throw new AppError('not_found', 'There is no such publication.')
+  if (found === undefined) throw noSuch('publication')
   return found
 }
 

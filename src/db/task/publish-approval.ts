@@ -4,7 +4,7 @@ import type { WaitingApproval } from '../../shared/approval.ts'
 import { NO_POLICY } from '../../shared/approval-policy.ts'
 import { HOUR_MS } from '../../shared/durations.ts'
 import { AppError } from '../../shared/errors.ts'
-import { publishApprovalKey } from '../../shared/publication.ts'
+import { publishApprovalKey, publishDenial, publishQuestion } from '../../shared/publication.ts'
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
 import { inTask, type Tx } from '../transaction.ts'
@@ -53,15 +53,14 @@ export async function askToPublish(
   })
   if (state === null || state.state === 'approved') return { taskId: asking.taskId, waiting: null }
   if (state.state === 'open') return { taskId: asking.taskId, waiting: toWaiting(state) }
-  throw new AppError('publish_denied', refusalOf(state.state, state.note))
+  throw new AppError('publish_denied', publishDenial(state.state === 'denied', state.note))
 }
 
 function askOf(tx: Tx, { publicationId, branch, pullRequest }: Asking) {
-  const title = `Publish to ${branch}${pullRequest ? ' with a pull request' : ''}`
-  return { turn: tx.taskTurn ?? 0, kind: 'publish', title, detail: { publicationId, branch } } as const
-}
-
-function refusalOf(state: string, note: string | null): string {
-  if (state !== 'denied') return 'Nobody approved this publication in time. Ask for it again when somebody can.'
-  return note === null ? 'A person denied this publication.' : `A person denied this publication. They say: ${note}`
+  return {
+    turn: tx.taskTurn ?? 0,
+    kind: 'publish',
+    title: publishQuestion(branch, pullRequest),
+    detail: { publicationId, branch },
+  } as const
 }

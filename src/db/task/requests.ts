@@ -1,7 +1,7 @@
 /** What a person asks of a project or a task from outside; each is told to Temporal through the outbox. */
 
-import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
+import { taskOver } from '../../shared/refusals.ts'
 import { type Budget, isOver, type TaskStatus } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
 import { inProject } from '../transaction.ts'
@@ -38,7 +38,7 @@ export async function raiseBudget(db: Db, taskId: string, budget: Budget): Promi
   const { projectId } = await getTask(db, taskId)
   await inProject(db, projectId, async (tx) => {
     const [task] = await tx.query<{ status: TaskStatus }>('SELECT status FROM tasks WHERE id = $1', [taskId])
-    if (task === undefined || isOver(task.status)) throw new AppError('task_over', 'This task has ended already.')
+    if (task === undefined || isOver(task.status)) throw taskOver()
     await tx.query(
       `UPDATE tasks SET max_usd = coalesce($2, max_usd), max_turns = coalesce($3, max_turns),
          max_minutes = coalesce($4, max_minutes), budget_warned = '' WHERE id = $1`,

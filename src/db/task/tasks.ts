@@ -1,6 +1,6 @@
-import { AppError } from '../../shared/errors.ts'
 import type { LeftOut } from '../../shared/left-out.ts'
 import type { PlanItem } from '../../shared/plan.ts'
+import { noSuch } from '../../shared/refusals.ts'
 import type { Evidence, EvidenceGap, ReviewState } from '../../shared/review.ts'
 import type { DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
@@ -146,7 +146,7 @@ export async function getTask(db: Db, taskId: string): Promise<Task> {
   const text = `
     SELECT t.* FROM tasks t JOIN projects p ON p.id = t.project_id AND p.deleted_at IS NULL WHERE t.id = $1`
   const rows = await query<TaskRow>(db, { name: 'get_task', text }, [taskId])
-  if (!rows[0]) throw new AppError('not_found', 'There is no such task.')
+  if (!rows[0]) throw noSuch('task')
   return toTask(rows[0])
 }
 

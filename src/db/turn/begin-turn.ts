@@ -1,7 +1,7 @@
 /** How a lane's next turn begins: it claims what waits to be said, which fixes the user message that the model will see. */
 
 import type { UserBlock } from '../../model/types.ts'
-import { AppError } from '../../shared/errors.ts'
+import { noSuch } from '../../shared/refusals.ts'
 import { wellFormed } from '../../shared/text/well-formed.ts'
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
@@ -87,7 +87,7 @@ async function insertTurn(
   messages: readonly Waiting[],
   notices: readonly Waiting[],
 ): Promise<JournalTurn> {
-  if (tx.taskTurn === null) throw new AppError('not_found', 'There is no such task.')
+  if (tx.taskTurn === null) throw noSuch('task')
   const turn = tx.taskTurn + 1
   emitTurnBegun(tx, { ...attempt.scope, turn }, begin, messages)
   const statement = new Statement()

@@ -1,5 +1,5 @@
 import type { MessagePart, NewEvent } from '../../events/topics.ts'
-import type { ModelReading, ModelWait, UserBlock } from '../../model/types.ts'
+import type { UserBlock } from '../../model/types.ts'
 import type { BudgetMark, BudgetReading } from '../../shared/budget.ts'
 import { hitCrashPoint } from '../../shared/crash-points.ts'
 import type { Effect } from '../../shared/effect.ts'
@@ -8,7 +8,16 @@ import { type NewCheckpoint, recordCheckpoint } from '../workspace/checkpoints.t
 import { type BeginTurn, beginTurn, hasWaiting } from './begin-turn.ts'
 import { type Compaction, readCompaction, storeCompaction } from './compactions.ts'
 import { beginModelCall, interruptTurn, recordSpent, type Spent, type StoreReply, storeReply } from './model-calls.ts'
-import { type ModelCallName, noteReading, noteRepair, noteSubstitute, noteWaiting } from './model-notes.ts'
+import {
+  type ModelCallName,
+  noteReading,
+  noteRepair,
+  noteSubstitute,
+  noteWaiting,
+  type ToldReading,
+  type ToldSubstitute,
+  type ToldWait,
+} from './model-notes.ts'
 import { warnBudget } from './notices.ts'
 import { shortenTurn } from './shorten-turn.ts'
 import { type FinishedCall, finishTools, startTool } from './tool-calls.ts'
@@ -113,20 +122,17 @@ export class Journal {
   }
 
   /** Tells people that a model call waits because the model is away; once for each call. */
-  async noteWaiting(call: ModelCallName, wait: ModelWait): Promise<void> {
+  async noteWaiting(call: ModelCallName, wait: ToldWait): Promise<void> {
     await noteWaiting(this.#attempt, call, wait)
   }
 
   /** Tells people that a call's server has not begun to answer yet. */
-  async noteReading(call: ModelCallName, reading: ModelReading): Promise<void> {
+  async noteReading(call: ModelCallName, reading: ToldReading): Promise<void> {
     await noteReading(this.#attempt, call, reading)
   }
 
   /** Tells people that another model answered than the one that was asked for; once for each such model. */
-  async noteSubstitute(
-    call: ModelCallName,
-    models: { readonly asked: string; readonly answered: string },
-  ): Promise<void> {
+  async noteSubstitute(call: ModelCallName, models: ToldSubstitute): Promise<void> {
     await noteSubstitute(this.#attempt, call, models)
   }
 

@@ -5,7 +5,15 @@
 
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
-import { addFacts, type Fact, type ProjectMemory, refusalNote, rememberedText } from '../../shared/memory.ts'
+import {
+  addFacts,
+  changeNotice,
+  type Fact,
+  type ProjectMemory,
+  refusalNote,
+  rememberedNotice,
+  rememberedText,
+} from '../../shared/memory.ts'
 import type { Db } from '../client.ts'
 import { addNote } from '../project/notes.ts'
 import { query } from '../query.ts'
@@ -71,9 +79,7 @@ export async function rememberFrom(
       scope: { projectId: tx.project.id, conversationId, taskId },
       payload: { messageId, version, facts: added.map(({ id, text }) => ({ id, text })) },
     })
-    const lines = added.map((fact) => `- ${fact.text}`).join('\n')
-    const notice = `Notice: the user asked to remember from now on:\n${lines}`
-    await tellRunningTasks(tx, version, notice, remember === undefined ? taskId : null)
+    await tellRunningTasks(tx, version, rememberedNotice(added), remember === undefined ? taskId : null)
   }
   if (refused.length > 0) await addNote(tx, { ...message, text: refusalNote(refused) })
 }
@@ -148,11 +154,6 @@ function keptFact(known: readonly Fact[], { id, text }: EditedFact, index: numbe
   throw new AppError('bad_request', `facts[${index}].id: is not one of this project's facts`, {
     details: { [`facts[${index}].id`]: "is not one of this project's facts; leave it out for a new one" },
   })
-}
-
-function changeNotice(facts: readonly Fact[]): string {
-  const lines = facts.length === 0 ? 'Nothing.' : facts.map((fact) => `- ${fact.text}`).join('\n')
-  return `Notice: the user edited what is to be remembered. It is now, in place of what you were told before:\n${lines}`
 }
 
 /** What a task knows of earlier ones; fixed once. */

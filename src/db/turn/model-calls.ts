@@ -3,7 +3,7 @@
 import type { MessagePart, NewEvent } from '../../events/topics.ts'
 import type { ModelReply } from '../../model/types.ts'
 import type { Effect } from '../../shared/effect.ts'
-import { AppError } from '../../shared/errors.ts'
+import { replyStored } from '../../shared/refusals.ts'
 import type { Usage } from '../../shared/task.ts'
 import { storable } from '../storable.ts'
 import type { Attempt } from '../task/attempt.ts'
@@ -17,7 +17,7 @@ export async function beginModelCall(attempt: Attempt, turn: number): Promise<nu
       'UPDATE turns SET attempts = attempts + 1 WHERE task_id = $1 AND turn = $2 AND reply_content IS NULL RETURNING attempts',
       [attempt.scope.taskId, turn],
     )
-    if (!row) throw new AppError('journal_conflict', 'This turn has a reply already.')
+    if (!row) throw replyStored()
     tx.emit({
       type: 'turn.reset',
       key: `turn.reset:${attempt.scope.taskId}:${turn}:${row.attempts}`,

@@ -11,12 +11,22 @@ export interface ModelCallName {
   readonly attempt: number
 }
 
+/** A wait for a model that is away, with the sentence for people. */
+export type ToldWait = Pick<ModelWait, 'code' | 'delayMs'> & { readonly message: string }
+/** A prompt that is still being read, with the sentence for people. */
+export type ToldReading = ModelReading & { readonly message: string }
+/** The model that was asked for and the one that answered, with the sentence for people. */
+export interface ToldSubstitute {
+  readonly asked: string
+  readonly answered: string
+  readonly message: string
+}
+
 /**
  * Tells people that a model call waits because the model is away. Once for each call that is made in a turn: a repeat is
  * ignored.
  */
-export async function noteWaiting(attempt: Attempt, call: ModelCallName, wait: ModelWait): Promise<void> {
-  const others = wait.waiting > 1 ? `, like ${wait.waiting - 1} other calls` : ''
+export async function noteWaiting(attempt: Attempt, call: ModelCallName, wait: ToldWait): Promise<void> {
   await attempt.tx(async (tx) => {
     tx.emit({
       type: 'model.retrying',
@@ -24,7 +34,7 @@ export async function noteWaiting(attempt: Attempt, call: ModelCallName, wait: M
       scope: { ...attempt.scope, turn: call.turn },
       payload: {
         code: wait.code,
-        message: `The model server failed ${wait.failures} times in a row; the call waits until it answers again${others}.`,
+        message: wait.message,
         attempt: call.attempt,
         delayMs: wait.delayMs,
       },
@@ -33,13 +43,8 @@ export async function noteWaiting(attempt: Attempt, call: ModelCallName, wait: M
 }
 
 /** Says that a server still reads its prompt, or pauses within its reply. A repeat of the same moment of the same call is ignored. */
-export async function noteReading(attempt: Attempt, call: ModelCallName, reading: ModelReading): Promise<void> {
-  const { waitedMs, limitMs, waitsFor } = reading
-  const seconds = Math.round(waitedMs / 1_000)
-  const message =
-    waitsFor === 'prompt'
-      ? `The model is still reading the prompt (${seconds} s).`
-      : `The model pauses within its reply (${seconds} s); its server has sent nothing since.`
+export async function noteReading(attempt: Attempt, call: ModelCallName, reading: ToldReading): Promise<void> {
+  const { waitedMs, limitMs, waitsFor, message } = reading
   await attempt.tx(async (tx) => {
     tx.emit({
       type: 'model.reading',
@@ -54,10 +59,8 @@ export async function noteReading(attempt: Attempt, call: ModelCallName, reading
 export async function noteSubstitute(
   attempt: Attempt,
   call: ModelCallName,
-  models: { readonly asked: string; readonly answered: string },
+  { asked, answered, message }: ToldSubstitute,
 ): Promise<void> {
-  const { asked, answered } = models
-  const message = `The server answered with the model "${answered}" in place of "${asked}"; what that costs is not known.`
   await attempt.tx(async (tx) => {
     tx.emit({
       type: 'model.substituted',

@@ -1,5 +1,5 @@
 import type { UserBlock } from '../../model/types.ts'
-import { AppError } from '../../shared/errors.ts'
+import { replyStored } from '../../shared/refusals.ts'
 import { wellFormed } from '../../shared/text/well-formed.ts'
 import type { Attempt } from '../task/attempt.ts'
 
@@ -13,6 +13,6 @@ export async function shortenTurn(attempt: Attempt, turn: number, userContent: r
       'UPDATE turns SET user_content = $3 WHERE task_id = $1 AND turn = $2 AND reply_content IS NULL RETURNING turn',
       [attempt.scope.taskId, turn, JSON.stringify(wellFormed(userContent))],
     )
-    if (rows.length === 0) throw new AppError('journal_conflict', 'This turn has a reply already.')
+    if (rows.length === 0) throw replyStored()
   })
 }

@@ -1,6 +1,6 @@
 import type { NewEvent } from '../../events/topics.ts'
-import { AppError } from '../../shared/errors.ts'
 import type { LeftOut } from '../../shared/left-out.ts'
+import { noSuch } from '../../shared/refusals.ts'
 import type { DiffStat } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
@@ -81,7 +81,7 @@ export async function getCheckpoint(db: Db, checkpointId: string): Promise<Check
     JOIN projects p ON p.id = c.project_id AND p.deleted_at IS NULL
     LEFT JOIN tasks t ON t.id = c.task_id LEFT JOIN restores r ON r.checkpoint_id = c.id WHERE c.id = $1`
   const rows = await query<CheckpointRow & { conversation_id: string }>(db, text, [checkpointId])
-  if (!rows[0]) throw new AppError('not_found', 'There is no such checkpoint.')
+  if (!rows[0]) throw noSuch('checkpoint')
   return { ...toCheckpoint(rows[0]), conversationId: rows[0].conversation_id }
 }
 

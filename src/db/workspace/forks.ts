@@ -4,6 +4,7 @@
  */
 
 import { newId } from '../../shared/ids.ts'
+import { forkNote } from '../../shared/restore.ts'
 import type { Db } from '../client.ts'
 import { addNote } from '../project/notes.ts'
 import { getProject, type Project, type ProjectSource } from '../project/projects.ts'
@@ -179,7 +180,7 @@ export async function createForkedProject(
   await inProject(db, made.projectId, (tx) =>
     addNote(tx, {
       conversationId,
-      text: `Forked from the project “${origin.name}” at the checkpoint “${from.label}”.`,
+      text: forkNote(origin.name, from.label),
     }),
   )
   return { project: await getProject(db, made.projectId), conversationId }

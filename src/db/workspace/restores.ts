@@ -8,24 +8,18 @@ import type { NewEvent } from '../../events/topics.ts'
 import { AppError } from '../../shared/errors.ts'
 import { MAX_FILE_EVENTS } from '../../shared/event-bounds.ts'
 import { newId } from '../../shared/ids.ts'
+import { type RestoreKind, restoreLabel, restoreNote } from '../../shared/restore.ts'
 import type { DiffStat } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
 import { addNote } from '../project/notes.ts'
 import { query } from '../query.ts'
 import { completeChoice, requireChoosing } from '../task/comparison-moves.ts'
 import type { KeptResult, PlannedAlternative } from '../task/comparisons.ts'
-import { activateNext } from '../task/lifecycle.ts'
+import { activateNext } from '../task/end-task.ts'
 import { requireIdle } from '../task/require-idle.ts'
 import { inProject, type Tx } from '../transaction.ts'
 import { type CheckpointInConversation, type CheckpointRow, toCheckpoint } from './checkpoints.ts'
 import { createFork } from './forks.ts'
-
-/**
- * `fork` goes with a new conversation, which is made when the files are there. `sync` is what a merge of upstream changes is
- * called once it has ended, see syncs.ts; until then it is the restore that would take it back. `alternative` puts what a
- * comparison chose into effect.
- */
-export type RestoreKind = 'restore' | 'undo' | 'fork' | 'sync' | 'alternative'
 
 export interface Restore {
   readonly id: string
@@ -166,8 +160,6 @@ export interface RestoreResult {
   readonly stat: DiffStat
 }
 
-const MAX_LABEL_CHARACTERS = 200
-
 /**
  * Ends a restore whose files are in place: checkpoint, note, events and, for a fork, the conversation, in one transaction
  * that also lets a waiting task start. Throws `not_found` when the project was deleted. Safe to repeat.
@@ -185,7 +177,7 @@ export async function completeRestore(
       }
       await insertCheckpoint(tx, restore, result)
       const chosen = restore.comparisonId === null ? null : await completeChoice(tx, restore.comparisonId)
-      const text = `${noteText(restore, result)}${chosen?.reason ? ` ${chosen.reason}` : ''}`
+      const text = `${restoreNote(restore, result.stat)}${chosen?.reason ? ` ${chosen.reason}` : ''}`
       await addNote(tx, { conversationId: restore.conversationId, text })
       tx.emit(...restoredEvents(restore, result))
       // Whoever had borrowed the workspace is gone, and these are its own files now.
@@ -231,7 +223,7 @@ async function insertCheckpoint(tx: Tx, restore: Restore, { treeHash, stat }: Re
       restore.checkpointId,
       restore.projectId,
       treeHash,
-      labelOf(restore),
+      restoreLabel(restore),
       stat.files,
       stat.added,
       stat.removed,
@@ -242,44 +234,10 @@ async function insertCheckpoint(tx: Tx, restore: Restore, { treeHash, stat }: Re
   )
 }
 
-const VERBS = {
-  restore: 'restored to',
-  undo: 'undone to',
-  fork: 'forked from',
-  sync: 'synced with',
-  alternative: 'chosen',
-} as const satisfies Record<RestoreKind, string>
-
-function labelOf({ kind, fromLabel }: Restore): string {
-  return [...`${VERBS[kind]}: ${fromLabel}`].slice(0, MAX_LABEL_CHARACTERS).join('')
-}
-
-function noteText({ kind, fromLabel, paths }: Restore, { stat }: RestoreResult): string {
-  const changed = stat.files === 1 ? '1 file changed' : `${stat.files} files changed`
-  switch (kind) {
-    case 'undo':
-      return `The last task was undone (${changed}): the files are as they were “${fromLabel}”.`
-    case 'fork':
-      return `Forked from the checkpoint “${fromLabel}”: the files are as they were then (${changed}).`
-    case 'sync':
-      return `The files were synced with ${fromLabel} (${changed}).`
-    case 'alternative':
-      return `${capital(fromLabel)} was chosen: the files are as it left them (${changed}).`
-    case 'restore':
-      return paths === null
-        ? `The files were restored to the checkpoint “${fromLabel}” (${changed}).`
-        : `${paths.length === 1 ? 'A chosen path was' : `${paths.length} chosen paths were`} restored to the checkpoint “${fromLabel}” (${changed}).`
-  }
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
-}
-
 function restoredEvents(restore: Restore, result: RestoreResult): NewEvent[] {
   const { id, projectId, conversationId, checkpointId, restoredFrom } = restore
   return [
-    ...movedFilesEvents(restore, result, labelOf(restore)),
+    ...movedFilesEvents(restore, result, restoreLabel(restore)),
     {
       type: 'checkpoint.restored',
       key: `checkpoint.restored:${id}`,

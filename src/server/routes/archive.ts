@@ -6,6 +6,7 @@ import { getCheckpoint } from '../../db/workspace/checkpoints.ts'
 import { entryOfTree } from '../../sandbox/sources/tree-entry.ts'
 import type { Sandbox, WorkspaceEntry } from '../../sandbox/types.ts'
 import { AppError } from '../../shared/errors.ts'
+import { noSuch } from '../../shared/refusals.ts'
 import { replaceFromArchive } from '../../sources/archive/replace-from-archive.ts'
 import { MAX_ARCHIVE_BYTES, spoolUpload } from '../../sources/archive/spool.ts'
 import { writeTar } from '../../sources/archive/tar-writer.ts'
@@ -115,7 +116,7 @@ async function entriesOf(
 ): Promise<AsyncIterable<WorkspaceEntry>> {
   if (checkpointId !== undefined) {
     const checkpoint = await getCheckpoint(deps.db, checkpointId)
-    if (checkpoint.projectId !== projectId) throw new AppError('not_found', 'There is no such checkpoint.')
+    if (checkpoint.projectId !== projectId) throw noSuch('checkpoint')
     if (!sandbox.treeFiles) throw cannot()
     return treeEntries(sandbox.treeFiles(checkpoint.treeHash))
   }

@@ -59,10 +59,14 @@ const WRITES: Readonly<Record<string, (attempt: Attempt) => Promise<unknown>>> =
     finishTools(held, 'coder', [{ call: aCall(), result: 'x', isError: false, durationMs: 1, events: [] }]),
   recordSpent: (held) => recordSpent(held, { usage: { ...NO_USAGE, inputTokens: 7 }, costUsd: 1 }),
   noteWaiting: (held) =>
-    noteWaiting(held, { turn: 1, attempt: 1 }, { code: 'model_overloaded', failures: 5, waiting: 2, delayMs: 1_000 }),
+    noteWaiting(held, { turn: 1, attempt: 1 }, { code: 'model_overloaded', delayMs: 1_000, message: 'x' }),
   noteReading: (held) =>
-    noteReading(held, { turn: 1, attempt: 1 }, { waitedMs: 10_000, limitMs: 600_000, waitsFor: 'prompt' }),
-  noteSubstitute: (held) => noteSubstitute(held, { turn: 1, attempt: 1 }, { asked: 'a', answered: 'b' }),
+    noteReading(
+      held,
+      { turn: 1, attempt: 1 },
+      { waitedMs: 10_000, limitMs: 600_000, waitsFor: 'prompt', message: 'x' },
+    ),
+  noteSubstitute: (held) => noteSubstitute(held, { turn: 1, attempt: 1 }, { asked: 'a', answered: 'b', message: 'x' }),
   noteRepair: (held) => noteRepair(held, { turn: 1, attempt: 1, repair: 1 }, 'x'),
   shortenTurn: (held) => shortenTurn(held, turn.turn, [{ type: 'text', text: 'short' }]),
   endTurn: (held) => endTurn(held, { turn, finished: [aFinished()], checkpoint: aCheckpoint(), events: [] }),
@@ -225,7 +229,7 @@ describe('acquireLease', () => {
 
   test('an attempt that died while it waited for the model does not count as one that said it would be back', async () => {
     const call = { turn: 1, attempt: 1 }
-    await noteWaiting(task.attempt, call, { code: 'model_overloaded', failures: 5, waiting: 3, delayMs: 900 })
+    await noteWaiting(task.attempt, call, { code: 'model_overloaded', delayMs: 900, message: 'x' })
     db.published.length = 0
     await takeOver(db, task, { attempt: 2 })
     expect(framesOf(db.published)).toMatchObject([{ type: 'task.resumed', attempt: 2 }])
