@@ -58,6 +58,10 @@ make_directories() {
   printf '* -text -filter -ident !diff -merge -eol -working-tree-encoding\n' >"$SHADOW/info/attributes"
   printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n\thooksPath = /dev/null\n\tfsmonitor = false\n\tprotectNTFS = false\n\tprotectHFS = false\n\tautocrlf = false\n\tsymlinks = true\n\tfileMode = true\n' >"$SHADOW/config"
   printf 'ref: refs/heads/none\n' >"$SHADOW/HEAD"
+  # Our own files, so that a repository which a command makes takes them neither as new nor with `git add -A`.
+  if ! [ -e "$HOME/.config/git/ignore" ]; then
+    mkdir -p "$HOME/.config/git" && printf '/.claude/project-context.md\n/.claude/memory.md\n' >"$HOME/.config/git/ignore"
+  fi || true
 }
 
 # ---- attempts ----

@@ -1,4 +1,5 @@
 import { AppError } from '../../shared/errors.ts'
+import { OWN_FILES } from '../../shared/places.ts'
 import { BRIDGE_SCRIPT, CACHE_DIR, CERTIFICATES, MAVEN_DIR, TRUST_STORE } from '../network-env.ts'
 import type { HostView } from './host-view.ts'
 import { DOOR, KEPT, SERVICES, WORKSPACE } from './layout.ts'
@@ -29,7 +30,7 @@ export interface CommandArgvInput {
   readonly workspace: string
   /** Directory of the host that the command sees as its door. */
   readonly doorDir?: string | undefined
-  /** Directory with the generated passwd, group, hosts and nsswitch.conf. */
+  /** Directory with the generated passwd, group, hosts and nsswitch.conf, and what git overlooks. */
   readonly etcDir: string
   /** The host's certificates without keys. */
   readonly certificates: readonly CertificateMount[]
@@ -78,6 +79,16 @@ export const GENERATED_ETC: Readonly<Record<string, string>> = {
 const KERNEL_SETTINGS = ['/proc/sys', '/proc/sysrq-trigger', '/proc/irq', '/proc/bus'] as const
 
 const SHM_BYTES = 64 * 1024 * 1024
+
+/**
+ * Where git looks for what every repository overlooks, below a home, and what stands there: our own files, so that a
+ * repository which a command makes takes them neither as new nor with `git add -A`.
+ */
+export const GIT_IGNORE = {
+  path: '.config/git/ignore',
+  file: 'git-ignore',
+  text: `${OWN_FILES.map((path) => `/${path}`).join('\n')}\n`,
+} as const
 
 /** What every command of every provider finds set: nothing asks, pages or colours. */
 export const QUIET_BASE_ENV: Readonly<Record<string, string>> = {
@@ -155,6 +166,7 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
       '--dir /run --dir /var --symlink /tmp /var/tmp',
     ),
   )
+  args.push('--ro-bind-try', `${input.etcDir}/${GIT_IGNORE.file}`, `${SANDBOX_HOME}/${GIT_IGNORE.path}`)
   if (input.cacheDir !== undefined) {
     args.push('--bind', input.cacheDir, `${SANDBOX_HOME}/${CACHE_DIR}`)
     // Maven and its wrapper take no other place from a variable that older ones read.

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
+import { OWN_FILES } from '../../../src/shared/places.ts'
 import { aSandbox, aSpec, codeOf, type ProviderUnderTest, readToEnd, run, textOf, waitForOutput } from './harness.ts'
 
 /** What every provider promises about commands. */
@@ -189,6 +190,16 @@ export function commandContract(underTest: () => ProviderUnderTest): void {
       )
       const found = hasRipgrep ? output : output.replace('rg\n', '')
       expect(found).toBe(hasRipgrep ? 'node\nnpm\nnpx\ngit\nrg\nbash\n' : 'node\nnpm\nnpx\ngit\nbash\n')
+    })
+
+    test('a repository that a command makes overlooks the server’s own files, and settings of the user’s own go on', async () => {
+      const { sandbox: own } = await aSandbox(underTest().provider)
+      await own.write([...OWN_FILES, 'a.txt'].map((path) => ({ path, data: 'x' })))
+      const { output } = await run(
+        own,
+        'git init -q && git add -A && git commit -qm x && git ls-files; echo y > .claude/memory.md; git add -A; git status --porcelain; git config --global alias.st status && git st --porcelain; mkdir -p ~/.config/other && touch ~/.config/other/x && echo made',
+      )
+      expect(output).toBe('a.txt\nmade\n')
     })
 
     test('a program that does not exist ends with 127', async () => {
