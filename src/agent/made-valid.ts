@@ -73,9 +73,15 @@ export function tellable(blocks: readonly AssistantBlock[]): AssistantBlock[] {
 /** Stands in for a message of nothing but blanks, which servers refuse. */
 export const BLANK = '(an empty message)'
 
-/** What of a user message may be told: texts that hold something, and at least the word that one did not. */
+/** Stands for the result of a call that failed without a word, which servers refuse. */
+const NO_WORD = '(it failed without a word)'
+
+/** What of a user message may be told: texts that hold something, at least the word that one did not, and why a call failed. */
 export function tellableWords(blocks: readonly UserBlock[]): UserBlock[] {
-  const told = blocks.filter((block) => block.type !== 'text' || block.text.trim() !== '')
+  const told = blocks.flatMap((block): UserBlock[] => {
+    if (block.type === 'text') return block.text.trim() === '' ? [] : [block]
+    return [block.is_error === true && block.content === '' ? { ...block, content: NO_WORD } : block]
+  })
   return told.length === 0 && blocks.length > 0 ? [{ type: 'text', text: BLANK }] : told
 }
 

@@ -5,7 +5,7 @@ import Anthropic from '@anthropic-ai/sdk'
 import { AppError } from '../shared/errors.ts'
 import type { Usage } from '../shared/task.ts'
 import { asEventStream } from './answer-form.ts'
-import { StallError, saidNothing, toModelError } from './failures.ts'
+import { misshapen, StallError, saidNothing, toModelError } from './failures.ts'
 import { followingRedirects } from './follow-redirects.ts'
 import { patientFetch } from './patient-fetch.ts'
 import { costUsd, isSameModel, type ModelProfile, profileFor } from './profiles.ts'
@@ -204,8 +204,8 @@ class Call {
     try {
       return this.#assembler.add(event)
     } catch (error) {
-      const message = 'The model server sent an event that does not have the shape of the protocol.'
-      throw new AppError('model_stream_broken', message, { cause: error })
+      if (error instanceof AppError) throw error
+      throw misshapen(error)
     }
   }
 

@@ -101,7 +101,9 @@ function fromAnswer(facts: Facts, cause: unknown, context: FailureContext): AppE
       // Inside a stream an error has no status.
       ...(code === 'model_overloaded' && isOfOneRequest(facts, context) ? LASTING : {}),
     },
-    ...(facts.retryAfterMs === undefined || !RETRIED.has(code) ? {} : { retryAfterMs: facts.retryAfterMs }),
+    ...(facts.retryAfterMs !== undefined && isPause(facts.retryAfterMs) && RETRIED.has(code)
+      ? { retryAfterMs: facts.retryAfterMs }
+      : {}),
   }
   return new AppError(code, `${sentence}${said}`, options)
 }
@@ -121,6 +123,12 @@ function isOfOneRequest({ status = 500, message }: Facts, { isOwnServer = false 
 export function saidNothing(): AppError {
   const message = 'The model server ended its reply before it said anything; the call is made again.'
   return new AppError('model_stream_broken', message, { details: LASTING })
+}
+
+/** What is thrown for an event that has not the protocol's shape: the server's fault, not ours, and seldom a passing one. */
+export function misshapen(cause: unknown): AppError {
+  const message = 'The model server sent an event that does not have the shape of the protocol.'
+  return new AppError('model_stream_broken', message, { cause, details: LASTING })
 }
 
 /** What the refusal of a request says about the model's limits. */
@@ -200,8 +208,11 @@ const LOADING_PATTERN = /\bloading (the )?model|\bmodel\b[^.]{0,80}\b(is|being|s
 /** A gateway's way to say that a key is good, but not for this model. */
 const MODEL_ACCESS_PATTERN = /\b(access|allowed|permi\w+|use|authorized)\b[^.]{0,60}\bmodel/i
 
-/** Words of a limit that passes by itself within the minute, as servers of several makers put them. */
-const RATE_PATTERN = /(per|a|each) (minute|second)|\b[RT]PM\b|rate.?limit|too many (requests|tokens)|concurren/i
+/** Words of a limit that passes by itself, whatever else a server advertises beside them: larger plans, say, or a budget. */
+const PASSING_PATTERN =
+  /\b(per|a|each|every) ?(min|minute|sec|second)s?\b|\/ ?(min|minute|s|sec|second)\b|\b[RT]P[MS]\b|\b(try|retry) again in (about )?\d+(\.\d+)? ?(ms|milliseconds?|s|secs?|seconds?|m|min|minutes?)\b|concurren|parallel/i
+/** Words that mean such a limit unless they stand beside those of a cap. */
+const RATE_PATTERN = /rate.?limit|too many (requests|tokens)|throttl|too quickly|at capacity|\bbusy\b/i
 /** Words of one that does not. */
 const CAP_PATTERN = /credit|spend|billing|quota|insufficient|monthly|per month|per day|daily/i
 
@@ -213,9 +224,19 @@ function judgeTooMany(facts: Facts, context: FailureContext): Judgement {
   if (facts.shouldRetry === false) return SPENT
   const isNamed = facts.retryAfterMs !== undefined
   const isRate = RATE_PATTERN.test(facts.message) || context.isOwnServer === true
-  if (isRate && !CAP_PATTERN.test(facts.message)) return isNamed ? LIMITED : LIMITED_UNTIL_LATER
-  if (isNamed) return LIMITED
+  const isPassing = PASSING_PATTERN.test(facts.message) || (isRate && !CAP_PATTERN.test(facts.message))
+  if (isPassing || isNamed) return isPause(facts.retryAfterMs) ? LIMITED : LIMITED_UNTIL_LATER
   return facts.shouldRetry === true ? LIMITED_UNTIL_LATER : SPENT
+}
+
+/** Within a stream the type alone says that it is a rate, unless the words say that it is none. */
+function isCapOnly({ message }: Facts): boolean {
+  return CAP_PATTERN.test(message) && !PASSING_PATTERN.test(message)
+}
+
+/** Whether a server named a pause at all: at once is none, and again and again at once helps nobody. */
+function isPause(retryAfterMs: number | undefined): boolean {
+  return retryAfterMs !== undefined && retryAfterMs > 0
 }
 
 function judgeType(facts: Facts, context: FailureContext): Judgement {
@@ -225,7 +246,7 @@ function judgeType(facts: Facts, context: FailureContext): Judgement {
     case 'timeout_error':
       return judgeFailing(facts, context)
     case 'rate_limit_error':
-      return facts.retryAfterMs === undefined ? LIMITED_UNTIL_LATER : LIMITED
+      return isCapOnly(facts) ? SPENT : isPause(facts.retryAfterMs) ? LIMITED : LIMITED_UNTIL_LATER
     case 'authentication_error':
     case 'permission_error':
       return refusedKey(context)
@@ -407,10 +428,14 @@ export function retryAfterMsOf(headers: Headers, now: number): number | undefine
   if (Number.isFinite(exact)) return clampWait(exact)
   const value = headers.get('retry-after')?.trim() ?? ''
   if (value === '') return undefined
-  if (/^\d+(\.\d+)?$/.test(value)) return clampWait(Number(value) * 1000)
-  const date = Date.parse(value)
+  if (/^[-+]?\d+(\.\d+)?$/.test(value)) return clampWait(Number(value) * 1000)
+  // The engine reads nearly anything with a number in it as a date.
+  const date = HTTP_DATE.test(value) ? Date.parse(value) : Number.NaN
   return Number.isNaN(date) ? undefined : clampWait(date - now)
 }
+
+/** The three forms of an HTTP date, and the one of ISO 8601, which servers send too. */
+const HTTP_DATE = /^(?:[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}|\d{4}-\d{2}-\d{2}T\d{2}:\d{2})/
 
 function clampWait(waitMs: number): number {
   return Math.round(Math.min(MAX_RETRY_AFTER_MS, Math.max(0, waitMs)))

@@ -48,11 +48,17 @@ const MAX_COUNT = 100_000_000
 const MAX_INPUT_DEPTH = 64
 /** What of an input that is no JSON object is kept, for the model to be shown. */
 const MAX_INVALID_CHARACTERS = 4_000
+/** A longer reply, or one of more blocks, is none: a server that keeps no limit would stream for ever. */
+const MAX_REPLY_CHARACTERS = 16 * 1024 * 1024
+const MAX_BLOCKS = 10_000
 
 export class ReplyAssembler {
-  /** By the server's own index, in the order in which they began. */
-  readonly #blocks = new Map<number, OpenBlock>()
+  /** In the order in which they began. */
+  readonly #blocks: OpenBlock[] = []
+  /** The newest block of each of the server's own indexes: some servers count wrongly and give several blocks one. */
+  readonly #byIndex = new Map<number, OpenBlock>()
   readonly #usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
+  #id: string | undefined
   #model = ''
   #stop: string | null = null
   #stopDetail: string | null = null
@@ -62,29 +68,36 @@ export class ReplyAssembler {
   #streamedChars = 0
   #isCounted = false
 
-  /** Takes one event and returns what a viewer should see of it. Unknown events and deltas are passed over. */
+  /**
+   * Takes one event and returns what a viewer should see of it. Unknown events and deltas are passed over, and whatever comes
+   * after the last event. Throws `model_stream_broken` (retried) when another reply begins within this one, and
+   * `model_output_exceeded` (final) for a reply without end.
+   */
   add(event: RawMessageStreamEvent): readonly ModelDelta[] {
+    if (this.#stopped) return []
     switch (event.type) {
       case 'message_start':
-        this.#started = true
-        this.#model = textOf(event.message.model)
-        this.#count(event.message.usage)
+        this.#begin(event.message)
         return []
       case 'content_block_start': {
         const block = openBlock(event.content_block)
-        this.#blocks.set(event.index, block)
+        if (isRepeat(block, this.#byIndex.get(event.index))) return []
+        if (this.#blocks.length === MAX_BLOCKS) throw endless()
+        this.#blocks.push(block)
+        this.#byIndex.set(event.index, block)
         return this.#show(block)
       }
       case 'content_block_delta':
         return this.#append(event.index, event.delta)
       case 'content_block_stop': {
-        const block = this.#blocks.get(event.index)
+        const block = this.#byIndex.get(event.index)
         if (block) block.closed = true
         return []
       }
       case 'message_delta':
-        this.#stop = event.delta.stop_reason
-        this.#stopDetail = stopDetailOf(event.delta)
+        // A second one, which some gateways send for the usage alone, takes no reason back.
+        this.#stop = event.delta.stop_reason ?? this.#stop
+        this.#stopDetail = stopDetailOf(event.delta) ?? this.#stopDetail
         this.#count(event.usage)
         this.#isCounted = true
         return []
@@ -118,7 +131,7 @@ export class ReplyAssembler {
    */
   finish(): AssembledReply {
     if (!this.#stopped) throw new AppError('model_stream_broken', "The model's reply ended before its last event.")
-    const stop = knownStop(this.#stop)
+    const stop = this.#stop === null ? this.#unsaidStop() : knownStop(this.#stop)
     const whole = ENDED_BY_ITSELF.has(stop)
     const content = this.#content(whole)
     const truncated = whole ? undefined : this.#truncatedKind()
@@ -132,8 +145,24 @@ export class ReplyAssembler {
     }
   }
 
+  /** Gateways repeat a reply's first event; one that comes after content begins another reply, made of two halves. */
+  #begin(message: StartedMessage): void {
+    const isSame = message.id === this.#id && textOf(message.id) !== ''
+    const isAnother = this.#started && this.#blocks.length > 0 && !isSame
+    if (isAnother) throw new AppError('model_stream_broken', "Another reply began in the middle of the model's reply.")
+    this.#started = true
+    this.#id = message.id
+    this.#model = textOf(message.model)
+    this.#count(message.usage)
+  }
+
+  /** Why a reply ended whose server did not say it but closed all that it began: by itself. */
+  #unsaidStop(): StopReason {
+    return this.#blocks.length > 0 && this.#blocks.every((block) => block.closed) ? 'end_turn' : 'unknown'
+  }
+
   #append(index: number, delta: StreamedDelta): readonly ModelDelta[] {
-    const block = this.#blocks.get(index)
+    const block = this.#byIndex.get(index)
     if (!block) return []
     switch (delta.type) {
       case 'text_delta':
@@ -151,8 +180,9 @@ export class ReplyAssembler {
   }
 
   #grow(block: OpenBlock, piece: string): readonly ModelDelta[] {
-    block.text += piece
     this.#streamedChars += piece.length
+    if (this.#streamedChars > MAX_REPLY_CHARACTERS) throw endless()
+    block.text += piece
     return block.place === null ? this.#show(block) : piecesOf(block, block.place, piece)
   }
 
@@ -176,13 +206,16 @@ export class ReplyAssembler {
     this.#usage.cacheWriteTokens = countOf(usage?.cache_creation_input_tokens) ?? this.#usage.cacheWriteTokens
   }
 
-  /** The service refuses texts of nothing but blanks when they are sent back, and thinking that was cut. */
+  /**
+   * The service refuses texts of nothing but blanks when they are sent back, and thinking that was cut. Thinking that nobody
+   * signs is kept where something follows it: what follows has its place.
+   */
   #content(whole: boolean): AssistantBlock[] {
     const content: AssistantBlock[] = []
-    const placed = [...this.#blocks.values()].filter((block) => block.place !== null)
+    const placed = this.#blocks.filter((block) => block.place !== null)
     for (const block of placed.sort((a, b) => (a.place ?? 0) - (b.place ?? 0))) {
       if (block.kind === 'text' && block.text.trim() !== '') content.push({ type: 'text', text: block.text })
-      if (block.kind === 'thinking' && (whole || block.signature !== '')) {
+      if (block.kind === 'thinking' && (whole || block.signature !== '' || block !== placed.at(-1))) {
         content.push({ type: 'thinking', thinking: block.text, signature: block.signature })
       }
       if (block.kind === 'redacted_thinking') content.push({ type: 'redacted_thinking', data: block.text })
@@ -194,13 +227,14 @@ export class ReplyAssembler {
   }
 
   #truncatedKind(): 'text' | 'thinking' | 'tool_use' | undefined {
-    const kinds = [...this.#blocks.values()].map((block) => block.kind)
+    const kinds = this.#blocks.map((block) => block.kind)
     if (kinds.includes('tool_use')) return 'tool_use'
     const last = kinds.at(-1)
     return last === 'text' || last === 'thinking' ? last : undefined
   }
 }
 
+type StartedMessage = Extract<RawMessageStreamEvent, { type: 'message_start' }>['message']
 type StartedBlock = Extract<RawMessageStreamEvent, { type: 'content_block_start' }>['content_block']
 type StreamedDelta = Extract<RawMessageStreamEvent, { type: 'content_block_delta' }>['delta']
 
@@ -215,6 +249,11 @@ interface StreamedUsage {
 function countOf(value: number | null | undefined): number | undefined {
   const isCount = typeof value === 'number' && value >= 0 && value <= MAX_COUNT
   return isCount ? Math.round(value) : undefined
+}
+
+function endless(): AppError {
+  const message = `The model's reply has no end: it is over ${MAX_REPLY_CHARACTERS} characters or ${MAX_BLOCKS} blocks long. Set KEELSON_MAX_OUTPUT_TOKENS, or a limit at its server.`
+  return new AppError('model_output_exceeded', message)
 }
 
 function openBlock(start: StartedBlock): OpenBlock {
@@ -242,6 +281,12 @@ function openBlock(start: StartedBlock): OpenBlock {
   }
 }
 
+/** Whether a block's beginning is told a second time, before anything of it came. */
+function isRepeat(block: OpenBlock, before: OpenBlock | undefined): boolean {
+  if (before === undefined || before.closed || before.text !== '') return false
+  return block.text === '' && block.kind === before.kind && block.id === before.id
+}
+
 /** Servers that speak the protocol loosely leave fields out, or send null. */
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
@@ -257,13 +302,13 @@ function piecesOf(block: OpenBlock, index: number, delta: string): ModelDelta[] 
  * connection: asking again would cost the same again, so the model is told by the call's result.
  */
 function inputOf(block: OpenBlock): object {
-  if (!block.closed) {
+  // The reply came to its last event: some servers close no blocks, and an input that is whole JSON is whole.
+  if (!block.closed && !isJsonObject(parseInput(block.text))) {
     const message = `The model's reply broke off: the input of its call of "${block.name}" did not end.`
     throw new AppError('model_stream_broken', message)
   }
   const input = block.text.trim() === '' ? wholeInputOf(block) : parseInput(block.text)
-  const isObject = typeof input === 'object' && input !== null && !Array.isArray(input)
-  if (isObject && !isDeeper(input, MAX_INPUT_DEPTH)) return input
+  if (isJsonObject(input) && !isDeeper(input, MAX_INPUT_DEPTH)) return input
   const written = block.text.trim() === '' ? textOf(block.wholeInput) : block.text
   return { [INVALID_INPUT]: written.slice(0, MAX_INVALID_CHARACTERS) }
 }
@@ -271,6 +316,10 @@ function inputOf(block: OpenBlock): object {
 /** An input that came with its call's start; as text from servers that pass on another protocol's. */
 function wholeInputOf({ wholeInput }: OpenBlock): unknown {
   return typeof wholeInput === 'string' ? parseInput(wholeInput || '{}') : (wholeInput ?? {})
+}
+
+function isJsonObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isDeeper(value: unknown, levels: number): boolean {

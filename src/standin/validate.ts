@@ -269,6 +269,9 @@ function checkToolResult(block: Json, path: string): void {
   if (isError !== undefined && typeof isError !== 'boolean') {
     throw invalid(`${path}.tool_result.is_error: Input should be a valid boolean`)
   }
+  if (isError === true && (content === undefined || content === '')) {
+    throw invalid(`${path}.tool_result: content cannot be empty if \`is_error\` is true`)
+  }
   if (content === undefined || typeof content === 'string') return
   if (!Array.isArray(content)) throw invalid(`${path}.tool_result.content: Input should be a valid string or list`)
   content.forEach((part: unknown, at) => {
