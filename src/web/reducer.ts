@@ -40,7 +40,8 @@ function applyDurable(state: ViewState, event: Durable): ViewState {
   const messages = reduceMessages(state.messages, event, isReviewer ? 'reviewer' : 'coder')
   const closedParts = rememberClosed(state, event)
   const serviceSeq = event.type.startsWith('service.') ? event.seq : state.serviceSeq
-  const next = { ...state, lastSeq: event.seq, serviceSeq, tasks, messages, closedParts }
+  const comparisonSeq = event.type.startsWith('comparison.') ? event.seq : state.comparisonSeq
+  const next = { ...state, lastSeq: event.seq, serviceSeq, comparisonSeq, tasks, messages, closedParts }
   return state.needsRefetch && closedParts !== state.closedParts ? { ...next, needsRefetch: false } : next
 }
 

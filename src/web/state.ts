@@ -19,6 +19,8 @@ export interface ViewState {
   readonly needsRefetch: boolean
   /** Seq of the newest event about a service; 0 before the first: what was read of services before it is stale. */
   readonly serviceSeq: number
+  /** Seq of the newest event about alternatives to a task; 0 before the first. */
+  readonly comparisonSeq: number
   /** Parts that are closed, so that a late delta does not open them again; bounded. */
   readonly closedParts: readonly string[]
 }
@@ -202,5 +204,14 @@ export interface TaskView {
 }
 
 export function initialViewState(lastSeq = 0): ViewState {
-  return { lastSeq, messages: [], tasks: {}, isDegraded: false, needsRefetch: false, serviceSeq: 0, closedParts: [] }
+  return {
+    lastSeq,
+    messages: [],
+    tasks: {},
+    isDegraded: false,
+    needsRefetch: false,
+    serviceSeq: 0,
+    comparisonSeq: 0,
+    closedParts: [],
+  }
 }

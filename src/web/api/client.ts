@@ -11,6 +11,8 @@ import type {
   Budget,
   ChatRequest,
   Checkpoint,
+  Comparison,
+  ComparisonBody,
   Conversation,
   Credential,
   CriteriaProposal,
@@ -168,6 +170,24 @@ export const api = {
     } = {},
     signal?: AbortSignal,
   ) => request<Diff>(`${at('tasks', taskId, 'diff')}${queryString(asked)}`, { signal }),
+  listComparisons: (taskId: string, signal?: AbortSignal) =>
+    request<{ items: readonly Comparison[] }>(at('tasks', taskId, 'alternatives'), { signal }),
+  startComparison: (taskId: string, body: ComparisonBody) =>
+    request<Comparison>(at('tasks', taskId, 'alternatives'), { method: 'POST', body }),
+  /** Throws `already_decided` when another was chosen, or none. */
+  chooseAlternative: (comparisonId: string, index: number) =>
+    request<Comparison>(at('comparisons', comparisonId, 'choose'), { method: 'POST', body: { index } }),
+  cancelComparison: (comparisonId: string) =>
+    request<unknown>(at('comparisons', comparisonId, 'cancel'), { method: 'POST', body: {} }),
+  getAlternativeDiff: (
+    comparisonId: string,
+    index: number,
+    asked: { path?: string; context?: number } = {},
+    signal?: AbortSignal,
+  ) =>
+    request<Diff>(`${at('comparisons', comparisonId, 'alternatives', String(index), 'diff')}${queryString(asked)}`, {
+      signal,
+    }),
   judgeFinding: (findingId: string, verdict: 'confirm' | 'dismiss', reason?: string) =>
     request<Finding>(at('findings', findingId), {
       method: 'POST',

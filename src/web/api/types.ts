@@ -2,7 +2,7 @@
 
 import type { ApprovalDetail, ApprovalKind, ApprovalState, Decision, DecisionScope } from '../../shared/approval.ts'
 import type { Environment, SetupStatus, ShownSetupCommand } from '../../shared/environment.ts'
-import type { Claim, LedgerRow } from '../../shared/ledger.ts'
+import type { Claim, LedgerDecision, LedgerRow } from '../../shared/ledger.ts'
 import type { LeftOut } from '../../shared/left-out.ts'
 import type { Metrics, MetricsBucket } from '../../shared/metrics.ts'
 import type { PlanItem } from '../../shared/plan.ts'
@@ -293,6 +293,7 @@ export interface ApiEvidence {
   readonly evidence: Evidence
   readonly gaps: readonly EvidenceGap[]
   readonly rows: readonly LedgerRow[]
+  readonly decisions: readonly LedgerDecision[]
   readonly claims: readonly Claim[]
 }
 
@@ -338,4 +339,48 @@ export interface Publication {
   readonly wantsPullRequest: boolean
   readonly pullRequest: { readonly number: number; readonly url: string } | null
   readonly error?: { readonly code: string; readonly message: string }
+}
+
+/** One more try at a task's request, or, at index 0, the task itself. */
+export interface Alternative {
+  readonly index: number
+  readonly projectId: string
+  readonly conversationId: string
+  readonly taskId: string
+  readonly model: string
+  /** In the place of the project's; null: the project's. */
+  readonly criteria: readonly string[] | null
+  readonly status: TaskStatus
+  readonly outcome: Outcome | null
+  readonly evidence: Evidence | null
+  readonly openFindings: number | null
+  readonly failedChecks: number | null
+  readonly diffStat: DiffStat | null
+  readonly costUsd: number | null
+  readonly durationMs: number | null
+  /** Why it has no result. */
+  readonly error: string | null
+}
+
+/** Alternatives to a task's result, of which one is taken or none. */
+export interface Comparison {
+  readonly id: string
+  readonly taskId: string
+  readonly projectId: string
+  readonly conversationId: string
+  readonly state: 'running' | 'waiting' | 'choosing' | 'chosen' | 'cancelled' | 'failed'
+  readonly choose: 'person' | 'evidence'
+  readonly chosenIndex: number | null
+  readonly chosenBy: 'person' | 'evidence' | null
+  readonly reason: string | null
+  readonly createdAt: string
+  readonly expiresAt: string
+  readonly items: readonly Alternative[]
+}
+
+export interface ComparisonBody {
+  readonly alternatives: readonly { readonly model?: string; readonly criteria?: readonly string[] }[]
+  /** Whether the task's own result stands beside them. */
+  readonly include: boolean
+  readonly choose: Comparison['choose']
 }

@@ -28,7 +28,7 @@ export default function CredentialsDialog({ onClose }: { onClose: () => void }) 
       onClose={onClose}
       title="Credentials"
       description="Tokens for private repositories and registries. They go in once and are never shown again, to nobody."
-      isWide
+      width="wide"
     >
       {value === undefined && isLoading && <Skeleton lines={3} label="Loading the credentials" />}
       {value === undefined && error !== undefined && <ErrorState error={error} onRetry={reload} />}
@@ -43,7 +43,7 @@ export default function CredentialsDialog({ onClose }: { onClose: () => void }) 
             <li key={credential.id} className="flex items-center gap-3 px-3 py-2 text-sm">
               <span className="min-w-0 flex-1">
                 <span className="block truncate font-medium">{credential.host}</span>
-                <span className="block truncate text-xs text-muted">{aboutOf(credential)}</span>
+                <span className="block text-xs break-words text-muted">{aboutOf(credential)}</span>
               </span>
               <IconButton
                 label={`Delete the token for ${credential.host}`}

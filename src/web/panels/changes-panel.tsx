@@ -9,7 +9,7 @@ import { IconButton } from '../ui/icon-button.tsx'
 import { Skeleton } from '../ui/spinner.tsx'
 import { EmptyState, ErrorState } from '../ui/states.tsx'
 import { DiffFiles } from './changes/diff-files.tsx'
-import { LineCounts } from './changes/file-diff.tsx'
+import { LineCounts } from './changes/line-counts.tsx'
 import { RangeSelect } from './changes/range-select.tsx'
 import type { PanelProps } from './panel.ts'
 

@@ -13,7 +13,7 @@ import { IconButton } from '../ui/icon-button.tsx'
 import { Skeleton } from '../ui/spinner.tsx'
 import { EmptyState, ErrorState } from '../ui/states.tsx'
 import { showToast } from '../ui/toast.tsx'
-import { LineCounts } from './changes/file-diff.tsx'
+import { LineCounts } from './changes/line-counts.tsx'
 import type { PanelProps } from './panel.ts'
 
 const SHOWN_AT_ONCE = 50

@@ -13,6 +13,9 @@ export const PANEL_NAMES = [
 ] as const
 export type PanelName = (typeof PANEL_NAMES)[number]
 
+export const REVIEW_VIEWS = ['rounds', 'evidence', 'criteria'] as const
+export type ReviewView = (typeof REVIEW_VIEWS)[number]
+
 /** A place in the right-hand region. All of it stands in the address, so each place can be linked. */
 export interface PanelTarget {
   readonly panel: PanelName
@@ -30,6 +33,8 @@ export interface PanelTarget {
   readonly toolUseId?: string
   /** A round in Review. */
   readonly round?: number
+  /** In Review: which of its parts. */
+  readonly view?: ReviewView
   /** Scrolls the thread to a turn. */
   readonly turn?: number
 }

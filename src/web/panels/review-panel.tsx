@@ -1,29 +1,35 @@
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { api } from '../api/client.ts'
 import { useQuery } from '../api/use-query.ts'
 import { classNames } from '../ui/class-names.ts'
 import { Skeleton } from '../ui/spinner.tsx'
 import { EmptyState, ErrorState } from '../ui/states.tsx'
-import type { PanelProps } from './panel.ts'
+import { type PanelProps, REVIEW_VIEWS, type ReviewView } from './panel.ts'
 import { CriteriaEditor } from './review/criteria-editor.tsx'
 import { CriteriaProposals } from './review/criteria-proposals.tsx'
 import { EvidenceList } from './review/evidence-list.tsx'
 import { RoundsHistory } from './review/rounds-history.tsx'
+import { useEvidence } from './review/use-evidence.ts'
 
-const VIEWS = [
-  { id: 'rounds', label: 'Rounds' },
-  { id: 'evidence', label: 'Evidence' },
-  { id: 'criteria', label: 'Criteria' },
-] as const
+const VIEW_WORDS: Readonly<Record<ReviewView, string>> = {
+  rounds: 'Rounds',
+  evidence: 'Evidence',
+  criteria: 'Criteria',
+}
 
 /** What the reviewer said of this task, and what it looks for in this project. */
 export default function ReviewPanel(props: PanelProps) {
-  const [view, setView] = useState<(typeof VIEWS)[number]['id']>('rounds')
+  const { target } = props
+  const [view, setView] = useState<ReviewView>('rounds')
+  useEffect(() => {
+    // An address that names a round, or no part, leads to the rounds.
+    if (target !== null) setView(target.view ?? 'rounds')
+  }, [target])
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <fieldset className="flex gap-1 border-b border-line px-3 py-1.5">
         <legend className="sr-only">What to show</legend>
-        {VIEWS.map(({ id, label }) => (
+        {REVIEW_VIEWS.map((id) => (
           <button
             key={id}
             type="button"
@@ -34,7 +40,7 @@ export default function ReviewPanel(props: PanelProps) {
               view === id ? 'bg-accent-soft font-medium text-accent' : 'text-muted hover:bg-hover',
             )}
           >
-            {label}
+            {VIEW_WORDS[id]}
           </button>
         ))}
       </fieldset>
@@ -70,11 +76,7 @@ function Rounds({ taskId, task, target, navigate }: PanelProps) {
 }
 
 function TaskEvidence({ taskId, task }: PanelProps) {
-  const evidence = useQuery(
-    taskId === null ? null : `evidence:${taskId}`,
-    (signal) => api.getEvidence(taskId ?? '', signal),
-    `${task?.status ?? ''}:${task?.rounds.length ?? 0}`,
-  )
+  const evidence = useEvidence(taskId, task)
   if (taskId === null) return <EmptyState title="Nothing ran yet">What a task runs is listed here.</EmptyState>
   if (evidence.value === undefined) {
     return evidence.error === undefined ? (

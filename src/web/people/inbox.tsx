@@ -22,7 +22,7 @@ export function Inbox() {
       >
         {items.length}
       </Button>
-      <Dialog isOpen={isOpen} onClose={() => setOpen(false)} title="Waits for you" isWide>
+      <Dialog isOpen={isOpen} onClose={() => setOpen(false)} title="Waits for you" width="wide">
         {items.length === 0 && <p className="text-sm text-muted">Nothing waits any more.</p>}
         {items.map((approval) => (
           <div key={approval.id} className="mb-4">

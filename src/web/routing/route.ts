@@ -1,6 +1,6 @@
 /** Addresses to places and back. Pure: every place of the page can be linked, and a reload stands where it was. */
 
-import { PANEL_NAMES, type PanelName, type PanelTarget } from '../panels/panel.ts'
+import { PANEL_NAMES, type PanelTarget, REVIEW_VIEWS } from '../panels/panel.ts'
 
 export interface Route {
   readonly projectId: string | null
@@ -41,8 +41,8 @@ function idOf(text: string): string | null {
 }
 
 function parseTarget(search: URLSearchParams): PanelTarget | null {
-  const panel = search.get('tab')
-  if (!isPanelName(panel)) return null
+  const panel = PANEL_NAMES.find((name) => name === search.get('tab'))
+  if (panel === undefined) return null
   const text = (name: string): string | undefined => search.get(name)?.slice(0, 4_096) || undefined
   const number = (name: string): number | undefined => {
     const value = search.get(name) ?? ''
@@ -57,6 +57,7 @@ function parseTarget(search: URLSearchParams): PanelTarget | null {
     toCheckpointId: text('to'),
     toolUseId: text('command'),
     round: number('round'),
+    view: REVIEW_VIEWS.find((name) => name === search.get('view')),
     turn: number('turn'),
   }
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) as unknown as PanelTarget
@@ -73,13 +74,10 @@ function formatTarget(target: PanelTarget | null): string {
     to: target.toCheckpointId,
     command: target.toolUseId,
     round: target.round,
+    view: target.view,
     turn: target.turn,
   }
   const search = new URLSearchParams()
   for (const [name, value] of Object.entries(values)) if (value !== undefined) search.set(name, String(value))
   return `?${search.toString()}`
-}
-
-function isPanelName(name: string | null): name is PanelName {
-  return PANEL_NAMES.some((known) => known === name)
 }

@@ -45,7 +45,7 @@ export function SyncBar({
     }
   }
   return (
-    <div className="flex min-w-0 flex-wrap items-center gap-x-2 gap-y-1 text-sm">
+    <div className="flex min-w-0 items-start gap-x-2 text-sm">
       <Button
         size="small"
         isBusy={state.kind === 'busy'}
@@ -61,7 +61,7 @@ export function SyncBar({
 
 function SyncState({ state, onMarkers }: { state: State; onMarkers: () => void }) {
   return (
-    <div role="status" aria-label="Sync" className="flex min-w-0 flex-1 flex-wrap items-center gap-x-2 gap-y-1">
+    <div role="status" aria-label="Sync" className="flex min-h-7 min-w-0 flex-1 flex-wrap items-center gap-x-2 gap-y-1">
       {state.kind === 'busy' && <span className="text-muted">Merging what came upstream …</span>}
       {state.kind === 'done' && <Done synced={state.synced} />}
       {state.kind === 'conflict' && (

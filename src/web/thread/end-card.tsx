@@ -12,7 +12,7 @@ import { showToast } from '../ui/toast.tsx'
 import { type Ending, endingOf } from './ending.ts'
 
 // Below tasks that ended: not needed for the first look at the page.
-const PublishBar = lazy(async () => ({ default: (await import('./publish-bar.tsx')).PublishBar }))
+const EndDetails = lazy(async () => await import('./end-details.tsx'))
 
 const ICONS: Readonly<Record<Ending['tone'], typeof CircleCheck>> = {
   good: CircleCheck,
@@ -35,27 +35,23 @@ export function EndCard({ task, navigate }: { task: TaskView; navigate: (target:
   const { files, added, removed } = task.diffStat
   return (
     <section aria-label="How the task ended" className="mt-2 rounded-xl border border-line bg-surface px-3 py-2.5">
-      <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
-        <Icon aria-hidden="true" className={`size-4 shrink-0 ${COLOURS[ending.tone]}`} />
-        <h2 className={`text-sm font-semibold ${COLOURS[ending.tone]}`}>{ending.title}</h2>
+      <div className="flex items-start gap-2">
+        <Icon aria-hidden="true" className={`mt-1 size-4 shrink-0 ${COLOURS[ending.tone]}`} />
+        <div className="flex min-w-0 flex-1 flex-wrap items-baseline gap-x-3 py-0.5">
+          <h2 className={`text-sm font-semibold ${COLOURS[ending.tone]}`}>{ending.title}</h2>
+          {files > 0 && (
+            <button
+              type="button"
+              onClick={() => navigate({ panel: 'changes', taskId: task.id })}
+              className="text-sm text-muted underline-offset-2 hover:text-ink hover:underline"
+            >
+              {formatPlural(files, 'file')} <span className="text-good">+{added}</span>{' '}
+              <span className="text-bad">−{removed}</span>
+            </button>
+          )}
+        </div>
         {files > 0 && (
-          <button
-            type="button"
-            onClick={() => navigate({ panel: 'changes', taskId: task.id })}
-            className="text-sm text-muted underline-offset-2 hover:text-ink hover:underline"
-          >
-            {formatPlural(files, 'file')} <span className="text-good">+{added}</span>{' '}
-            <span className="text-bad">−{removed}</span>
-          </button>
-        )}
-        {files > 0 && (
-          <Button
-            size="small"
-            look="quiet"
-            className="ml-auto"
-            icon={<Undo2 className="size-3.5" />}
-            onClick={() => setAsking(true)}
-          >
+          <Button size="small" look="quiet" icon={<Undo2 className="size-3.5" />} onClick={() => setAsking(true)}>
             Undo
           </Button>
         )}
@@ -67,11 +63,9 @@ export function EndCard({ task, navigate }: { task: TaskView; navigate: (target:
         </p>
       )}
       <Figures task={task} />
-      {files > 0 && (
-        <Suspense>
-          <PublishBar taskId={task.id} />
-        </Suspense>
-      )}
+      <Suspense>
+        <EndDetails task={task} navigate={navigate} />
+      </Suspense>
       <ConfirmDialog
         isOpen={isAsking}
         onClose={() => setAsking(false)}

@@ -6,6 +6,9 @@ import { safeLink } from '../text/safe-link.ts'
 import { Button } from '../ui/button.tsx'
 import { Spinner } from '../ui/spinner.tsx'
 
+/** What the server tells programs; here a button does it. */
+const FIELD_HINT = /, then publish with allowWorkflowFiles\.$/
+
 const STEPS: Readonly<Record<Publication['step'], string>> = {
   approving: 'A person decides about publishing to',
   building: 'Making the commit for',
@@ -28,21 +31,25 @@ export function PublicationState({
   const { status, step, branch, commit, branchUrl, pullRequest, error } = publication
   const isPushed = step === 'opening' || step === 'done'
   return (
-    <div role="status" aria-label="Publication" className="mt-2 flex flex-wrap items-center gap-x-2 gap-y-1 text-sm">
-      {status === 'running' && <Spinner />}
-      {status === 'finished' && <CircleCheck aria-hidden="true" className="size-4 shrink-0 text-good" />}
-      {status === 'failed' && <CircleX aria-hidden="true" className="size-4 shrink-0 text-bad" />}
-      <span className="min-w-0 break-words text-muted">
-        {status === 'failed' ? (isPushed ? 'Pushed to' : 'Not published to') : STEPS[step]}{' '}
-        <OutwardLink href={branchUrl} text={branch} />
-        {isPushed && commit !== undefined && <span className="text-faint"> at {commit.slice(0, 10)}</span>}
-      </span>
-      {pullRequest !== null && <OutwardLink href={pullRequest.url} text={`Pull request #${pullRequest.number}`} />}
-      {error !== undefined && (
-        <p className="w-full break-words text-bad">
-          <VisibleText text={error.message} />
-        </p>
-      )}
+    <div role="status" aria-label="Publication" className="mt-2 flex flex-col items-start gap-1.5 text-sm">
+      <div className="flex max-w-full items-start gap-2">
+        {status === 'running' && <Spinner className="mt-0.5" />}
+        {status === 'finished' && <CircleCheck aria-hidden="true" className="mt-0.5 size-4 shrink-0 text-good" />}
+        {status === 'failed' && <CircleX aria-hidden="true" className="mt-0.5 size-4 shrink-0 text-bad" />}
+        <div className="flex min-w-0 flex-wrap gap-x-3">
+          <span className="min-w-0 break-words text-muted">
+            {status === 'failed' ? (isPushed ? 'Pushed to' : 'Not published to') : STEPS[step]}{' '}
+            <OutwardLink href={branchUrl} text={branch} />
+            {isPushed && commit !== undefined && <span className="text-faint"> at {commit.slice(0, 10)}</span>}
+          </span>
+          {pullRequest !== null && <OutwardLink href={pullRequest.url} text={`Pull request #${pullRequest.number}`} />}
+          {error !== undefined && (
+            <p className="w-full break-words text-bad">
+              <VisibleText text={error.message.replace(FIELD_HINT, ', then decide.')} />
+            </p>
+          )}
+        </div>
+      </div>
       {publication.approvalId !== undefined && <PublishApproval approvalId={publication.approvalId} />}
       {error?.code === 'workflow_files' && (
         <Button size="small" onClick={onAllowWorkflowFiles}>
@@ -50,8 +57,13 @@ export function PublicationState({
         </Button>
       )}
       {(error?.code === 'branch_moved' || error?.code === 'branch_taken') && (
-        <Button size="small" className="max-w-full" onClick={() => onOtherBranch(nextName(branch))}>
-          <span className="min-w-0 truncate">
+        <Button
+          size="small"
+          className="h-auto min-h-7 max-w-full py-1 whitespace-normal text-left"
+          onClick={() => onOtherBranch(nextName(branch))}
+        >
+          {/* Whole, however long: what tells it from the other branch stands at its end. */}
+          <span className="min-w-0 break-words">
             Publish to <VisibleText text={nextName(branch)} />
           </span>
         </Button>

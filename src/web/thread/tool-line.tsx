@@ -1,9 +1,11 @@
 import {
   ChevronRight,
+  CircleHelp,
   FilePen,
   FilePlus2,
   FileSearch,
   FileText,
+  ListChecks,
   Search,
   ShieldCheck,
   SquareTerminal,
@@ -30,6 +32,8 @@ const ICONS: Readonly<Record<ToolKind, typeof Wrench>> = {
   find: FileSearch,
   search: Search,
   review: ShieldCheck,
+  ask: CircleHelp,
+  plan: ListChecks,
   other: Wrench,
 }
 

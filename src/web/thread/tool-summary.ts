@@ -3,7 +3,7 @@
 import { isRecord } from '../../shared/is-record.ts'
 import { revealHidden } from '../text/reveal-hidden.ts'
 
-export type ToolKind = 'run' | 'read' | 'write' | 'edit' | 'find' | 'search' | 'review' | 'other'
+export type ToolKind = 'run' | 'read' | 'write' | 'edit' | 'find' | 'search' | 'review' | 'ask' | 'plan' | 'other'
 
 export interface ToolSummary {
   readonly kind: ToolKind
@@ -47,6 +47,8 @@ const KINDS: Readonly<Record<string, (input: Input) => ToolSummary>> = {
     const what = text(input, 'command') || text(input, 'name') || text(input, 'id')
     return { kind: 'run', verb: `Service ${text(input, 'action')}`.trim(), target: firstLine(what) }
   },
+  ask: (input) => ({ kind: 'ask', verb: 'Ask', target: firstLine(text(input, 'question')) }),
+  plan: (input) => ({ kind: 'plan', verb: 'Plan', target: planTarget(input['items']) }),
   submit_review: () => ({ kind: 'review', verb: 'Submit review', target: '' }),
 }
 
@@ -89,6 +91,13 @@ function pathOf(input: Input): { path?: string } {
 function within(pattern: string, input: Input): string {
   const path = text(input, 'path')
   return path === '' || path === '.' ? pattern : `${pattern} in ${path}`
+}
+
+/** The step that the plan is at, else how many it has. */
+function planTarget(items: unknown): string {
+  const steps = Array.isArray(items) ? items.filter(isRecord) : []
+  const now = steps.find(({ state }) => state === 'in_progress')
+  return now === undefined ? `${steps.length} ${steps.length === 1 ? 'step' : 'steps'}` : firstLine(text(now, 'text'))
 }
 
 function firstLine(command: string): string {

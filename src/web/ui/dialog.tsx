@@ -6,6 +6,8 @@ import { Button } from './button.tsx'
 import { classNames } from './class-names.ts'
 import { IconButton } from './icon-button.tsx'
 
+const WIDTHS = { narrow: 'max-w-md', wide: 'max-w-2xl', whole: 'max-w-6xl' } as const
+
 /** A modal dialog: focus is held inside and goes back to where it was. Escape and a click beside it close it. */
 export function Dialog({
   isOpen,
@@ -13,14 +15,14 @@ export function Dialog({
   title,
   description,
   children,
-  isWide = false,
+  width = 'narrow',
 }: {
   isOpen: boolean
   onClose: () => void
   title: string
   description?: string
   children: ReactNode
-  isWide?: boolean
+  width?: keyof typeof WIDTHS
 }) {
   const opener = useRef<HTMLElement | null>(null)
   return (
@@ -39,7 +41,7 @@ export function Dialog({
           }}
           className={classNames(
             'fixed top-[12vh] left-1/2 z-40 flex max-h-[80vh] w-[calc(100vw-1.5rem)] -translate-x-1/2 flex-col overflow-hidden rounded-xl border border-line bg-raised shadow-pop animate-appear',
-            isWide ? 'max-w-2xl' : 'max-w-md',
+            WIDTHS[width],
           )}
         >
           <header className="pt-4 pr-14 pl-5">

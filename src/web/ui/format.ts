@@ -49,6 +49,11 @@ export function formatPlural(count: number, one: string, many = `${one}s`): stri
   return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`
 }
 
+/** The day and the minute, as this browser's people write them. */
+export function formatMoment(time: string): string {
+  return new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+}
+
 /** "just now", "5 min ago", "3 h ago", else the day. */
 export function formatAgo(time: string | number, now: number = Date.now()): string {
   const at = typeof time === 'string' ? Date.parse(time) : time

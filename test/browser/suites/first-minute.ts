@@ -89,6 +89,7 @@ export function firstMinuteSuite(bench: Workbench): void {
         await thread(page).evaluate((element) => element.scrollTo(0, element.scrollHeight))
         const card = page.getByRole('region', { name: 'How the task ended' })
         await card.getByRole('button', { name: 'Download files' }).waitFor()
+        await card.getByRole('button', { name: /^Evidence/ }).waitFor()
         return await card.innerText()
       }
       expect({ first: await read(first.page), problems: [...first.watch.problems, ...second.watch.problems] }).toEqual({

@@ -161,8 +161,25 @@ export function publishingSuite(bench: Workbench, hosts: { git: GitHostFixture; 
       await page.getByRole('status', { name: 'Publication' }).getByText('Published to').waitFor({ timeout: 60_000 })
       const files =
         'for b in $(git for-each-ref --format="%(refname)" refs/heads/keelson); do git diff --name-only HEAD $b; done'
-      expect({ files: git.inside('team/held', files).trim(), problems: watch.problems }).toEqual({
+      await page
+        .getByRole('region', { name: 'How the task ended' })
+        .getByRole('button', { name: /^Evidence.* 3 decisions/ })
+        .click()
+      const decided = page.getByRole('region', { name: 'What was decided' })
+      await decided.waitFor()
+      await looks(page, 'evidence-decisions', decided)
+      const entries = await decided.getByRole('listitem').allTextContents()
+      expect({
+        files: git.inside('team/held', files).trim(),
+        decided: entries.map((text) => text.replace(/by a person, .*\d(?:\s[AP]M)?/, ' by a person: ')),
+        problems: watch.problems,
+      }).toEqual({
         files: 'ci-notes.md',
+        decided: [
+          'answered by a person: Which colour? → blue',
+          'denied by a person: Change .github/ci.yml',
+          expect.stringMatching(/^approved by a person: Publish to keelson\//),
+        ],
         problems: [],
       })
       await context.close()

@@ -2,9 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { insertMention, matchPaths, mentionAt } from '../../../src/web/composer/mention.ts'
 import { readUpload } from '../../../src/web/navigation/read-upload.ts'
-import { PANEL_NAMES } from '../../../src/web/panels/panel.ts'
+import { PANEL_NAMES, REVIEW_VIEWS } from '../../../src/web/panels/panel.ts'
 import { formatRoute, HOME, parseRoute, type Route } from '../../../src/web/routing/route.ts'
 import { backoffMs } from '../../../src/web/store/stream.ts'
+import { summarizeTool } from '../../../src/web/thread/tool-summary.ts'
 import { formatCost, formatDuration } from '../../../src/web/ui/format.ts'
 
 const id = fc.stringMatching(/^[\w.:-]{1,40}$/).filter((text) => text !== '.' && text !== '..')
@@ -19,6 +20,7 @@ const place: fc.Arbitrary<Route> = fc.record({
         file: fc.string({ minLength: 1, maxLength: 80, unit: 'grapheme' }),
         line: fc.nat(1_000_000),
         round: fc.nat(9),
+        view: fc.constantFrom(...REVIEW_VIEWS),
       },
       { requiredKeys: ['panel'] },
     ),
@@ -61,6 +63,23 @@ describe('naming a file with @', () => {
     const paths = ['docs/split-notes.md', 'src/unsplit.js', 'src/split.js', 'readme.md']
     expect(matchPaths(paths, 'split')).toEqual(['src/split.js', 'docs/split-notes.md', 'src/unsplit.js'])
   })
+})
+
+test('a question and a plan read as what they say, not as the names of tools', () => {
+  const items = [
+    { text: 'Look', state: 'done' },
+    { text: 'Paint', state: 'in_progress' },
+  ]
+  const lines = [
+    summarizeTool('ask', { question: 'Which colour?\nSay.' }, null),
+    summarizeTool('plan', { items }, null),
+    summarizeTool('plan', { items: [items[0], 'no step'] }, null),
+  ]
+  expect(lines.map(({ verb, target }) => `${verb} ${target}`)).toEqual([
+    'Ask Which colour? …',
+    'Plan Paint',
+    'Plan 1 step',
+  ])
 })
 
 test('an upload takes text that fits and names what it left out', async () => {

@@ -9,6 +9,7 @@ import { classNames } from '../../ui/class-names.ts'
 import { IconButton } from '../../ui/icon-button.tsx'
 import type { FileLinesProps } from './file-lines.tsx'
 import { FileLines, FileNote } from './file-lines.tsx'
+import { LineCounts } from './line-counts.tsx'
 import { WhyList } from './why-list.tsx'
 
 export interface FileDiffProps extends Omit<FileLinesProps, 'path'> {
@@ -92,16 +93,4 @@ export function FileDiff(props: FileDiffProps) {
 /** Where the address jumps to. */
 export function fileAnchor(path: string): string {
   return `diff-${encodeURIComponent(path)}`
-}
-
-/** `+3 −1`, with words for screen readers. */
-export function LineCounts({ added, removed }: { added: number; removed: number }) {
-  return (
-    <span className="shrink-0 font-mono text-xs tabular-nums">
-      <span className="sr-only">{`${added} lines added, ${removed} removed`}</span>
-      <span aria-hidden="true">
-        <span className="text-good">+{added}</span> <span className="text-bad">−{removed}</span>
-      </span>
-    </span>
-  )
 }

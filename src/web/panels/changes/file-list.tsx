@@ -3,7 +3,7 @@ import { useState } from 'react'
 import type { DiffFile } from '../../api/types.ts'
 import { VisibleText } from '../../code/visible-text.tsx'
 import { Button } from '../../ui/button.tsx'
-import { LineCounts } from './file-diff.tsx'
+import { LineCounts } from './line-counts.tsx'
 
 const SHOWN_AT_FIRST = 12
 

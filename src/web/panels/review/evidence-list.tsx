@@ -5,6 +5,7 @@ import { VisibleText } from '../../code/visible-text.tsx'
 import { InlineCode } from '../../text/inline-code.tsx'
 import { Badge, type Tone } from '../../ui/badge.tsx'
 import { formatDuration } from '../../ui/format.ts'
+import { DecisionList } from './decision-list.tsx'
 
 const MARKS: Readonly<Record<Claim['mark'], { readonly tone: Tone; readonly words: string }>> = {
   proven: { tone: 'good', words: 'proven' },
@@ -13,7 +14,7 @@ const MARKS: Readonly<Record<Claim['mark'], { readonly tone: Tone; readonly word
 }
 
 /** All that ran in a task, by whom and how it ended, and which sentences of its last message that bears out. */
-export function EvidenceList({ evidence: { evidence, gaps, rows, claims } }: { evidence: ApiEvidence }) {
+export function EvidenceList({ evidence: { evidence, gaps, rows, decisions, claims } }: { evidence: ApiEvidence }) {
   return (
     <div className="flex flex-col gap-4 p-3 text-sm">
       <section aria-label="What the checks prove" className="flex flex-col gap-1">
@@ -46,6 +47,7 @@ export function EvidenceList({ evidence: { evidence, gaps, rows, claims } }: { e
           </ul>
         </section>
       )}
+      {decisions.length > 0 && <DecisionList decisions={decisions} />}
       <section aria-label="What ran" className="flex flex-col gap-1.5">
         <h3 className="font-semibold">What ran</h3>
         {rows.length === 0 && <p className="text-muted">Nothing ran in this task.</p>}
