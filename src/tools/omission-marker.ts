@@ -27,6 +27,10 @@ const CODE_NOUN =
 
 const ENDS_WITH_NOUN = new RegExp(`${CODE_NOUN.source}(?: here)?$`, 'i')
 
+/** What every marker holds; nearly no other line does, so that a large text costs one look at each. */
+const MAY_SAY =
+  /\.{3}|…|rest\b|remain|exist|other|previous|original|everything|unchanged|untouched|omitted|truncated|snip|elided|same|not shown|brevity|\bas |here|continues/i
+
 export interface Marker {
   /** It can hardly be anything else; the others may be ordinary comments. */
   readonly isSure: boolean
@@ -35,8 +39,8 @@ export interface Marker {
 
 /** What a line says when it reads like a marker for omitted code, else null. Linear in the line; long lines are none. */
 export function readMarker(line: string): Marker | null {
-  if (line.length >= MAX_MARKER_CHARS) return null
-  const trimmed = line.trim()
+  if (line.length >= MAX_MARKER_CHARS || !MAY_SAY.test(line)) return null
+  const trimmed = line.trim().replace(/\s+/g, ' ')
   const body = commentBody(behindCode(trimmed) ?? trimmed)
   const marker = body === null ? textMarker(trimmed) : commentMarker(body)
   return marker === null ? null : { isSure: marker === 'sure', namesCode: NAMES_CODE.test(trimmed) }

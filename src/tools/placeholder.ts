@@ -1,7 +1,7 @@
 /** Guards against a file that loses code because the model wrote a line that stands for it. Pure. */
 
 import { linesOf } from './numbered-lines.ts'
-import { readMarker } from './omission-marker.ts'
+import { type Marker, readMarker } from './omission-marker.ts'
 
 export interface Placeholder {
   /** From 1, in the new text. */
@@ -27,18 +27,14 @@ export function findPlaceholder(before: string, after: string): Placeholder | nu
   const losesHalf = lost >= 5 && lost * 2 >= old.length && filled.length * 2 <= old.length
   const shrinks = lost >= 2 && filled.length < old.length
   const losesMost = lost >= 10 && lost * 2 >= old.length
-  const isBare = () => lost >= 1 && filled.every((line) => readMarker(line)?.isSure === true)
-  let pointedOut: Placeholder | null = null
-  for (const [index, line] of now.entries()) {
-    if (known.has(line)) continue
-    const marker = readMarker(line)
-    if (marker === null) continue
-    const found = { line: index + 1, text: line.trim() }
-    const isLoss = marker.isSure ? shrinks || (losesMost && marker.namesCode) || isBare() : losesHalf
-    if (isLoss) return { ...found, lost }
-    if (marker.isSure) pointedOut ??= { ...found, lost: null }
+  const markers = now.map((line) => (isFilled(line) ? readMarker(line) : null))
+  const isBare = lost >= 1 && markers.filter((marker) => marker?.isSure === true).length === filled.length
+  const isLoss = (marker: Marker) => (marker.isSure ? shrinks || isBare || (losesMost && marker.namesCode) : losesHalf)
+  const found = (wanted: (marker: Marker) => boolean, told: number | null): Placeholder | null => {
+    const index = markers.findIndex((marker, at) => marker !== null && !known.has(now[at] ?? '') && wanted(marker))
+    return index === -1 ? null : { line: index + 1, text: now[index]?.trim() ?? '', lost: told }
   }
-  return pointedOut
+  return found(isLoss, lost) ?? found((marker) => marker.isSure, null)
 }
 
 function isFilled(line: string): boolean {
