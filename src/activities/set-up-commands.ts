@@ -12,10 +12,14 @@ import type { ActivityDeps } from './deps.ts'
 import { endsTask } from './run-activity.ts'
 import type { PlannedSetup } from './run-set-up.ts'
 
-/** The longest that a set-up may take. */
-export const SETUP_TOTAL_MS = 15 * 60_000
-/** The longest that one command may run in a sandbox. */
-const COMMAND_MS = 600_000
+/** How long one command of a set-up may run, and all of them together. */
+export interface SetupLimits {
+  readonly commandMs: number
+  readonly totalMs: number
+}
+
+export const SETUP_LIMITS: SetupLimits = { commandMs: 600_000, totalMs: 15 * 60_000 }
+
 const SHOWN_BYTES = 16 * 1024
 /** How often a command is run that is lost each time. */
 const MAX_RUNS = 3
@@ -40,12 +44,13 @@ export async function runCommands(
   deps: ActivityDeps,
   at: PlannedSetup,
 ): Promise<{ readonly failed: FailedCommand | null; readonly startedAt: number }> {
-  let leftMs = SETUP_TOTAL_MS
+  const { commandMs, totalMs } = at.limits ?? SETUP_LIMITS
+  let leftMs = totalMs
   let startedAt = Date.now()
   for (const [index, command] of at.plan.commands.entries()) {
-    const timeoutMs = Math.min(COMMAND_MS, leftMs)
+    const timeoutMs = Math.min(commandMs, leftMs)
     if (timeoutMs < 1) {
-      const how = 'not run: the 15 minutes for a set-up were used up'
+      const how = `not run: the ${totalMs / 60_000} minutes for a set-up were used up`
       return { failed: failure(command, null, how, ''), startedAt }
     }
     const { failed, state } = await runUntilKnown(deps, at, { command, index, timeoutMs })

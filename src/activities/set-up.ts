@@ -20,7 +20,7 @@ import { findKept } from './kept-installation.ts'
 import { openSandbox } from './open-sandbox.ts'
 import { type ActivityRun, runActivity } from './run-activity.ts'
 import { type PlannedSetup, runPlan, type SetupRun } from './run-set-up.ts'
-import { SETUP_TOTAL_MS } from './set-up-commands.ts'
+import { SETUP_LIMITS, type SetupLimits } from './set-up-commands.ts'
 
 const WAIT_POLL_MS = 1_000
 
@@ -39,6 +39,8 @@ export interface SetupAsk {
   readonly run: ActivityRun
   /** The task's, when there is one. */
   readonly attempt: Attempt | null
+  /** How long one command may run and all of them together, in milliseconds; default 10 and 15 minutes. */
+  readonly limits?: SetupLimits
 }
 
 export function createSetupActivities(deps: ActivityDeps): Pick<Activities, 'setUpProject' | 'setUpAlone'> {
@@ -68,7 +70,7 @@ export async function setUp(deps: ActivityDeps, ask: SetupAsk): Promise<void> {
   const environment = await applyEnvironment(deps, projectId, sandbox)
   const owner = ask.attempt?.scope.taskId ?? `alone-${projectId}`
   const look = () => ({ execId: `look-${newId('stp')}`, taskId: owner, signal: run.signal })
-  const deadline = Date.now() + SETUP_TOTAL_MS + SETUP_LEASE_MS
+  const deadline = Date.now() + SETUP_LIMITS.totalMs + SETUP_LEASE_MS
   for (;;) {
     const row = await readSetup(deps.db, projectId)
     if (row.endedBy === run.id && row.state !== 'running' && !row.isRequested) return

@@ -145,7 +145,7 @@ function javascript(at: Place): ReturnType<Rule> {
       const isOne = wanted.startsWith('1')
       const install = isOne
         ? `yarn install --non-interactive${locked.yarn ? ' --frozen-lockfile' : ' --no-lockfile'}`
-        : `yarn install${locked.yarn ? ' --immutable' : ''}`
+        : `yarn install${locked.yarn ? ' --immutable' : ' --no-immutable'}`
       return {
         name: 'yarn install',
         command: `${useNpmTool(isOne ? 'yarn' : '@yarnpkg/cli-dist', wanted, 'yarn')}\n${install}`,
@@ -194,11 +194,14 @@ const MAKE_VENV = `[ -x .venv/bin/python ] || python3 -m venv .venv 2>/dev/null 
 [ -x .venv/bin/pip ] || for wheel in /usr/share/python-wheels/pip-*.whl; do [ -f "$wheel" ] && .venv/bin/python "$wheel/pip" install --no-index --find-links /usr/share/python-wheels pip; done
 .venv/bin/python -m pip --version >/dev/null || { echo "python3 has no pip here: install python3-venv on the host" >&2; exit 1; }`
 
+/** Releases that came after a tool and break it. */
+const HELD_BACK: Readonly<Record<string, string>> = { pdm: ` 'hishel<2'` }
+
 /** A tool of the Python index in an environment of its own, kept in the project's cache, unless it is there already. */
 function usePythonTool(tool: string): string {
   return `command -v ${tool} >/dev/null || ( mkdir -p "$HOME/.cache/tools/${tool}" "$HOME/.cache/tools/bin" && cd "$HOME/.cache/tools/${tool}" && {
 ${MAKE_VENV}
-} && .venv/bin/python -m pip install --quiet ${tool} && ln -sf "$PWD/.venv/bin/${tool}" "$HOME/.cache/tools/bin/${tool}" )`
+} && .venv/bin/python -m pip install --quiet ${tool}${HELD_BACK[tool] ?? ''} && ln -sf "$PWD/.venv/bin/${tool}" "$HOME/.cache/tools/bin/${tool}" )`
 }
 
 function python(at: Place): ReturnType<Rule> {

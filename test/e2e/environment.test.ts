@@ -162,24 +162,36 @@ describe('a project with a dependency', () => {
     expect(await eventsOf(taskId, 'network.denied')).toEqual([])
   })
 
-  test('a set-up that fails is told to the model and ends no task', async () => {
+  test('a set-up that fails is told to the model, with the host that it was refused, and ends no task', async () => {
     const broken = {
       ...NPM,
-      'package.json': JSON.stringify({ name: 'tiny', scripts: {}, dependencies: { 'is-number': '999.0.0' } }),
+      'package.json': JSON.stringify({
+        name: 'tiny',
+        scripts: { preinstall: 'curl -sS -m 5 https://downloads.example/tool' },
+        dependencies: { 'is-number': '7.0.0' },
+      }),
     }
     const seen = await played(broken, { 'note.md': 'one\n' })
-    expect(seen.setup).toEqual([{ state: 'failed', restored: [], output: expect.stringContaining('999.0.0') }])
+    expect(seen.setup).toEqual([
+      { state: 'failed', restored: [], output: expect.stringContaining('downloads.example') },
+    ])
+    const denied = await eventsOf(seen.taskId, 'network.denied')
+    expect(denied.map(({ host, command }) => ({ host, command }))).toEqual([
+      { host: 'downloads.example', command: 'set-up' },
+    ])
     const notices = await stack.query<{ text: string }>(
       "SELECT text FROM notices WHERE task_id = $1 AND key LIKE 'setup:%'",
       [seen.taskId],
     )
-    expect(notices.map(({ text }) => text.startsWith("Notice: the project's set-up failed (exit code 1)"))).toEqual([
-      true,
+    expect(notices.map(({ text }) => text)).toEqual([
+      expect.stringMatching(
+        /^Notice: the project's set-up failed \(exit code \d+\)[^]*Refused by the network policy: downloads\.example\. Only a person can allow a host\.$/,
+      ),
     ])
     expect(seen.outcome).not.toBe('failed')
   })
 
-  test('a worker that is killed while it installs goes on with the same installation', async () => {
+  test('server, worker and Temporal are killed while it installs: it is one installation, its output whole, and the task goes on', async () => {
     const slow = { ...NPM, 'note.txt': 'kill' }
     const projectId = await stack.api.newProject({ kind: 'files', files: slow })
     const before = await stack.api.get<{ version: number; network: object; setup: object }>(
@@ -190,7 +202,8 @@ describe('a project with a dependency', () => {
       commands: [
         {
           name: 'npm install',
-          command: 'echo begun >> ../workspace/begun.log; sleep 4; npm install --no-package-lock',
+          command:
+            'echo begun >> ../workspace/begun.log; seq 20000; sleep 8; seq 3; npm install --silent --no-package-lock',
         },
       ],
     }
@@ -202,18 +215,23 @@ describe('a project with a dependency', () => {
     )
     expect(saved.status).toBe(200)
     const { taskId } = await stack.api.chat(projectId, { message: scriptOf(writes(NPM_CHANGE), [APPROVES]) })
-    await waitFor(
-      async () => (await projectEvents(projectId, 'command.started')).length > 0,
-      'the set-up began',
-      HOUR_MS,
-    )
-    await stack.killAndAwait('worker')
+    for (const [type, part] of [
+      ['setup.started', 'server'],
+      ['command.started', 'worker'],
+      ['command.started', 'temporal'],
+    ] as const) {
+      await waitFor(async () => (await projectEvents(projectId, type)).length > 0, `${type} was told`, HOUR_MS)
+      await stack.killAndAwait(part)
+    }
     const task = await stack.api.ended(taskId)
     const { content } = await stack.api.get<{ content: string }>(
       `/api/workspace/${projectId}/files/content?path=begun.log`,
     )
     const finished = await eventsOf(taskId, 'setup.finished')
+    const [command] = await eventsOf(taskId, 'command.finished')
+    const numbers = [20_000, 3].map((last) => Array.from({ length: last }, (_, n) => `${n + 1}\n`).join('')).join('')
     expect([task.outcome, content, finished.map(({ state }) => state)]).toEqual(['approved', 'begun\n', ['ready']])
+    expect(Buffer.from(String(command?.['output']), 'base64').toString().startsWith(numbers)).toBe(true)
   })
 })
 
@@ -276,6 +294,24 @@ describe('what a person says', () => {
         setup: { enabled: true, commands: [{ name: 'x', command: 'true', cwd: '../..' }] },
       },
     }
+    const hosts = [
+      'a.example',
+      'http://b.example',
+      'b.example:1-9',
+      '*.com',
+      '10.0.0.1',
+      '[::1]',
+      '0x7f.1',
+      'a\0.example',
+    ]
+    const each = await stack.api.call<{ error?: { details?: object } }>(
+      'PUT',
+      path,
+      { ...good, network: { policy: 'hosts', hosts } },
+      { 'if-match': '0' },
+    )
+    const named = hosts.slice(1).map((_, index) => `network.hosts[${index + 1}]`)
+    expect([each.status, Object.keys(each.body.error?.details ?? {})]).toEqual([400, named])
     for (const [field, body] of Object.entries(faults)) {
       const answer = await stack.api.call<{ error?: { details?: object } }>('PUT', path, body, { 'if-match': '0' })
       expect([field, answer.status, Object.keys(answer.body.error?.details ?? {})]).toEqual([field, 400, [field]])

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { detectSetup } from '../../../src/environment/detect-setup.ts'
+import { placesOf } from '../../../src/environment/installed-places.ts'
 
 /** The set-up's commands by name; of each its last line, which is the installation itself. */
 function detected(texts: Readonly<Record<string, string>>): Record<string, string> {
@@ -48,4 +49,50 @@ test('a tool that no registry has is named with the way out before anything else
   expect(
     firstLines.map((line) => /^command -v (\S+) >\/dev\/null \|\| .*KEELSON_TOOLCHAINS.*exit 127; \}$/.exec(line)?.[1]),
   ).toEqual(['go', 'cargo', 'bundle', 'composer', 'mvn'])
+})
+
+test('a yarn that makes its lock file first may do so, also where commands count as continuous integration', () => {
+  const manifest = '{"packageManager":"yarn@4.9.2","dependencies":{"a":"1"}}'
+  expect({
+    unlocked: detected({ 'package.json': manifest }),
+    locked: detected({ 'package.json': manifest, 'yarn.lock': '__metadata:\n' }),
+  }).toEqual({
+    unlocked: { 'yarn install': 'yarn install --no-immutable' },
+    locked: { 'yarn install': 'yarn install --immutable' },
+  })
+})
+
+test('of each detected command it is known where it installs, and of a person’s it is not', () => {
+  const npm = '{"dependencies":{"a":"1"}}'
+  const projects: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    npm: { 'package.json': npm, 'package-lock.json': '' },
+    unlocked: { 'package.json': npm },
+    pnpm: { 'package.json': npm, 'pnpm-lock.yaml': '' },
+    yarn: { 'package.json': npm, 'yarn.lock': '' },
+    bun: { 'package.json': npm, 'bun.lock': '' },
+    uv: { 'uv.lock': '' },
+    poetry: { 'poetry.lock': '' },
+    pdm: { 'pdm.lock': '' },
+    pipenv: { Pipfile: '' },
+    pip: { 'requirements.txt': '' },
+    editable: { 'pyproject.toml': '[project]\ndependencies = ["six"]\n' },
+    go: { 'go.mod': 'require a.example/b v1.0.0\n' },
+    cargo: { 'Cargo.lock': '', 'Cargo.toml': '' },
+    bundler: { Gemfile: '' },
+    composer: { 'composer.json': '{}' },
+    maven: { 'pom.xml': '' },
+    gradle: { 'build.gradle': '' },
+  }
+  const known = Object.entries(projects).map(([name, texts]) => {
+    const inside = Object.fromEntries(Object.entries(texts).map(([file, text]) => [`a b/${file}`, text]))
+    const { commands } = detectSetup({ files: new Set(Object.keys(inside)), texts: new Map(Object.entries(inside)) })
+    const shown = commands.map((command) => ({ ...command, source: 'detected' as const }))
+    return [
+      name,
+      shown.length,
+      placesOf(shown) !== null,
+      placesOf([...shown, { name: 'x', command: 'x', source: 'custom' }]),
+    ]
+  })
+  expect(known).toEqual(Object.keys(projects).map((name) => [name, 1, true, null]))
 })
