@@ -240,7 +240,10 @@ function go(at: Place): ReturnType<Rule> {
   if (!at.has('go.mod')) return null
   // Standard library alone.
   if (!/^\s*require\b/m.test(at.text('go.mod'))) return null
-  return { name: 'go mod download', command: `${needsTool('go')}go mod download` }
+  // Modules of one workspace may require each other at versions that nobody published, which "download" would look for.
+  const isShared = at.has('go.work') || at.above(['go.work'])
+  const download = isShared ? 'go list -deps -test ./... >/dev/null || GOWORK=off go mod download' : 'go mod download'
+  return { name: 'go mod download', command: `${needsTool('go')}${download}` }
 }
 
 function rust(at: Place): ReturnType<Rule> {

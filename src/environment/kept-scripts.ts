@@ -126,4 +126,5 @@ while IFS= read -r -d '' place; do
 done <"$from/places"
 rm -rf -- "$stage"
 rmdir .cache 2>/dev/null || true
-echo "restored from cache: $(tr '\\0' '\\n' <"$from/places" | sed 's|^\\./||' | head -n 20 | paste -sd ' ') ($entries files and directories)"`
+places=$(tr '\\0' '\\n' <"$from/places" | sed 's|^\\./||' | head -n 20 | paste -sd ' ')
+echo "restored from cache: \${places:-what the cache of the project held} ($entries files and directories)"`

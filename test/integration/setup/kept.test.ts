@@ -14,7 +14,7 @@ import { aDb, type TestDb } from '../../support/database.ts'
 import { aProject, post } from '../../support/tasks.ts'
 import { type Parts, partsOf } from '../restore/support.ts'
 import { aHost } from '../sandbox/support.ts'
-import { anAttempt } from './world.ts'
+import { anAttempt, dieAt, type SetupTask } from './world.ts'
 
 let db: TestDb
 let host: ReturnType<typeof aHost>
@@ -83,6 +83,11 @@ async function setUpIn({ projectId, sandbox }: Place) {
   const { taskId } = await post(db, { projectId })
   const { deps, ask } = await anAttempt(db, parts, { projectId, taskId }, { id: `set-up/kept-${++runs}` })
   await new MockActivityEnvironment({}, { logger: QUIET }).run(() => setUp(deps, { ...ask, sandbox }))
+  return await whatHappened({ projectId, taskId })
+}
+
+/** Ends the task, too. */
+async function whatHappened({ projectId, taskId }: SetupTask) {
   const { rows } = await db.pool.query<{ type: string; data: string }>(
     `SELECT type, data FROM events WHERE task_id = $1 AND (type LIKE 'setup.%' OR type = 'command.started') ORDER BY seq`,
     [taskId],
@@ -184,6 +189,28 @@ describe('what a detected set-up installed', () => {
     expect(await setUpIn(place)).toEqual(RESTORED)
     expect(await out(place.sandbox, `${INSTALLED}; cat lib/a`)).toBe(`${installed}mine\n`)
   })
+})
+
+test('a worker killed while it comes back leaves it whole, told once, and no installer ran', {
+  timeout: 120_000,
+}, async () => {
+  const projectId = await aNewProject()
+  const place = await aPlace(projectId)
+  const lock = FILES['package-lock.json'] ?? ''
+  await setUpIn(place)
+  const installed = await out(place.sandbox, INSTALLED)
+  const found: unknown[] = []
+  for (const point of ['setup.told', 'setup.before_finish', 'setup.finished']) {
+    await place.sandbox.write([{ path: 'package-lock.json', data: `${lock}\n` }])
+    await setUpIn(place)
+    await place.sandbox.write([{ path: 'package-lock.json', data: lock }])
+    const task = { projectId, taskId: (await post(db, { projectId })).taskId }
+    const signal = await dieAt({ url: db.url, dir: host.dir }, point, task)
+    const { deps, ask } = await anAttempt(db, parts, task, { attempt: 2 })
+    await setUp(deps, ask)
+    found.push([signal, await whatHappened(task), (await out(place.sandbox, INSTALLED)) === installed])
+  }
+  expect(found).toEqual([1, 2, 3].map(() => ['SIGKILL', RESTORED, true]))
 })
 
 describe('nothing is taken in place of a run', () => {

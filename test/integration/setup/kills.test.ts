@@ -1,10 +1,8 @@
 /** Set-ups whose worker or runner dies: one installation, its output whole, its lock files as they were. */
 
-import { spawn } from 'node:child_process'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { setUp } from '../../../src/activities/set-up.ts'
 import { readSetup, requestSetup } from '../../../src/db/workspace/environments.ts'
@@ -13,9 +11,8 @@ import { aDb, type TestDb } from '../../support/database.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { type Parts, partsOf } from '../restore/support.ts'
 import { aHost } from '../sandbox/support.ts'
-import { anAttempt, aTaskToSetUp, INSTALL, LOCK, type SetupTask } from './world.ts'
+import { anAttempt, aTaskToSetUp, dieAt, INSTALL, LOCK, type SetupTask } from './world.ts'
 
-const DYING = fileURLToPath(new URL('./dying-worker.ts', import.meta.url))
 const POINTS = CRASH_POINTS.filter((point) => point.startsWith('setup.'))
 const PRINTED = [20_000, 3].map((last) => Array.from({ length: last }, (_, n) => `${n + 1}\n`).join('')).join('')
 let db: TestDb
@@ -31,14 +28,6 @@ afterAll(async () => {
   await db.close()
   await rm(dir, { recursive: true, force: true, maxRetries: 5 })
 })
-
-async function dieAt(point: string, { projectId, taskId }: SetupTask): Promise<NodeJS.Signals | null> {
-  const words = [db.url, dir, projectId, taskId, point]
-  const child = spawn(process.execPath, ['--import', 'tsx', DYING, ...words], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
-  return await new Promise((resolve) => child.once('exit', (_code, signal) => resolve(signal)))
-}
 
 async function seen(task: SetupTask) {
   const sandbox = await parts.workspaces.open(task.projectId)
@@ -78,7 +67,7 @@ test('a worker killed at every instant of a set-up leaves one installation, its 
   await Promise.all(
     POINTS.map(async (point) => {
       const task = await aTaskToSetUp(db, parts, INSTALL)
-      const signal = await dieAt(point, task)
+      const signal = await dieAt({ url: db.url, dir }, point, task)
       const { deps, ask } = await anAttempt(db, parts, task, { attempt: 2 })
       await setUp(deps, ask)
       found[point] = { signal, ...(await seen(task)) }

@@ -79,7 +79,7 @@ const PROJECTS: Readonly<Record<string, Project>> = {
       'lib/go.mod': 'module t.example/lib\n\ngo 1.21\n',
       'lib/lib.go': 'package lib\n\nconst OK = "ok"\n',
     },
-    use: '(cd app && GOFLAGS=-mod=mod GOPROXY=off; go run . 2>&1)',
+    use: 'cd app; GOPROXY=off go run . 2>&1',
   },
 }
 

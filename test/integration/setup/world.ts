@@ -1,5 +1,7 @@
 /** A project with a lock file whose set-up is one command of a person's, and the activity's own parts around it. */
 
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import type { ActivityDeps } from '../../../src/activities/deps.ts'
 import type { SetupAsk } from '../../../src/activities/set-up.ts'
 import type { Db } from '../../../src/db/client.ts'
@@ -50,4 +52,18 @@ export async function anAttempt(
   }
   const deps = { db, defaultNetwork: 'none', publisher: { publishDelta: () => undefined } } as unknown as ActivityDeps
   return { deps, sandbox, ask: { projectId, scope: held.scope, sandbox, run, attempt: held } }
+}
+
+const DYING = fileURLToPath(new URL('./dying-worker.ts', import.meta.url))
+
+/** Sets the task's project up in a process that dies at the crash point; the signal that ended it. */
+export async function dieAt(
+  { url, dir }: { readonly url: string; readonly dir: string },
+  point: string,
+  { projectId, taskId }: SetupTask,
+): Promise<NodeJS.Signals | null> {
+  const child = spawn(process.execPath, ['--import', 'tsx', DYING, url, dir, projectId, taskId, point], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  return await new Promise((resolve) => child.once('exit', (_code, signal) => resolve(signal)))
 }
