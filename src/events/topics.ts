@@ -63,7 +63,6 @@ export interface DurablePayloads {
   'sandbox.progress': { text: string }
   'sandbox.ready': { provider: string; durationMs: number; reused: boolean }
   'sandbox.lost': { provider: string; detail: string }
-  'sandbox.closed': { provider: string }
   'setup.started': { commands: readonly { name: string; command: string }[] }
   /**
    * `failed` names the command that ended it; `restored` are lock files that it had changed. `fromCache`: what an earlier one had
@@ -149,7 +148,6 @@ export interface DurablePayloads {
   }
   /** The whole plan; it takes the place of the one before. */
   'plan.updated': { toolUseId: string; items: readonly PlanItem[] }
-  'usage.updated': { usage: Usage; costUsd: number | null }
   'budget.warning': BudgetMark
   'budget.reached': BudgetMark
   'model.retrying': { code: string; message: string; attempt: number; delayMs: number }

@@ -13,6 +13,15 @@ export const COMPARISON_DAYS = 7
 export type ComparisonState = 'running' | 'waiting' | 'choosing' | 'chosen' | 'cancelled' | 'failed'
 export type Chooser = 'person' | 'evidence'
 
+/** What a comparison's workflow goes by. */
+export interface ComparisonLook {
+  readonly state: ComparisonState
+  /** Null: nothing is chosen yet. */
+  readonly chosenIndex: number | null
+  /** Somebody wants it to end, or its project is gone. */
+  readonly isCancelRequested: boolean
+}
+
 /** Whether nothing more will be decided. Pure. */
 export function isComparisonOver(state: ComparisonState): boolean {
   return state === 'chosen' || state === 'cancelled' || state === 'failed'

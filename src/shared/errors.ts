@@ -41,7 +41,6 @@ export const ERRORS = {
   sync_conflict: { httpStatus: 409, retryable: false },
   credential_unreadable: { httpStatus: 409, retryable: false },
   service_limit: { httpStatus: 409, retryable: false },
-  service_over: { httpStatus: 409, retryable: false },
   version_conflict: { httpStatus: 409, retryable: false },
   body_too_large: { httpStatus: 413, retryable: false },
   unsupported_media_type: { httpStatus: 415, retryable: false },
@@ -66,8 +65,6 @@ export const ERRORS = {
   model_calls_as_text: { httpStatus: 502, retryable: false },
   model_invalid_calls: { httpStatus: 502, retryable: false },
   model_output_exceeded: { httpStatus: 502, retryable: false },
-  model_refused: { httpStatus: 502, retryable: false },
-  model_empty_reply: { httpStatus: 502, retryable: false },
 
   sandbox_unavailable: { httpStatus: 503, retryable: false },
   sandbox_unreachable: { httpStatus: 503, retryable: true },

@@ -3,9 +3,9 @@
 import type { DiffStat } from './task.ts'
 
 /**
- * Why the files of a project moved without a task. `fork` goes with a new conversation, which is made when the files are there. `sync` is what a merge of upstream changes is
- * called once it has ended, see `db/workspace/syncs.ts`; until then it is the restore that would take it back. `alternative` puts what a
- * comparison chose into effect.
+ * Why the files of a project moved without a task. `fork` goes with a new conversation, which is made when the files are
+ * there. `sync` is what a merge of upstream changes is called once it has ended, see `db/workspace/syncs.ts`; until then it
+ * is the restore that would take it back. `alternative` puts what a comparison chose into effect.
  */
 export type RestoreKind = 'restore' | 'undo' | 'fork' | 'sync' | 'alternative'
 

@@ -127,8 +127,6 @@ function reduceProgress(task: TaskView, event: Durable): TaskView {
       return { ...task, sandbox: { provider: event.provider, state: 'ready' } }
     case 'sandbox.lost':
       return { ...task, sandbox: { provider: event.provider, state: 'lost' } }
-    case 'sandbox.closed':
-      return { ...task, sandbox: { provider: event.provider, state: 'closed' } }
     case 'setup.started':
       return { ...task, phase: task.turn === 0 ? 'setup' : task.phase, setup: { state: 'running' } }
     case 'setup.finished':

@@ -167,7 +167,7 @@ export interface TaskView {
   readonly reason: TaskReason | null
   readonly sandbox: {
     readonly provider: string
-    readonly state: 'starting' | 'ready' | 'lost' | 'closed'
+    readonly state: 'starting' | 'ready' | 'lost'
     /** How far its files are. */
     readonly detail?: string
   } | null

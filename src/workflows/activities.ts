@@ -2,7 +2,7 @@
 
 import type { ResolveApproval, ResolvedApproval, WaitingApproval } from '../shared/approval.ts'
 import type { BudgetNeed } from '../shared/budget.ts'
-import type { AlternativeRun, ChooseAlternative, CompareInput, ComparisonState } from '../shared/comparison.ts'
+import type { AlternativeRun, ChooseAlternative, CompareInput, ComparisonLook } from '../shared/comparison.ts'
 import type { PublicationError, PublishInput } from '../shared/publication.ts'
 import type { ReviewState, RoundVerdict } from '../shared/review.ts'
 import type { DiffStat, Outcome, Phase, SetUpInput, TaskReason, Usage } from '../shared/task.ts'
@@ -53,13 +53,6 @@ export interface PublishLeave {
 /** `due`: past its time by the workflow's clock. */
 export interface ExpireApprovalsInput extends TaskRef {
   readonly due: readonly string[]
-}
-
-/** What a comparison's workflow goes by. */
-export interface ComparisonLook {
-  readonly state: ComparisonState
-  readonly chosenIndex: number | null
-  readonly isCancelRequested: boolean
 }
 
 export interface ForkedAlternatives {

@@ -17,9 +17,14 @@ import {
   setHandler,
   startChild,
 } from '@temporalio/workflow'
-import type { AlternativeRun, ChooseAlternative, CompareInput, ComparisonView } from '../shared/comparison.ts'
+import type {
+  AlternativeRun,
+  ChooseAlternative,
+  CompareInput,
+  ComparisonLook,
+  ComparisonView,
+} from '../shared/comparison.ts'
 import { workflowIdFor } from '../shared/task.ts'
-import type { ComparisonLook } from './activities.ts'
 import type { codingTask } from './coding-task.ts'
 import { cancelComparison, chooseAlternative, comparison, wake } from './messages.ts'
 import {

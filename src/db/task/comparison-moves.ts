@@ -1,5 +1,6 @@
 /** How a comparison moves on: weighed, chosen, put into effect, ended. Every move happens under the project's lock. */
 
+import type { ComparisonLook } from '../../shared/comparison.ts'
 import {
   type Chooser,
   type ComparisonState,
@@ -29,14 +30,6 @@ import type { TaskRow } from './tasks.ts'
 interface At {
   readonly comparisonId: string
   readonly projectId: string
-}
-
-/** What its workflow goes by. */
-export interface ComparisonLook {
-  readonly state: ComparisonState
-  readonly chosenIndex: number | null
-  /** Somebody wants it to end, or its project is gone. */
-  readonly isCancelRequested: boolean
 }
 
 /** How it stands. Throws `not_found` for one that never was; one of a deleted project is there. */

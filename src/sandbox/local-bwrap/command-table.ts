@@ -11,7 +11,7 @@ import { ARGS_FD, bwrapArgv, commandEnv, type NetworkMounts, prlimitArgv, SANDBO
 import type { Cgroups, CommandCgroup, LimitKeeper } from './cgroup.ts'
 import { type Launch, RunningCommand } from './command.ts'
 import { createCommandSlots } from './command-slots.ts'
-import { leaseLost, newestLease } from './fence.ts'
+import { filesLeaseLost, newestLease } from './fence.ts'
 import { createFifoPool } from './fifo-pool.ts'
 import { killByPid, runningByFiles, waitByFiles } from './foreign-command.ts'
 import type { HostView } from './host-view.ts'
@@ -185,7 +185,7 @@ export function createCommandTable(
   }
 
   const checkLease = (sandbox: string, lease: number): void => {
-    if (newestLease(sandboxPaths(options.dir, sandbox)) > lease) throw leaseLost()
+    if (newestLease(sandboxPaths(options.dir, sandbox)) > lease) throw filesLeaseLost()
   }
 
   /** A service keeps its place for hours: it takes one of those that no command waits for, or none. */

@@ -33,7 +33,7 @@ const NUMBER = /^\d{1,15}$/
 const PAST = 'past-'
 
 /** The error of everything that an attempt with a lower number than the newest one tries. */
-export function leaseLost(): AppError {
+export function filesLeaseLost(): AppError {
   return new AppError('lease_lost', 'Another attempt has taken over this project’s files.')
 }
 
@@ -71,7 +71,7 @@ export function raiseFence(paths: SandboxPaths, lease: number): Fence {
     lease,
     staging: path.join(paths.staging, String(lease)),
     check() {
-      if (newestLease(paths) > lease) throw leaseLost()
+      if (newestLease(paths) > lease) throw filesLeaseLost()
     },
   }
   fence.check()

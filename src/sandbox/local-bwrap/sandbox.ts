@@ -44,7 +44,7 @@ import { createServiceDoors } from './service-doors.ts'
 import type { StoreReports } from './store-report.ts'
 import { inTurn, type TurnKind } from './tree-lock.ts'
 import type { TreeState } from './tree-state.ts'
-import { changesBetween, diffBetween, filesOf, isChosen } from './trees.ts'
+import { changesBetween, filesOf, isChosen, patchBetween } from './trees.ts'
 
 /** A task waits for a larger budget at most this long, and a while for its next turn. */
 const KEPT_MARKS_MS = 30 * 24 * 3_600_000
@@ -226,7 +226,7 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
       return await changesBetween(trees, paths.shadow, from, to)
     },
     async diff(from, to, { maxBytes, paths: only, contextLines }) {
-      return await diffBetween(
+      return await patchBetween(
         trees,
         paths.shadow,
         { from, to },

@@ -32,7 +32,7 @@ export async function changesBetween(
 }
 
 /** The unified diff of two trees, with a head of its own for each file whose mode alone differs in what git does not keep. */
-export async function diffBetween(
+export async function patchBetween(
   trees: TreeState,
   gitDir: string,
   ends: { readonly from: string; readonly to: string },
