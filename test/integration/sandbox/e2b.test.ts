@@ -1,7 +1,9 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { E2B } from 'e2b'
 import { afterAll, describe, expect, test } from 'vitest'
+import { startVm } from '../../../src/sandbox/e2b/fake/vm.ts'
 import { aSandbox, aSpec, codeOf, readToEnd, run, waitFor, waitForOutput } from '../../contract/sandbox/harness.ts'
 import { sandboxContract } from '../../contract/sandbox/suite.ts'
 import { aFakeE2b, FAKE_KEY, fakeUnavailable } from './fake-e2b.ts'
@@ -39,6 +41,19 @@ describe.skipIf(reason !== null)('the fake has the traps of the real one', () =>
     const ended = await again.wait().catch((error: unknown) => error)
     await vm.kill()
     expect(ended).toMatchObject({ name: 'CommandExitError', exitCode: 3, stdout: '' })
+  })
+
+  test('starting a VM runs nothing that lies in its home', async () => {
+    const dir = mkdtempSync(path.join(tmpdir(), 'keelson-vm-'))
+    const home = path.join(dir, 'root/home/user')
+    mkdirSync(home, { recursive: true })
+    writeFileSync(path.join(home, '.bashrc'), 'touch ran')
+    const vm = startVm(dir, '/usr/bin/bwrap', process.execPath)
+    const started = await vm.start(['true'], {})
+    const ended = await waitFor(() => started.exitCode ?? undefined)
+    const names = readdirSync(home)
+    await vm.destroy()
+    expect([ended, names]).toEqual([0, ['.bashrc']])
   })
 
   test('a kill and a deadline reach one process and leave its children', async () => {

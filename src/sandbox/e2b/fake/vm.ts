@@ -72,7 +72,8 @@ export function startVm(dir: string, bwrapPath: string, nodePath: string): Vm {
     'root:x:0:0:root:/root:/bin/bash\nuser:x:1000:1000:user:/home/user:/bin/bash\n',
   )
   const host = lookAtHost(nodePath)
-  const child = spawn(bwrapPath, [...vmArgv(dir, host), 'bash', '-c', INIT], {
+  // Node's pipe is a socket, and bash -c reads ~/.bashrc when its standard input is one: the VM's own files have no say here.
+  const child = spawn(bwrapPath, [...vmArgv(dir, host), 'bash', '--norc', '-c', INIT], {
     env: {},
     stdio: ['pipe', 'pipe', 'ignore'],
   })
