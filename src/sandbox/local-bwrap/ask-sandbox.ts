@@ -7,18 +7,21 @@ import { spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { ARGS_FD, bwrapArgv } from './argv.ts'
+import { type AskedCommand, askLimits, followCommand } from './ask-limits.ts'
+import { type Cgroups, type CommandCgroup, openCgroups } from './cgroup.ts'
 import { dropRights } from './drop-rights.ts'
 import { launcherArgv } from './launcher.ts'
 import type { RunnerArgs } from './runner.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
+import { canCountSegments } from './shared-segments.ts'
 
 export interface AskArgs extends RunnerArgs {
   /** A directory of this question's own with a `workspace` in it, which whoever asks removes. */
   readonly askDir: string
+  /** Names the cgroups of this question, which whoever asks removes. */
+  readonly askIdentity: string
   /** Paths that commands must not see anything at. */
   readonly privatePaths: readonly string[]
-  /** A cgroup counts memory that belongs to no process. */
-  readonly isCounted: boolean
 }
 
 const TIMEOUT_MS = 10_000
@@ -43,19 +46,37 @@ done
 echo end`
 
 const args = JSON.parse(process.argv[2] ?? '') as AskArgs
+const cgroups = findCgroups()
 dropRights(args.user)
 const status = readFileSync('/proc/self/status', 'latin1')
 for (const name of ['Uid', 'Gid', 'Groups']) {
-  process.stdout.write(`outer ${new RegExp(`^${name}:.*$`, 'm').exec(status)?.[0].replace(/\s+/g, ' ') ?? name}\n`)
+  tell(`outer ${new RegExp(`^${name}:.*$`, 'm').exec(status)?.[0].replace(/\s+/g, ' ') ?? name}`)
 }
-process.exitCode = await ask()
+const countsSegments = cgroups === null && canCountSegments()
+const shared = writeSharedFiles(args.askDir, cgroups !== null || countsSegments)
+if (args.bwrapPath === null || !existsSync(shared.seccompFile)) throw new Error(`no filter for ${process.arch}`)
+const bwrapPath = args.bwrapPath
+for (const fact of await askLimits(cgroups, { start, countsSegments })) tell(fact)
+const general = start(['/bin/sh', '-c', QUESTIONS, 'sh', ...args.privatePaths])
+process.exitCode = await general.ended
+process.stdout.write(general.output())
 
-async function ask(): Promise<number> {
-  const shared = writeSharedFiles(args.askDir, args.isCounted)
-  if (args.bwrapPath === null || !existsSync(shared.seccompFile)) throw new Error(`no filter for ${process.arch}`)
+function tell(fact: string): void {
+  process.stdout.write(`${fact}\n`)
+}
+
+/** As the runner finds them, which may be root's until it gives up its rights. */
+function findCgroups(): Cgroups | null {
+  const { dir, askIdentity: identity, user, keeper } = args
+  if (keeper === 'watchdog') return null
+  return openCgroups({ dir, identity, ...(user && { owner: user }), ...(keeper && { only: keeper }) })
+}
+
+/** Starts a command as the runner would. */
+function start(argv: readonly string[], cgroup: CommandCgroup | null = null): AskedCommand {
   const { args: words, command } = bwrapArgv({
     ...shared,
-    argv: ['/bin/sh', '-c', QUESTIONS, 'sh', ...args.privatePaths],
+    argv,
     cwd: '',
     env: {},
     workspace: path.join(args.askDir, 'workspace'),
@@ -66,21 +87,15 @@ async function ask(): Promise<number> {
   const argsFile = path.join(args.askDir, 'args')
   writeFileSync(argsFile, `${words.join('\0')}\0`)
   const fds = [openSync(argsFile, 'r'), openSync(shared.seccompFile, 'r')]
-  const bwrap = [args.bwrapPath, '--args', String(ARGS_FD), '--', ...command]
-  const [program = '', ...rest] = launcherArgv(bwrap, { cgroupFiles: [] })
-  try {
-    return await new Promise((resolve, reject) => {
-      const child = spawn(program, rest, {
-        cwd: '/',
-        env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
-        stdio: ['ignore', 'inherit', 'inherit', 'pipe', ...fds],
-        timeout: TIMEOUT_MS,
-        killSignal: 'SIGKILL',
-      })
-      child.on('error', reject)
-      child.on('close', (code) => resolve(code ?? 1))
-    })
-  } finally {
-    for (const fd of fds) closeSync(fd)
-  }
+  const bwrap = [bwrapPath, '--args', String(ARGS_FD), '--', ...command]
+  const [program = '', ...rest] = launcherArgv(bwrap, { cgroupFiles: cgroup?.procsFiles ?? [] })
+  const child = spawn(program, rest, {
+    cwd: '/',
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+    stdio: ['ignore', 'pipe', 'inherit', 'pipe', ...fds],
+    timeout: TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+  })
+  for (const fd of fds) closeSync(fd)
+  return followCommand(child)
 }

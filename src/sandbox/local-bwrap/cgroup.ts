@@ -60,8 +60,8 @@ export interface CgroupOptions {
   readonly owner?: { readonly uid: number; readonly gid: number }
   /** Only this one is tried; default: version 2, then version 1. */
   readonly only?: Exclude<LimitKeeper, 'watchdog'>
-  /** Only looks: this process stays in the cgroup that it is in. */
-  readonly isProbe?: boolean
+  /** This process stays in the cgroup that it is in: it starts nothing there. */
+  readonly staysOutside?: boolean
 }
 
 const PREFIX = 'keelson-'
@@ -90,12 +90,9 @@ export function openCgroups(options: CgroupOptions): Cgroups | null {
   return tryOpen(() => openLegacy(options))
 }
 
-/** Which keeper a runner would find; makes a cgroup and removes it again, under a name of its own. */
-export function findKeeper(dir: string): LimitKeeper {
-  const cgroups = openCgroups({ dir, identity: `probe-${randomBytes(6).toString('hex')}`, isProbe: true })
-  if (cgroups === null) return 'watchdog'
-  cgroups.close()
-  return cgroups.keeper
+/** Removes the base of a process that has ended, and what is left in it. Safe to repeat; never throws. */
+export function forgetCgroups(options: Pick<CgroupOptions, 'dir' | 'identity'>): void {
+  for (const only of ['cgroup-v2', 'cgroup-v1'] as const) openCgroups({ ...options, only, staysOutside: true })?.close()
 }
 
 function tryOpen(open: () => Cgroups | null): Cgroups | null {
@@ -212,8 +209,8 @@ function makeBase(base: string, { owner }: CgroupOptions, files: readonly string
 }
 
 /** Puts this process into its place: below the base it may move its children, and the base is known to be somebody's. */
-function enter(base: string, { isProbe }: CgroupOptions): void {
-  if (isProbe) return
+function enter(base: string, { staysOutside }: CgroupOptions): void {
+  if (staysOutside) return
   const runner = path.join(base, RUNNER)
   if (!existsSync(runner)) mkdirSync(runner)
   set(runner, 'cgroup.procs', process.pid)

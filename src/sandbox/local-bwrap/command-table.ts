@@ -36,6 +36,7 @@ import { MAX_START_WAIT_MS, type StartMessage } from './protocol.ts'
 import { fifosDir, livingRunners } from './runner-identity.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
 import { openServiceDoor, type ServiceDoor } from './service-door.ts'
+import { canCountSegments } from './shared-segments.ts'
 import { unlockWorkspace } from './unlock-workspace.ts'
 import { watchCommands } from './watchdog.ts'
 
@@ -90,14 +91,16 @@ export function createCommandTable(
   options: RunnerOptions & { readonly identity: string; readonly cgroups: Cgroups | null },
 ): CommandTable {
   const { host } = options
-  const shared = writeSharedFiles(options.dir, options.cgroups !== null)
+  const isCounted = options.cgroups !== null
+  const countsSegments = !isCounted && options.kind === 'local-bwrap' && canCountSegments()
+  const shared = writeSharedFiles(options.dir, isCounted || countsSegments)
   const hardLimits = readHardLimits()
   const fifos = createFifoPool(fifosDir(options.dir, options.identity))
   const running = new Map<string, { sandbox: string; command: RunningCommand }>()
   let services = 0
   const starting = new Map<string, { sandbox: string; taskId: string; state: Promise<ExecState> }>()
   const slots = createCommandSlots(options.limits.maxCommands, MAX_START_WAIT_MS)
-  const watch = watchCommands(() => [...running.values()], options)
+  const watch = watchCommands(() => [...running.values()], { ...options, countsSegments })
   const self: ProcessIdentity | null = identify(process.pid)
   if (self === null) throw new AppError('sandbox_unavailable', '/proc does not show the runner itself')
 

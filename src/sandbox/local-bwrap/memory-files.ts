@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { launcherArgv } from './launcher.ts'
+import { segmentsArgv } from './shared-segments.ts'
 
 const MAX_MEASURE_MS = 5_000
 const MAX_ANSWER_BYTES = 1_024
@@ -7,7 +8,7 @@ const MAX_ANSWER_BYTES = 1_024
 /**
  * Sums the memory files (memfd) that processes of a namespace hold open, each once, and names the largest; then sums the
  * descriptors that wait in sockets, sent and not yet received. `$1` is the namespace's /proc. The status of `find` is not
- * asked: processes end while it looks.
+ * asked: processes end while it looks. What follows `$1` counts shared segments; a line that is missing is what it could not.
  */
 const SCRIPT = [
   [
@@ -23,25 +24,29 @@ const SCRIPT = [
     // A socket that several processes hold is one.
     `awk '/^ino/ { ino = $2 } /^scm_fds/ && !seen[ino]++ { sum += $2 } END { printf "%.0f\\n", sum }'`,
   ].join(' | '),
+  'shift',
+  '[ $# = 0 ] || "$@" 2>/dev/null',
 ].join('; ')
 
-/** What processes of a sandbox hold in memory files, as far as it can be seen. */
+/** What a sandbox holds in memory that is no process's own, as far as it can be seen. */
 export interface MemoryFiles {
   readonly sizeBytes: number
   readonly largestBytes: number
   /** Descriptors that were sent through a socket and not received: they may be memory files that nobody else has open. */
   readonly sentDescriptors: number
+  /** Bytes of its System V shared memory; 0 when nobody wants it counted, null when it could not be. */
+  readonly segmentBytes: number | null
 }
 
 /**
  * The memory files without a name that the processes of a sandbox hold; they need not be mapped, so no process's own
  * figures show them. Measured in a child process, since a command chooses how many descriptors there are. Null when that
- * did not end within 5 s. Safe to repeat.
+ * did not end within 5 s. `withSegments`: its System V shared memory is counted too. Safe to repeat.
  */
-export function measureMemoryFiles(firstPid: number): Promise<MemoryFiles | null> {
-  const [program = '', ...argv] = launcherArgv(['/bin/sh', '-c', SCRIPT, 'sh', `/proc/${firstPid}/root/proc`], {
-    cgroupFiles: [],
-  })
+export function measureMemoryFiles(firstPid: number, withSegments: boolean): Promise<MemoryFiles | null> {
+  const segments = withSegments ? segmentsArgv(firstPid) : []
+  const script = ['/bin/sh', '-c', SCRIPT, 'sh', `/proc/${firstPid}/root/proc`, ...segments]
+  const [program = '', ...argv] = launcherArgv(script, { cgroupFiles: [] })
   return new Promise((resolve) => {
     // A group of its own: the parts of the pipe end with it.
     const child = spawn(program, argv, {
@@ -66,8 +71,12 @@ export function measureMemoryFiles(firstPid: number): Promise<MemoryFiles | null
     child.on('error', () => resolve(null))
     child.on('close', () => {
       clearTimeout(timer)
-      const [sizeBytes = 0, largestBytes = 0, sentDescriptors = 0] = text.split(/\s+/).map((each) => Number(each) || 0)
-      resolve(isLate ? null : { sizeBytes, largestBytes, sentDescriptors })
+      const [sizeBytes = 0, largestBytes = 0, sentDescriptors = 0, counted] = text
+        .trim()
+        .split(/\s+/)
+        .map((each) => Number(each) || 0)
+      const segmentBytes = withSegments ? (counted ?? null) : 0
+      resolve(isLate ? null : { sizeBytes, largestBytes, sentDescriptors, segmentBytes })
     })
   })
 }

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { AppError } from '../../shared/errors.ts'
 import type { ProbeReport, Protection } from '../types.ts'
 import type { AskArgs } from './ask-sandbox.ts'
-import type { LimitKeeper } from './cgroup.ts'
+import { forgetCgroups, type LimitKeeper } from './cgroup.ts'
 import { PROGRAM_ENV, programCommand } from './own-program.ts'
 import type { RunnerPlan } from './plan-runner.ts'
 import { giveTo } from './take-over.ts'
@@ -23,8 +23,6 @@ export interface ProbeOptions {
   readonly dir: string
   readonly bwrapPath: string | null
   readonly nodePath: string
-  /** Who keeps memory and processes within their limits here. */
-  readonly keeper: LimitKeeper
   /** Who commands are and how they are started. Throws `sandbox_unavailable` where they cannot be. */
   plan(): Promise<RunnerPlan>
 }
@@ -42,7 +40,7 @@ export async function probeBwrap(options: ProbeOptions): Promise<ProbeReport> {
   }
   try {
     const plan = await options.plan()
-    return judge(await askSandbox(options, plan), { user: plan.user, keeper: options.keeper })
+    return judge(await askSandbox(options, plan), plan)
   } catch (error) {
     if (error instanceof AppError) return refusal(error.message)
     const text = error instanceof Error ? error.message : String(error)
@@ -64,7 +62,7 @@ async function findMissingTools(): Promise<string[]> {
   return missing
 }
 
-async function askSandbox({ dir, nodePath, keeper }: ProbeOptions, plan: RunnerPlan): Promise<string> {
+async function askSandbox({ dir, nodePath }: ProbeOptions, plan: RunnerPlan): Promise<string> {
   const name = `ask-${randomBytes(6).toString('hex')}`
   const askDir = path.join(dir, name)
   try {
@@ -73,8 +71,8 @@ async function askSandbox({ dir, nodePath, keeper }: ProbeOptions, plan: RunnerP
     const args: AskArgs = {
       ...plan.args,
       askDir: path.join(plan.args.dir, name),
+      askIdentity: name,
       privatePaths: plan.privatePaths,
-      isCounted: keeper !== 'watchdog',
     }
     const [program = '', ...rest] = plan.commandFor(programCommand('ask-sandbox', nodePath, args))
     const { stdout } = await run(program, rest, {
@@ -89,15 +87,13 @@ async function askSandbox({ dir, nodePath, keeper }: ProbeOptions, plan: RunnerP
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : ''
     throw said.trim() === '' ? error : new Error(said, { cause: error })
   } finally {
+    forgetCgroups({ dir: plan.args.dir, identity: name })
     rmSync(askDir, { recursive: true, force: true })
   }
 }
 
 /** Turns the sandbox's answers into the report. Pure. */
-export function judge(
-  facts: string,
-  { user, keeper }: Pick<RunnerPlan, 'user'> & Pick<ProbeOptions, 'keeper'>,
-): ProbeReport {
+export function judge(facts: string, { user }: Pick<RunnerPlan, 'user'>): ProbeReport {
   const all = (name: string) => [...facts.matchAll(new RegExp(`^${name} (.+)$`, 'gm'))].map((match) => match[1] ?? '')
   const has = (pattern: RegExp) => pattern.test(facts)
   // An ordinary user may be in root's group, as OpenShift's are; root's commands never are.
@@ -114,6 +110,8 @@ export function judge(
   const unless = (holds: boolean, problem: string) => (holds ? null : problem)
   const named = (found: readonly string[], problem: (names: string) => string) =>
     found.length === 0 ? null : problem(found.slice(0, 3).join(', '))
+  const keeper = KEEPERS.find((each) => all('keeper').includes(each)) ?? 'watchdog'
+  const isKept = (what: string) => has(new RegExp(`^${what} kept$`, 'm'))
   const isWhole = has(/^end$/m)
   const isConfined = has(/^uid 1000$/m) && has(/^CapEff:\s+0+$/m) && has(/^CapBnd:\s+0+$/m) && has(/^NoNewPrivs:\s+1$/m)
   const protections = [
@@ -163,14 +161,19 @@ export function judge(
       'not mounted, or covered',
       named(all('seen'), (names) => `commands would see ${names}: move it to a directory of its own`),
     ),
-    ...['memory', 'processes'].map((name) => ({ name, holds: true, by: KEPT_BY[keeper], detail: KEPT_FOR[keeper] })),
+    ...['memory', 'processes'].map((name) => ({
+      name,
+      holds: isKept(name),
+      by: KEPT_BY[keeper],
+      detail: isKept(name) ? KEPT_FOR[keeper] : notKept(name, keeper),
+    })),
   ]
   const isolation = {
     userNamespace: protections.every(({ name, holds }) => holds || !['user', 'namespaces'].includes(name)),
     network: has(/^interfaces 0$/m),
     seccomp: has(/^Seccomp:\s+2$/m),
-    pidLimit: true,
-    memoryLimit: true,
+    pidLimit: isKept('processes'),
+    memoryLimit: isKept('memory'),
   }
   const missing = all('missing')
   const problems = [
@@ -187,10 +190,23 @@ function limitedBy(keeper: LimitKeeper): string {
   return `processes and memory are limited by ${KEPT_BY[keeper]}`
 }
 
+function notKept(name: string, keeper: LimitKeeper): string {
+  if (keeper === 'watchdog') {
+    return `the ${name} of commands cannot be seen from outside: mount /proc for the worker without hidepid, or let it make cgroups`
+  }
+  return (
+    `a command went beyond the limit of its cgroup (${name}): where there is swap, start the kernel with swapaccount=1; ` +
+    'without a writable cgroup a watchdog keeps the limits'
+  )
+}
+
+const KEEPERS: readonly LimitKeeper[] = ['cgroup-v2', 'cgroup-v1', 'watchdog']
+
 const KEPT_FOR: Readonly<Record<LimitKeeper, string>> = {
-  'cgroup-v2': 'the kernel refuses what is beyond the limit',
-  'cgroup-v1': 'the kernel refuses what is beyond the limit',
-  watchdog: 'a command may get beyond its limit for a moment before it is ended; a writable cgroup would hold it',
+  'cgroup-v2': 'tried from inside a sandbox: the kernel refuses what is beyond the limit',
+  'cgroup-v1': 'tried from inside a sandbox: the kernel refuses what is beyond the limit',
+  watchdog:
+    'a sandbox was measured from outside; a command may get beyond its limit for a moment before it is ended; a writable cgroup would hold it',
 }
 
 const KEPT_BY: Readonly<Record<LimitKeeper, string>> = {

@@ -23,7 +23,7 @@ import type {
   SandboxSummary,
   Unfinished,
 } from '../types.ts'
-import { findKeeper, type LimitKeeper } from './cgroup.ts'
+import type { LimitKeeper } from './cgroup.ts'
 import type { CommandUser } from './command-user.ts'
 import { makeFences } from './fence.ts'
 import { isMissing, NEW_PREFIX, readState, readTaskId, writeWhole } from './job-files.ts'
@@ -154,9 +154,7 @@ export function createLocalProvider(options: LocalProviderOptions): SandboxProvi
     kind,
     async probe() {
       const report =
-        kind === 'unsafe-host'
-          ? unsafeReport()
-          : await probeBwrap({ dir, bwrapPath, nodePath, plan: settle, keeper: keeper ?? findKeeper(dir) })
+        kind === 'unsafe-host' ? unsafeReport() : await probeBwrap({ dir, bwrapPath, nodePath, plan: settle })
       const fields = { sandboxKind: kind, ok: report.ok, detail: report.detail }
       if (report.ok && kind !== 'unsafe-host') logger.info(fields, 'sandbox probed')
       else logger.warn(fields, 'sandbox probed')

@@ -30,7 +30,7 @@ export interface SharedFiles {
 /**
  * Writes the generated /etc, the copy of the certificates and the seccomp program. Safe to repeat, also while commands start:
  * files are replaced whole.
- * `isCounted`: a cgroup counts memory that belongs to no process.
+ * `isCounted`: somebody counts System V shared memory, a cgroup or the watchdog.
  */
 export function writeSharedFiles(dir: string, isCounted: boolean): SharedFiles {
   const etcDir = path.join(dir, 'etc')

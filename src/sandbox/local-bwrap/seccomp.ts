@@ -4,7 +4,7 @@
  * A deny list, since build tools of every kind must run: it closes what has no use in a build and has been a way out of
  * namespaces before (new namespaces and mounts, key rings, io_uring, BPF, tracing, handles, modules), socket families
  * other than unix, inet and netlink (AF_VSOCK ignores network namespaces), and the terminal's input injection.
- * Without a cgroup that counts it, System V shared memory is granted in small segments only: it belongs to no process, and
+ * Where nobody can count it, System V shared memory is granted in small segments only: it belongs to no process, and
  * the kernel allows 4,096 of them. Denied calls return EPERM, so that programs see a refusal instead of dying.
  */
 

@@ -23,6 +23,8 @@ export interface WatchOptions {
   readonly dir: string
   readonly limits: Limits
   readonly bwrapPath: string | null
+  /** System V shared memory is counted; else no command gets a segment that would matter. */
+  readonly countsSegments: boolean
 }
 
 export interface Watch {
@@ -54,7 +56,7 @@ export function watchCommands(commands: () => readonly WatchedCommand[], options
     for (const { command } of commands()) {
       if (command.isCounted || command.firstPid === 0 || measuring.has(command)) continue
       measuring.add(command)
-      checkMemoryFiles(command, memoryFiles)
+      checkMemoryFiles(command, memoryFiles, options)
         // This host could not start a process: the next look asks again.
         .catch(() => undefined)
         .finally(() => measuring.delete(command))
@@ -103,19 +105,34 @@ interface KnownFiles {
   /** The largest that was ever seen. */
   readonly largestBytes: number
   readonly sentDescriptors: number
+  /** The last look could not count the System V shared memory. */
+  readonly isBlind: boolean
 }
 
 /** Nobody can look at what waits in a socket: what stays there counts as the largest file that was seen. Pure. */
 function judgeFiles(before: KnownFiles | undefined, now: MemoryFiles): KnownFiles {
   const largestBytes = Math.max(now.largestBytes, before?.largestBytes ?? 0)
   const waiting = Math.min(now.sentDescriptors, before?.sentDescriptors ?? 0)
-  const heldBytes = now.sizeBytes + waiting * Math.max(SENT_FILE_BYTES, largestBytes)
-  return { heldBytes, largestBytes, sentDescriptors: now.sentDescriptors }
+  const sentBytes = waiting * Math.max(SENT_FILE_BYTES, largestBytes)
+  const heldBytes = now.sizeBytes + sentBytes + (now.segmentBytes ?? 0)
+  return { heldBytes, largestBytes, sentDescriptors: now.sentDescriptors, isBlind: now.segmentBytes === null }
 }
 
-async function checkMemoryFiles(command: RunningCommand, known: WeakMap<RunningCommand, KnownFiles>): Promise<void> {
-  const files = await measureMemoryFiles(command.firstPid)
-  if (files !== null) known.set(command, judgeFiles(known.get(command), files))
-  else
+async function checkMemoryFiles(
+  command: RunningCommand,
+  known: WeakMap<RunningCommand, KnownFiles>,
+  { countsSegments }: WatchOptions,
+): Promise<void> {
+  const files = await measureMemoryFiles(command.firstPid, countsSegments)
+  if (files === null) {
     command.end({ status: 'oom', reason: 'It was stopped because it held too many open files to count their memory.' })
+    return
+  }
+  const before = known.get(command)
+  const now = judgeFiles(before, files)
+  known.set(command, now)
+  // One look may meet a namespace that is just made or ending; what cannot be counted twice running is not granted.
+  if (now.isBlind && before?.isBlind) {
+    command.end({ status: 'oom', reason: 'It was stopped because its shared memory could not be counted.' })
+  }
 }

@@ -82,18 +82,19 @@ describe('the doctor', () => {
 
   test('names each protection of the sandbox that does not hold, and a cgroup that is not there', () => {
     const user = { uid: 70_000, gid: 70_000 }
-    const states = (keeper: 'watchdog' | 'cgroup-v2') =>
+    const states = (keeper: 'watchdog' | 'cgroup-v2', limits = 'memory kept\nprocesses kept\n') =>
       Object.fromEntries(
-        sandboxFindings(judge('end\n', { user, keeper })).map(({ name, state }) => [
+        sandboxFindings(judge(`keeper ${keeper}\n${limits}end\n`, { user })).map(({ name, state }) => [
           name.replace('sandbox ', ''),
           state,
         ]),
       )
     const nothingHolds = { sandbox: 'fail', user: 'fail', namespaces: 'fail', network: 'fail', 'system-calls': 'fail' }
     const others = { 'kernel-settings': 'ok', 'private-keys': 'ok', descriptors: 'ok', 'own-files': 'ok' }
-    expect([states('watchdog'), states('cgroup-v2')]).toEqual([
+    expect([states('watchdog'), states('cgroup-v2'), states('cgroup-v2', '')]).toEqual([
       { ...nothingHolds, ...others, memory: 'warn', processes: 'warn' },
       { ...nothingHolds, ...others, memory: 'ok', processes: 'ok' },
+      { ...nothingHolds, ...others, memory: 'fail', processes: 'fail' },
     ])
   })
 

@@ -56,9 +56,12 @@ test('a sandbox counts as one only when everything it says about itself is right
     'Seccomp:\t2',
     'interfaces 0',
     'nested no',
+    'keeper cgroup-v1',
+    'memory kept',
+    'processes kept',
     'end',
   ]
-  const who = { user: { uid: 70000, gid: 70000 }, keeper: 'cgroup-v1' } as const
+  const who = { user: { uid: 70000, gid: 70000 } }
   const isOk = (lines: readonly string[]) => judge(lines.join('\n'), who).ok
   const instead: readonly [string, string][] = [
     ['outer Uid: 70000 70000 70000 70000', 'outer Uid: 0 0 0 0'],
@@ -69,6 +72,8 @@ test('a sandbox counts as one only when everything it says about itself is right
     ['Seccomp:\t2', 'Seccomp:\t0'],
     ['interfaces 0', 'interfaces 1'],
     ['nested no', 'nested yes'],
+    ['memory kept', ''],
+    ['processes kept', ''],
     ['end', ''],
   ]
   const more = ['missing node', 'writable /proc/sys/x', 'key /etc/ssl/a', 'descriptor 100', 'seen /usr/src/app']
