@@ -17,7 +17,7 @@ const TAKE_OVER_TIMEOUT_MS = 5 * 60_000
 const ENV = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' }
 
 /** What the runner itself keeps at the top, as this and earlier versions name it. */
-const OF_RUNNER = /^(runner.*|etc|fifos.*|caches|certificates|seccomp\.bpf)$/
+const OF_RUNNER = /^(runner.*|etc|fifos.*|caches|services|certificates|seccomp.*\.bpf)$/
 
 /** Whether a path exists and is this user's. */
 export function belongsTo(file: string, user: CommandUser): boolean {

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { sandboxPaths } from '../../../src/sandbox/local-bwrap/layout.ts'
-import { aSandbox, aSpec, readToEnd, run, waitFor } from '../../contract/sandbox/harness.ts'
+import { aSandbox, aSpec, readToEnd, run, waitFor, waitForOutput } from '../../contract/sandbox/harness.ts'
 import { aHost } from './support.ts'
 
 const host = aHost()
@@ -137,6 +137,25 @@ print(opened)`,
         message: expect.stringContaining('KEELSON_SANDBOX_USER'),
       })
     }
+  })
+
+  test.runIf(isRoot)('another user of commands is given what the former one left, and runs services too', async () => {
+    const dir = `${host.dir}/changed`
+    const serve = { timeoutMs: 60_000, service: true }
+    const former = host.provider({ dir, sandboxUser: '65533' })
+    const { ref, sandbox } = await aSandbox(former)
+    const first = aSpec('echo first; sleep 60', serve)
+    await sandbox.start(first)
+    await waitForOutput(sandbox, first.execId, 'first')
+    await former.close()
+
+    const again = await host.provider({ dir, sandboxUser: '65532' }).open(ref)
+    const second = aSpec('echo second; sleep 60', serve)
+    const started = await again.start(second)
+    await waitForOutput(again, second.execId, 'second')
+    const { state } = await readToEnd(again, first.execId)
+    await again.killAll('tsk_test')
+    expect([started.status, state.status]).toEqual(['running', 'killed'])
   })
 
   test.runIf(isRoot)('sandboxes that belong to root are taken over with all that is in them', async () => {
