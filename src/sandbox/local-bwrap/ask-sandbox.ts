@@ -56,10 +56,11 @@ const countsSegments = cgroups === null && canCountSegments()
 const shared = writeSharedFiles(args.askDir, cgroups !== null || countsSegments)
 if (args.bwrapPath === null || !existsSync(shared.seccompFile)) throw new Error(`no filter for ${process.arch}`)
 const bwrapPath = args.bwrapPath
-for (const fact of await askLimits(cgroups, { start, countsSegments })) tell(fact)
 const general = start(['/bin/sh', '-c', QUESTIONS, 'sh', ...args.privatePaths])
 process.exitCode = await general.ended
 process.stdout.write(general.output())
+// Where no sandbox can be made there is nothing more to ask, and the reason was said once.
+if (process.exitCode === 0) for (const fact of await askLimits(cgroups, { start, countsSegments })) tell(fact)
 
 function tell(fact: string): void {
   process.stdout.write(`${fact}\n`)

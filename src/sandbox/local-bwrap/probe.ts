@@ -44,8 +44,15 @@ export async function probeBwrap(options: ProbeOptions): Promise<ProbeReport> {
   } catch (error) {
     if (error instanceof AppError) return refusal(error.message)
     const text = error instanceof Error ? error.message : String(error)
-    return refusal(`bubblewrap cannot make a sandbox here (${text.trim().slice(0, 300)}). ${USER_NAMESPACES}`)
+    return refusal(`bubblewrap cannot make a sandbox here (${text.trim().slice(0, 300)}). ${wayOut(text)}`)
   }
+}
+
+/** What to do about what bubblewrap said. Pure. */
+function wayOut(said: string): string {
+  return /unknown option/i.test(said)
+    ? 'This bubblewrap is too old: version 0.8 or newer is needed, as Debian 12 and Ubuntu 24.04 have it'
+    : USER_NAMESPACES
 }
 
 async function findMissingTools(): Promise<string[]> {

@@ -26,7 +26,7 @@ interface Answer {
   readonly output: string
 }
 
-/** Mounts things in a mount namespace of its own and there asks a sandbox below `home`. */
+/** Mounts things in a mount namespace of its own and there asks a sandbox below `home`; without a script only the probe. */
 async function askMounted(mounting: string, home: string, script: string): Promise<Answer> {
   const code = `
     import { writeFileSync, mkdirSync } from 'node:fs'
@@ -37,6 +37,10 @@ async function askMounted(mounting: string, home: string, script: string): Promi
     const logger = { info() {}, warn() {} }
     const provider = createSandboxProvider({ kind: 'local-bwrap', dir: home + '/sandboxes', privateDirs: [home], logger, runnerIdleMs: 500 })
     const probe = await provider.probe()
+    if (script === '') {
+      process.stdout.write(JSON.stringify({ probe, output: '' }))
+      process.exit(0)
+    }
     const other = await provider.open(await provider.ensure({ projectId: 'prj_other', generation: 1 }))
     await other.write([{ path: 'note.txt', data: 'a note of another project' }])
     const sandbox = await provider.open(await provider.ensure({ projectId: 'prj_one', generation: 1 }))
@@ -115,6 +119,24 @@ describe.skipIf(!report.ok || !isRoot)(`what commands must not see (${report.det
       lines.includes('odd'),
       lines.includes('1'),
     ]).toEqual([true, false, true, false, true])
+  })
+
+  test('a bubblewrap that is too old, or may make no namespace, is told with what to do about it, once', async () => {
+    const details: string[] = []
+    for (const said of ['bwrap: Unknown option --disable-userns', 'bwrap: No permissions to create new namespace']) {
+      const program = path.join(outside, 'bwrap')
+      writeFileSync(program, `#!/bin/sh\necho '${said}' >&2\nexit 1\n`, { mode: 0o755 })
+      const { probe } = await askMounted(`mount --bind '${program}' /usr/bin/bwrap`, path.join(outside, 'old'), '')
+      details.push(`${probe.ok} ${probe.detail}`)
+    }
+    expect(details).toEqual([
+      expect.stringMatching(
+        /^false .*\(bwrap: Unknown option --disable-userns\)\. This bubblewrap is too old: version 0\.8/,
+      ),
+      expect.stringMatching(
+        /^false .*\(bwrap: No permissions to create new namespace\)\. Linux must allow user namespaces/,
+      ),
+    ])
   })
 
   test('the probe names every protection', () => {
