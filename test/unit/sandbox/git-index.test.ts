@@ -110,7 +110,7 @@ describe('an index is read as git reads it', () => {
     git('checkout', '-q', 'main')
     writeFileSync(join(repository, 'a'), 'main')
     git('commit', '-qam', 'main')
-    expect(() => git('merge', '-q', 'side')).toThrow()
+    expect(() => git('merge', '-q', 'side')).toThrow('Command failed')
     git('-c', 'core.untrackedCache=true', 'status')
     git('-c', 'index.threads=4', 'update-index', '--untracked-cache', '--force-write-index')
     expect(readFileSync(join(repository, '.git/index')).includes('UNTR')).toBe(true)
