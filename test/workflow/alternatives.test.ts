@@ -98,7 +98,9 @@ test('a person chooses by an update to the workflow alone; what is no number is 
   await fake.reached('weighAlternatives')
   await waitFor(async () => (await handle.query(comparison)).state === 'waiting', 'it waits')
   const before = (await handle.describe()).historyLength
-  await expect(handle.executeUpdate(chooseAlternative, { args: [{ index: -1 }] })).rejects.toThrow()
+  await expect(handle.executeUpdate(chooseAlternative, { args: [{ index: -1 }] })).rejects.toThrow(
+    'Workflow Update failed',
+  )
   const after = (await handle.describe()).historyLength
   const answer = await handle.executeUpdate(chooseAlternative, { args: [{ index: 1 }] })
   await handle.result()
