@@ -3,6 +3,7 @@
 import type { ComparisonLook } from '../../shared/comparison.ts'
 import {
   type Chooser,
+  type ComparisonLook,
   type ComparisonState,
   canBeChosen,
   chooseByEvidence,
