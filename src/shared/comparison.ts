@@ -48,14 +48,6 @@ export interface CompareInput {
   readonly projectId: string
 }
 
-/** What a comparison's workflow goes by. */
-export interface ComparisonLook {
-  readonly state: ComparisonState
-  readonly chosenIndex: number | null
-  /** Somebody wants it to end, or its project is gone. */
-  readonly isCancelRequested: boolean
-}
-
 /** A further try as the workflow starts it. */
 export interface AlternativeRun {
   readonly index: number

@@ -3,7 +3,6 @@
 import type { ComparisonLook } from '../../shared/comparison.ts'
 import {
   type Chooser,
-  type ComparisonLook,
   type ComparisonState,
   canBeChosen,
   chooseByEvidence,
