@@ -24,7 +24,7 @@ import {
 } from '../schemas/alternatives.ts'
 import { DiffQuery, DiffSchema } from '../schemas/checkpoints.ts'
 import { NoBody, TaskParams } from '../schemas/fields.ts'
-import { checkpointDiff } from './checkpoints.ts'
+import { diffBetween } from './checkpoints.ts'
 
 /** More than a task may have for as long as anybody looks. */
 const MAX_LISTED = 50
@@ -146,13 +146,13 @@ function addAlternativeDiffRoute(app: OpenAPIHono, deps: AppDeps): void {
       if (comparison.state === 'chosen' && comparison.chosenIndex === index && index > 0) {
         const start = (await listCheckpoints(deps.db, comparison.taskId))[0]
         const end = (await chosenCheckpoint(deps.db, comparisonId)) ?? undefined
-        return c.json(await checkpointDiff(deps, comparison.projectId, start, end, query))
+        return c.json(await diffBetween(deps, comparison.projectId, start, end, query))
       }
       try {
         // Throws once its project was removed.
         const task = index === 0 ? null : await getTask(deps.db, item.taskId)
         const own = await listCheckpoints(deps.db, item.taskId)
-        return c.json(await checkpointDiff(deps, task?.projectId ?? item.projectId, own[0], own.at(-1), query))
+        return c.json(await diffBetween(deps, task?.projectId ?? item.projectId, own[0], own.at(-1), query))
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'not_found') throw error
         const isMaking = comparison.state === 'running'

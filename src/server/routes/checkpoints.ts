@@ -98,7 +98,7 @@ function addDiffRoutes(app: OpenAPIHono, deps: AppDeps): void {
       const own = await listCheckpoints(db, params.taskId)
       const from = await pick(deps, projectId, query.from, 'from')
       const to = await pick(deps, projectId, query.to, 'to')
-      const diff = await checkpointDiff(deps, projectId, from ?? own[0], to ?? own.at(-1), query)
+      const diff = await diffBetween(deps, projectId, from ?? own[0], to ?? own.at(-1), query)
       return c.json({ ...diff, leftOut: query.from === undefined && query.to === undefined ? leftOut.slice() : [] })
     },
   )
@@ -115,7 +115,7 @@ function addDiffRoutes(app: OpenAPIHono, deps: AppDeps): void {
       await getProject(db, projectId)
       const from = (await pick(deps, projectId, query.from, 'from')) ?? (await oldest(deps, projectId))
       const to = (await pick(deps, projectId, query.to, 'to')) ?? (await newestCheckpoints(db, projectId, 1))[0]
-      return c.json(await checkpointDiff(deps, projectId, from, to, query))
+      return c.json(await diffBetween(deps, projectId, from, to, query))
     },
   )
 }
@@ -145,7 +145,7 @@ async function pick(
 }
 
 /** The diff of two checkpoints of a project; empty when one is missing. Throws `not_found` when their files are not kept, `sandbox_*`. */
-export async function checkpointDiff(
+export async function diffBetween(
   deps: AppDeps,
   projectId: string,
   from: Checkpoint | undefined,
