@@ -157,6 +157,25 @@ describe('a task', () => {
     expect(reads.most).toBe(3)
   })
 
+  test('a call with an input of 200 KB and 200 calls in one reply are each run, stored and told', async () => {
+    const content = `${'é'.repeat(99)}\n`.repeat(1_000)
+    const many = Array.from({ length: 200 }, (_, at) => ({
+      name: 'read',
+      input: { file_path: 'big.txt', offset: at + 1, limit: 1 },
+    }))
+    const task = await anAgentTask(host, {
+      turns: [{ tools: [{ name: 'write', input: { file_path: 'big.txt', content } }] }, { tools: many }, say],
+    })
+    expect(await task.run()).toBe('idle')
+    const [write, reads] = (await task.turns()).map((turn) => turn.toolCalls)
+    expect([
+      (await task.contentOf('big.txt')) === content,
+      write?.map((call) => [call.isError, call.input.length > content.length]),
+      reads?.filter((call) => call.status === 'finished' && !call.isError && call.result?.includes('éé')).length,
+      task.asked().every((entry) => entry.status === 200),
+    ]).toEqual([true, [[false, true]], 200, true])
+  })
+
   test('tells the model of a tool that does not exist, or of input that does not fit, and goes on', async () => {
     const task = await anAgentTask(host, {
       turns: [
