@@ -214,7 +214,7 @@ const PASSING_PATTERN =
 /** Words that mean such a limit unless they stand beside those of a cap. */
 const RATE_PATTERN = /rate.?limit|too many (requests|tokens)|throttl|too quickly|at capacity|\bbusy\b/i
 /** Words of one that does not. */
-const CAP_PATTERN = /credit|spend|billing|quota|insufficient|monthly|per month|per day|daily/i
+const CAP_PATTERN = /credit|spend|usage limit|billing|quota|insufficient|monthly|per month|per day|daily/i
 
 /**
  * A 429 without a time to come back is a spending cap, unless it speaks of a rate: trying a cap again keeps failing. A
@@ -396,6 +396,38 @@ function statusIn(body: unknown): number | undefined {
 
 /** The server's own sentence, wherever servers of several makers put it; '' when it gave none. */
 function sentenceOf(error: APIError): string {
+  return withoutEnvelope(spokenBy(error))
+}
+
+/** Gateways pass on a whole answer as the text of their own, one within another. */
+const MAX_ENVELOPES = 3
+const MAX_ENVELOPE_CHARACTERS = 100_000
+
+/** The sentence within an answer that is passed on as text, such as `SomeError: {"error":{"message":"…"}}`. */
+function withoutEnvelope(text: string): string {
+  let sentence = text
+  for (let i = 0; i < MAX_ENVELOPES; i++) {
+    const at = sentence.indexOf('{')
+    if (at === -1 || sentence.length > MAX_ENVELOPE_CHARACTERS) return sentence
+    const inner = sentenceInJson(sentence.slice(at))
+    if (inner === undefined) return sentence
+    sentence = inner
+  }
+  return sentence
+}
+
+function sentenceInJson(text: string): string | undefined {
+  try {
+    const body: unknown = JSON.parse(text)
+    const inner = typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined
+    return [inner, body].map(sentenceIn).find((told) => told !== undefined)
+  } catch {
+    // A sentence that happens to hold a brace.
+    return undefined
+  }
+}
+
+function spokenBy(error: APIError): string {
   if (typeof error.apiMessage === 'string') return error.apiMessage
   const body: unknown = error.error
   const inner = typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined

@@ -282,6 +282,32 @@ const rows: readonly Row[] = [
     ...{ code: 'model_spend_limit', retryable: false, says: /spending limit/ },
   },
   {
+    name: 'a cap of the account behind a gateway, whose answer it passes on as text',
+    answer: json(
+      429,
+      openAiError(
+        JSON.stringify({
+          type: 'error',
+          error: { type: 'rate_limit_error', message: 'Your usage limits are reached.' },
+        }),
+        { type: 'throttling_error', code: '429' },
+      ),
+    ),
+    ...{ code: 'model_spend_limit', retryable: false, says: /The server said: Your usage limits are reached\.$/ },
+  },
+  {
+    name: 'a gateway that rests a server which failed',
+    answer: json(
+      429,
+      openAiError('No deployments available for selected model, Try again in 5 seconds. Passed model=x'),
+    ),
+    ...{
+      code: 'model_rate_limited',
+      retryable: true,
+      says: /made again in a moment\. The server said: No deployments/,
+    },
+  },
+  {
     name: 'a prompt that is too long, in a gateway’s words',
     answer: json(400, openAiError("This model's maximum context length is 4096 tokens. However, you requested 5000.")),
     ...{ code: 'model_context_exceeded', retryable: false, says: /does not fit.*4096 tokens/ },

@@ -95,6 +95,7 @@ const rows: readonly Row[] = [
     'Your monthly usage limit is reached; it resets on the 1st.',
     'Insufficient balance',
     'Daily token allowance used up (1,000,000 per day)',
+    'You have reached your specified API usage limits.',
   ].map((message) => ({
     name: `429 without retry-after: ${message}`,
     error: answer(429, 'rate_limit_error', message),
@@ -397,6 +398,9 @@ describe('the server’s own sentence is kept', () => {
     [{ error: 'It was too odd.' }],
     [{ message: 'It was too odd.' }],
     [{ detail: 'It was too odd.' }],
+    // A gateway's own error, which holds the answer of the server behind it as text.
+    [{ error: { message: '{"type":"error","error":{"type":"x","message":"It was too odd."}}', code: '400' } }],
+    [{ error: { message: 'BadRequestError: XException - {"error":{"message":"It was too odd."}}', code: '400' } }],
   ])('%j', (body) => {
     const error = APIError.generate(400, body as object, undefined, new Headers())
     expect(toModelError(error, context).message).toContain('The server said: It was too odd.')
