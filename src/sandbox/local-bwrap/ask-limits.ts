@@ -4,7 +4,7 @@
  */
 
 import type { ChildProcess } from 'node:child_process'
-import type { Readable } from 'node:stream'
+import { Socket } from 'node:net'
 import type { Cgroups, CommandCgroup } from './cgroup.ts'
 import { measureMemoryFiles } from './memory-files.ts'
 import { measureTree } from './process-tree.ts'
@@ -52,10 +52,13 @@ export function followCommand(child: ChildProcess): AskedCommand {
     if (output.length < MAX_OUTPUT_BYTES) output += chunk.toString('latin1')
     if (output.includes('\n')) noteBegin()
   })
-  const statusPipe = child.stdio[3] as Readable | null | undefined
-  statusPipe?.on('data', (chunk: Buffer) => {
-    if (told.length < MAX_OUTPUT_BYTES) told += chunk.toString('latin1')
-  })
+  const status = child.stdio[3]
+  if (status instanceof Socket) {
+    status.on('error', () => undefined) // bwrap is gone: its end says the same
+    status.on('data', (chunk: Buffer) => {
+      if (told.length < MAX_OUTPUT_BYTES) told += chunk.toString('latin1')
+    })
+  }
   const ended = new Promise<number>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code) => resolve(code ?? 1))
