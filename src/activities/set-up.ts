@@ -104,7 +104,11 @@ async function beginRun(
   const { commands, hash, locks } = plan
   const kept = mayRestore ? await findKept(deps, at, plan) : null
   const fresh: SetupRun = {
-    ...{ runId: newId('stp'), commands, hash, locks, tree: await sandbox.checkpoint() },
+    runId: newId('stp'),
+    commands,
+    hash,
+    locks,
+    tree: await sandbox.checkpoint(),
     ...(kept === null ? {} : { kept }),
   }
   const held = await beginSetup(deps.db, { projectId, owner }, JSON.stringify(fresh))

@@ -71,7 +71,10 @@ function stepOf(event: Durable): StepView | null {
       return { kind: 'remembered', order, facts: event.facts }
     case 'setup.finished':
       return {
-        ...{ kind: 'setup', order, state: event.state, durationMs: event.durationMs },
+        kind: 'setup',
+        order,
+        state: event.state,
+        durationMs: event.durationMs,
         fromCache: event.fromCache ?? false,
       }
     case 'approval.resolved':
