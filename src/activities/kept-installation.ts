@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { log } from '@temporalio/activity'
 import { originsOf } from '../db/workspace/forks.ts'
-import { placesOf } from '../environment/installed-places.ts'
+import { beginsAnew, placesOf } from '../environment/installed-places.ts'
 import { KEEP, lookScript, MAX_PLACES, RESTORE, UNPACKING_DIR } from '../environment/kept-scripts.ts'
 import type { SetupPlan } from '../environment/look-at-inputs.ts'
 import type { ExecSpec, Sandbox } from '../sandbox/types.ts'
@@ -36,20 +36,33 @@ export interface KeptSource {
 
 type Owned = Pick<SetupAsk, 'projectId' | 'sandbox' | 'run'> & { readonly owner: string }
 
+/** What was found where a set-up installs, before it ran. */
+export interface FoundInstalled {
+  /** The kept installation that fits: the project's own, else of one that it was forked from. */
+  readonly kept?: KeptSource
+  /** Nothing lay there yet, so that all that lies there afterwards is the set-up's. */
+  readonly isFresh: boolean
+}
+
 /**
- * The kept installation that fits what a set-up would be made from: the project's own, else of one that it was forked from;
- * null when there is none, or nothing may be replaced. Throws the `sandbox_*` codes and what the run's signal says. Safe to
- * repeat.
+ * Looks where a set-up installs, and with `mayRestore` for the kept installation of what it would be made from; there is none
+ * where nothing may be replaced. Throws the `sandbox_*` codes and what the run's signal says. Safe to repeat.
  */
-export async function findKept(deps: Pick<ActivityDeps, 'db'>, at: Owned, plan: SetupPlan): Promise<KeptSource | null> {
+export async function findInstalled(
+  deps: Pick<ActivityDeps, 'db'>,
+  at: Owned,
+  { plan, mayRestore }: { readonly plan: SetupPlan; readonly mayRestore: boolean },
+): Promise<FoundInstalled> {
   const { kept } = at.sandbox
   const seen = kept === undefined || kept.maxBytes === 0 ? null : await lookAtInstalled(at, plan)
-  if (kept === undefined || seen === null) return null
+  if (kept === undefined || seen === null) return { isFresh: false }
+  const isFresh = seen.places.length === 0
+  if (!mayRestore) return { isFresh }
   const key = keyOf(plan.hash, seen)
   for (const projectId of [at.projectId, ...(await originsOf(deps.db, at.projectId))]) {
-    if (kept.has(projectId, key)) return { projectId, key, present: seen.places }
+    if (kept.has(projectId, key)) return { isFresh, kept: { projectId, key, present: seen.places } }
   }
-  return null
+  return { isFresh }
 }
 
 /**
@@ -76,12 +89,13 @@ export async function restoreKept(
 }
 
 /**
- * Keeps what a set-up has installed under the hash of its inputs as they are now, when all of it was detected and git tracks
- * none of it. What cannot be kept is written to the log, and no error. Throws what the run's signal says. Safe to repeat.
+ * Keeps what a set-up has installed under the hash of its inputs as they are now, when all of it was detected, git tracks
+ * none of it, and none of it is what commands of a task installed before. What cannot be kept is written to the log, and no error. Throws what the run's signal says. Safe to repeat.
  */
 export async function keepInstalled(at: PlannedSetup, inputsHash: string): Promise<void> {
   const { sandbox, projectId } = at
   const maxBytes = sandbox.kept?.maxBytes ?? 0
+  if (at.plan.isFresh !== true && !beginsAnew(at.plan.commands)) return
   try {
     const seen = maxBytes === 0 ? null : await lookAtInstalled(at, at.plan)
     if (seen === null) return

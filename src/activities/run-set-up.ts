@@ -25,6 +25,8 @@ export interface SetupRun extends Pick<SetupPlan, 'commands' | 'hash'> {
   readonly tree: string
   /** What is tried in place of the commands first. */
   readonly kept?: KeptSource
+  /** Nothing lay yet where it installs. */
+  readonly isFresh?: boolean
 }
 
 /** A run that this attempt begins or goes on with. */

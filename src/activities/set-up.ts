@@ -16,7 +16,7 @@ import { newId } from '../shared/ids.ts'
 import type { Activities } from '../workflows/activities.ts'
 import { applyEnvironment } from './apply-environment.ts'
 import type { ActivityDeps } from './deps.ts'
-import { findKept } from './kept-installation.ts'
+import { findInstalled } from './kept-installation.ts'
 import { openSandbox } from './open-sandbox.ts'
 import { type ActivityRun, runActivity } from './run-activity.ts'
 import { type PlannedSetup, runPlan, type SetupRun } from './run-set-up.ts'
@@ -102,14 +102,14 @@ async function beginRun(
 ): Promise<Pick<PlannedSetup, 'plan' | 'isResumed'> | null> {
   const { projectId, owner, sandbox } = at
   const { commands, hash, locks } = plan
-  const kept = mayRestore ? await findKept(deps, at, plan) : null
+  const found = await findInstalled(deps, at, { plan, mayRestore })
   const fresh: SetupRun = {
     runId: newId('stp'),
     commands,
     hash,
     locks,
     tree: await sandbox.checkpoint(),
-    ...(kept === null ? {} : { kept }),
+    ...found,
   }
   const held = await beginSetup(deps.db, { projectId, owner }, JSON.stringify(fresh))
   hitCrashPoint('setup.begun')

@@ -70,3 +70,8 @@ export function placesOf(commands: readonly ShownSetupCommand[]): SearchedPlaces
   }
   return { anywhere, here }
 }
+
+/** Whether each of these removes what is installed before it installs. Pure. */
+export function beginsAnew(commands: readonly ShownSetupCommand[]): boolean {
+  return commands.every(({ name, source }) => source === 'detected' && /^npm ci(?: \(|$)/.test(name))
+}

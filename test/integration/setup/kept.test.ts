@@ -214,7 +214,7 @@ test('a worker killed while it comes back leaves it whole, told once, and no ins
 })
 
 describe('nothing is taken in place of a run', () => {
-  test('that a person asked for, of a person’s command, or where git tracks what is installed', async () => {
+  test('that a person asked for, of a person’s command, where git tracks what is installed, or a task’s commands installed before', async () => {
     const projectId = await aNewProject()
     const place = await aPlace(projectId)
     await setUpIn(place)
@@ -231,6 +231,13 @@ describe('nothing is taken in place of a run', () => {
       'mkdir node_modules; echo x > node_modules/x; git init -q .; git add -f . ; git commit -qm x',
     )
     await setUpIn(tracked)
+    const spoiled = await aNewProject()
+    const python = { 'requirements.txt': '# nothing\n' }
+    const before = await aPlace(spoiled, 1, python)
+    await out(before.sandbox, 'python3 -m venv .venv; echo x > .venv/x')
+    await setUpIn(before)
+    const fresh = await setUpIn(await aPlace(spoiled, 2, python))
+    expect({ fresh, kept: keptOf(spoiled).length }).toEqual({ fresh: RAN, kept: 1 })
     expect({ asked, own: keptOf(own), tracked: keptOf(tracking), kept: keptOf(projectId).length }).toEqual({
       asked: RAN,
       own: [],
