@@ -7,7 +7,7 @@ import './lib/node-version.mjs'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap } from './lib/bootstrap.mjs'
-import { ensureBrowser } from './lib/browser.mjs'
+import { ensureBrowser, ensureFirefox } from './lib/browser.mjs'
 import { createLog } from './lib/log.mjs'
 import { homeOf, ROOT, readSettings } from './lib/paths.mjs'
 import { makePrivateHome } from './lib/private-home.mjs'
@@ -24,6 +24,7 @@ await runScript(async (signal) => {
   const args = process.argv.slice(2)
   const binaries = await orAborted(signal, bootstrap({ root: ROOT, home, settings, log }))
   const browser = await orAborted(signal, ensureBrowser(settings, log))
+  const firefox = await orAborted(signal, ensureFirefox(settings, log))
   const { redis = '', temporal = '' } = binaries
   const privateHome = await makePrivateHome(join(home, 'test'), log)
   const stores = await startStores({ home: privateHome, env: settings, binaries: { redis, temporal }, log, signal })
@@ -42,7 +43,7 @@ await runScript(async (signal) => {
         `--reporter=${join(ROOT, 'scripts', 'lib', 'test-reporter.mjs')}`,
         ...args,
       ],
-      { cwd: ROOT, env: testEnv(settings, stores, { ...binaries, browser }, resultFile), signal },
+      { cwd: ROOT, env: testEnv(settings, stores, { ...binaries, browser, firefox }, resultFile), signal },
     )
   } finally {
     await stores.stop()

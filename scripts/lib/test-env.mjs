@@ -19,7 +19,7 @@ export function withoutStores(env) {
  *
  * @param {NodeJS.ProcessEnv} env
  * @param {import('./stores.mjs').Stores} stores
- * @param {import('./bootstrap.mjs').Binaries & { browser: string | undefined }} binaries
+ * @param {import('./bootstrap.mjs').Binaries & { browser: string | undefined, firefox: string | undefined }} binaries
  * @param {string} resultFile where the reporter writes
  * @returns {NodeJS.ProcessEnv}
  */
@@ -34,6 +34,7 @@ export function testEnv(env, stores, binaries, resultFile) {
     KEELSON_TEST_TEMPORAL_BINARY: binaries.temporal,
     KEELSON_TEST_REDIS_BINARY: binaries.redis,
     KEELSON_TEST_BROWSER: binaries.browser,
+    KEELSON_TEST_FIREFOX: binaries.firefox,
     KEELSON_TEST_RESULT: resultFile,
   }
 }

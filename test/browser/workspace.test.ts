@@ -7,7 +7,9 @@ import { aGitHub } from '../support/forges/github.ts'
 import { aGitHost, type GitHostFixture } from '../support/git-host.ts'
 import { TestStack } from '../support/stack.ts'
 import type { Workbench } from './pages.ts'
+import { alternativesSuite } from './suites/alternatives.ts'
 import { credentialsSuite } from './suites/credentials.ts'
+import { firefoxSuite } from './suites/firefox.ts'
 import { firstMinuteSuite } from './suites/first-minute.ts'
 import { hostileTextSuite } from './suites/hostile-text.ts'
 import { longConversationSuite } from './suites/long-conversation.ts'
@@ -42,12 +44,14 @@ afterAll(async () => {
 
 // The first signs in; the last ones kill parts of the instance.
 firstMinuteSuite(bench)
+firefoxSuite(bench)
 steeringSuite(bench)
 longConversationSuite(bench)
 panelsSuite(bench)
 reviewingSuite(bench)
 previewsSuite(bench)
 credentialsSuite(bench)
+alternativesSuite(bench)
 publishingSuite(bench, hosts)
 hostileTextSuite(bench)
 looksSuite(bench)

@@ -1,6 +1,7 @@
 /** The contract's shapes as the page reads them. Times are ISO 8601 in UTC. */
 
 import type { ApprovalDetail, ApprovalKind, ApprovalState, Decision, DecisionScope } from '../../shared/approval.ts'
+import type { AlternativeResult, Chooser, ComparisonState } from '../../shared/comparison.ts'
 import type { Environment, SetupStatus, ShownSetupCommand } from '../../shared/environment.ts'
 import type { Claim, LedgerDecision, LedgerRow } from '../../shared/ledger.ts'
 import type { LeftOut } from '../../shared/left-out.ts'
@@ -341,25 +342,14 @@ export interface Publication {
   readonly error?: { readonly code: string; readonly message: string }
 }
 
-/** One more try at a task's request, or, at index 0, the task itself. */
-export interface Alternative {
-  readonly index: number
+/** One more try at a task's request, or, at index 0, the task itself; what is not known yet, or cannot be, is null. */
+export interface Alternative extends AlternativeResult {
   readonly projectId: string
   readonly conversationId: string
   readonly taskId: string
   readonly model: string
   /** In the place of the project's; null: the project's. */
   readonly criteria: readonly string[] | null
-  readonly status: TaskStatus
-  readonly outcome: Outcome | null
-  readonly evidence: Evidence | null
-  readonly openFindings: number | null
-  readonly failedChecks: number | null
-  readonly diffStat: DiffStat | null
-  readonly costUsd: number | null
-  readonly durationMs: number | null
-  /** Why it has no result. */
-  readonly error: string | null
 }
 
 /** Alternatives to a task's result, of which one is taken or none. */
@@ -368,11 +358,14 @@ export interface Comparison {
   readonly taskId: string
   readonly projectId: string
   readonly conversationId: string
-  readonly state: 'running' | 'waiting' | 'choosing' | 'chosen' | 'cancelled' | 'failed'
-  readonly choose: 'person' | 'evidence'
+  readonly state: ComparisonState
+  readonly choose: Chooser
   readonly chosenIndex: number | null
-  readonly chosenBy: 'person' | 'evidence' | null
+  readonly chosenBy: Chooser | null
+  /** Why the evidence chose it, or why nothing was chosen: one sentence. */
   readonly reason: string | null
+  /** What the tries may cost together; null: no limit was set. */
+  readonly maxCostUsd: number | null
   readonly createdAt: string
   readonly expiresAt: string
   readonly items: readonly Alternative[]
@@ -382,5 +375,7 @@ export interface ComparisonBody {
   readonly alternatives: readonly { readonly model?: string; readonly criteria?: readonly string[] }[]
   /** Whether the task's own result stands beside them. */
   readonly include: boolean
-  readonly choose: Comparison['choose']
+  readonly choose: Chooser
+  /** Sent twice it begins one comparison. */
+  readonly clientComparisonId: string
 }

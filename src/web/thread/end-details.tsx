@@ -1,3 +1,4 @@
+import { AlternativesBar } from '../alternatives/alternatives-bar.tsx'
 import type { PanelTarget } from '../panels/panel.ts'
 import type { TaskView } from '../state.ts'
 import { EvidenceLine } from './evidence-line.tsx'
@@ -9,6 +10,7 @@ export default function EndDetails({ task, navigate }: { task: TaskView; navigat
     <>
       <EvidenceLine task={task} navigate={navigate} />
       {task.diffStat.files > 0 && <PublishBar taskId={task.id} />}
+      <AlternativesBar task={task} />
     </>
   )
 }

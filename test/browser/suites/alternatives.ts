@@ -1,0 +1,123 @@
+import { AxeBuilder } from '@axe-core/playwright'
+import type { Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
+import type { Comparison } from '../../../src/web/api/types.ts'
+import { screenshot } from '../../support/browser.ts'
+import { running, scriptOf } from '../../support/model-admin.ts'
+import { aPlace, ending, openAt, say, thread, type Workbench } from '../pages.ts'
+
+/** Each try writes something else. */
+const DIFFERENT = scriptOf([running('head -c 8 /dev/urandom | od -An -tx1 > made.txt'), { text: 'Made.' }])
+
+const compare = (page: Page) => page.getByRole('button', { name: 'Compare and choose' })
+
+/** Other tries at a task's request: begun, looked at side by side, and one of them taken. */
+export function alternativesSuite(bench: Workbench): void {
+  describe('alternatives', () => {
+    test('two tries stand beside the task’s own result; none is taken, then one by keys, and the thread says so', async () => {
+      const { projectId, path } = await aPlace(bench)
+      const { page, watch, context } = await openAt(bench, path)
+      await say(page, DIFFERENT)
+      await ending(page, /^Approved/)
+      const taskId = (
+        await bench.stack.api.get<{ items: { taskId: string }[] }>(`/api/workspace/${projectId}/checkpoints`)
+      ).items[0]?.taskId
+      const serious: string[] = []
+      const begin = async (): Promise<void> => {
+        await page.getByRole('button', { name: 'Try again otherwise…' }).press('Enter')
+        await page.getByRole('dialog', { name: 'Try again otherwise' }).waitFor()
+      }
+      const asking = page.getByRole('dialog', { name: 'Try again otherwise' })
+      const waits = compare(page)
+
+      await begin()
+      const first = asking.getByRole('group', { name: 'Alternative 1' })
+      await first.getByRole('checkbox', { name: 'Criteria of its own' }).check()
+      await first.getByRole('textbox').fill('It says why.\n\nIt is short.')
+      serious.push(...(await seriousIn(page)))
+      await looks(bench, path, 'alternatives-start', async (other) => {
+        await other.getByRole('button', { name: 'Try again otherwise…' }).click()
+        await other.getByRole('group', { name: 'Alternative 2' }).waitFor()
+      })
+      await asking.getByRole('button', { name: 'Start all 2' }).click()
+      await asking.waitFor({ state: 'detached' })
+      await thread(page).getByText('of 3 done').waitFor()
+      await waits.waitFor({ timeout: 90_000 })
+      await page.getByRole('button', { name: 'Take none' }).click()
+      await page.getByRole('dialog', { name: 'Take none of them?' }).getByRole('button', { name: 'Take none' }).click()
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+      await thread(page).getByText('Cancelled, nothing was taken').waitFor({ timeout: 60_000 })
+
+      await begin()
+      await asking.getByRole('combobox', { name: 'How many' }).selectOption('1')
+      await asking.getByRole('button', { name: 'Start it' }).press('Enter')
+      await waits.waitFor({ timeout: 90_000 })
+      await looks(bench, path, 'alternatives-waiting', (other) => compare(other).waitFor())
+      await waits.press('Enter')
+      const dialog = page.getByRole('dialog', { name: 'Alternatives side by side' })
+      await dialog.getByRole('button', { name: 'Diff of Alternative 1' }).press('Enter')
+      await dialog.getByRole('table', { name: 'Changes in made.txt' }).waitFor()
+      serious.push(...(await seriousIn(page)))
+      await looks(bench, path, 'alternatives-compared', async (other) => {
+        await compare(other).click()
+        await other.getByRole('button', { name: 'Diff of Alternative 1' }).click()
+        await other.getByRole('table', { name: 'Changes in made.txt' }).waitFor()
+      })
+      await dialog.getByRole('button', { name: 'Take Alternative 1' }).press('Enter')
+      await page
+        .getByRole('dialog', { name: 'Take Alternative 1?' })
+        .getByRole('button', { name: 'Take it' })
+        .press('Enter')
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+      await thread(page).getByText('Alternative 1 taken').waitFor({ timeout: 60_000 })
+      await looks(bench, path, 'alternatives-taken', (other) =>
+        thread(other).getByText('Alternative 1 taken').waitFor(),
+      )
+      const { items } = await bench.stack.api.get<{ items: Comparison[] }>(`/api/tasks/${taskId}/alternatives`)
+      expect({
+        comparisons: items.map(({ state, chosenIndex, chosenBy, items: tries }) => ({
+          state,
+          chosenIndex,
+          chosenBy,
+          criteria: tries.map(({ criteria }) => criteria),
+        })),
+        serious,
+        problems: watch.problems,
+      }).toEqual({
+        comparisons: [
+          { state: 'chosen', chosenIndex: 1, chosenBy: 'person', criteria: [null, null] },
+          {
+            state: 'cancelled',
+            chosenIndex: null,
+            chosenBy: null,
+            criteria: [null, ['It says why.', 'It is short.'], null],
+          },
+        ],
+        serious: [],
+        problems: [],
+      })
+      await context.close()
+    })
+  })
+}
+
+async function seriousIn(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`))
+}
+
+/** What somebody else sees who does this: both themes, wide and narrow, for whoever looks at the screenshots. */
+async function looks(bench: Workbench, path: string, name: string, act: (page: Page) => Promise<void>): Promise<void> {
+  if (process.env['KEELSON_SCREENSHOTS'] === undefined) return
+  for (const width of [1440, 360]) {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const viewport = { width, height: width === 360 ? 740 : 900 }
+      const { page, context } = await openAt(bench, path, { viewport, colorScheme, reducedMotion: 'reduce' })
+      await act(page)
+      await screenshot(page, `${name}-${width}-${colorScheme}`)
+      await context.close()
+    }
+  }
+}
