@@ -15,9 +15,8 @@ export function firstMinuteSuite(bench: Workbench): void {
       await thread(page).getByText('Find out why a test fails and fix the bug.').waitFor()
       await page.getByRole('list', { name: 'Phases of the task' }).waitFor()
       await ending(page, /^Approved$/)
-      const rounds = await thread(page)
-        .getByRole('region', { name: /^Review \d$/ })
-        .count()
+      // The first one may be out of sight by now, and then it is not drawn.
+      await thread(page).getByRole('region', { name: 'Review 2' }).waitFor()
       await tab(page, 'Changes').click()
       await page
         .getByRole('table', { name: /^Changes in / })
@@ -33,12 +32,11 @@ export function firstMinuteSuite(bench: Workbench): void {
       await screenshot(page, 'terminal-1440-light')
       const card = page.getByRole('region', { name: 'How the task ended' })
       expect({
-        rounds,
         card: (await card.innerText()).includes('From cache'),
         address: new URL(page.url()).hash,
         title: (await page.title()).length > 0,
         problems: watch.problems,
-      }).toEqual({ rounds: 2, card: true, address: '', title: true, problems: [] })
+      }).toEqual({ card: true, address: '', title: true, problems: [] })
       await context.close()
     })
 

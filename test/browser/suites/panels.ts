@@ -78,6 +78,7 @@ export function panelsSuite(bench: Workbench): void {
       await page.getByRole('button', { name: 'Undo the changes' }).click()
       await page.getByRole('dialog').waitFor({ state: 'detached' })
       await tab(page, 'Files').click()
+      await page.getByRole('tree', { name: 'Files' }).waitFor()
       await page.getByRole('tree', { name: 'Files' }).getByText('answer.js').waitFor({ state: 'detached' })
       const notes = await bench.stack.query<{ role: string }>(
         `SELECT role FROM messages WHERE project_id = $1 AND role = 'note'`,

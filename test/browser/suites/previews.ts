@@ -105,10 +105,8 @@ export function previewsSuite(bench: Workbench): void {
       await page.getByLabel('Log of the service').getByText('http://localhost:5321/').waitFor()
       await page.getByRole('button', { name: 'Stop', exact: true }).click()
       await page.getByText('stopped', { exact: true }).waitFor()
-      expect([
-        await page.getByLabel('Log of the service').count(),
-        await page.locator('iframe[title^="Preview of"]').count(),
-      ]).toEqual([1, 0])
+      await page.locator('iframe[title^="Preview of"]').waitFor({ state: 'detached' })
+      await page.getByLabel('Log of the service').waitFor()
       await screenshot(page, 'preview-stopped-1440-light')
       expect(watch.problems).toEqual([])
       await context.close()

@@ -118,6 +118,12 @@ export function steeringSuite(bench: Workbench): void {
       await page.getByRole('button', { name: /waits? for you/ }).click()
       await page.getByRole('dialog').getByRole('region', { name: 'Which colour?' }).waitFor()
       await page.keyboard.press('Escape')
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+      // A dialog gives the focus back a moment after it is gone.
+      await waitFor(
+        async () => (await page.locator(':focus').getAttribute('aria-label'))?.endsWith('for you') === true,
+        'the focus is back',
+      )
       await card.getByRole('button', { name: 'red' }).focus()
       await page.keyboard.press('2')
       await thread(page).getByText('Which colour?: blue').waitFor()
