@@ -109,7 +109,12 @@ export class FirefoxWindow {
 
   /** Waits until an expression is true in the page. */
   async until(expression: string, what: string, timeoutMs?: number): Promise<void> {
-    await waitFor(() => this.evaluate<boolean>(expression), what, timeoutMs)
+    try {
+      await waitFor(() => this.evaluate<boolean>(expression), what, timeoutMs)
+    } catch (error) {
+      const says = await this.evaluate<string>('document.body.innerText.slice(0, 2000)')
+      throw new Error(`not seen in Firefox: ${what}; the page says: ${says}`, { cause: error })
+    }
   }
 
   /** Clicks what has this role and this whole name for assistive technology, once it is there. */

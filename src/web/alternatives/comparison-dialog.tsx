@@ -51,10 +51,10 @@ export default function ComparisonDialog({ comparison, onClose, onChanged }: Com
               <Button
                 size="small"
                 aria-pressed={diffOf === index}
-                aria-label={`Diff of ${nameOf({ index })}`}
                 onClick={() => setDiffOf(diffOf === index ? null : index)}
               >
                 {diffOf === index ? 'Hide the diff' : 'Show the diff'}
+                <span className="sr-only"> of {nameOf({ index })}</span>
               </Button>
             )}
           </span>
@@ -127,13 +127,9 @@ export default function ComparisonDialog({ comparison, onClose, onChanged }: Com
                 {items.map((item) => (
                   <td key={item.index} className={CELL}>
                     {canBeChosen(item) ? (
-                      <Button
-                        size="small"
-                        look="primary"
-                        aria-label={item.index === 0 ? 'Keep this task’s result' : `Take ${nameOf(item)}`}
-                        onClick={() => setAsked(item)}
-                      >
+                      <Button size="small" look="primary" onClick={() => setAsked(item)}>
                         {item.index === 0 ? 'Keep this one' : 'Take this one'}
+                        <span className="sr-only">: {nameOf(item)}</span>
                       </Button>
                     ) : (
                       <span className="text-xs text-faint">has no result</span>

@@ -119,13 +119,8 @@ async function readStream(
   connection: AbortController,
   onFrame: () => void,
 ): Promise<Ended> {
-  let watchdog = setTimeout(() => connection.abort(), FIRST_FRAME_MS)
+  const watchdog = watchSilence(() => connection.abort())
   let comeBackAfterMs: number | undefined
-  const onAlive = (): void => {
-    clearTimeout(watchdog)
-    watchdog = setTimeout(() => connection.abort(), SILENCE_MS)
-    onFrame()
-  }
   try {
     const response = await fetch(options.url(), {
       headers: { accept: 'text/event-stream' },
@@ -139,7 +134,8 @@ async function readStream(
     await readFrames(response.body, (frame) => {
       // What is left of a stream that was closed would be folded into what the next one begins.
       if (connection.signal.aborted) return
-      onAlive()
+      watchdog.heard()
+      onFrame()
       const event = parseFrame(frame)
       if (event === null) return
       if (event.type === 'stream.degraded') comeBackAfterMs = event.reconnectAfterMs
@@ -149,9 +145,29 @@ async function readStream(
     // However it broke, the way on is the same: come back with the cursor.
     if (connection.signal.reason === RESTART) return { isRestart: true }
   } finally {
-    clearTimeout(watchdog)
+    watchdog.stop()
   }
   return comeBackAfterMs === undefined ? {} : { comeBackAfterMs }
+}
+
+/**
+ * Calls `onSilence` when nothing was heard for too long. A past of ten thousand frames sets two timers, not ten thousand:
+ * the timer looks how long ago the last one was.
+ */
+function watchSilence(onSilence: () => void): { heard(): void; stop(): void } {
+  let heardAt: number | null = null
+  const look = (): void => {
+    const leftMs = heardAt === null ? 0 : heardAt + SILENCE_MS - performance.now()
+    if (leftMs <= 0) onSilence()
+    else timer = setTimeout(look, leftMs)
+  }
+  let timer = setTimeout(look, FIRST_FRAME_MS)
+  return {
+    heard: () => {
+      heardAt = performance.now()
+    },
+    stop: () => clearTimeout(timer),
+  }
 }
 
 export interface SseFrame {

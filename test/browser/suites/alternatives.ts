@@ -55,15 +55,15 @@ export function alternativesSuite(bench: Workbench): void {
       await looks(bench, path, 'alternatives-waiting', (other) => compare(other).waitFor())
       await waits.press('Enter')
       const dialog = page.getByRole('dialog', { name: 'Alternatives side by side' })
-      await dialog.getByRole('button', { name: 'Diff of Alternative 1' }).press('Enter')
+      await dialog.getByRole('button', { name: 'Show the diff of Alternative 1' }).press('Enter')
       await dialog.getByRole('table', { name: 'Changes in made.txt' }).waitFor()
       serious.push(...(await seriousIn(page)))
       await looks(bench, path, 'alternatives-compared', async (other) => {
         await compare(other).click()
-        await other.getByRole('button', { name: 'Diff of Alternative 1' }).click()
+        await other.getByRole('button', { name: 'Show the diff of Alternative 1' }).click()
         await other.getByRole('table', { name: 'Changes in made.txt' }).waitFor()
       })
-      await dialog.getByRole('button', { name: 'Take Alternative 1' }).press('Enter')
+      await dialog.getByRole('button', { name: 'Take this one: Alternative 1' }).press('Enter')
       await page
         .getByRole('dialog', { name: 'Take Alternative 1?' })
         .getByRole('button', { name: 'Take it' })

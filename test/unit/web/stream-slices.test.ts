@@ -56,6 +56,39 @@ describe('a long past that comes in one piece', () => {
     expect(turns).toBeGreaterThanOrEqual(10)
   })
 
+  test('sets no timer for each of its events', async () => {
+    const frames = Array.from({ length: 1_000 }, (_, index) => `data: ${JSON.stringify(eventOf(index + 1))}\n\n`)
+    globalThis.fetch = async () =>
+      new Response(
+        new ReadableStream({
+          // It stays open behind them, as a running task's does.
+          start: (controller) => controller.enqueue(new TextEncoder().encode(frames.join(''))),
+        }),
+      )
+    const realSetTimeout = globalThis.setTimeout
+    let timers = 0
+    globalThis.setTimeout = Object.assign((...args: Parameters<typeof realSetTimeout>) => {
+      timers++
+      return realSetTimeout(...args)
+    }, realSetTimeout)
+    try {
+      await new Promise<void>((resolve) => {
+        const stream = openStream({
+          url: () => '/events',
+          onEvent: (event) => {
+            if (!('seq' in event) || event.seq < 1_000) return
+            stream.close()
+            resolve()
+          },
+          onState: () => undefined,
+        })
+      })
+    } finally {
+      globalThis.setTimeout = realSetTimeout
+    }
+    expect(timers).toBeLessThan(10)
+  })
+
   test('is shown whole in the frame after its last event, whatever was left out before', async () => {
     const server = await startStandInServer({
       conversations: () => [CONVERSATION],
