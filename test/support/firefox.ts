@@ -31,6 +31,12 @@ const PREFERENCES = {
   'network.connectivity-service.enabled': false,
 }
 
+/** Runs in the page: whether what it is given comes true within a second. */
+const LOOK = `async (isTrue) => {
+  for (let looks = 0; looks < 20 && !isTrue(); looks++) await new Promise((resolve) => setTimeout(resolve, 50))
+  return isTrue()
+}`
+
 interface Reply {
   readonly id?: number
   readonly type: 'success' | 'error' | 'event'
@@ -107,10 +113,10 @@ export class FirefoxWindow {
     return JSON.parse(String(result?.value)) as Value
   }
 
-  /** Waits until an expression is true in the page. */
+  /** Waits until an expression is true in the page, which looks by itself: to be asked all the time would hold it up. */
   async until(expression: string, what: string, timeoutMs?: number): Promise<void> {
     try {
-      await waitFor(() => this.evaluate<boolean>(expression), what, timeoutMs)
+      await waitFor(() => this.evaluate<boolean>(`(${LOOK})(() => ${expression})`), what, timeoutMs)
     } catch (error) {
       const says = await this.evaluate<string>('document.body.innerText.slice(0, 2000)')
       throw new Error(`not seen in Firefox: ${what}; the page says: ${says}`, { cause: error })
