@@ -129,7 +129,7 @@ export default function ComparisonDialog({ comparison, onClose, onChanged }: Com
                     {canBeChosen(item) ? (
                       <Button size="small" look="primary" onClick={() => setAsked(item)}>
                         {item.index === 0 ? 'Keep this one' : 'Take this one'}
-                        <span className="sr-only">: {nameOf(item)}</span>
+                        <span className="sr-only"> ({nameOf(item)})</span>
                       </Button>
                     ) : (
                       <span className="text-xs text-faint">has no result</span>

@@ -63,7 +63,7 @@ export function alternativesSuite(bench: Workbench): void {
         await other.getByRole('button', { name: 'Show the diff of Alternative 1' }).click()
         await other.getByRole('table', { name: 'Changes in made.txt' }).waitFor()
       })
-      await dialog.getByRole('button', { name: 'Take this one: Alternative 1' }).press('Enter')
+      await dialog.getByRole('button', { name: /^Take this one.*Alternative 1/ }).press('Enter')
       await page
         .getByRole('dialog', { name: 'Take Alternative 1?' })
         .getByRole('button', { name: 'Take it' })
