@@ -174,6 +174,8 @@ export interface PublicationAnswer {
   readonly approvalId?: string
   readonly commit?: string
   readonly branchUrl?: string
+  /** The fork that it went to. */
+  readonly fork?: string
   readonly pullRequest: { readonly number: number; readonly url: string } | null
   readonly error?: { readonly code: string; readonly message: string }
 }

@@ -62,8 +62,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: sync,
   },
   publish: {
-    usage: '/publish [pr|draft] [BRANCH]',
-    what: 'push what the newest task changed; with pr also a pull request',
+    usage: '/publish [fork] [pr|draft] [BRANCH]',
+    what: 'push what the newest task changed; with pr also a pull request, with fork from your own fork',
     takesArgument: true,
     run: publish,
   },
@@ -228,12 +228,18 @@ async function sync(session: Session, how: string): Promise<number> {
 
 async function publish(session: Session, argument: string): Promise<number> {
   const words = argument.split(/\s+/).filter((word) => word !== '')
+  const isFork = words[0] === 'fork' && words.shift() !== undefined
   const mark = words[0] === 'pr' || words[0] === 'draft' ? words.shift() : undefined
   const [branch, ...more] = words
-  if (more.length > 0) throw new UsageError('/publish takes pr or draft, and the name of a branch.')
+  if (more.length > 0) throw new UsageError('/publish takes fork, then pr or draft, and the name of a branch.')
   const task = await newestTask(session)
   if (task === null) return EXIT.bad
-  const wish = { pullRequest: mark !== undefined, draft: mark === 'draft', ...(branch === undefined ? {} : { branch }) }
+  const wish = {
+    pullRequest: mark !== undefined,
+    draft: mark === 'draft',
+    ...(isFork ? { fork: true } : {}),
+    ...(branch === undefined ? {} : { branch }),
+  }
   const publication = await publishTask(session.api, task.id, wish, async (approvalId) => {
     return (await askAtTerminal(session, approvalId)) ? 'wait' : 'leave'
   })

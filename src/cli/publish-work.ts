@@ -15,6 +15,7 @@ export interface PublishOptions {
   readonly pullRequest?: boolean
   readonly draft?: boolean
   readonly allowWorkflowFiles?: boolean
+  readonly fork?: boolean
 }
 
 /**
@@ -48,9 +49,11 @@ export async function publishTask(
 
 /** Says how a publication ended, or that it waits for a person; false when it failed. */
 export function showPublication(printer: Printer, publication: PublicationAnswer): boolean {
-  const { status, branch, commit, branchUrl, pullRequest, error, approvalId } = publication
+  const { status, branch, commit, branchUrl, pullRequest, error, approvalId, fork } = publication
   if (commit !== undefined && publication.step !== 'pushing') {
-    printer.note(`Branch ${branch} at ${commit.slice(0, 12)}${branchUrl === undefined ? '' : `: ${branchUrl}`}`)
+    printer.note(
+      `Branch ${branch}${fork === undefined ? '' : ` of ${fork}`} at ${commit.slice(0, 12)}${branchUrl === undefined ? '' : `: ${branchUrl}`}`,
+    )
   }
   if (pullRequest !== null) printer.note(`Pull request #${pullRequest.number}: ${pullRequest.url}`, 'green')
   if (approvalId !== undefined)

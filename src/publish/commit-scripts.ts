@@ -15,6 +15,11 @@ case $said in *"unadvertised object"*) ;; *) exit 1 ;; esac
 git fetch --quiet --depth 1000 --no-tags --no-write-fetch-head -- "$1" HEAD 2>/dev/null
 git cat-file -e "$2^{commit}" 2>/dev/null`
 
+/** Fetches what lies before a commit as well; `$1` is the address, `$2` the commit. Safe to repeat. */
+export const DEEPEN_SCRIPT = `${INIT}
+[ -f "$GIT_DIR/shallow" ] || exit 0
+exec git fetch --quiet --unshallow --no-tags --no-write-fetch-head -- "$1" "$2"`
+
 /** Stands before what {@link TREE_SCRIPT} tells; git may have warned of this and that before. */
 export const TOLD = 'keelson:tree'
 

@@ -12,14 +12,14 @@ export async function openOrUpdate(
   forge: Forge,
   wish: PullRequestWish & { readonly isTitleNamed: boolean },
 ): Promise<PullRequest> {
-  const found = await forge.findOpen(wish.head, wish.base)
+  const found = await forge.findOpen(wish)
   if (found !== null) return await bringUpToDate(forge, found, wish)
   hitCrashPoint('publish.before_open')
-  const { head, base, title, body, draft } = wish
-  const made = await forge.create({ head, base, title, body, draft })
+  const { head, fork, base, title, body, draft } = wish
+  const made = await forge.create({ head, fork, base, title, body, draft })
   hitCrashPoint('publish.opened.before_record')
   if (made !== null) return made
-  const other = await forge.findOpen(head, base)
+  const other = await forge.findOpen(wish)
   if (other !== null) return await bringUpToDate(forge, other, wish)
   // Lists lag behind by a second or so.
   throw new AppError('forge_unreachable', 'There is a pull request for this branch already, but it is not listed yet.')

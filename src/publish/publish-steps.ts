@@ -32,7 +32,15 @@ import { gitHostOf } from '../sources/git-host.ts'
 import { type GitCredential, type GitResult, type GitSettings, runGit } from '../sources/run-git.ts'
 import { slugOf } from './branch-name.ts'
 import { asPublished } from './change-text.ts'
-import { COMMIT_SCRIPT, FETCH_SCRIPT, MARKS_SCRIPT, PUSH_SCRIPT, TOLD, TREE_SCRIPT } from './commit-scripts.ts'
+import {
+  COMMIT_SCRIPT,
+  DEEPEN_SCRIPT,
+  FETCH_SCRIPT,
+  MARKS_SCRIPT,
+  PUSH_SCRIPT,
+  TOLD,
+  TREE_SCRIPT,
+} from './commit-scripts.ts'
 import type { NamedForge } from './forges/find-forge.ts'
 import { createForges } from './forges/open-forge.ts'
 import { gitChangesIn } from './git-changes.ts'
@@ -40,8 +48,9 @@ import { guardedBody } from './mail-patch.ts'
 import { openOrUpdate } from './open-pull-request.ts'
 import { openPlace, placeEnvironment, printable, REPOSITORY, removePlace, runInPlace, TREE } from './place.ts'
 import { type CommitPlan, planCommit } from './plan-commit.ts'
+import { forkNotReady, type PublishTarget, requireFilled, targetOf } from './publish-target.ts'
 import { pullRequestText } from './pull-request-text.ts'
-import { fetchFailure, pushFailure } from './push-failure.ts'
+import { fetchFailure, isTooShallow, pushFailure } from './push-failure.ts'
 import { LS_REMOTE_SCRIPT, prefixesOf, type RemoteRefs, readRemoteRefs } from './remote-refs.ts'
 import { workflowFiles } from './workflow-files.ts'
 
@@ -106,6 +115,7 @@ type GitProject = Project & { readonly source: Extract<Project['source'], { kind
 interface Work {
   readonly publication: Publication
   readonly project: GitProject
+  readonly target: PublishTarget
   readonly place: Sandbox
   readonly control: StepControl
 }
@@ -135,16 +145,27 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
   }
 
   const begin = async (publicationId: string, control: StepControl): Promise<Work> => {
-    const publication = await getPublication(db, publicationId)
-    const project = await gitProject(db, publication.projectId)
-    return { publication, project, place: await openPlace(stagingOf(deps), publicationId), control }
+    const asked = await getPublication(db, publicationId)
+    const project = await gitProject(db, asked.projectId)
+    const publication = await withFork(asked, project)
+    const target = targetOf(publication, project.source.url)
+    return { publication, project, target, place: await openPlace(stagingOf(deps), publicationId), control }
+  }
+
+  /** Finds or makes the fork that is wanted and records it, once a publication. */
+  const withFork = async (publication: Publication, { source }: GitProject): Promise<Publication> => {
+    const { id, wantsFork, fork, step } = publication
+    if (!wantsFork || fork !== null) return publication
+    const { owner, name } = await forges.use(source.url, await credentialOf(source), (forge) => forge.fork())
+    hitCrashPoint('publish.forked.before_record')
+    return await recordProgress(db, id, { step, fork: `${owner}/${name}` })
   }
 
   const atRemote = async (
     { project, place, control }: Work,
-    run: { script: string; words: readonly string[]; push: boolean; onOutput?(text: string): void },
+    run: { script: string; words: readonly string[]; push: boolean; url?: string; onOutput?(text: string): void },
   ): Promise<GitResult> => {
-    const { url } = project.source
+    const url = run.url ?? project.source.url
     const credential = await credentialOf(project.source)
     const services: GitService[] = run.push ? ['git-upload-pack', 'git-receive-pack'] : ['git-upload-pack']
     const result = await runGit(
@@ -172,39 +193,51 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
     failure,
     host: credentialHostOf(gitHostOf(project.source.url, deps.git.origins)),
     branch: publication.branch,
+    isFork: publication.wantsFork,
   })
 
-  const readRefs = async (work: Work, branch: string, commit = ''): Promise<RemoteRefs> => {
+  /** What a repository says of the branch: the one that is published to, or the project's own. */
+  const readRefs = async (
+    work: Work,
+    branch: string,
+    { commit = '', from }: { commit?: string; from: PublishTarget },
+  ): Promise<RemoteRefs> => {
     let listed = ''
     const { ref } = work.project.source
     const result = await atRemote(work, {
       script: LS_REMOTE_SCRIPT,
       words: [commit, branch, ...prefixesOf(branch), ...(ref === undefined ? [] : [ref])],
       push: false,
+      url: from.url,
       onOutput: (text) => {
         if (listed.length < MAX_LISTED_CHARACTERS) listed += text
       },
     })
-    if (result.state.exitCode !== 0) throw fetchFailure(failedOf(work, result))
-    return readRemoteRefs(listed)
+    if (result.state.exitCode === 0) return readRemoteRefs(listed)
+    const { failure } = result
+    const isMissing = failure?.kind === 'status' && failure.status === 404
+    throw from.fork !== null && isMissing ? forkNotReady(from.fork) : fetchFailure(failedOf(work, result))
   }
 
   /** The parent, the branch and the branch that a pull request goes into. */
   const plan = async (work: Work): Promise<CommitPlan & { branch: string; base: string | null }> => {
-    const { publication, project } = work
+    const { publication, project, target } = work
     const decide = async (branch: string) => {
-      const refs = await readRefs(work, branch)
-      const { ref } = project.source
-      const cloned = ref === undefined ? refs.head : refs.tips.has(ref) ? ref : null
+      const { ref, url } = project.source
+      const own = await readRefs(work, branch, { from: { url, fork: null } })
+      const refs = target.fork === null ? own : await readRefs(work, branch, { from: target })
+      requireFilled(target, refs, own)
+      const cloned = ref === undefined ? own.head : own.tips.has(ref) ? ref : null
       const last = await lastOnBranch(db, { ...publication, branch })
       const found = planCommit(refs, {
         branch,
         isNamed: publication.isNamed,
         last: last === null || last.commit === null ? null : { commit: last.commit, base: last.baseCommit },
         checkedOut: project.sourceReport?.commit ?? null,
-        cloned,
+        // A sync brings in the repository's branch, and not the fork's of the same name.
+        cloned: target.fork === null ? cloned : null,
       })
-      return found && { ...found, branch, base: cloned ?? refs.head }
+      return found && { ...found, branch, base: cloned ?? own.head }
     }
     const found = (await decide(publication.branch)) ?? (await decide(spareBranch(publication)))
     if (found !== null) return found
@@ -215,8 +248,11 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
   }
 
   /** Makes the commit on its parents in the place and returns its id. */
-  const makeCommit = async (work: Work, { parent, merged }: Pick<CommitPlan, 'parent' | 'merged'>): Promise<string> => {
-    const { publication, place, control } = work
+  const makeCommit = async (
+    work: Work,
+    { parent, merged, isNewBranch }: Pick<Publication, 'parent' | 'merged' | 'isNewBranch'>,
+  ): Promise<string> => {
+    const { publication, project, target, place, control } = work
     const local = (script: string, words: readonly string[], stdin?: Uint8Array, env?: Record<string, string>) =>
       runInPlace(place, {
         script,
@@ -229,7 +265,8 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
     await putFiles(place, sandbox, publication.treeHash, control)
     const parents = [parent, merged].filter((each) => each !== null)
     for (const each of parents) {
-      const fetched = await atRemote(work, { script: FETCH_SCRIPT, words: [each], push: false })
+      const url = each === parent && isNewBranch === false ? target.url : project.source.url
+      const fetched = await atRemote(work, { script: FETCH_SCRIPT, words: [each], push: false, url })
       if (fetched.state.exitCode !== 0) throw fetchFailure(failedOf(work, fetched))
     }
     const on = parent ?? ''
@@ -261,9 +298,9 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
       const { parent, merged, isNewBranch, branch, base } = await plan(begun)
       const baseCommit = begun.project.sourceReport?.commit
       const work: Work = { ...begun, publication: { ...begun.publication, branch } }
-      if (work.publication.pullRequest) requireBase(branch, base, begun.project)
-      await refuseProtected(work, branch)
-      const commit = await makeCommit(work, { parent, merged })
+      if (work.publication.pullRequest) requireBase(branch, base, begun)
+      if (work.target.fork === null) await refuseProtected(work, branch)
+      const commit = await makeCommit(work, { parent, merged, isNewBranch })
       hitCrashPoint('publish.built.before_record')
       await recordProgress(db, publicationId, {
         step: 'pushing',
@@ -283,18 +320,28 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
       const { commit, branch, isNewBranch, step } = publication
       if (commit === null) throw new AppError('internal', 'a publication was pushed before its commit was made')
       if (step !== 'pushing') return
-      const { tips, isHere } = await readRefs(work, branch, commit)
+      const { tips, isHere } = await readRefs(work, branch, { commit, from: work.target })
       if (tips.get(branch) !== commit) {
         // Another machine made it, or the place was lost: the same row makes the same commit.
         if (!isHere && (await makeCommit(work, publication)) !== commit) {
           throw new AppError('git_refused', 'The commit could not be made again as it was: publish once more.')
         }
         hitCrashPoint('publish.before_push')
-        const pushed = await atRemote(work, {
-          script: PUSH_SCRIPT,
-          words: [commit, branch, isNewBranch === true ? 'new' : 'known'],
-          push: true,
-        })
+        const push = () =>
+          atRemote(work, {
+            script: PUSH_SCRIPT,
+            words: [commit, branch, isNewBranch === true ? 'new' : 'known'],
+            push: true,
+            url: work.target.url,
+          })
+        let pushed = await push()
+        const upstream = publication.merged ?? publication.parent
+        if (work.target.fork !== null && upstream !== null && isTooShallow(pushed.output)) {
+          // A fork that lags behind lacks commits of the repository's that one of a fetch's depth knows nothing of.
+          const deepened = await atRemote(work, { script: DEEPEN_SCRIPT, words: [upstream], push: false })
+          if (deepened.state.exitCode !== 0) throw fetchFailure(failedOf(work, deepened))
+          pushed = await push()
+        }
         if (pushed.state.exitCode !== 0) throw pushFailure(failedOf(work, pushed))
       }
       hitCrashPoint('publish.pushed.before_record')
@@ -308,13 +355,14 @@ export function createPublishSteps(deps: PublishDeps): PublishSteps {
       if (publication.pullRequest && publication.pullRequestNumber === null) {
         if (baseBranch === null) throw new AppError('internal', 'a pull request without a branch to go into')
         const { body, isTitleNamed } = await pullRequestWords(deps, publication)
-        const wish = { head: branch, base: baseBranch, title, body, draft, isTitleNamed }
+        const { fork } = targetOf(publication, source.url)
+        const wish = { head: branch, fork, base: baseBranch, title, body, draft, isTitleNamed }
         const opened = await forges.use(source.url, await credentialOf(source), (forge) => openOrUpdate(forge, wish))
         control.onProgress()
         const { number: pullRequestNumber, url: pullRequestUrl } = opened
         await recordProgress(db, publicationId, { step: 'opening', pullRequestNumber, pullRequestUrl })
       }
-      const branchUrl = forges.branchUrl(source.url, branch)
+      const branchUrl = forges.branchUrl(targetOf(publication, source.url).url, branch)
       if (branchUrl !== null) await recordProgress(db, publicationId, { step: 'opening', branchUrl })
     },
     async finish({ publicationId, projectId }, error) {
@@ -352,7 +400,7 @@ export function defaultBranch(title: string): string {
   return `keelson/${slugOf(title)}`
 }
 
-function requireBase(branch: string, base: string | null, { sourceReport }: GitProject): void {
+function requireBase(branch: string, base: string | null, { project: { sourceReport }, target }: Work): void {
   if (base === null && sourceReport?.commit !== undefined) {
     const message =
       'A pull request needs a branch to go into, and the repository names no default one: make the project of a branch ("ref"), or push the branch and open it there.'
@@ -362,7 +410,7 @@ function requireBase(branch: string, base: string | null, { sourceReport }: GitP
     const message = 'A pull request needs a branch to go into, and the repository is empty: push the branch first.'
     throw new AppError('bad_request', message)
   }
-  if (branch !== base) return
+  if (branch !== base || target.fork !== null) return
   const message = `A pull request from ${branch} into itself cannot be opened: leave "branch" out, or name another one.`
   throw new AppError('bad_request', message)
 }

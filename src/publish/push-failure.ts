@@ -10,9 +10,14 @@ export interface FailedGit {
   /** The repository's host, as credentials name it. */
   readonly host: string
   readonly branch: string
+  /** Whether it went to a fork of the token's owner. */
+  readonly isFork: boolean
 }
 
 const NOT_OVERWRITTEN = 'Nothing was overwritten: sync the project, or publish to another branch.'
+
+const NO_RIGHT =
+  'The token for HOST may not write to this repository: it needs the right to write its contents (GitHub: Contents write, or the scope "repo"; GitLab: write_repository or api; Gitea: write:repository).'
 
 /** What the services of this world say when they do not take a push: first match. `HOST` and `BRANCH` are put in. */
 const REFUSALS: readonly (readonly [RegExp, ErrorCode, string])[] = [
@@ -60,22 +65,32 @@ const REFUSALS: readonly (readonly [RegExp, ErrorCode, string])[] = [
   [
     /Write access to repository not granted|not allowed to push|Permission to .{0,200} denied|insufficient_scope/i,
     'missing_scope',
-    'The token for HOST may not write to this repository: it needs the right to write its contents (GitHub: Contents write, or the scope "repo"; GitLab: write_repository or api; Gitea: write:repository).',
+    NO_RIGHT,
   ],
   [/archived|read-only/i, 'git_refused', 'HOST refused the push: the repository is archived or read-only.'],
 ]
+
+/** The way of people who may not write to a repository. */
+const FROM_FORK =
+  ' If its owner may not write there at all, publish from a fork ("fork": true, /publish fork pr, keelson publish --pr --fork).'
+
+/** Whether a push was refused since the commits before it are missing there. Pure. */
+export function isTooShallow(output: string): boolean {
+  return /shallow update not allowed/.test(output)
+}
 
 /** A push that failed, as an error for the person who asked for it. Pure. */
 export function pushFailure(failed: FailedGit): AppError {
   const { output, host, branch } = failed
   const found = REFUSALS.find(([pattern]) => pattern.test(output))
   if (found !== undefined) {
-    return new AppError(found[1], found[2].replaceAll('HOST', host).replaceAll('BRANCH', branch) + remoteWords(output))
+    const wayOut = found[2] === NO_RIGHT && !failed.isFork ? FROM_FORK : ''
+    const sentence = found[2].replaceAll('HOST', host).replaceAll('BRANCH', branch)
+    return new AppError(found[1], sentence + wayOut + remoteWords(output))
   }
   if (failed.failure?.kind === 'status' && failed.failure.status === 403) {
-    const text =
-      REFUSALS.find(([, code, sentence]) => code === 'missing_scope' && sentence.includes('contents'))?.[2] ?? ''
-    return new AppError('missing_scope', text.replaceAll('HOST', host) + remoteWords(output))
+    const wayOut = failed.isFork ? '' : FROM_FORK
+    return new AppError('missing_scope', NO_RIGHT.replaceAll('HOST', host) + wayOut + remoteWords(output))
   }
   const seen = networkFailure(failed)
   if (seen !== null) return seen

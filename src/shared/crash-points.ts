@@ -31,6 +31,7 @@ export const CRASH_POINTS = [
   'restore.recorded',
   'restore.file_replaced',
   'restore.before_record',
+  'publish.forked.before_record',
   'publish.built.before_record',
   'publish.recorded',
   'publish.before_push',

@@ -28,8 +28,8 @@ export function publishWorkflowIdFor(publicationId: string): string {
 }
 
 /** What a person is asked before a publication. */
-export function publishQuestion(branch: string, hasPullRequest: boolean): string {
-  return `Publish to ${branch}${hasPullRequest ? ' with a pull request' : ''}`
+export function publishQuestion(branch: string, hasPullRequest: boolean, isToFork: boolean): string {
+  return `Publish to ${branch}${isToFork ? ' of a fork' : ''}${hasPullRequest ? ' with a pull request' : ''}`
 }
 
 /** Why a publication that waited for a person does not happen; `note` is what the person said. */

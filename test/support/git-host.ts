@@ -24,6 +24,8 @@ export interface GitHostFixture {
     readonly asksLate: Set<string>
     /** Speaks the protocol of before version 2, and gives out the tips of branches alone. */
     readonly isOld: Set<string>
+    /** Is read by whoever asks with the token, and written to by nobody. */
+    readonly isReadOnly: Set<string>
     /** Called once, between the list of what there is and its transfer. */
     readonly beforeTransfer: Map<string, () => void>
   }
@@ -31,6 +33,8 @@ export interface GitHostFixture {
   repository(name: string, script: string): void
   /** Runs shell commands in the repository that `name` was made of, and publishes its branches; `force` rewrites them. */
   change(name: string, script: string, options?: { readonly force?: boolean }): void
+  /** Makes `to.git` as a copy of `from.git` with all that it has. */
+  fork(from: string, to: string): void
   /** Runs a script in the served repository and returns what it printed, bytes as latin1. */
   inside(name: string, script: string): string
   close(): Promise<void>
@@ -66,6 +70,7 @@ export async function aGitHost(credentials?: string, api?: HostApi): Promise<Git
   const listed = new Set<string>()
   const quirks = {
     asksLate: new Set<string>(),
+    isReadOnly: new Set<string>(),
     isOld: new Set<string>(),
     beforeTransfer: new Map<string, () => void>(),
   }
@@ -90,6 +95,8 @@ export async function aGitHost(credentials?: string, api?: HostApi): Promise<Git
       asked.headers.authorization !== `Basic ${Buffer.from(credentials).toString('base64')}`
     ) {
       answer.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
+    } else if (quirks.isReadOnly.has(name) && asked.url?.includes('git-receive-pack') === true) {
+      answer.writeHead(403).end('You are not allowed to push code to this project.')
     } else serve(join(dir, 'served'), env, asked, answer)
   })
   server.on('connection', () => {
@@ -114,6 +121,12 @@ export async function aGitHost(credentials?: string, api?: HostApi): Promise<Git
         { env },
       )
       execFileSync('git', ['-C', join(dir, 'served', `${name}.git`), 'config', 'http.receivepack', 'true'], { env })
+    },
+    fork(from, to) {
+      const [source, copy] = [from, to].map((name) => join(dir, 'served', `${name}.git`))
+      execFileSync('git', ['clone', '-q', '--bare', source ?? '', copy ?? ''], { env })
+      execFileSync('git', ['-C', copy ?? '', 'config', 'http.receivepack', 'true'], { env })
+      execFileSync('git', ['-C', copy ?? '', 'config', 'uploadpack.allowReachableSHA1InWant', 'true'], { env })
     },
     inside(name, script) {
       const cwd = join(dir, 'served', `${name}.git`)

@@ -13,6 +13,7 @@ export const publishCommand = defineCommand({
     ...PROJECT_OPTION,
     pr: { type: 'boolean', what: 'opens a pull request, or brings the one that is open up to date' },
     draft: { type: 'boolean', what: 'opens it as a draft' },
+    fork: { type: 'boolean', what: 'pushes to your own fork, made when there is none' },
     branch: { type: 'string', value: 'NAME', what: 'another branch than keelson/… of the conversation' },
     title: { type: 'string', value: 'TEXT', what: 'of the commit and the pull request' },
     'allow-workflow-files': { type: 'boolean', what: 'although it touches what makes the host run something' },
@@ -28,6 +29,7 @@ export const publishCommand = defineCommand({
       ...(values.title === undefined ? {} : { title: values.title }),
       pullRequest: values.pr === true || values.draft === true,
       draft: values.draft === true,
+      ...(values.fork === true ? { fork: true } : {}),
       allowWorkflowFiles: values['allow-workflow-files'] === true,
     }
     const publication = await publishTask(api, taskId, wish, (approvalId) => {

@@ -37,6 +37,10 @@ export interface Publication {
   readonly pullRequest: boolean
   readonly draft: boolean
   readonly allowWorkflowFiles: boolean
+  /** Whether it goes to the own fork of the token's owner. */
+  readonly wantsFork: boolean
+  /** The fork as `owner/name`, once it is known. */
+  readonly fork: string | null
   readonly baseBranch: string | null
   readonly parent: string | null
   /** A second parent: what the project was synced with since the branch's last commit. */
@@ -58,7 +62,7 @@ export interface Publication {
 
 const COLUMNS = `id, request, project_id AS "projectId", conversation_id AS "conversationId", task_id AS "taskId", status, step, branch,
   is_named AS "isNamed", tree_hash AS "treeHash", title, body, pull_request AS "pullRequest", draft,
-  allow_workflow_files AS "allowWorkflowFiles", base_branch AS "baseBranch", base_commit AS "baseCommit", parent, merged, commit, is_new_branch AS "isNewBranch",
+  allow_workflow_files AS "allowWorkflowFiles", wants_fork AS "wantsFork", fork, base_branch AS "baseBranch", base_commit AS "baseCommit", parent, merged, commit, is_new_branch AS "isNewBranch",
   branch_url AS "branchUrl", pull_request_number AS "pullRequestNumber", pull_request_url AS "pullRequestUrl",
   error_code AS "errorCode", error_message AS "errorMessage",
   (SELECT a.id FROM approvals a WHERE a.task_id = publications.task_id AND a.key = 'publish:' || publications.id
@@ -78,6 +82,7 @@ export interface NewPublication {
   readonly pullRequest: boolean
   readonly draft: boolean
   readonly allowWorkflowFiles: boolean
+  readonly wantsFork: boolean
   readonly clientPublishId?: string | undefined
   /** JSON of what was asked for. */
   readonly request: string
@@ -94,11 +99,11 @@ export async function createPublication(db: Db, ask: NewPublication): Promise<Pu
     if (known !== null) return known
     await requireNoneRunning(tx)
     const branch = ask.branch ?? (await freeBranch(tx, ask))
-    await requireNoLaterTask(tx, ask.taskId, branch)
+    await requireNoLaterTask(tx, ask, branch)
     const [made] = await tx.query<Publication>(
       `INSERT INTO publications (id, project_id, conversation_id, task_id, client_publish_id, request, status, step, branch,
-         is_named, tree_hash, title, body, pull_request, draft, allow_workflow_files)
-       VALUES ($1, $2, $3, $4, $5, $6, 'running', 'building', $7, $8, $9, $10, $11, $12, $13, $14) RETURNING ${COLUMNS}`,
+         is_named, tree_hash, title, body, pull_request, draft, allow_workflow_files, wants_fork)
+       VALUES ($1, $2, $3, $4, $5, $6, 'running', 'building', $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING ${COLUMNS}`,
       [
         newId('pub'),
         ask.projectId,
@@ -114,6 +119,7 @@ export async function createPublication(db: Db, ask: NewPublication): Promise<Pu
         ask.pullRequest,
         ask.draft,
         ask.allowWorkflowFiles,
+        ask.wantsFork,
       ],
     )
     if (made === undefined) throw new Error('an insert returned no row')
@@ -179,12 +185,12 @@ async function freeBranch(tx: Tx, ask: NewPublication): Promise<string> {
   return taken === undefined ? ask.defaultBranch : ask.spareBranch
 }
 
-async function requireNoLaterTask(tx: Tx, taskId: string, branch: string): Promise<void> {
+async function requireNoLaterTask(tx: Tx, { taskId, wantsFork }: NewPublication, branch: string): Promise<void> {
   const [later] = await tx.query<{ taskId: string }>(
     `SELECT p.task_id AS "taskId" FROM publications p JOIN tasks t ON t.id = p.task_id
-     WHERE p.project_id = $1 AND p.branch = $2 AND p.status = 'finished'
+     WHERE p.project_id = $1 AND p.branch = $2 AND p.status = 'finished' AND p.wants_fork = $4
        AND t.position > (SELECT position FROM tasks WHERE id = $3) ORDER BY t.position DESC LIMIT 1`,
-    [tx.project.id, branch, taskId],
+    [tx.project.id, branch, taskId, wantsFork],
   )
   if (later === undefined) return
   const message = `The branch ${branch} holds the later task ${later.taskId} already. Publish to another branch.`
@@ -214,21 +220,22 @@ export async function listPublications(
   return toPage(await query<Publication>(db, text, values), options.limit, (publication) => publication.id)
 }
 
-/** The last publication of a project that left a commit on a branch, before `than`; null: there is none. */
+/** The last other publication of a project that left a commit on a branch of the same repository; null: there is none. */
 export async function lastOnBranch(
   db: Db,
-  { projectId, branch, id }: Pick<Publication, 'projectId' | 'branch' | 'id'>,
+  { projectId, branch, fork, id }: Pick<Publication, 'projectId' | 'branch' | 'fork' | 'id'>,
 ): Promise<Publication | null> {
   const text = `
     SELECT ${COLUMNS} FROM publications WHERE project_id = $1 AND branch = $2 AND id <> $3 AND commit IS NOT NULL
-      AND step IN ('opening', 'done') ORDER BY position DESC LIMIT 1`
-  return (await query<Publication>(db, text, [projectId, branch, id]))[0] ?? null
+      AND step IN ('opening', 'done') AND fork IS NOT DISTINCT FROM $4 ORDER BY position DESC LIMIT 1`
+  return (await query<Publication>(db, text, [projectId, branch, id, fork]))[0] ?? null
 }
 
 /** What a step found out; what is not named stays. */
 export interface PublicationProgress {
   readonly step: PublicationStep
   readonly branch?: string
+  readonly fork?: string
   readonly baseBranch?: string
   readonly parent?: string
   readonly merged?: string
@@ -247,7 +254,7 @@ export async function recordProgress(db: Db, id: string, found: PublicationProgr
       parent = coalesce($5, parent), commit = coalesce($6, commit), is_new_branch = coalesce($7, is_new_branch),
       branch_url = coalesce($8, branch_url), pull_request_number = coalesce($9, pull_request_number),
       pull_request_url = coalesce($10, pull_request_url), merged = coalesce($11, merged),
-      base_commit = coalesce($12, base_commit)
+      base_commit = coalesce($12, base_commit), fork = coalesce($13, fork)
     WHERE id = $1 AND status = 'running' RETURNING ${COLUMNS}`
   const [row] = await query<Publication>(db, text, [
     id,
@@ -262,6 +269,7 @@ export async function recordProgress(db: Db, id: string, found: PublicationProgr
     found.pullRequestUrl ?? null,
     found.merged ?? null,
     found.baseCommit ?? null,
+    found.fork ?? null,
   ])
   if (row === undefined) throw new AppError('not_found', 'This publication is over.')
   return row

@@ -18,6 +18,7 @@ interface Asking {
   readonly conversationId: string
   readonly branch: string
   readonly pullRequest: boolean
+  readonly wantsFork: boolean
 }
 
 /**
@@ -31,7 +32,8 @@ export async function askToPublish(
   { publicationId, isDue }: { readonly publicationId: string; readonly isDue: boolean },
 ): Promise<{ readonly taskId: string; readonly waiting: WaitingApproval | null }> {
   const text = `SELECT x.id AS "publicationId", x.project_id AS "projectId", x.task_id AS "taskId", x.branch,
-      x.conversation_id AS "conversationId", x.pull_request AS "pullRequest"
+      x.conversation_id AS "conversationId", x.pull_request AS "pullRequest",
+      x.wants_fork AS "wantsFork"
     FROM publications x JOIN projects p ON p.id = x.project_id
     WHERE x.id = $1 AND x.status = 'running' AND p.deleted_at IS NULL`
   const [asking] = await query<Asking>(db, text, [publicationId])
@@ -56,11 +58,11 @@ export async function askToPublish(
   throw new AppError('publish_denied', publishDenial(state.state === 'denied', state.note))
 }
 
-function askOf(tx: Tx, { publicationId, branch, pullRequest }: Asking) {
+function askOf(tx: Tx, { publicationId, branch, pullRequest, wantsFork }: Asking) {
   return {
     turn: tx.taskTurn ?? 0,
     kind: 'publish',
-    title: publishQuestion(branch, pullRequest),
+    title: publishQuestion(branch, pullRequest, wantsFork),
     detail: { publicationId, branch },
   } as const
 }

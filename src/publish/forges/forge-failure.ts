@@ -1,6 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../place.ts'
 import type { ForgeAnswer, ForgeKind } from './forge.ts'
+import type { Repository } from './repository.ts'
 
 const NEEDED: Readonly<Record<ForgeKind, string>> = {
   github: 'the permissions "Pull requests: write" and "Contents: write" (or the scope "repo")',
@@ -41,6 +42,32 @@ export function forgeFailure(kind: ForgeKind, host: string, answer: ForgeAnswer)
   }
   if (status >= 500) return new AppError('forge_unreachable', `${host} answered with an error (${status}).${words}`)
   return new AppError('forge_refused', `${host} refused the pull request (${status}).${words}`)
+}
+
+const FORKS: Readonly<Record<ForgeKind, string>> = {
+  github: 'the scope "public_repo" or "repo" (fine-grained tokens cannot fork what others own)',
+  gitlab: 'the scope "api"',
+  gitea: 'the scope "write:repository"',
+}
+
+/** Why there is no fork, as an error for the person who wants to publish from one. Pure but for the clock. */
+export function forkFailure(
+  kind: ForgeKind,
+  { host, url }: Pick<Repository, 'host' | 'url'>,
+  answer: ForgeAnswer,
+): AppError {
+  const { status } = answer
+  const words = answer.message === '' ? '' : ` It said: ${printable(answer.message)}`
+  const byHand = `fork ${url} on its page yourself, then publish again`
+  if (waitOf(answer) === null && (status === 403 || status === 404)) {
+    const message = `The token for ${host} may not fork this repository: it needs ${FORKS[kind]}, or ${byHand}.`
+    return new AppError('missing_scope', message + words)
+  }
+  if (status === 409 || status === 422) {
+    const message = `${host} makes no fork, since something else has its name, or forks are not allowed there: ${byHand}.`
+    return new AppError('forge_refused', message + words)
+  }
+  return forgeFailure(kind, host, answer)
 }
 
 /** Gitea names the scope in its message. */

@@ -13,9 +13,17 @@ export interface PullRequest {
   readonly draftMark: string
 }
 
+/** A person's own copy of a repository at the same service, from which pull requests into it are opened. */
+export interface Fork {
+  readonly owner: string
+  readonly name: string
+}
+
 export interface PullRequestWish {
-  /** The branch with the work, of the same repository. */
+  /** The branch with the work. */
   readonly head: string
+  /** Whose branch that is; null: the repository's own. */
+  readonly fork: Fork | null
   /** The branch that it is to go into. */
   readonly base: string
   readonly title: string
@@ -40,8 +48,13 @@ export interface Forge {
   branchUrl(branch: string): string
   /** Whether pushes to a branch are restricted, as far as the token may know; false where it may not. */
   isProtected(branch: string): Promise<boolean>
+  /**
+   * The fork of the token's owner: the one that is there, or a new one, which git can read only some seconds later. Throws
+   * `forge_refused` when there can be none. Safe to repeat.
+   */
+  fork(): Promise<Fork>
   /** The open pull request of a branch; null when there is none. */
-  findOpen(head: string, base: string): Promise<PullRequest | null>
+  findOpen(at: Pick<PullRequestWish, 'head' | 'base' | 'fork'>): Promise<PullRequest | null>
   /** Opens one; null when there is one already, which `findOpen` then finds. */
   create(wish: PullRequestWish): Promise<PullRequest | null>
   /** Changes what is named and nothing else: labels, reviewers and the rest stay. Safe to repeat. */

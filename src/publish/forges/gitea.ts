@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
-import type { Forge, PullRequest } from './forge.ts'
-import { forgeFailure } from './forge-failure.ts'
+import type { Forge, Fork, PullRequest } from './forge.ts'
+import { forgeFailure, forkFailure } from './forge-failure.ts'
 import type { ForgeFetch } from './forge-fetch.ts'
-import type { Repository } from './repository.ts'
+import { forkIn, type Repository } from './repository.ts'
 
 const Found = z.object({
   number: z.number(),
@@ -20,6 +20,7 @@ const DRAFT = /^(wip:|\[wip\])\s*/i
 const PAGE = 50
 const MAX_PAGES = 20
 const List = z.array(Found)
+const Repo = z.object({ full_name: z.string(), permissions: z.object({ admin: z.boolean() }).nullish() })
 const Branch = z.object({ protected: z.boolean(), user_can_push: z.boolean().optional() })
 const Failure = z.object({ message: z.string() })
 
@@ -42,7 +43,8 @@ export function createGitea(repository: Repository, baseUrl: string, token: stri
     const text = await answer.text()
     if (answer.ok || answer.status === 404 || answer.status === 409) return { status: answer.status, text }
     const headers = Object.fromEntries(answer.headers.entries())
-    throw forgeFailure('gitea', host, { status: answer.status, headers, message: messageIn(text) })
+    const told = { status: answer.status, headers, message: messageIn(text) }
+    throw path === '/forks' ? forkFailure('gitea', repository, told) : forgeFailure('gitea', host, told)
   }
   const refused = ({ status, text }: { status: number; text: string }): AppError =>
     forgeFailure('gitea', host, { status, headers: {}, message: messageIn(text) })
@@ -53,7 +55,8 @@ export function createGitea(repository: Repository, baseUrl: string, token: stri
     throw unreadable()
   }
   /** Looks through the open ones, at most {@link MAX_PAGES} pages of them. */
-  const findListed = async (head: string, base: string): Promise<PullRequest | null> => {
+  const findListed = async ({ head, base, fork }: Parameters<Forge['findOpen']>[0]): Promise<PullRequest | null> => {
+    const from = fork ?? { owner, name }
     for (let page = 1; page <= MAX_PAGES; page++) {
       const { status, text } = await ask('GET', `/pulls?state=open&sort=recentupdate&limit=${PAGE}&page=${page}`)
       if (status !== 200) return null
@@ -63,9 +66,27 @@ export function createGitea(repository: Repository, baseUrl: string, token: stri
         (each) =>
           each.head?.ref === head &&
           each.base?.ref === base &&
-          each.head.repo?.full_name.toLowerCase() === `${owner}/${name}`.toLowerCase(),
+          each.head.repo?.full_name.toLowerCase() === `${from.owner}/${from.name}`.toLowerCase(),
       )
       if (own !== undefined) return shown(own)
+      if (listed.data.length === 0) return null
+    }
+    return null
+  }
+  const readFork = (text: string): z.infer<typeof Repo> => {
+    const parsed = Repo.safeParse(jsonIn(text))
+    if (parsed.success) return parsed.data
+    throw unreadable()
+  }
+  /** Looks through the forks for the one that the token's owner governs, at most {@link MAX_PAGES} pages of them. */
+  const ownFork = async (): Promise<Fork | null> => {
+    // A token need not tell whose it is; a fork says what the token may do with it.
+    for (let page = 1; page <= MAX_PAGES; page++) {
+      const { status, text } = await ask('GET', `/forks?limit=${PAGE}&page=${page}`)
+      const listed = status === 200 ? z.array(Repo).safeParse(jsonIn(text)) : null
+      if (listed?.success !== true) throw unreadable()
+      const own = listed.data.find(({ permissions }) => permissions?.admin === true)
+      if (own !== undefined) return forkIn(own.full_name, repository)
       if (listed.data.length === 0) return null
     }
     return null
@@ -86,14 +107,26 @@ export function createGitea(repository: Repository, baseUrl: string, token: stri
       const parsed = status === 200 ? Branch.safeParse(jsonIn(text)) : null
       return parsed?.success === true && parsed.data.protected && parsed.data.user_can_push !== true
     },
-    async findOpen(head, base) {
-      const { status, text } = await ask('GET', `/pulls/${encodeURIComponent(base)}/${encodeURIComponent(head)}`)
+    async fork() {
+      const made = await ask('POST', '/forks', {})
+      if (made.status < 400) return forkIn(readFork(made.text).full_name, repository)
+      const message = messageIn(made.text)
+      const named = /fork path: ([^\s\]]+)/.exec(message)?.[1]
+      const known = named !== undefined ? forkIn(named, repository) : made.status === 409 ? await ownFork() : null
+      if (known !== null) return known
+      throw forkFailure('gitea', repository, { status: made.status, headers: {}, message })
+    },
+    async findOpen(at) {
+      const { head, base, fork } = at
+      const from = fork === null ? head : `${fork.owner}/${fork.name}:${head}`
+      const { status, text } = await ask('GET', `/pulls/${encodeURIComponent(base)}/${encodeURIComponent(from)}`)
       if (status !== 200) return null
       const found = read(text)
       // One of the branch's pull requests, whichever: an older one that is closed hides the open one.
-      return found.state === 'open' ? shown(found) : await findListed(head, base)
+      return found.state === 'open' ? shown(found) : await findListed(at)
     },
-    async create({ head, base, title, body, draft }) {
+    async create({ head: branch, fork, base, title, body, draft }) {
+      const head = fork === null ? branch : `${fork.owner}:${branch}`
       const answer = await ask('POST', '/pulls', {
         head,
         base,

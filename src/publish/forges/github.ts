@@ -1,10 +1,10 @@
 import { Octokit } from '@octokit/rest'
 import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
-import type { Forge, ForgeAnswer, PullRequest } from './forge.ts'
-import { forgeFailure } from './forge-failure.ts'
+import type { Forge, ForgeAnswer, Fork, PullRequest } from './forge.ts'
+import { forgeFailure, forkFailure } from './forge-failure.ts'
 import type { ForgeFetch } from './forge-fetch.ts'
-import type { Repository } from './repository.ts'
+import { forkIn, type Repository } from './repository.ts'
 
 const Found = z.object({
   number: z.number(),
@@ -33,8 +33,20 @@ export function createGitHub(repository: Repository, baseUrl: string, token: str
     const { number, html_url: url, title, body } = Found.parse(answered)
     return { number, url, title, body: body ?? '', draftMark: '' }
   }
+  /** The owner's repository of the same name, when it is a fork of this one. */
+  const ownFork = async (login: string): Promise<Fork | null> => {
+    try {
+      const { data } = await octokit.rest.repos.get({ owner: login, repo })
+      const from = [data.parent, data.source].map((each) => each?.full_name.toLowerCase())
+      return from.includes(`${owner}/${repo}`.toLowerCase()) ? forkIn(data.full_name, repository) : null
+    } catch (error) {
+      if (answerOf(error)?.status === 404) return null
+      throw error
+    }
+  }
   const create = async (wish: Parameters<Forge['create']>[0], draft: boolean): Promise<PullRequest | null> => {
-    const { head, base, title, body } = wish
+    const { head: branch, fork, base, title, body } = wish
+    const head = fork === null ? branch : `${fork.owner}:${branch}`
     try {
       const { data } = await octokit.rest.pulls.create({ owner, repo, head, base, title, body, draft })
       return shown(data)
@@ -59,19 +71,34 @@ export function createGitHub(repository: Repository, baseUrl: string, token: str
         throw fail(error)
       }
     },
-    async findOpen(head) {
+    async fork() {
+      try {
+        const { login } = (await octokit.rest.users.getAuthenticated()).data
+        const known = await ownFork(login)
+        if (known !== null) return known
+        const { data } = await octokit.rest.repos.createFork({ owner, repo })
+        return forkIn(data.full_name, repository)
+      } catch (error) {
+        if (error instanceof AppError) throw error
+        const answer = answerOf(error)
+        throw (answer && forkFailure('github', repository, answer)) ?? fail(error)
+      }
+    },
+    async findOpen({ head, fork }) {
+      const from = fork ?? { owner, name: repo }
       try {
         const { data } = await octokit.rest.pulls.list({
           owner,
           repo,
           state: 'open',
-          head: `${owner}:${head}`,
+          head: `${from.owner}:${head}`,
           per_page: 100,
         })
         // A service that does not understand the filter answers with all of them.
         const found = data.find(
           (each) =>
-            each.head.ref === head && each.head.repo?.full_name.toLowerCase() === `${owner}/${repo}`.toLowerCase(),
+            each.head.ref === head &&
+            each.head.repo?.full_name.toLowerCase() === `${from.owner}/${from.name}`.toLowerCase(),
         )
         return found === undefined ? null : shown(found)
       } catch (error) {

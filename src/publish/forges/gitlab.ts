@@ -1,11 +1,11 @@
 import { createRequesterFn, type FormattedResponse } from '@gitbeaker/requester-utils'
-import { Branches, MergeRequests, ProtectedBranches } from '@gitbeaker/rest'
+import { Branches, MergeRequests, Projects, ProtectedBranches } from '@gitbeaker/rest'
 import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
-import type { Forge, ForgeAnswer, PullRequest } from './forge.ts'
-import { forgeFailure } from './forge-failure.ts'
+import type { Forge, ForgeAnswer, Fork, PullRequest } from './forge.ts'
+import { forgeFailure, forkFailure } from './forge-failure.ts'
 import type { ForgeFetch, ForgeRequest } from './forge-fetch.ts'
-import type { Repository } from './repository.ts'
+import { forkIn, type Repository } from './repository.ts'
 
 const Found = z.object({
   iid: z.number(),
@@ -14,6 +14,11 @@ const Found = z.object({
   description: z.string().nullish(),
 })
 
+const Project = z.object({
+  id: z.number(),
+  path_with_namespace: z.string(),
+  namespace: z.object({ kind: z.string() }).optional(),
+})
 /** What makes a draft of a merge request, once or several times. */
 const DRAFT = /^((\[draft\]|\(draft\)|draft:)\s*)+/i
 
@@ -40,6 +45,7 @@ export function createGitLab(repository: Repository, baseUrl: string, token: str
   const requests = new MergeRequests(options)
   const guarded = new ProtectedBranches(options)
   const branches = new Branches(options)
+  const projects = new Projects(options)
   const fail = (error: unknown): AppError => {
     if (error instanceof Refused) return forgeFailure('gitlab', repository.host, error.answer)
     if (error instanceof AppError) return error
@@ -49,6 +55,16 @@ export function createGitLab(repository: Repository, baseUrl: string, token: str
     const { iid: number, web_url: url, title, description } = Found.parse(answered)
     return { number, url, title, body: description ?? '', draftMark: DRAFT.exec(title)?.[0] ?? '' }
   }
+
+  /** Those of the token's owner; one of a group only when none is a person's. */
+  const ownFork = async (): Promise<Fork | null> => {
+    const wanted = { owned: true, maxPages: 1, perPage: 20 }
+    const answered = await projects.allForks(project, wanted)
+    const found = z.array(Project).parse(answered)
+    const own = found.find(({ namespace }) => namespace?.kind === 'user') ?? found[0]
+    return own === undefined ? null : forkIn(own.path_with_namespace, repository)
+  }
+  const idOf = async (path: string): Promise<number> => Project.parse(await projects.show(path)).id
 
   return {
     kind: 'gitlab',
@@ -69,8 +85,19 @@ export function createGitLab(repository: Repository, baseUrl: string, token: str
         throw fail(error)
       }
     },
-    async findOpen(head) {
+    async fork() {
       try {
+        const known = await ownFork()
+        if (known !== null) return known
+        return forkIn(Project.parse(await projects.fork(project)).path_with_namespace, repository)
+      } catch (error) {
+        if (error instanceof Refused) throw forkFailure('gitlab', repository, error.answer)
+        throw fail(error)
+      }
+    },
+    async findOpen({ head, fork }) {
+      try {
+        const sourceId = fork === null ? null : await idOf(`${fork.owner}/${fork.name}`)
         const found = await requests.all({
           projectId: project,
           sourceBranch: head,
@@ -79,17 +106,19 @@ export function createGitLab(repository: Repository, baseUrl: string, token: str
           perPage: 20,
         })
         const own = found.find(
-          (each) => each.source_branch === head && each.source_project_id === each.target_project_id,
+          (each) => each.source_branch === head && each.source_project_id === (sourceId ?? each.target_project_id),
         )
         return own === undefined ? null : shown(own)
       } catch (error) {
         throw fail(error)
       }
     },
-    async create({ head, base, title, body, draft }) {
+    async create({ head, fork, base, title, body, draft }) {
       try {
         const text = draft && !DRAFT.test(title) ? `Draft: ${title}` : title
-        return shown(await requests.create(project, head, base, text, { description: body }))
+        if (fork === null) return shown(await requests.create(project, head, base, text, { description: body }))
+        const into = { description: body, targetProjectId: await idOf(project) }
+        return shown(await requests.create(`${fork.owner}/${fork.name}`, head, base, text, into))
       } catch (error) {
         // The words may be in another language.
         if (error instanceof Refused && error.answer.status === 409) return null

@@ -37,6 +37,11 @@ const PublishBody = z
     draft: z.boolean().default(false),
     clientPublishId: nonBlankText(128).optional(),
     allowWorkflowFiles: z.boolean().default(false),
+    // Without a default: what was stored of the same wish before there were forks stays the same.
+    fork: z
+      .boolean()
+      .optional()
+      .openapi({ description: 'Push to the own fork of the token’s owner, made when there is none' }),
   })
   .openapi('Publish')
 
@@ -57,6 +62,8 @@ const PublicationSchema = z
     baseBranch: z.string().optional(),
     branchUrl: z.string().optional(),
     wantsPullRequest: z.boolean(),
+    wantsFork: z.boolean(),
+    fork: z.string().optional().openapi({ description: 'The fork’s owner and name, once it is known' }),
     draft: z.boolean(),
     pullRequest: z
       .object({ number: z.number(), url: z.string() })
@@ -159,6 +166,7 @@ function addPublishRoute(app: OpenAPIHono, deps: AppDeps): void {
         pullRequest: body.pullRequest,
         draft: body.draft,
         allowWorkflowFiles: body.allowWorkflowFiles,
+        wantsFork: body.fork === true,
         clientPublishId,
         request: JSON.stringify({ taskId: task.id, ...wish }),
       })
@@ -232,6 +240,8 @@ function presentPublication(publication: Publication): z.infer<typeof Publicatio
     ...(baseBranch === null ? {} : { baseBranch }),
     ...(branchUrl === null ? {} : { branchUrl }),
     wantsPullRequest: publication.pullRequest,
+    wantsFork: publication.wantsFork,
+    ...(publication.fork === null ? {} : { fork: publication.fork }),
     draft,
     pullRequest: number === null || url === null ? null : { number, url },
     ...(publication.errorCode === null

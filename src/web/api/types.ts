@@ -314,6 +314,7 @@ export interface PublishWish {
   readonly branch?: string
   readonly pullRequest?: boolean
   readonly allowWorkflowFiles?: boolean
+  readonly fork?: boolean
   readonly clientPublishId?: string
 }
 
@@ -338,6 +339,9 @@ export interface Publication {
   readonly commit?: string
   readonly branchUrl?: string
   readonly wantsPullRequest: boolean
+  /** Whether it goes to the own fork of the token's owner. */
+  readonly wantsFork: boolean
+  readonly fork?: string
   readonly pullRequest: { readonly number: number; readonly url: string } | null
   readonly error?: { readonly code: string; readonly message: string }
 }

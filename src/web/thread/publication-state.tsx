@@ -22,11 +22,14 @@ export function PublicationState({
   publication,
   onAllowWorkflowFiles,
   onOtherBranch,
+  onFork,
 }: {
   publication: Publication
   /** Publishes it to a branch of this name. */
   onOtherBranch: (branch: string) => void
   onAllowWorkflowFiles: () => void
+  /** Publishes it from a fork. */
+  onFork: () => void
 }) {
   const { status, step, branch, commit, branchUrl, pullRequest, error } = publication
   const isPushed = step === 'opening' || step === 'done'
@@ -40,6 +43,7 @@ export function PublicationState({
           <span className="min-w-0 break-words text-muted">
             {status === 'failed' ? (isPushed ? 'Pushed to' : 'Not published to') : STEPS[step]}{' '}
             <OutwardLink href={branchUrl} text={branch} />
+            {publication.fork !== undefined && <span className="text-faint"> of {publication.fork}</span>}
             {isPushed && commit !== undefined && <span className="text-faint"> at {commit.slice(0, 10)}</span>}
           </span>
           {pullRequest !== null && <OutwardLink href={pullRequest.url} text={`Pull request #${pullRequest.number}`} />}
@@ -51,6 +55,11 @@ export function PublicationState({
         </div>
       </div>
       {publication.approvalId !== undefined && <PublishApproval approvalId={publication.approvalId} />}
+      {error?.code === 'missing_scope' && step === 'pushing' && !publication.wantsFork && (
+        <Button size="small" onClick={onFork}>
+          Publish from a fork
+        </Button>
+      )}
       {error?.code === 'workflow_files' && (
         <Button size="small" onClick={onAllowWorkflowFiles}>
           Publish with these files

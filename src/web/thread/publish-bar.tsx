@@ -42,7 +42,10 @@ export function PublishBar({ taskId }: { taskId: string }) {
     const clientPublishId = newClientMessageId()
     void attempt('publish', async () => {
       const branch = wish.branch ?? otherBranch
-      await api.publishTask(taskId, { ...wish, ...(branch === null ? {} : { branch }), clientPublishId })
+      // What went to a fork once goes there again.
+      const isFork = wish.fork ?? publication?.wantsFork === true
+      const more = { ...(branch === null ? {} : { branch }), ...(isFork ? { fork: true } : {}) }
+      await api.publishTask(taskId, { ...wish, ...more, clientPublishId })
       setVersion((before) => before + 1)
     })
   }
@@ -93,6 +96,7 @@ export function PublishBar({ taskId }: { taskId: string }) {
         <PublicationState
           publication={publication}
           onAllowWorkflowFiles={() => publish({ pullRequest: publication.wantsPullRequest, allowWorkflowFiles: true })}
+          onFork={() => publish({ pullRequest: publication.wantsPullRequest, fork: true })}
           onOtherBranch={(branch) => {
             setOtherBranch(branch)
             publish({ pullRequest: publication.wantsPullRequest, branch })

@@ -22,7 +22,15 @@ const KINDS = {
   gitea: { api: '/api/v1', create: createGitea, standIn: aGitea },
 } as const
 type Kind = keyof typeof KINDS
-const wish = { head: 'topic', base: 'main', title: 'Title', body: 'Body', draft: false, isTitleNamed: false }
+const wish = {
+  head: 'topic',
+  fork: null,
+  base: 'main',
+  title: 'Title',
+  body: 'Body',
+  draft: false,
+  isTitleNamed: false,
+}
 
 let closing: (() => Promise<void>)[] = []
 afterEach(async () => {

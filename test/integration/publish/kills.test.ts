@@ -17,6 +17,7 @@ beforeAll(async () => {
   forge = aGitHub(SECRET, () => world.host.origin)
   world = await aPublishWorld(forge.api)
   world.host.repository('team/project', 'echo 1 > a; git add -A; git commit -qm base')
+  forge.forks.make = () => world.host.fork('team/project', 'someone/project')
 }, 60_000)
 afterAll(async () => {
   await world?.close()
@@ -31,7 +32,7 @@ async function dieAt(point: string, publicationId: string, projectId: string): P
   return await new Promise((resolve) => child.once('exit', (_code, signal) => resolve(signal)))
 }
 
-test('killed at every instant there is one commit, one branch, one pull request and one end', {
+test('killed at every instant there is one commit, one branch, one fork, one pull request and one end', {
   timeout: 180_000,
 }, async () => {
   const projectId = await aProject(world.db, world.source('team/project'))
@@ -39,7 +40,8 @@ test('killed at every instant there is one commit, one branch, one pull request 
   const seen: Record<string, unknown> = {}
   for (const [index, point] of POINTS.entries()) {
     const branch = `kill-${index}`
-    const { body } = await world.post(`/api/tasks/${taskId}/publish`, { branch, pullRequest: true })
+    const isFork = point.includes('forked')
+    const { body } = await world.post(`/api/tasks/${taskId}/publish`, { branch, pullRequest: true, fork: isFork })
     const id = String(body['publicationId'])
     const signal = await dieAt(point, id, projectId)
     const { step: left } = (await world.get(`/api/publications/${id}`)).body
@@ -53,14 +55,17 @@ test('killed at every instant there is one commit, one branch, one pull request 
       signal,
       left,
       status: ended['status'],
-      commits: world.host.inside('team/project', `git rev-list ${branch} ^main`).trim() === ended['commit'],
+      commits:
+        world.host.inside(isFork ? 'someone/project' : 'team/project', `git rev-list ${branch} ^main`).trim() ===
+        ended['commit'],
       pulls: forge.pulls.filter((pull) => pull.head === branch).length,
       ends: rows.length,
     }
   }
   const after = (left: string) => ({ signal: 'SIGKILL', left, status: 'finished', commits: true, pulls: 1, ends: 1 })
-  expect({ seen, violations: forge.violations }).toEqual({
+  expect({ seen, forks: forge.forks.made, violations: forge.violations }).toEqual({
     seen: {
+      'publish.forked.before_record': after('building'),
       'publish.built.before_record': after('building'),
       'publish.recorded': after('pushing'),
       'publish.before_push': after('pushing'),
@@ -69,6 +74,7 @@ test('killed at every instant there is one commit, one branch, one pull request 
       'publish.opened.before_record': after('opening'),
       'publish.ended': after('done'),
     },
+    forks: 1,
     violations: [],
   })
 })

@@ -1,6 +1,6 @@
 /**
  * Cuts GitHub's own description of its interface (the npm package `@octokit/openapi`, MIT) down to the requests that are
- * made here: `node --import tsx test/support/forges/cut-openapi.ts api.github.com.json > test/support/forges/github-openapi.json`.
+ * made here, without their answers: `node --import tsx test/support/forges/cut-openapi.ts api.github.com.json > test/support/forges/github-openapi.json`.
  */
 
 import { readFileSync } from 'node:fs'
@@ -8,6 +8,9 @@ import { readFileSync } from 'node:fs'
 type Json = { readonly [key: string]: unknown }
 
 const WANTED: Readonly<Record<string, readonly string[]>> = {
+  '/user': ['get'],
+  '/repos/{owner}/{repo}': ['get'],
+  '/repos/{owner}/{repo}/forks': ['post'],
   '/repos/{owner}/{repo}/pulls': ['get', 'post'],
   '/repos/{owner}/{repo}/pulls/{pull_number}': ['patch'],
   '/repos/{owner}/{repo}/branches/{branch}': ['get'],
@@ -25,8 +28,8 @@ function tidy(value: unknown, isNames = false): unknown {
 
 const whole = objectOf(JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')))
 const operation = (path: string, method: string): unknown => {
-  const { operationId, parameters, requestBody, responses } = objectOf(objectOf(objectOf(whole['paths'])[path])[method])
-  return tidy({ operationId, parameters, requestBody, responses })
+  const { operationId, parameters, requestBody } = objectOf(objectOf(objectOf(whole['paths'])[path])[method])
+  return tidy({ operationId, parameters, requestBody })
 }
 const paths = Object.fromEntries(
   Object.entries(WANTED).map(([path, methods]) => [

@@ -1,4 +1,4 @@
-/** Requests held against the fields that a service documents, where its packages bring no description of its interface. */
+/** Requests held against the fields that a service documents. */
 
 import { Ajv } from 'ajv'
 import type { Asked } from './forge.ts'
@@ -17,8 +17,8 @@ export interface Documented {
   }
 }
 
-const ajv = new Ajv({ strict: false })
-const ajvOfTexts = new Ajv({ strict: false, coerceTypes: true })
+const ajv = new Ajv({ strict: false, validateFormats: false })
+const ajvOfTexts = new Ajv({ strict: false, validateFormats: false, coerceTypes: true })
 
 /** What is wrong with a request, in sentences. */
 export function documentedViolations(

@@ -7,6 +7,8 @@ import type { HostApi } from '../git-host.ts'
 export interface StoodPull {
   readonly number: number
   readonly head: string
+  /** Whose branch it is, as `owner/name`; left out: the repository's own. */
+  readonly from?: string
   readonly base: string
   draft: boolean
   title: string
@@ -14,9 +16,20 @@ export interface StoodPull {
   state: 'open' | 'closed'
 }
 
+/** The fork that the token's owner has, or will have. */
+export interface StoodForks {
+  /** `someone/NAME`; null while there is none. */
+  own: string | null
+  /** How often one was made. */
+  made: number
+  /** Makes its repository, `someone/project`. */
+  make(): void
+}
+
 export interface ForgeStandIn {
   readonly api: HostApi
   readonly pulls: StoodPull[]
+  readonly forks: StoodForks
   /** Names of branches that are protected. */
   readonly protectedBranches: Set<string>
   /** Names of protected branches to which the token's owner may push all the same. */
@@ -51,6 +64,7 @@ export interface Answer {
 
 export interface StandInState {
   readonly pulls: StoodPull[]
+  readonly forks: StoodForks
   readonly protectedBranches: Set<string>
   readonly openTo: Set<string>
   readonly violations: string[]
@@ -66,6 +80,7 @@ export function aStandIn(prefix: string, respond: (asked: Asked, state: StandInS
   let hidden = 0
   const state: StandInState = {
     pulls: [],
+    forks: { own: null, made: 0, make: () => undefined },
     protectedBranches: new Set(),
     openTo: new Set(),
     violations: [],
@@ -103,6 +118,7 @@ export function aStandIn(prefix: string, respond: (asked: Asked, state: StandInS
       serve(request, response).catch(() => response.destroy())
     },
     pulls: state.pulls,
+    forks: state.forks,
     protectedBranches: state.protectedBranches,
     openTo: state.openTo,
     violations: state.violations,
@@ -117,8 +133,8 @@ export function aStandIn(prefix: string, respond: (asked: Asked, state: StandInS
   }
 }
 
-export function openPullOf(state: StandInState, head: string): StoodPull | undefined {
-  return state.pulls.find((pull) => pull.head === head && pull.state === 'open')
+export function openPullOf(state: StandInState, head: string, from?: string): StoodPull | undefined {
+  return state.pulls.find((pull) => pull.head === head && pull.from === from && pull.state === 'open')
 }
 
 /** Changes what the request names; `draftMark` is what makes a draft at the beginning of a title. */
@@ -132,4 +148,20 @@ export function changePull(
   if (typeof asked['title'] === 'string') pull.title = asked['title']
   if (typeof asked[text] === 'string') pull.body = asked[text]
   if (draftMark !== undefined) pull.draft = draftMark.test(pull.title)
+}
+
+/** The owner's fork; a new one when there is none. */
+export function forkOf({ forks }: StandInState): string {
+  if (forks.own === null) {
+    forks.own = 'someone/project'
+    forks.made += 1
+    forks.make()
+  }
+  return forks.own
+}
+
+/** A branch as it is asked for, `someone:topic`, and whose it is. */
+export function headIn(asked: string): { head: string; from?: string } {
+  const [head = '', owner] = asked.split(':').reverse()
+  return owner === undefined || owner.split('/')[0] === 'team' ? { head } : { head, from: 'someone/project' }
 }

@@ -1,42 +1,13 @@
-/** Gitea and Forgejo as far as pull requests go. */
+/** Gitea and Forgejo as far as pull requests go; every request must fit Gitea's own description of its interface. */
 
+import { readFileSync } from 'node:fs'
 import { type Documented, documentedViolations } from './documented.ts'
-import { aStandIn, changePull, type ForgeStandIn, openPullOf, type StoodPull } from './forge.ts'
+import { aStandIn, changePull, type ForgeStandIn, forkOf, headIn, openPullOf, type StoodPull } from './forge.ts'
 
-const text = { type: 'string' } as const
-const line = { type: 'string', minLength: 1 } as const
-const number = { type: 'integer', minimum: 1 } as const
-
-/** Gitea serves its description and no package brings it: its documented fields, as far as pull requests need them. */
-const DOCUMENTED: readonly Documented[] = [
-  { method: 'GET', path: '/repos/{owner}/{repo}/branches/{branch}' },
-  { method: 'GET', path: '/repos/{owner}/{repo}/pulls/{base}/{head}' },
-  {
-    method: 'GET',
-    path: '/repos/{owner}/{repo}/pulls',
-    query: {
-      state: { enum: ['open', 'closed', 'all'] },
-      sort: {
-        enum: ['oldest', 'recentupdate', 'recentclose', 'leastupdate', 'mostcomment', 'leastcomment', 'priority'],
-      },
-      page: number,
-      limit: number,
-    },
-  },
-  {
-    method: 'POST',
-    path: '/repos/{owner}/{repo}/pulls',
-    body: { required: ['head', 'base', 'title'], properties: { head: line, base: line, title: line, body: text } },
-  },
-  {
-    method: 'PATCH',
-    path: '/repos/{owner}/{repo}/pulls/{index}',
-    body: {
-      minProperties: 1,
-      properties: { title: line, body: text, base: line, state: { enum: ['open', 'closed'] } },
-    },
-  },
-]
+// Cut from Gitea's own description by cut-swagger.ts.
+const DOCUMENTED = JSON.parse(
+  readFileSync(new URL('./gitea-requests.json', import.meta.url), 'utf8'),
+) as readonly Documented[]
 const PAGE = 50
 
 export function aGitea(token: string, origin: () => string): ForgeStandIn {
@@ -46,7 +17,7 @@ export function aGitea(token: string, origin: () => string): ForgeStandIn {
     title: pull.title,
     body: pull.body,
     state: pull.state,
-    head: { ref: pull.head, repo: { full_name: 'team/project' } },
+    head: { ref: pull.head, repo: { full_name: pull.from ?? 'team/project' } },
     base: { ref: pull.base },
   })
   return aStandIn('/api/v1', (asked, state) => {
@@ -57,6 +28,15 @@ export function aGitea(token: string, origin: () => string): ForgeStandIn {
     if (!path.startsWith(`${repository}/`)) state.violations.push(`${method} ${path}`)
     state.violations.push(...documentedViolations(DOCUMENTED, asked))
     const rest = path.slice(repository.length + 1).split('/')
+    if (rest[0] === 'forks' && method === 'GET') {
+      const mine = { full_name: forkOf(state), permissions: { admin: true } }
+      const theirs = { full_name: 'other/project', permissions: { admin: false } }
+      return { status: 200, body: Number(query.get('page')) > 1 ? [] : [theirs, mine] }
+    }
+    if (rest[0] === 'forks') {
+      if (state.forks.own === null) return { status: 202, body: { full_name: forkOf(state) } }
+      return { status: 409, body: { message: 'the repository was forked already' } }
+    }
     if (rest[0] === 'branches') {
       const name = decodeURIComponent(rest[1] ?? '')
       return {
@@ -71,20 +51,24 @@ export function aGitea(token: string, origin: () => string): ForgeStandIn {
     }
     if (method === 'GET') {
       // The oldest of the branch's, whether it is open or not.
-      const head = decodeURIComponent(rest[2] ?? '')
-      const found = state.isHidden() ? undefined : state.pulls.find((pull) => pull.head === head)
+      const { head, from } = headIn(decodeURIComponent(rest[2] ?? ''))
+      const found = state.isHidden() ? undefined : state.pulls.find((pull) => pull.head === head && pull.from === from)
       return found === undefined ? { status: 404, body: { message: 'not found' } } : { status: 200, body: shown(found) }
     }
     if (method === 'POST') {
-      const head = String(body['head'])
-      if ('draft' in body) state.violations.push('there is no field draft')
-      if (openPullOf(state, head) !== undefined) {
+      const { head, ...of } = headIn(String(body['head']))
+      // The description names none, and without these there is no pull request.
+      for (const name of ['head', 'base', 'title']) {
+        if (String(body[name] ?? '') === '') state.violations.push(`POST ${path}: no ${name}`)
+      }
+      if (openPullOf(state, head, of.from) !== undefined) {
         return { status: 409, body: { message: 'pull request already exists for these targets' } }
       }
       const title = String(body['title'])
       const pull: StoodPull = {
         number: state.pulls.length + 1,
         head,
+        ...of,
         base: String(body['base']),
         draft: title.startsWith('WIP: '),
         title,

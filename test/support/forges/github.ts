@@ -8,6 +8,8 @@ import {
   aStandIn,
   changePull,
   type ForgeStandIn,
+  forkOf,
+  headIn,
   openPullOf,
   type StandInState,
   type StoodPull,
@@ -22,7 +24,10 @@ interface Parameter {
 }
 interface Operation {
   readonly parameters: readonly Parameter[]
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: object }>> }
+  readonly requestBody?: {
+    readonly required?: boolean
+    readonly content: Readonly<Record<string, { readonly schema: object }>>
+  }
 }
 interface Description {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
@@ -64,7 +69,8 @@ function violationsOf({ method, path, query, headers, body }: Asked): string[] {
     problems.push(`head=${head} would be ignored: it must be owner:branch`)
   const schema = operation.requestBody?.content['application/json']?.schema
   if (schema === undefined && Object.keys(body).length > 0) problems.push(`${method} ${path}: takes no body`)
-  if (schema !== undefined && headers['content-type']?.startsWith('application/json') !== true) {
+  const hasBody = operation.requestBody?.required === true || Object.keys(body).length > 0
+  if (schema !== undefined && hasBody && headers['content-type']?.startsWith('application/json') !== true) {
     problems.push(`${method} ${path}: content-type ${headers['content-type']}`)
   }
   if (schema !== undefined && !ajv.validate(inDescription(schema), body)) {
@@ -90,7 +96,7 @@ export function aGitHub(token: string, origin: () => string): ForgeStandIn {
     title: pull.title,
     body: pull.body,
     state: pull.state,
-    head: { ref: pull.head, repo: { full_name: 'Team/project' } },
+    head: { ref: pull.head, repo: { full_name: pull.from ?? 'Team/project' } },
   })
   return aStandIn('/api/v3', (asked, state) => {
     if (asked.path === '/meta') return { status: 200, body: { installed_version: '3.19.0' } }
@@ -102,18 +108,28 @@ export function aGitHub(token: string, origin: () => string): ForgeStandIn {
 
 function respond(asked: Asked, state: StandInState, shown: (pull: StoodPull) => object): Answer {
   const { method, path, query, body } = asked
+  if (path === '/user') return { status: 200, body: { login: 'someone' } }
+  if (path === '/repos/someone/project') {
+    const own = state.forks.own === 'someone/project'
+    return own
+      ? { status: 200, body: { full_name: state.forks.own, fork: true, parent: { full_name: 'Team/project' } } }
+      : { status: 404, body: { message: 'Not Found' } }
+  }
+  if (path.endsWith('/forks')) return { status: 202, body: { full_name: forkOf(state) } }
   if (method === 'GET' && path.includes('/branches/')) {
     const name = decodeURIComponent(path.split('/branches/')[1] ?? '')
     return { status: 200, body: { name, protected: state.protectedBranches.has(name) } }
   }
   if (method === 'GET') {
-    const head = (query.get('head') ?? '').split(':').slice(1).join(':')
-    const found = state.isHidden() ? [] : state.pulls.filter((pull) => pull.head === head && pull.state === 'open')
+    const { head, from } = headIn(query.get('head') ?? '')
+    const found = state.isHidden()
+      ? []
+      : state.pulls.filter((pull) => pull.head === head && pull.from === from && pull.state === 'open')
     return { status: 200, body: found.map(shown) }
   }
   if (method === 'POST') {
-    const head = String(body['head'])
-    if (openPullOf(state, head) !== undefined) {
+    const { head, ...of } = headIn(String(body['head']))
+    if (openPullOf(state, head, of.from) !== undefined) {
       const message = `A pull request already exists for team:${head}.`
       return {
         status: 422,
@@ -123,6 +139,7 @@ function respond(asked: Asked, state: StandInState, shown: (pull: StoodPull) => 
     const pull: StoodPull = {
       number: state.pulls.length + 1,
       head,
+      ...of,
       base: String(body['base']),
       draft: body['draft'] === true,
       title: String(body['title']),

@@ -1,7 +1,7 @@
 /** GitLab as far as merge requests go. */
 
 import { type Documented, documentedViolations } from './documented.ts'
-import { aStandIn, changePull, type ForgeStandIn, openPullOf, type StoodPull } from './forge.ts'
+import { aStandIn, changePull, type ForgeStandIn, forkOf, openPullOf, type StoodPull } from './forge.ts'
 
 const text = { type: 'string' } as const
 const line = { type: 'string', minLength: 1, maxLength: 255 } as const
@@ -35,9 +35,21 @@ const DOCUMENTED: readonly Documented[] = [
         description,
         remove_source_branch: flag,
         squash: flag,
+        target_project_id: { type: 'integer' },
       },
     },
   },
+  { method: 'GET', path: '/projects/{id}' },
+  {
+    method: 'GET',
+    path: '/projects/{id}/forks',
+    query: {
+      owned: flag,
+      page: { type: 'integer', minimum: 1 },
+      per_page: { type: 'integer', minimum: 1, maximum: 100 },
+    },
+  },
+  { method: 'POST', path: '/projects/{id}/fork', body: { properties: {} } },
   {
     method: 'PUT',
     path: '/projects/{id}/merge_requests/{iid}',
@@ -56,7 +68,7 @@ export function aGitLab(token: string, origin: () => string): ForgeStandIn {
     description: pull.body,
     source_branch: pull.head,
     target_branch: pull.base,
-    source_project_id: 1,
+    source_project_id: pull.from === undefined ? 1 : 2,
     target_project_id: 1,
     state: pull.state === 'open' ? 'opened' : 'closed',
   })
@@ -66,8 +78,18 @@ export function aGitLab(token: string, origin: () => string): ForgeStandIn {
       return { status: 401, body: { message: '401 Unauthorized' }, headers: { 'x-gitlab-meta': '{}' } }
     }
     const project = '/projects/team%2Fproject'
-    if (!path.startsWith(`${project}/`)) state.violations.push(`${method} ${path}`)
+    const ownFork = '/projects/someone%2Fproject'
+    const isFork = path.startsWith(`${ownFork}`)
+    if (!path.startsWith(project) && !isFork) state.violations.push(`${method} ${path}`)
     state.violations.push(...documentedViolations(DOCUMENTED, asked))
+    const shownFork = () => ({ id: 2, path_with_namespace: forkOf(state), namespace: { kind: 'user' } })
+    if (path === project) return { status: 200, body: { id: 1, path_with_namespace: 'team/project' } }
+    if (path === ownFork) return { status: 200, body: shownFork() }
+    if (path === `${project}/forks`) return { status: 200, body: state.forks.own === null ? [] : [shownFork()] }
+    if (path === `${project}/fork`) {
+      if (state.forks.own === null) return { status: 201, body: shownFork() }
+      return { status: 409, body: { message: 'Project namespace name has already been taken' } }
+    }
     if (path.startsWith(`${project}/repository/branches/`)) {
       const name = decodeURIComponent(path.split('/branches/')[1] ?? '')
       const canPush = state.openTo.has(name)
@@ -81,12 +103,15 @@ export function aGitLab(token: string, origin: () => string): ForgeStandIn {
     }
     if (method === 'GET') {
       if (query.get('state') !== 'opened') state.violations.push(`state=${query.get('state')}`)
-      const found = state.isHidden() ? undefined : openPullOf(state, query.get('source_branch') ?? '')
-      return { status: 200, body: found === undefined ? [] : [shown(found)] }
+      const head = query.get('source_branch')
+      const found = state.isHidden() ? [] : state.pulls.filter((pull) => pull.head === head && pull.state === 'open')
+      return { status: 200, body: found.map(shown) }
     }
     if (method === 'POST') {
       const head = String(body['source_branch'])
-      if (openPullOf(state, head) !== undefined) {
+      const of = isFork ? { from: 'someone/project' } : {}
+      if (isFork && body['target_project_id'] !== 1) state.violations.push('it would go into the fork itself')
+      if (openPullOf(state, head, of.from) !== undefined) {
         return {
           status: 409,
           body: { message: ['Another open merge request already exists for this source branch: !1'] },
@@ -96,6 +121,7 @@ export function aGitLab(token: string, origin: () => string): ForgeStandIn {
       const pull: StoodPull = {
         number: state.pulls.length + 1,
         head,
+        ...of,
         base: String(body['target_branch']),
         draft: title.startsWith('Draft: '),
         title,

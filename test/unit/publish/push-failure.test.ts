@@ -7,6 +7,7 @@ const failed = (output: string, failure: GitFailure | null = null) => ({
   failure,
   host: 'git.example.com',
   branch: 'topic',
+  isFork: false,
 })
 const status = (code: number, isAuthorized = true): GitFailure => ({ kind: 'status', status: code, isAuthorized })
 
@@ -83,4 +84,10 @@ test('what the host answered tells the rest, and what it says itself is shown wi
     gone: 'branch_moved',
     words: 'git.example.com refused the push (x). It said: No ?[2Jsecrets, please',
   })
+})
+
+test('who may not write there is told of the fork, and who pushed to their fork is not', () => {
+  const output = 'remote: Permission to team/project.git denied to someone.'
+  const told = [false, true].map((isFork) => pushFailure({ ...failed(output, status(403)), isFork }).message)
+  expect(told.map((message) => message.includes('keelson publish --pr --fork'))).toEqual([true, false])
 })
