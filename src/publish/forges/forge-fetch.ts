@@ -3,6 +3,7 @@ import { Agent, fetch as undiciFetch } from 'undici'
 import { type AddressRule, addressOf } from '../../egress/addresses.ts'
 import { type Resolve, resolveBySystem } from '../../egress/resolve.ts'
 import { AppError } from '../../shared/errors.ts'
+import { limitTime } from '../../shared/time-limit.ts'
 
 const TIMEOUT_MS = 30_000
 /** A hundred pull requests with the longest text each stay below it; who keeps a host chooses what it answers. */
@@ -55,8 +56,7 @@ export function createForgeFetch(options: ForgeFetchOptions): { fetch: ForgeFetc
     if (new URL(url).origin !== options.origin) {
       throw new AppError('forge_refused', `Only ${options.origin} is asked for pull requests.`)
     }
-    const limit = AbortSignal.timeout(TIMEOUT_MS)
-    const signal = init.signal ? AbortSignal.any([init.signal, limit]) : limit
+    const limit = limitTime(TIMEOUT_MS, ...(init.signal ? [init.signal] : []))
     try {
       const answer = await undiciFetch(url, {
         method: init.method ?? 'GET',
@@ -64,7 +64,7 @@ export function createForgeFetch(options: ForgeFetchOptions): { fetch: ForgeFetc
         ...(init.body === undefined ? {} : { body: init.body }),
         redirect: 'manual',
         dispatcher: agent,
-        signal,
+        signal: limit.signal,
       })
       const { status } = answer
       const hasBody = status !== 204 && status !== 304 && answer.body !== null
@@ -75,6 +75,8 @@ export function createForgeFetch(options: ForgeFetchOptions): { fetch: ForgeFetc
     } catch (cause) {
       if (cause instanceof AppError) throw cause
       throw new AppError('forge_unreachable', `${host} does not answer.`, { cause })
+    } finally {
+      limit.release()
     }
   }
   return { fetch, close: () => agent.close() }

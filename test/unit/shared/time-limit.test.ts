@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
@@ -41,4 +42,11 @@ describe('a time limit', () => {
     two.abort()
     expect([before, lifted.signal.aborted, released.signal.aborted]).toEqual([[false, false], true, false])
   })
+})
+
+test('no other time limit is one that a garbage collection may take away', () => {
+  const sources = new URL('../../../src/', import.meta.url)
+  const files = readdirSync(sources, { recursive: true, encoding: 'utf8' }).filter((file) => /\.tsx?$/.test(file))
+  const weak = files.filter((file) => /AbortSignal\.timeout\(/.test(readFileSync(new URL(file, sources), 'utf8')))
+  expect([files.length > 100, weak]).toEqual([true, []])
 })
