@@ -59,7 +59,7 @@ export function aGitea(token: string, origin: () => string): ForgeStandIn {
       const { head, ...of } = headIn(String(body['head']))
       // The description names none, and without these there is no pull request.
       for (const name of ['head', 'base', 'title']) {
-        if (String(body[name] ?? '') === '') state.violations.push(`POST ${path}: no ${name}`)
+        if (body[name] === undefined || body[name] === '') state.violations.push(`POST ${path}: no ${name}`)
       }
       if (openPullOf(state, head, of.from) !== undefined) {
         return { status: 409, body: { message: 'pull request already exists for these targets' } }
