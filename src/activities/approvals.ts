@@ -1,4 +1,4 @@
-import { decideApproval, expireApprovals } from '../db/task/approvals.ts'
+import { decideApproval, expireApprovals } from '../db/task/decide-approval.ts'
 import type { Activities } from '../workflows/activities.ts'
 import type { ActivityDeps } from './deps.ts'
 import { runActivity } from './run-activity.ts'

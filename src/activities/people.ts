@@ -3,13 +3,12 @@ import type { People } from '../agent/people.ts'
 import { heldChangeText } from '../approvals/held-change-text.ts'
 import type { Decided } from '../approvals/person-ask.ts'
 import { policyAsk } from '../approvals/policy-ask.ts'
+import { type Approval, MAX_OPEN } from '../db/task/approval-rows.ts'
 import {
-  type Approval,
   decisionForTask,
   type HeldChange,
   heldChanges,
   MAX_ASKED,
-  MAX_OPEN,
   type OpenApproval,
   openApproval,
   tellHeldChange,

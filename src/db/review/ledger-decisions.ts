@@ -1,7 +1,7 @@
 import type { LedgerDecision } from '../../shared/ledger.ts'
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
-import { type ApprovalRow, SELECT, toApproval } from '../task/approvals.ts'
+import { type ApprovalRow, SELECT, toApproval } from '../task/approval-rows.ts'
 
 /** More than a task may ask; publications may add to it without an end. */
 const MAX_DECISIONS = 200

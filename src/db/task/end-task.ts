@@ -7,7 +7,7 @@ import type { TaskReason } from '../../shared/task.ts'
 import { endingNote, endingReason, type TaskEnding, takesMore } from '../../shared/task-ending.ts'
 import type { Tx } from '../transaction.ts'
 import { activateTask, findPredecessor, noReview } from './accept-message.ts'
-import { withdrawApprovals } from './approvals.ts'
+import { withdrawApprovals } from './decide-approval.ts'
 import type { Task } from './tasks.ts'
 
 /** How many of a task's messages no turn has claimed. */

@@ -9,7 +9,9 @@ import type { Db } from '../client.ts'
 import { query } from '../query.ts'
 import { inTask, type Tx } from '../transaction.ts'
 import { savedEnvironment } from '../workspace/environments.ts'
-import { type ApprovalRow, EXPIRED, insertApproval, SELECT, settle, toApproval, toWaiting } from './approvals.ts'
+import { type ApprovalRow, SELECT, toApproval, toWaiting } from './approval-rows.ts'
+import { insertApproval } from './approvals.ts'
+import { EXPIRED, settle } from './decide-approval.ts'
 
 interface Asking {
   readonly publicationId: string

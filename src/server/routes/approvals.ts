@@ -1,7 +1,8 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { z } from 'zod'
 import { getProject } from '../../db/project/projects.ts'
-import { type Approval, decideApproval, getApproval, listApprovals } from '../../db/task/approvals.ts'
+import { type Approval, getApproval, listApprovals } from '../../db/task/approval-rows.ts'
+import { decideApproval } from '../../db/task/decide-approval.ts'
 import type { DecisionScope } from '../../shared/approval.ts'
 import { AppError } from '../../shared/errors.ts'
 import {

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { decideApproval, expireApprovals, listApprovals, setNeedsAnswer } from '../../../src/db/task/approvals.ts'
+import { listApprovals } from '../../../src/db/task/approval-rows.ts'
+import { setNeedsAnswer } from '../../../src/db/task/approvals.ts'
+import { decideApproval, expireApprovals } from '../../../src/db/task/decide-approval.ts'
 import { getTask } from '../../../src/db/task/tasks.ts'
 import type { ResolveApproval } from '../../../src/shared/approval.ts'
 import { type AgentHost, type AgentTask, anAgentHost, anAgentTask } from '../../support/agent-lane.ts'

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { decideApproval, listApprovals } from '../../../src/db/task/approvals.ts'
+import { listApprovals } from '../../../src/db/task/approval-rows.ts'
+import { decideApproval } from '../../../src/db/task/decide-approval.ts'
 import { savedEnvironment, saveEnvironment } from '../../../src/db/workspace/environments.ts'
 import { defaultEnvironment, EnvironmentBodySchema } from '../../../src/environment/environment-schema.ts'
 import type { Decision, DecisionScope } from '../../../src/shared/approval.ts'
