@@ -49,7 +49,7 @@ export function looksSuite(bench: Workbench): void {
             findings.push(...(await seriousFindings(page)).map((finding) => `${name} ${title} ${finding}`))
             await screenshot(page, `${title.toLowerCase()}-${name}`)
             if (title === 'Review') {
-              await page.getByRole('button', { name: 'Evidence' }).click()
+              await page.getByRole('button', { name: 'Evidence', exact: true }).click()
               await page.getByRole('heading', { name: 'What ran' }).waitFor()
               findings.push(...(await seriousFindings(page)).map((finding) => `${name} evidence ${finding}`))
               await screenshot(page, `evidence-${name}`)
