@@ -65,6 +65,7 @@ test('one commit on a branch of its own: what git would keep of the files, and n
       commit: host.inside('plain', 'git rev-parse keelson/andere-die-dateien').trim(),
       parent,
       baseBranch: 'main',
+      wantsFork: false,
       wantsPullRequest: false,
       draft: false,
       pullRequest: null,
