@@ -21,8 +21,6 @@ interface ThreadProps {
 
 /** Nearer to the end than this one reads the end, and stays there while it grows. */
 const NEAR_END_PX = 60
-/** What a turn with a sentence and a call takes: taken for less, twice as many rows would be drawn before any is measured. */
-const ROW_PX = 88
 /** More new rows than these come from a past that is caught up with. */
 const FEW_ROWS = 5
 
@@ -68,14 +66,7 @@ export const Thread = memo(function Thread({ conversationId, navigate, turn, emp
         <div ref={scroll.contentRef} className="flex min-h-full flex-col pt-4 pb-4">
           {isEmpty && <div className="flex flex-1 flex-col justify-center">{empty}</div>}
           {/* By a function: of a thousand rows only those in sight become elements, each time one of them changes. */}
-          <Virtualizer
-            ref={scroll.listRef}
-            scrollRef={scroll.ref}
-            startMargin={16}
-            shift={grewAtStart}
-            itemSize={ROW_PX}
-            data={rows}
-          >
+          <Virtualizer ref={scroll.listRef} scrollRef={scroll.ref} startMargin={16} shift={grewAtStart} data={rows}>
             {(row) => <MessageRow key={row.message.id} row={row} navigate={navigate} />}
           </Virtualizer>
           {own.map((message) => (
