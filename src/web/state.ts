@@ -190,7 +190,7 @@ export interface TaskView {
   readonly costUsd: number | null
   /** The model call that is being waited for again, until its turn goes on. */
   readonly retrying: { readonly message: string; readonly attempt: number; readonly delayMs: number } | null
-  /** For how long the model has been reading its prompt, in milliseconds; null once it answers. */
+  /** How long the model has said nothing, before its reply or within it; null once it answers. */
   readonly silence: { readonly ms: number; readonly isWithinReply: boolean } | null
   /** Ids of what the task asks people now, and its plan. */
   readonly openApprovals: readonly string[]
