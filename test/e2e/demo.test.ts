@@ -1,17 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { topicOf } from '../../src/events/topics.ts'
 import type { ReviewState } from '../../src/shared/review.ts'
 import { workflowIdFor } from '../../src/shared/task.ts'
+import { CLIENT } from '../support/run-client.ts'
 import { TestStack } from '../support/stack.ts'
 import { streamFaults } from '../support/stream-faults.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const REQUEST = 'The tests fail. Find out why, mend it, and make sure that the tests pass.'
-const CLIENT = fileURLToPath(new URL('../../dist/cli/chat.js', import.meta.url))
 
 const stack = new TestStack({ deliveredModel: true })
 beforeAll(() => stack.start())

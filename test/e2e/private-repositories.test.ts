@@ -4,15 +4,14 @@ import { execFile, execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { workflowIdFor } from '../../src/shared/task.ts'
 import { aGitHost, type GitHostFixture } from '../support/git-host.ts'
 import { running, scriptOf } from '../support/model-admin.ts'
+import { CLIENT } from '../support/run-client.ts'
 import { TestStack } from '../support/stack.ts'
 import { peopleStorySuite } from './suites/people-story.ts'
 
-const CLIENT = fileURLToPath(new URL('../../dist/cli/chat.js', import.meta.url))
 const CANARY = 'glpat-CANARY-5f3a9c1e7b'
 const BASIC = Buffer.from(`bot:${CANARY}`).toString('base64')
 let git: GitHostFixture

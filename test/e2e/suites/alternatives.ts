@@ -1,15 +1,12 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { blocksOf } from '../../../src/standin/wire.ts'
 import type { ErrorAnswer } from '../../support/api.ts'
+import { runClient } from '../../support/run-client.ts'
 import type { TestStack } from '../../support/stack.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
-const CLIENT = fileURLToPath(new URL('../../../dist/cli/chat.js', import.meta.url))
 const GOOD = 'claude-haiku-5-5'
 const BAD = 'claude-sonnet-5-5'
 
@@ -59,6 +56,7 @@ const REQUEST = `Mend it. script: ${JSON.stringify({
 
 export function alternativesSuite(stack: TestStack): void {
   describe('alternatives', () => {
+    const chat = (...args: readonly string[]) => runClient(stack.home, args)
     const read = (id: string) => stack.api.get<Comparison>(`/api/comparisons/${id}`)
     const contentOf = async (projectId: string) =>
       (await stack.api.get<{ content: string }>(`/api/workspace/${projectId}/files/content?path=${SOURCE}`)).content
@@ -248,16 +246,5 @@ export function alternativesSuite(stack: TestStack): void {
         movedOn: [409, 'files_moved_on', ['taskId']],
       })
     })
-
-    async function chat(...args: readonly string[]): Promise<{ code: number | null; out: string }> {
-      const env = { PATH: process.env['PATH'], KEELSON_HOME: stack.home }
-      const child = spawn(process.execPath, [CLIENT, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-      let out = ''
-      child.stdout.on('data', (text: Buffer) => {
-        out += text.toString()
-      })
-      const [code] = (await once(child, 'close')) as [number | null]
-      return { code, out }
-    }
   })
 }

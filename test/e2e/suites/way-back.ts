@@ -1,13 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { blocksOf } from '../../../src/standin/wire.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
+import { runClient } from '../../support/run-client.ts'
 import type { TestStack } from '../../support/stack.ts'
 import { waitFor } from '../../support/wait-for.ts'
-
-const CLIENT = fileURLToPath(new URL('../../../dist/cli/chat.js', import.meta.url))
 
 interface Checkpoint {
   readonly id: string
@@ -18,6 +14,7 @@ interface Checkpoint {
 
 export function wayBackSuite(stack: TestStack): void {
   describe('the way back', () => {
+    const chat = (...args: readonly string[]) => runClient(stack.home, args)
     const checkpointsOf = async (taskId: string) =>
       (await stack.api.get<{ items: Checkpoint[] }>(`/api/tasks/${taskId}/checkpoints`)).items
     const contentOf = async (projectId: string, path: string) => {
@@ -28,18 +25,6 @@ export function wayBackSuite(stack: TestStack): void {
       text: `Writing ${path}.`,
       tools: [{ name: 'write', input: { file_path: path, content } }],
     })
-
-    /** Runs the terminal's client against this instance. */
-    async function chat(...args: readonly string[]): Promise<{ code: number | null; out: string }> {
-      const env = { PATH: process.env['PATH'], KEELSON_HOME: stack.home }
-      const child = spawn(process.execPath, [CLIENT, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-      let out = ''
-      child.stdout.on('data', (text: Buffer) => {
-        out += text.toString()
-      })
-      const [code] = (await once(child, 'close')) as [number | null]
-      return { code, out }
-    }
 
     test('turns of one slice have a checkpoint each, shell edits included, and what was restored is told to the model', async () => {
       const { api, model } = stack

@@ -1,33 +1,19 @@
 /** Commands of a set-up that do what no installer should: each is ended or bounded, told, and the task goes on. */
 
 import { readdirSync, readFileSync } from 'node:fs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { setUp } from '../../../src/activities/set-up.ts'
 import type { SetupLimits } from '../../../src/activities/set-up-commands.ts'
-import { aDb, type TestDb } from '../../support/database.ts'
-import { type Parts, partsOf } from '../restore/support.ts'
-import { aHost } from '../sandbox/support.ts'
+import { aSetupBench } from './set-up-bench.ts'
 import { anAttempt, aTaskToSetUp, LOCK } from './world.ts'
 
-let db: TestDb
-let host: ReturnType<typeof aHost>
-let parts: Parts
-beforeAll(async () => {
-  db = await aDb()
-  host = aHost()
-  parts = partsOf(db, host.dir)
-}, 60_000)
-afterAll(async () => {
-  await parts.close()
-  await db.close()
-  await host.close()
-})
+const bench = aSetupBench()
 
 async function afterRunning(command: string, limits?: SetupLimits) {
-  const task = await aTaskToSetUp(db, parts, command)
-  const { deps, ask, sandbox } = await anAttempt(db, parts, task)
+  const task = await aTaskToSetUp(bench.db, bench.parts, command)
+  const { deps, ask, sandbox } = await anAttempt(bench.db, bench.parts, task)
   await setUp(deps, limits ? { ...ask, limits } : ask)
-  const rows = async (text: string) => (await db.pool.query<{ value: string }>(text, [task.taskId])).rows
+  const rows = async (text: string) => (await bench.db.pool.query<{ value: string }>(text, [task.taskId])).rows
   const events = await rows(
     `SELECT data AS value FROM events WHERE task_id = $1 AND type IN ('command.finished', 'setup.finished') ORDER BY seq`,
   )

@@ -2,33 +2,17 @@
 
 import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { MockActivityEnvironment } from '@temporalio/testing'
-import { DefaultLogger } from '@temporalio/worker'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { setUp } from '../../../src/activities/set-up.ts'
 import { readSetup, requestSetup, saveEnvironment } from '../../../src/db/workspace/environments.ts'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
 import type { EnvironmentBody } from '../../../src/shared/environment.ts'
 import { runExec } from '../../../src/tools/exec.ts'
-import { aDb, type TestDb } from '../../support/database.ts'
 import { aProject, post } from '../../support/tasks.ts'
-import { type Parts, partsOf } from '../restore/support.ts'
-import { aHost } from '../sandbox/support.ts'
+import { aFilledSandbox, aSetupBench, endTask, setUpAsTask } from './set-up-bench.ts'
 import { anAttempt, dieAt, type SetupTask } from './world.ts'
 
-let db: TestDb
-let host: ReturnType<typeof aHost>
-let parts: Parts
-beforeAll(async () => {
-  db = await aDb()
-  host = aHost()
-  parts = partsOf(db, host.dir)
-}, 60_000)
-afterAll(async () => {
-  await parts.close()
-  await db.close()
-  await host.close()
-})
+const bench = aSetupBench()
 
 /** A workspace of two packages, whose installation needs no registry. */
 const FILES: Readonly<Record<string, string>> = {
@@ -62,40 +46,30 @@ interface Place {
 
 /** A sandbox of a project that holds these files, of the generation that is named. */
 async function aPlace(projectId: string, generation = 1, files = FILES): Promise<Place> {
-  // It is filled now, and not after these files were written.
-  await parts.workspaces.open(projectId)
-  const ref = await parts.provider.ensure({ projectId, generation })
-  const sandbox = await parts.provider.open(ref)
-  await sandbox.write(Object.entries(files).map(([file, data]) => ({ path: file, data })))
+  const sandbox = await aFilledSandbox(bench, { projectId, generation }, files)
   return { projectId, sandbox }
 }
 
 async function aNewProject(body: Partial<EnvironmentBody> = {}): Promise<string> {
-  const projectId = await aProject(db)
-  await saveEnvironment(db, projectId, 0, { ...OPEN, ...body })
+  const projectId = await aProject(bench.db)
+  await saveEnvironment(bench.db, projectId, 0, { ...OPEN, ...body })
   return projectId
 }
 
-const QUIET = new DefaultLogger('ERROR', () => undefined)
-let runs = 0
 /** Sets the place up as a task of its own and says what happened. */
 async function setUpIn({ projectId, sandbox }: Place) {
-  const { taskId } = await post(db, { projectId })
-  const { deps, ask } = await anAttempt(db, parts, { projectId, taskId }, { id: `set-up/kept-${++runs}` })
-  await new MockActivityEnvironment({}, { logger: QUIET }).run(() => setUp(deps, { ...ask, sandbox }))
-  return await whatHappened({ projectId, taskId })
+  return await whatHappened(await setUpAsTask(bench, projectId, sandbox))
 }
 
 /** Ends the task, too. */
 async function whatHappened({ projectId, taskId }: SetupTask) {
-  const { rows } = await db.pool.query<{ type: string; data: string }>(
+  const { rows } = await bench.db.pool.query<{ type: string; data: string }>(
     `SELECT type, data FROM events WHERE task_id = $1 AND (type LIKE 'setup.%' OR type = 'command.started') ORDER BY seq`,
     [taskId],
   )
-  await db.pool.query(`UPDATE tasks SET status = 'completed' WHERE id = $1`, [taskId])
-  await db.pool.query(`UPDATE projects SET active_task_id = NULL WHERE id = $1`, [projectId])
+  await endTask(bench.db, { projectId, taskId })
   const last: Record<string, unknown> = JSON.parse(rows.at(-1)?.data ?? '{}')
-  const { state, fromCache } = await readSetup(db, projectId)
+  const { state, fromCache } = await readSetup(bench.db, projectId)
   return {
     types: rows.map(({ type }) => type),
     state,
@@ -122,6 +96,7 @@ const RESTORED = {
   ),
 }
 
+let runs = 0
 async function out(sandbox: Sandbox, sh: string): Promise<string> {
   const { head } = await runExec(
     sandbox,
@@ -133,7 +108,7 @@ async function out(sandbox: Sandbox, sh: string): Promise<string> {
 
 const INSTALLED = 'find . -name .git -prune -o -path "*node_modules*" -printf "%p %y %m %l\\n" | LC_ALL=C sort'
 const keptOf = (projectId: string): string[] => {
-  const dir = path.join(host.dir, 'kept', projectId)
+  const dir = path.join(bench.host.dir, 'kept', projectId)
   return existsSync(dir) ? readdirSync(dir) : []
 }
 
@@ -145,9 +120,9 @@ describe('what a detected set-up installed', () => {
     const installed = await out(first.sandbox, INSTALLED)
     const second = await aPlace(projectId, 2)
     const again = await setUpIn(second)
-    const fork = await aProject(db, { kind: 'fork', checkpointId: 'ckp_1', projectId })
-    const forkOfFork = await aProject(db, { kind: 'fork', checkpointId: 'ckp_2', projectId: fork })
-    await saveEnvironment(db, forkOfFork, 0, OPEN)
+    const fork = await aProject(bench.db, { kind: 'fork', checkpointId: 'ckp_1', projectId })
+    const forkOfFork = await aProject(bench.db, { kind: 'fork', checkpointId: 'ckp_2', projectId: fork })
+    await saveEnvironment(bench.db, forkOfFork, 0, OPEN)
     const third = await aPlace(forkOfFork)
     const forked = await setUpIn(third)
     expect({ ran, again, forked }).toEqual({ ran: RAN, again: RESTORED, forked: RESTORED })
@@ -166,7 +141,7 @@ describe('what a detected set-up installed', () => {
     const lock = { ...FILES, 'package-lock.json': `${FILES['package-lock.json']}\n` }
     const otherLock = await setUpIn(await aPlace(projectId, 2, lock))
     const back = await setUpIn(await aPlace(projectId, 3))
-    await saveEnvironment(db, projectId, 1, { ...OPEN, variables: [{ name: 'MODE', value: 'x' }] })
+    await saveEnvironment(bench.db, projectId, 1, { ...OPEN, variables: [{ name: 'MODE', value: 'x' }] })
     const otherVariable = await setUpIn(await aPlace(projectId, 4))
     expect({ stranger, otherLock, back, otherVariable }).toEqual({
       stranger: RAN,
@@ -204,9 +179,9 @@ test('a worker killed while it comes back leaves it whole, told once, and no ins
     await place.sandbox.write([{ path: 'package-lock.json', data: `${lock}\n` }])
     await setUpIn(place)
     await place.sandbox.write([{ path: 'package-lock.json', data: lock }])
-    const task = { projectId, taskId: (await post(db, { projectId })).taskId }
-    const signal = await dieAt({ url: db.url, dir: host.dir }, point, task)
-    const { deps, ask } = await anAttempt(db, parts, task, { attempt: 2 })
+    const task = { projectId, taskId: (await post(bench.db, { projectId })).taskId }
+    const signal = await dieAt({ url: bench.db.url, dir: bench.host.dir }, point, task)
+    const { deps, ask } = await anAttempt(bench.db, bench.parts, task, { attempt: 2 })
     await setUp(deps, ask)
     found.push([signal, await whatHappened(task), (await out(place.sandbox, INSTALLED)) === installed])
   }
@@ -218,7 +193,7 @@ describe('nothing is taken in place of a run', () => {
     const projectId = await aNewProject()
     const place = await aPlace(projectId)
     await setUpIn(place)
-    await requestSetup(db, projectId)
+    await requestSetup(bench.db, projectId)
     const asked = await setUpIn(place)
     const own = await aNewProject({
       setup: { enabled: true, commands: [{ name: 'npm ci', command: 'mkdir -p node_modules' }] },
@@ -252,7 +227,7 @@ describe('nothing is taken in place of a run', () => {
     await setUpIn(first)
     const installed = await out(first.sandbox, INSTALLED)
     const [key = ''] = keptOf(projectId)
-    writeFileSync(path.join(host.dir, 'kept', projectId, key, 'entries'), '1\n')
+    writeFileSync(path.join(bench.host.dir, 'kept', projectId, key, 'entries'), '1\n')
     const second = await aPlace(projectId, 2)
     const ran = await setUpIn(second)
     const seen = await out(second.sandbox, `${INSTALLED}; ls -A .cache 2>&1`)
@@ -273,19 +248,19 @@ describe('what is kept', () => {
     await setUpIn({ projectId, sandbox })
     expect(await out(sandbox, 'ls /run/kept 2>&1; ls -A ~/.cache | grep -c kept')).toMatch(/No such file.*\n0\n$/)
     const [key = ''] = keptOf(projectId)
-    const dir = path.join(host.dir, 'kept', projectId)
+    const dir = path.join(bench.host.dir, 'kept', projectId)
     mkdirSync(path.join(dir, 'part-x'))
     const long = new Date(Date.now() - 15 * 24 * 3_600_000)
     for (const name of [key, 'part-x']) utimesSync(path.join(dir, name), long, long)
-    await parts.provider.prune(3_600_000, async () => new Set())
+    await bench.parts.provider.prune(3_600_000, async () => new Set())
     const pruned = keptOf(projectId)
-    await requestSetup(db, projectId)
+    await requestSetup(bench.db, projectId)
     await setUpIn({ projectId, sandbox })
     const again = keptOf(projectId)
     const next = await aPlace(projectId, 2)
-    await parts.provider.destroy(sandbox.ref)
+    await bench.parts.provider.destroy(sandbox.ref)
     const afterFirst = keptOf(projectId)
-    await parts.provider.destroy(next.sandbox.ref)
+    await bench.parts.provider.destroy(next.sandbox.ref)
     expect({ pruned, again, afterFirst, isThere: existsSync(dir) }).toEqual({
       ...{ pruned: [], again: [key], afterFirst: [key] },
       isThere: false,
@@ -293,9 +268,9 @@ describe('what is kept', () => {
   })
 
   test('stays within what a project’s may come to: older ones go, larger ones are not kept', async () => {
-    const small = host.provider({ keptBytes: 1_500_000 })
+    const small = bench.host.provider({ keptBytes: 1_500_000 })
     const projectId = await aNewProject()
-    await parts.workspaces.open(projectId)
+    await bench.parts.workspaces.open(projectId)
     const ref = await small.ensure({ projectId, generation: 1 })
     const sandbox = await small.open(ref)
     const place = { projectId, sandbox }

@@ -1,34 +1,15 @@
 /** Package managers whose registries a test need not reach: real installations from parts that lie in the project. */
 
 import { existsSync } from 'node:fs'
-import { MockActivityEnvironment } from '@temporalio/testing'
-import { DefaultLogger } from '@temporalio/worker'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { setUp } from '../../../src/activities/set-up.ts'
+import { expect, test } from 'vitest'
 import { readSetup, saveEnvironment } from '../../../src/db/workspace/environments.ts'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
 import { runExec } from '../../../src/tools/exec.ts'
-import { aDb, type TestDb } from '../../support/database.ts'
-import { aProject, post } from '../../support/tasks.ts'
-import { type Parts, partsOf } from '../restore/support.ts'
-import { aHost } from '../sandbox/support.ts'
-import { anAttempt } from './world.ts'
+import { aProject } from '../../support/tasks.ts'
+import { aFilledSandbox, aSetupBench, endTask, setUpAsTask } from './set-up-bench.ts'
 
-let db: TestDb
-let host: ReturnType<typeof aHost>
-let parts: Parts
-beforeAll(async () => {
-  db = await aDb()
-  host = aHost()
-  parts = partsOf(db, host.dir)
-}, 60_000)
-afterAll(async () => {
-  await parts.close()
-  await db.close()
-  await host.close()
-})
+const bench = aSetupBench()
 
-const QUIET = new DefaultLogger('ERROR', () => undefined)
 const CRATE = (name: string, more = '') => `[package]\nname = "${name}"\nversion = "0.1.0"\nedition = "2021"\n${more}`
 
 interface Project {
@@ -85,15 +66,10 @@ const PROJECTS: Readonly<Record<string, Project>> = {
 
 let runs = 0
 async function setUpAndUse(projectId: string, generation: number, { files, use }: Project) {
-  await parts.workspaces.open(projectId)
-  const sandbox = await parts.provider.open(await parts.provider.ensure({ projectId, generation }))
-  await sandbox.write(Object.entries(files).map(([path, data]) => ({ path, data })))
-  const { taskId } = await post(db, { projectId })
-  const { deps, ask } = await anAttempt(db, parts, { projectId, taskId }, { id: `set-up/offline-${++runs}` })
-  await new MockActivityEnvironment({}, { logger: QUIET }).run(() => setUp(deps, { ...ask, sandbox }))
-  const { state, output, fromCache } = await readSetup(db, projectId)
-  await db.pool.query(`UPDATE tasks SET status = 'completed' WHERE id = $1`, [taskId])
-  await db.pool.query(`UPDATE projects SET active_task_id = NULL WHERE id = $1`, [projectId])
+  const sandbox = await aFilledSandbox(bench, { projectId, generation }, files)
+  const task = await setUpAsTask(bench, projectId, sandbox)
+  const { state, output, fromCache } = await readSetup(bench.db, projectId)
+  await endTask(bench.db, task)
   return { state, output: fromCache ? '' : output, printed: await printed(sandbox, use) }
 }
 
@@ -110,8 +86,8 @@ test.each(Object.entries(PROJECTS).filter(([, { program }]) => existsSync(progra
   '%s: installed for real, and in the next sandbox again',
   { timeout: 120_000 },
   async (_name, project) => {
-    const projectId = await aProject(db)
-    await saveEnvironment(db, projectId, 0, {
+    const projectId = await aProject(bench.db)
+    await saveEnvironment(bench.db, projectId, 0, {
       network: { policy: 'none', hosts: [] },
       setup: { enabled: true, commands: [] },
       variables: [],
