@@ -269,7 +269,8 @@ export async function readResults(
   })
 }
 
-const NOT_MADE: Omit<KeptResult, 'index'> = {
+/** How an alternative stands before it is made. */
+export const NOT_MADE: Omit<KeptResult, 'index'> = {
   status: 'accepted',
   outcome: null,
   evidence: null,

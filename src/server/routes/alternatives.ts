@@ -6,6 +6,7 @@ import {
   comparisonsOfTask,
   createComparison,
   getComparison,
+  NOT_MADE,
   resultsOf,
 } from '../../db/task/comparisons.ts'
 import { getTask } from '../../db/task/tasks.ts'
@@ -201,22 +202,8 @@ async function present({ db }: AppDeps, comparison: Comparison): Promise<z.input
     createdAt: comparison.createdAt.toISOString(),
     expiresAt: comparison.expiresAt.toISOString(),
     items: comparison.items.map((item, at) => {
-      const { tree: _, words: __, ...result } = results[at] ?? NOTHING_KNOWN
+      const { tree: _, words: __, ...result } = results[at] ?? NOT_MADE
       return { ...item, criteria: item.criteria === null ? null : [...item.criteria], ...result, index: item.index }
     }),
   }
 }
-
-const NOTHING_KNOWN = {
-  status: 'accepted',
-  outcome: null,
-  evidence: null,
-  openFindings: null,
-  failedChecks: null,
-  diffStat: null,
-  costUsd: null,
-  durationMs: null,
-  error: null,
-  tree: null,
-  words: '',
-} as const
