@@ -1,8 +1,8 @@
 /** How a comparison moves on: weighed, chosen, put into effect, ended. Every move happens under the project's lock. */
 
-import type { ComparisonLook } from '../../shared/comparison.ts'
 import {
   type Chooser,
+  type ComparisonLook,
   type ComparisonState,
   canBeChosen,
   chooseByEvidence,
@@ -19,13 +19,12 @@ import {
   type ComparisonRow,
   lockedComparison,
   notThere,
-  readResults,
   requireChoosable,
+  resultsIn,
   toComparison,
   updatedEvent,
 } from './comparisons.ts'
 import { requireIdle } from './require-idle.ts'
-import type { TaskRow } from './tasks.ts'
 
 interface At {
   readonly comparisonId: string
@@ -56,11 +55,7 @@ export async function readComparison(db: Db, comparisonId: string): Promise<Comp
 export async function weighComparison(db: Db, at: At): Promise<ComparisonLook> {
   return await inProject(db, at.projectId, async (tx) => {
     const comparison = await lockedComparison(tx, at.comparisonId)
-    const results =
-      comparison.results ??
-      (await readResults(comparison.items, (text, values) =>
-        tx.query<TaskRow & { words: string | null }>(text, values),
-      ))
+    const results = await resultsIn(tx, comparison)
     if (comparison.results === null) {
       await tx.query('UPDATE comparisons SET results = $2 WHERE id = $1', [comparison.id, JSON.stringify(results)])
     }
@@ -86,10 +81,7 @@ export async function recordChoice(
     const comparison = await lockedComparison(tx, at.comparisonId)
     const { state, isCancelRequested } = comparison
     if (isComparisonOver(state) || state === 'choosing' || isCancelRequested) throw alreadyDecided(comparison)
-    const results = await readResults(comparison.items, (text, values) =>
-      tx.query<TaskRow & { words: string | null }>(text, values),
-    )
-    requireChoosable(comparison.results ?? results, at.index)
+    requireChoosable(await resultsIn(tx, comparison), at.index)
     await requireIdle(tx)
     await requireUnmoved(tx, comparison)
     const chosen = { state: 'choosing', chosenIndex: at.index, chosenBy: 'person', reason: null } as const

@@ -244,8 +244,12 @@ export async function comparisonsOfTask(db: Db, taskId: string, limit: number): 
 
 /** What its alternatives came to: what was kept at their end, or how they stand now. */
 export async function resultsOf(db: Db, { items, results }: Comparison): Promise<readonly KeptResult[]> {
-  if (results !== null) return results
-  return await readResults(items, (text, values) => query<ResultRow>(db, text, values))
+  return results ?? (await readResults(items, (text, values) => query<ResultRow>(db, text, values)))
+}
+
+/** The same, in a transaction. */
+export async function resultsIn(tx: Tx, { items, results }: Comparison): Promise<readonly KeptResult[]> {
+  return results ?? (await readResults(items, (text, values) => tx.query<ResultRow>(text, values)))
 }
 
 type ResultRow = TaskRow & { words: string | null }
@@ -257,7 +261,7 @@ const RESULTS = `
   FROM tasks t WHERE t.id = ANY($1)`
 
 /** How the alternatives stand; those that were not made yet count as accepted. */
-export async function readResults(
+async function readResults(
   items: readonly PlannedAlternative[],
   read: (text: string, values: readonly unknown[]) => Promise<ResultRow[]>,
 ): Promise<KeptResult[]> {
