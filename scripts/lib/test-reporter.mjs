@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { ROOT } from './paths.mjs'
+import { whereTimeWent } from './test-result.mjs'
 
 /** Vitest reporter that writes what `test.mjs` reads: one line of JSON per test, with the reason of each skip. */
 export default class ResultFileReporter {
@@ -13,7 +14,18 @@ export default class ResultFileReporter {
       .filter((module) => !module.ok() && module.children.size === 0)
       .map((module) => ({ file: relative(ROOT, module.moduleId), name: '(the file itself)', state: 'failed' }))
     writeFileSync(file, JSON.stringify([...tests, ...broken]))
+    if (modules.length >= MANY_FILES) process.stdout.write(`${whereTimeWent(modules.map(timeOf)).join('\n')}\n`)
   }
+}
+
+/** From so many files on, a run says where its time went. */
+const MANY_FILES = 50
+
+/** @param {import('vitest/node').TestModule} module */
+function timeOf(module) {
+  const { prepareDuration, collectDuration, setupDuration, environmentSetupDuration, duration } = module.diagnostic()
+  const durationMs = prepareDuration + collectDuration + setupDuration + environmentSetupDuration + duration
+  return { file: relative(ROOT, module.moduleId), project: module.project.name, durationMs }
 }
 
 /**

@@ -26,6 +26,32 @@ export function closingLine(tests) {
 }
 
 /**
+ * Where the time of a run went, for whoever keeps it short: each project's files taken together, and the ten longest files.
+ *
+ * @param {readonly { file: string, project: string, durationMs: number }[]} files
+ * @returns {string[]} lines
+ */
+export function whereTimeWent(files) {
+  const projects = [...new Set(files.map(({ project }) => project))].map((project) => {
+    const own = files.filter((one) => one.project === project)
+    const durationMs = own.reduce((sum, one) => sum + one.durationMs, 0)
+    return `  ${seconds(durationMs)}  ${project}, ${own.length} files`
+  })
+  const longest = files.toSorted((a, b) => b.durationMs - a.durationMs).slice(0, 10)
+  return [
+    'Time of the files, those of a project taken together:',
+    ...projects,
+    'The longest:',
+    ...longest.map(({ file, durationMs }) => `  ${seconds(durationMs)}  ${file}`),
+  ]
+}
+
+/** @param {number} ms */
+function seconds(ms) {
+  return `${(ms / 1000).toFixed(1)} s`.padStart(9)
+}
+
+/**
  * The skipped tests that must not be skipped on a Linux machine which is meant to prove the software: those of the
  * sandbox always, the others unless their reason begins with "this machine cannot".
  *

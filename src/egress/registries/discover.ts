@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { canonicalHost } from '../../shared/network.ts'
@@ -38,6 +38,11 @@ export function readRegistries(file: string): KnownRegistries {
   }
 }
 
+const DIR_PREFIX = 'keelson-tools-'
+
+/** Far longer than the slowest tool may take. */
+const ABANDONED_MS = 3_600_000
+
 export interface DiscoverOptions {
   readonly file: string
   /** The variables that the tools run with. */
@@ -69,7 +74,8 @@ export async function discoverRegistries({ file, env, named }: DiscoverOptions):
     own.length > 0 ? [{ tool: 'KEELSON_REGISTRIES', answer: { urls: own.map(asUrl) } }] : []
   if (!replaces) {
     const runner = createToolRunner(env)
-    const dir = mkdtempSync(path.join(tmpdir(), 'keelson-tools-'))
+    removeAbandoned(tmpdir(), Date.now())
+    const dir = mkdtempSync(path.join(tmpdir(), DIR_PREFIX))
     try {
       const asked = TOOL_QUESTIONS.map(async ({ tool, ask }) => {
         const place = path.join(dir, tool)
@@ -87,6 +93,21 @@ export async function discoverRegistries({ file, env, named }: DiscoverOptions):
   replaceInOneStep(path.join(path.dirname(file), 'tool-env.json'), JSON.stringify(found.env), 0o644)
   replaceInOneStep(file, JSON.stringify(found), 0o600)
   return found
+}
+
+/**
+ * Removes the directories of questions that a killed process left in `parent`. They lie there and not in the home, since tools
+ * read configuration of every folder above the one they run in. Those of other users and of a process that may still ask stay.
+ */
+export function removeAbandoned(parent: string, now: number): void {
+  for (const name of readdirSync(parent)) {
+    if (!name.startsWith(DIR_PREFIX)) continue
+    const dir = path.join(parent, name)
+    const found = lstatSync(dir, { throwIfNoEntry: false })
+    if (found?.isDirectory() !== true || found.uid !== process.getuid?.() || now - found.mtimeMs < ABANDONED_MS)
+      continue
+    rmSync(dir, { recursive: true, force: true })
+  }
 }
 
 /** What tools that could not be asked to the end had named before is added to what they name now. Pure. */

@@ -1,6 +1,15 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { expect, test } from 'vitest'
 import { credentialsFor } from '../../../src/egress/decision.ts'
-import { areFresh, combine, keepUnsure, NO_REGISTRIES } from '../../../src/egress/registries/discover.ts'
+import {
+  areFresh,
+  combine,
+  keepUnsure,
+  NO_REGISTRIES,
+  removeAbandoned,
+} from '../../../src/egress/registries/discover.ts'
 import { npmrcAuth, npmrcRegistries } from '../../../src/egress/registries/npmrc.ts'
 
 const NPMRC = `; the company's
@@ -111,4 +120,25 @@ test('a tool that could not be asked keeps what it named before, and the answers
     otherWord: false,
     clockWentBack: false,
   })
+})
+
+test('what a killed process left of its questions is removed an hour later, and nothing else', () => {
+  const parent = mkdtempSync(path.join(tmpdir(), 'keelson-registries-'))
+  try {
+    const now = Date.now()
+    const makeAged = (name: string, minutes: number) => {
+      mkdirSync(path.join(parent, name, 'cargo'), { recursive: true })
+      writeFileSync(path.join(parent, name, 'cargo', 'Cargo.toml'), '')
+      utimesSync(path.join(parent, name), now / 1000, now / 1000 - minutes * 60)
+    }
+    makeAged('keelson-tools-old', 61)
+    makeAged('keelson-tools-asked', 59)
+    makeAged('other-old', 61)
+    symlinkSync(path.join(parent, 'other-old'), path.join(parent, 'keelson-tools-link'))
+    removeAbandoned(parent, now)
+    expect(readdirSync(parent).sort()).toEqual(['keelson-tools-asked', 'keelson-tools-link', 'other-old'])
+    expect(readdirSync(path.join(parent, 'other-old'))).toEqual(['cargo'])
+  } finally {
+    rmSync(parent, { recursive: true, force: true })
+  }
 })
