@@ -7,17 +7,34 @@ const MAX_PATHS = 2_000
 const MAX_PATH_BYTES = 4_000
 const MAX_ASKED_BYTES = 1024 * 1024
 const MAX_BYTES = 256 * 1024
+const MAX_RULES_BYTES = 1024 * 1024
 
 /**
- * Git is asked in the project's own repository, where what is tracked is not ignored; without one, in an empty one beside
- * it. What the configuration of the repository makes git run stays in the sandbox.
+ * Git is asked in a copy of what decides: the rule files that lead to the paths, `.git/info/exclude` and, since what is tracked
+ * is not ignored, the index. Regular files alone are copied: a pipe or a device in the place of one would keep git waiting, and
+ * with it the review. Nothing of the repository's configuration counts but the kind of its hashes.
  */
-const SCRIPT = `in=$(mktemp); cat > "$in"
-git -c safe.directory='*' check-ignore -z --stdin < "$in" 2>/dev/null
-if [ $? -gt 1 ]; then
-  empty=$(mktemp -d); git init -q "$empty" 2>/dev/null
-  GIT_DIR="$empty/.git" GIT_WORK_TREE=. git check-ignore -z --stdin < "$in" 2>/dev/null
-fi
+const SCRIPT = `copy=$(mktemp -d) && cat > "$copy/asked" || exit 0
+plain() { [ -f "$1" ] && [ -r "$1" ]; }
+kind=$(plain .git/config && git config -f .git/config extensions.objectFormat)
+git init -q --template= --object-format="\${kind:-sha1}" "$copy/tree" 2>/dev/null || exit 0
+mkdir -p "$copy/tree/.git/info"
+plain .git/info/exclude && head -c ${MAX_RULES_BYTES} .git/info/exclude > "$copy/tree/.git/info/exclude"
+for part in .git/index .git/sharedindex.*; do plain "$part" && ln -s "$PWD/$part" "$copy/tree/$part"; done
+declare -A seen
+rules() {
+  [ -z "\${seen[$1]}" ] || return 1
+  seen[$1]=1
+  [ ! -L "$1.gitignore" ] && plain "$1.gitignore" || return 0
+  mkdir -p "$copy/tree/$1" && head -c ${MAX_RULES_BYTES} "$1.gitignore" > "$copy/tree/$1.gitignore"
+}
+rules ./
+while IFS= read -r -d '' path; do
+  while [[ $path == */* ]]; do path=\${path%/*}; rules "$path/" || break; done
+done < "$copy/asked"
+cd "$copy/tree" || exit 0
+git check-ignore -z --stdin < "$copy/asked" 2>/dev/null
+if [ $? -gt 1 ]; then rm -f .git/index; git check-ignore -z --stdin < "$copy/asked" 2>/dev/null; fi
 exit 0`
 
 /**

@@ -56,7 +56,12 @@ export async function search(
     isWhole ? output.head : wholeLines(output.head, end),
   )
   if (state.status === 'timed_out')
-    return { ok: false, message: 'The search took longer than 60 s. Narrow it to a directory.' }
+    return {
+      ok: false,
+      message:
+        'The search took longer than 60 s. Narrow it to a directory. A pipe in the place of a .gitignore keeps it waiting ' +
+        'too: find . -name .gitignore ! -type f',
+    }
   if (state.status !== 'exited')
     return { ok: false, message: `The search was interrupted (${state.status}). Try it again.` }
   if (state.exitCode === 127)

@@ -83,3 +83,33 @@ test.each([
   for (const part of ['.env (+1 −0, content withheld)', 'modify src/z.py', '+kept']) expect(prompt).toContain(part)
   expect(prompt).not.toContain('abc123secret')
 })
+
+test('a pipe, a directory or a device where rules are read from delays no review, and the other rules hold', async () => {
+  const { shown, prompt } = await promptOf(
+    `printf '*.log\\n' > .gitignore; mkdir -p a/b d/.gitignore e .git/info; mkfifo a/.gitignore a/b/.gitignore .git/info/exclude
+     ln -s /dev/zero e/.gitignore; printf 'local.*\\n' > d/.gitignore/.gitignore; mkdir c; printf 'own.*\\n' > c/.gitignore`,
+    'for at in . a a/b c d e; do echo abc123secret > $at/x.log; echo fine > $at/x.txt; done; echo abc123secret > c/own.txt',
+  )
+  expect([...shown.withheld].sort()).toEqual([
+    'a/b/x.log',
+    'a/x.log',
+    'c/own.txt',
+    'c/x.log',
+    'd/x.log',
+    'e/x.log',
+    'x.log',
+  ])
+  expect(prompt).not.toContain('abc123secret')
+})
+
+test.each(['sha1', 'sha256'])(
+  'what is tracked is shown although a rule names it, with hashes of %s',
+  async (format) => {
+    const { shown } = await promptOf(
+      `git init -q --object-format=${format}; printf '*.log\\nout/\\n' > .gitignore; mkdir out; echo 1 > kept.log; echo 1 > out/kept
+     git add -f .; git -c user.name=x -c user.email=x@y.z commit -qm x; mv .git/config was; mkfifo .git/hooked`,
+      'mv was .git/config; for name in kept.log new.log out/kept out/new; do echo 2 > $name; done',
+    )
+    expect([...shown.withheld].sort()).toEqual(['new.log', 'out/new'])
+  },
+)
