@@ -66,9 +66,6 @@ async function adopt(
   const other = await workspaces.openExisting(fork)
   if (other === null) throw gone()
   const { treeHash: base } = await getCheckpoint(db, checkpointId)
-  if (sandbox.adoptTree === undefined || other.storedTrees === undefined) {
-    throw new AppError('bad_request', 'The sandbox of this project cannot take files over from another one.')
-  }
   return await sandbox.adoptTree(other.storedTrees, tree, base)
 }
 

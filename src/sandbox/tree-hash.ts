@@ -8,3 +8,11 @@ export function checkTrees(...trees: string[]): void {
   if (trees.every((tree) => TREE_HASH.test(tree))) return
   throw new AppError('sandbox_bad_request', 'a checkpoint is named by 40 hexadecimal digits')
 }
+
+/** A checkpoint can only be taken over from a sandbox of the same kind. Pure. */
+export function otherKind(): AppError {
+  return new AppError(
+    'sandbox_bad_request',
+    'this checkpoint lies in a sandbox of another kind and cannot be taken over',
+  )
+}

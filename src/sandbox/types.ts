@@ -273,12 +273,26 @@ export interface TreeFile {
   readonly large?: { readonly sizeBytes: number; readonly pieces: AsyncIterable<Uint8Array> }
 }
 
-/** Checkpoints as they are stored, for whoever takes one over. All throw `sandbox_bad_request` for what is not there. */
-export interface StoredTrees {
+/** Checkpoints as they are stored, for another sandbox of the same kind, which takes one over. */
+export type StoredTrees = LooseTrees | PackedTrees
+
+/** Object by object, on this host. All throw `sandbox_bad_request` for what is not there. */
+export interface LooseTrees {
+  readonly kind: 'loose'
   readTree(hash: string): Promise<readonly { readonly mode: string; readonly name: string; readonly hash: string }[]>
   readBlob(hash: string): Promise<Uint8Array>
   /** The path of a large file's content on this host; null when it is not kept. */
   largeFile(content: { readonly sha256: string; readonly sizeBytes: number }): Promise<string | null>
+}
+
+/** As git packs them, where they lie on another machine. */
+export interface PackedTrees {
+  readonly kind: 'packed'
+  /**
+   * The objects of `tree` that `base` does not reach, all of them when `base` is `-` or not there; up to 64 MiB. Throws
+   * `sandbox_bad_request` for a tree that is not there or too large, `sandbox_*`.
+   */
+  pack(tree: string, base: string): Promise<Uint8Array>
 }
 
 /** A file or link as git keeps it. */
@@ -413,15 +427,14 @@ export interface Sandbox {
    * other; what is in the workspace now does not matter. A fork needs it.
    */
   treeFiles?(tree: string): AsyncIterable<TreeFile>
-  /** The stored trees themselves, for another sandbox of the same kind. */
-  readonly storedTrees?: StoredTrees
+  readonly storedTrees: StoredTrees
   /**
    * Takes a checkpoint of another sandbox over: from then on it can be compared with and restored to here. What lies in
    * `.git` is that of `base`, a checkpoint of this one, since a fork has none of its own. Returns the tree's hash. Nothing
-   * happens in the workspace. Throws `sandbox_bad_request` for a tree that is not there or too large, `sandbox_busy` when the
-   * disk is almost full. Safe to repeat.
+   * happens in the workspace. Throws `sandbox_bad_request` for a tree that is not there or too large, or one of a sandbox of
+   * another kind, `sandbox_busy` when the disk is almost full, and what reaching the sandbox throws. Safe to repeat.
    */
-  adoptTree?(from: StoredTrees, tree: string, base: string): Promise<string>
+  adoptTree(from: StoredTrees, tree: string, base: string): Promise<string>
   /** What git would see between two checkpoints. Throws `sandbox_bad_request` when more than `maxFiles` differ. */
   gitChanges?(from: string, to: string, maxFiles: number): Promise<GitChanges>
 

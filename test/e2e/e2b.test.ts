@@ -11,6 +11,15 @@ import { TestStack } from '../support/stack.ts'
 import { streamFaults } from '../support/stream-faults.ts'
 import { waitFor } from '../support/wait-for.ts'
 
+const OTHER_MODEL = 'claude-haiku-5-5'
+
+interface Comparison {
+  readonly id: string
+  readonly state: string
+  readonly chosenIndex: number | null
+  readonly items: readonly { readonly projectId: string }[]
+}
+
 const REQUEST = 'The tests fail. Find out why, mend it, and make sure that the tests pass.'
 
 let fake: FakeE2b
@@ -134,4 +143,37 @@ test('every sandbox is listed with its cost, and a deleted project’s VM is end
   await Promise.all(items.map((item) => api.call('DELETE', `/api/projects/${item.projectId}`)))
   await waitFor(() => fake.vmIds().length === 0, 'the sweep ended the VMs of the deleted projects')
   expect([running.length, running.map((item) => item.cost.usdPerHour.toFixed(3))]).toEqual([2, ['0.109', '0.109']])
+})
+
+test('a task’s request is tried again in a VM of its own, and what a person chose becomes the project’s files', async () => {
+  const { api } = stack
+  const projectId = await api.newProject()
+  const first = await api.chat(projectId, { message: scriptOf([running('echo first > kept.txt'), { text: 'Done.' }]) })
+  await api.ended(first.taskId)
+  const other = { turns: [running('echo other > kept.txt; echo new > new.txt'), { text: 'In another way.' }] }
+  const script = { turns: [running('echo own > kept.txt'), { text: 'Done.' }], models: { [OTHER_MODEL]: other } }
+  const second = await api.chat(projectId, { message: `script: ${JSON.stringify(script)}` })
+  await api.ended(second.taskId)
+  const wish = { alternatives: [{ model: OTHER_MODEL }] }
+  const made = await api.post<Comparison>(`/api/tasks/${second.taskId}/alternatives`, wish)
+  const reached = (state: string) =>
+    waitFor(
+      async () => {
+        const comparison = await api.get<Comparison>(`/api/comparisons/${made.id}`)
+        return comparison.state === state && comparison
+      },
+      `the comparison is ${state}`,
+      120_000,
+    )
+  await reached('waiting')
+  const forked = fake.created.filter((vm) => vm.metadata['projectId'] === made.items.at(-1)?.projectId).length
+  await api.post(`/api/comparisons/${made.id}/choose`, { index: 1 })
+  const chosen = await reached('chosen')
+  const files = await api.get<{ entries: { path: string }[] }>(`/api/workspace/${projectId}/files`)
+  expect({
+    index: chosen.chosenIndex,
+    forked,
+    files: files.entries.map((entry) => entry.path).filter((path) => !path.startsWith('.')),
+    content: (await api.get<{ content: string }>(`/api/workspace/${projectId}/files/content?path=kept.txt`)).content,
+  }).toEqual({ index: 1, forked: 1, files: ['kept.txt', 'new.txt'], content: 'other\n' })
 })

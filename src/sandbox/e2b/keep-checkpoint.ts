@@ -1,4 +1,6 @@
+import { AppError } from '../../shared/errors.ts'
 import type { SandboxLogger } from '../local-bwrap/provider.ts'
+import type { PackedTrees } from '../types.ts'
 import type { CheckpointStore } from './ledger.ts'
 import { fromBase64, hashAfter, nonsense, numbersAfter } from './replies.ts'
 import { PAYLOAD, type VmLink } from './vm.ts'
@@ -91,4 +93,42 @@ async function fetchWhole(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array
 /** Puts all stored checkpoints of a project into a new VM. Safe to repeat. */
 export async function bringCheckpoints(link: VmLink, store: CheckpointStore, projectId: string): Promise<void> {
   for (const pack of await store.packs(projectId)) await link.call('import', [PAYLOAD], { payload: pack })
+}
+
+/** The objects of a tree that `base` has not, for another VM. Throws `sandbox_bad_request` when they are over 64 MiB. */
+export async function packTree(link: VmLink, tree: string, base: string): Promise<Uint8Array> {
+  const packed = await packOf(link, (await link.call('give', [tree, base])).split('\n'))
+  if (packed instanceof Uint8Array) return packed
+  throw new AppError(
+    'sandbox_bad_request',
+    'this checkpoint is too large to be taken over: it differs by more than 64 MiB',
+  )
+}
+
+/**
+ * Brings a checkpoint of another VM into this one and into the store, behind which the newest stored tree stays what a lost
+ * VM is filled with. What does not fit into the store is in the VM alone, with a warning. Safe to repeat.
+ */
+export async function takeTreeOver(
+  {
+    link,
+    store,
+    projectId,
+    logger,
+  }: { link: VmLink; store: CheckpointStore; projectId: string; logger: SandboxLogger },
+  from: PackedTrees,
+  tree: string,
+  base: string,
+): Promise<void> {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const stored = await store.trees(projectId)
+    const newest = stored.at(-1)
+    const data = await from.pack(tree, stored.includes(base) ? base : '-')
+    await link.call('import', [PAYLOAD], { payload: data })
+    if (newest === undefined || stored.includes(tree)) return
+    const outcome = await store.append(projectId, newest, { trees: [tree, newest], data })
+    if (outcome === 'stored') return
+    if (outcome === 'full') break
+  }
+  logger.warn({ projectId, tree }, 'a checkpoint that was taken over is not stored outside its VM')
 }

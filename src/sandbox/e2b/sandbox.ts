@@ -8,7 +8,7 @@ import { checkName, WORKSPACE } from '../local-bwrap/layout.ts'
 import type { StartMessage } from '../local-bwrap/protocol.ts'
 import type { SandboxLogger } from '../local-bwrap/provider.ts'
 import { parseChanges } from '../local-bwrap/shadow-git.ts'
-import { checkTrees } from '../tree-hash.ts'
+import { checkTrees, otherKind } from '../tree-hash.ts'
 import {
   CONTEXT_LINES,
   type ExecSpec,
@@ -17,7 +17,7 @@ import {
   type Sandbox,
   type SandboxRef,
 } from '../types.ts'
-import { takeKeptCheckpoint } from './keep-checkpoint.ts'
+import { packTree, takeKeptCheckpoint, takeTreeOver } from './keep-checkpoint.ts'
 import type { CheckpointStore } from './ledger.ts'
 import { readLeftOut } from './left-out.ts'
 import { fromBase64, nonsense, numbersAfter, parseState, readEntries, readStates, readTreeFiles } from './replies.ts'
@@ -227,6 +227,20 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       }
       const content = link.download(place.slice('content '.length), Number.MAX_SAFE_INTEGER)
       yield* readTreeFiles(names.toString('utf8'), content)
+    },
+
+    storedTrees: {
+      kind: 'packed',
+      async pack(tree, base) {
+        checkTrees(tree)
+        return await packTree(link, tree, base)
+      },
+    },
+    async adoptTree(from, tree, base) {
+      checkTrees(tree, base)
+      if (from.kind !== 'packed') throw otherKind()
+      await inTurn(() => takeTreeOver({ link, store, projectId: ref.projectId, logger }, from, tree, base))
+      return tree
     },
 
     async network(given) {

@@ -634,6 +634,12 @@ op_pack() {
   printf 'trees %s\n' "${here[*]}"
   print_pack "${here[@]}" --
 }
+# op_give TREE BASE|-: `pack SIZE FILE` with what the base has not, for another VM.
+op_give() {
+  require_tree "$1"
+  begin
+  if [ "$2" != - ] && g cat-file -e "$2^{tree}" 2>/dev/null; then print_pack "$1" -- "$2"; else print_pack "$1" --; fi
+}
 op_import() {
   g index-pack --stdin --fix-thin <"$1" >/dev/null 2>&1 || bad "the stored checkpoint cannot be read"
   rm -f "$1"

@@ -1,7 +1,7 @@
 /** Takes a checkpoint of another sandbox over, object by object: what this one has already is neither read nor written. */
 
 import { AppError } from '../../shared/errors.ts'
-import type { StoredTrees } from '../types.ts'
+import type { LooseTrees } from '../types.ts'
 import { isDirectoryMode, isLargeMode } from './entry-mode.ts'
 import { breathe } from './files.ts'
 import { decodePointer } from './large-files.ts'
@@ -19,7 +19,7 @@ const GIT = '.git'
  * is not kept there is named here all the same, as in every checkpoint that names it. Only within `inTurn`. Throws
  * `sandbox_bad_request`, `sandbox_busy`. Safe to repeat.
  */
-export async function adoptTree(to: TreeState, from: StoredTrees, tree: string, base: string): Promise<string> {
+export async function adoptTree(to: TreeState, from: LooseTrees, tree: string, base: string): Promise<string> {
   let seen = 0
 
   /** `known` is the tree at the same place in `base`; null: there is none. */

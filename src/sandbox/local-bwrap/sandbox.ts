@@ -4,7 +4,7 @@ import type { EgressGateway } from '../../egress/gateway-client.ts'
 import { AppError } from '../../shared/errors.ts'
 import { checkExecSpec } from '../exec-spec.ts'
 import { walkAll, walkForArchive } from '../sources/walk-folder.ts'
-import { checkTrees } from '../tree-hash.ts'
+import { checkTrees, otherKind } from '../tree-hash.ts'
 import type { Doors, ExecState, KeptInstallations, Sandbox, SandboxRef } from '../types.ts'
 import { compareTrees, isDirectoryNode } from './compare-trees.ts'
 import { MAX_TREE_PATH_BYTES, relativePath } from './confined.ts'
@@ -274,12 +274,14 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     },
     treeFiles: (tree) => filesOf(trees, tree),
     storedTrees: {
+      kind: 'loose',
       readTree: (hash) => trees.store.readTree(hash),
       readBlob: (hash) => trees.store.readBlob(hash),
       largeFile: (content) => trees.large.pathOf(content),
     },
     async adoptTree(from, tree, base) {
       checkTrees(tree, base)
+      if (from.kind !== 'loose') throw otherKind()
       return await inTurn(paths.shadow, () => trees.adopt(from, tree, base), LOOKING)
     },
     gitChanges: async (from, to, maxFiles) => await gitChangesBetween(trees, from, to, maxFiles),

@@ -8,7 +8,7 @@ import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, uti
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { checkTrees } from '../tree-hash.ts'
-import type { StoredTrees } from '../types.ts'
+import type { LooseTrees } from '../types.ts'
 import { adoptTree } from './adopt-tree.ts'
 import { legacyTree } from './compare-trees.ts'
 import type { ByteName } from './descriptors.ts'
@@ -38,7 +38,7 @@ export interface TreeState {
   /** The places that the last walk left out; null when this process has not walked yet. */
   lastLeftOut(): readonly LeftOutPlace[] | null
   /** Takes a checkpoint of another sandbox over, see adopt-tree.ts. Only within `inTurn` of this git directory. */
-  adopt(from: StoredTrees, tree: string, base: string): Promise<string>
+  adopt(from: LooseTrees, tree: string, base: string): Promise<string>
   /** Two trees as they can be compared: when a version before this one made either, as that version saw both. */
   comparable(from: string, to: string): Promise<{ from: string; to: string; isExact: boolean }>
   /** Notes which build output belongs to the source from now on, since a restore brought it. */

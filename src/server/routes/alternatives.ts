@@ -57,7 +57,6 @@ function addCompareRoutes(app: OpenAPIHono, deps: AppDeps): void {
         if (model !== undefined) requireModel(deps, model, `alternatives[${at}].model`)
       }
       const task = await getTask(db, params.taskId)
-      requireForks(await deps.workspaces.openExisting(task.projectId))
       const made = await createComparison(db, { ...body, taskId: task.id, projectId: task.projectId })
       deps.dispatcher.kick()
       return c.json(await present(deps, made), 202)
@@ -174,14 +173,6 @@ function requireModel({ checkModel }: AppDeps, model: string, field: string): vo
       details: { [field]: error.message },
     })
   }
-}
-
-/** A sandbox that was not made yet is asked when it is needed. */
-function requireForks(sandbox: { readonly adoptTree?: unknown } | null): void {
-  if (sandbox === null || sandbox.adoptTree !== undefined) return
-  throw new AppError('bad_request', 'taskId: alternatives need a project in a local sandbox', {
-    details: { taskId: 'its project is in a kind of sandbox that cannot take files over from another one' },
-  })
 }
 
 async function present({ db }: AppDeps, comparison: Comparison): Promise<z.input<typeof ComparisonSchema>> {

@@ -189,6 +189,30 @@ export function checkpointContract(underTest: () => ProviderUnderTest): void {
       expect([(await sandbox.stat('d'))?.kind, await sandbox.checkpoint()]).toEqual(['directory', before])
     })
 
+    test('a checkpoint of another sandbox is taken over, twice is the same, and it is compared with and restored to', async () => {
+      const { sandbox: other } = await aSandbox(underTest().provider)
+      for (const each of [sandbox, other]) {
+        await writeTwo(each)
+        await each.write([{ path: 'kept.txt', data: 'kept\n' }])
+      }
+      const base = await sandbox.checkpoint()
+      await run(
+        other,
+        'umask 022; rm kept.txt; echo four >> src/a.js; mkdir -p deep/er; echo 1 > deep/er/f; ln -s ../run.sh deep/link',
+      )
+      const theirs = await other.checkpoint()
+      const first = await sandbox.adoptTree(other.storedTrees, theirs, base)
+      const again = await sandbox.adoptTree(other.storedTrees, theirs, base)
+      const untouched = await sandbox.checkpoint()
+      const names = (await sandbox.changes(base, first)).map(({ kind, path }) => `${kind} ${path}`)
+      await sandbox.restore(first)
+      expect({ trees: [first, again, untouched, await sandbox.checkpoint()], names }).toEqual({
+        trees: [theirs, theirs, base, theirs],
+        names: ['create deep/er/f', 'create deep/link', 'delete kept.txt', 'modify src/a.js'],
+      })
+      expect(await codeOf(sandbox.adoptTree(other.storedTrees, 'f'.repeat(40), base))).toBe('sandbox_bad_request')
+    })
+
     test('an unknown checkpoint is a bad request', async () => {
       const tree = await sandbox.checkpoint()
       const unknown = 'f'.repeat(40)

@@ -4,7 +4,16 @@ import path from 'node:path'
 import { E2B } from 'e2b'
 import { afterAll, describe, expect, test } from 'vitest'
 import { startVm } from '../../../src/sandbox/e2b/fake/vm.ts'
-import { aSandbox, aSpec, codeOf, readToEnd, run, waitFor, waitForOutput } from '../../contract/sandbox/harness.ts'
+import {
+  aSandbox,
+  aSpec,
+  codeOf,
+  readToEnd,
+  run,
+  textOf,
+  waitFor,
+  waitForOutput,
+} from '../../contract/sandbox/harness.ts'
 import { sandboxContract } from '../../contract/sandbox/suite.ts'
 import { aFakeE2b, FAKE_KEY, fakeUnavailable } from './fake-e2b.ts'
 
@@ -113,6 +122,21 @@ describe.skipIf(reason !== null)('e2b in trouble', () => {
     await sandbox.killAll()
     await short.close()
     expect([asked, second]).toEqual([[true, true, true], 'sandbox_busy'])
+  })
+
+  test('a checkpoint that was taken over outlives its VM, and its own newest stays what a new VM is filled with', async () => {
+    const [{ sandbox, ref }, { sandbox: other }] = [await aSandbox(provider), await aSandbox(provider)]
+    await sandbox.write([{ path: 'a', data: 'own\n' }])
+    const base = await sandbox.checkpoint()
+    await other.write([{ path: 'a', data: 'theirs\n' }])
+    const theirs = await other.checkpoint()
+    await sandbox.adoptTree(other.storedTrees, theirs, base)
+    await e2b.fake.lose(ref.id)
+    const next = await provider.ensure({ projectId: ref.projectId, generation: 2 })
+    const again = await provider.open(next)
+    await again.restore(theirs)
+    const newest = (await e2b.ledger.trees(ref.projectId)).at(-1)
+    expect([newest, await textOf(again, 'a')]).toEqual([base, 'theirs\n'])
   })
 
   test('an answer without an end is cut off, in every operation, and is never held in memory', async () => {
