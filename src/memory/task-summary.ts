@@ -14,12 +14,18 @@ const MAX_CLAIM_CHARACTERS = 160
 const MAX_FINDINGS = 4
 const MAX_FILES = 8
 
-/** What a task leaves to later ones: request, outcome, files, decisions, open points, checks. Pure, at most about 600 tokens. */
+/** Stands for a message that the model refused: told again it would be refused again. */
+const REFUSED = '(a message that the model refused is left out here)'
+
+/**
+ * What a task leaves to later ones: request, outcome, files, decisions, open points, checks; never the words that the model
+ * refused. Pure, at most about 600 tokens.
+ */
 export function summarizeTask(record: TaskRecord): TaskSummary {
-  const [request, ...steers] = record.requests
+  const [request = 'none', ...steers] = tellableRequests(record)
   const parts = [
-    `Request: ${oneLine(request?.text ?? 'none', MAX_REQUEST_CHARACTERS)}`,
-    ...steersOf(steers.map((steer) => steer.text)),
+    `Request: ${oneLine(request, MAX_REQUEST_CHARACTERS)}`,
+    ...steersOf(steers),
     `Outcome: ${outcomeOf(record)}`,
     `Files: ${filesOf(record)}`,
     ...(record.checks.length === 0 ? [] : [`Checks at the end: ${checksOf(record)}`]),
@@ -32,7 +38,12 @@ export function summarizeTask(record: TaskRecord): TaskSummary {
 }
 
 function nameOf(record: TaskRecord): string {
-  return `${oneLine(record.requests[0]?.text ?? 'no request', MAX_NAME_CHARACTERS)} (${outcomeOf(record)})`
+  const [request = 'no request'] = tellableRequests(record)
+  return `${oneLine(request, MAX_NAME_CHARACTERS)} (${outcomeOf(record)})`
+}
+
+function tellableRequests({ requests }: TaskRecord): string[] {
+  return requests.map(({ text, isRefused }) => (isRefused ? REFUSED : text))
 }
 
 /** One that is written in a script of many bytes a character is cut where its lines end, or within its only one. */

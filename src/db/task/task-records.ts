@@ -12,6 +12,15 @@ export interface ChangedFile {
   readonly removed: number
 }
 
+/** One message of the user's. */
+export interface TaskRequest {
+  readonly text: string
+  /** The turn that told it to the model; null until one does. */
+  readonly turn: number | null
+  /** Whether the model refused that turn: no later request may hold its words. */
+  readonly isRefused: boolean
+}
+
 /** What the journal says a task was about and came to. */
 export interface TaskRecord {
   readonly taskId: string
@@ -20,8 +29,8 @@ export interface TaskRecord {
   readonly reason: string | null
   readonly review: ReviewStatus
   readonly stat: DiffStat
-  /** The user's messages that were not cancelled, in order; `turn` is null until one is claimed. */
-  readonly requests: readonly { readonly text: string; readonly turn: number | null }[]
+  /** The user's messages that were not cancelled, in order. */
+  readonly requests: readonly TaskRequest[]
   /** The agent's last words, or null. */
   readonly lastWords: string | null
   /** In the order in which they were first changed; at most 500. */
@@ -48,6 +57,7 @@ interface MessageRow {
   role: 'user' | 'assistant'
   text: string
   turn: number | null
+  is_refused: boolean
 }
 
 interface FindingRow {
@@ -65,10 +75,11 @@ const TASKS = `
     lines_removed AS removed FROM tasks WHERE id = ANY($1) ORDER BY position`
 
 const MESSAGES = `
-  SELECT task_id, role, text, turn FROM messages
+  SELECT task_id, role, text, turn, EXISTS (SELECT 1 FROM turns WHERE turns.task_id = messages.task_id
+    AND turns.turn = messages.turn AND stop_reason = 'refusal') AS is_refused FROM messages
   WHERE task_id = ANY($1) AND role = 'user' AND status <> 'cancelled'
   UNION ALL
-  (SELECT DISTINCT ON (task_id) task_id, role, text, turn FROM messages
+  (SELECT DISTINCT ON (task_id) task_id, role, text, turn, false FROM messages
    WHERE task_id = ANY($1) AND role = 'assistant' AND status = 'completed' AND text <> '' ORDER BY task_id, turn DESC)
   ORDER BY turn NULLS LAST`
 
@@ -124,7 +135,9 @@ function toRecord(
     reason: task.reason,
     review: (JSON.parse(task.review) as { status: ReviewStatus }).status,
     stat: { files: task.files, added: task.added, removed: task.removed },
-    requests: rows.messages.filter(({ role }) => role === 'user').map(({ text, turn }) => ({ text, turn })),
+    requests: rows.messages
+      .filter(({ role }) => role === 'user')
+      .map(({ text, turn, is_refused: isRefused }) => ({ text, turn, isRefused })),
     lastWords: words?.text ?? null,
     files: sumFiles(rows.files).slice(0, MAX_FILES),
     checks: rows.checks.map(({ name, status }) => ({ name, status })),

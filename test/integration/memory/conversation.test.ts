@@ -132,4 +132,23 @@ describe('the summary of a task', () => {
       'The agent’s last words: Chore 7 is done.',
     ])
   })
+
+  test('tells nothing of a message that the model refused, so that no later task is refused for it', async () => {
+    const turns = [
+      { text: 'Looking.', tools: [{ name: 'bash', input: { command: 'true' } }] },
+      { stopReason: 'refusal' },
+    ]
+    const task = await anAgentTask(host, `A fine request.\nscript: ${JSON.stringify({ turns })}`)
+    expect(await task.run({ isTimeUp: () => true })).toBe('continue')
+    await post(host.db, { projectId: task.projectId, conversationId: task.conversationId, text: 'Something foul' })
+    expect(await task.run()).toBe('refused')
+    await task.end()
+    await writeSummaries(host.db, [task.taskId])
+    const lines = (await taskSummaries(host.db, [task.taskId]))[0]?.text.split('\n') ?? []
+    expect([lines[0]?.slice(0, 24), lines[1], lines.join().includes('foul')]).toEqual([
+      'Request: A fine request.',
+      'Decisions of the user while it ran: “(a message that the model refused is left out here)”',
+      false,
+    ])
+  })
 })

@@ -115,8 +115,8 @@ describe('planCompaction', () => {
 describe('the text of a compaction', () => {
   const pinned: Pinned = {
     requests: [
-      { text: 'Add a cart.\n\n```js\ncart()\n```', turn: 1 },
-      { text: 'Call it basket.', turn: 4 },
+      { text: 'Add a cart.\n\n```js\ncart()\n```', turn: 1, isRefused: false },
+      { text: 'Call it basket.', turn: 4, isRefused: false },
     ],
     plan: [
       { text: 'Add the cart', state: 'done' },
@@ -218,7 +218,7 @@ describe('the text of a compaction', () => {
           if (plan === null) throw new Error('nothing to compact')
           const text = textFor(lane, plan, {
             ...nothing,
-            requests: requests.map((request) => ({ text: request, turn: 1 })),
+            requests: requests.map((request) => ({ text: request, turn: 1, isRefused: false })),
             facts: names.map((name) => `fact ${name}`),
             findings: names
               .slice(0, 2)

@@ -13,8 +13,8 @@ const record: TaskRecord = {
   review: 'issues_remaining',
   stat: { files: 2, added: 12, removed: 3 },
   requests: [
-    { text: 'Add a cart.\nWith tests.', turn: 1 },
-    { text: 'Call it basket', turn: 3 },
+    { text: 'Add a cart.\nWith tests.', turn: 1, isRefused: false },
+    { text: 'Call it basket', turn: 3, isRefused: false },
   ],
   lastWords: 'The basket is there.\n\nTests pass.',
   files: [
@@ -54,6 +54,17 @@ describe('the summary of a task', () => {
     expect(summarizeTask(failed).text).toBe('Request: none\nOutcome: failed: The model is away.\nFiles: none changed')
   })
 
+  test('holds no word of a message that the model refused, first or later', () => {
+    const refused = { text: 'Something foul', turn: 1, isRefused: true }
+    const first = summarizeTask({ ...record, requests: [refused] })
+    const later = summarizeTask({ ...record, requests: [...record.requests, { ...refused, turn: 5 }] })
+    expect(JSON.stringify([first, later])).not.toContain('foul')
+    expect([first.text.split('\n')[0], later.text.split('\n')[1]]).toEqual([
+      'Request: (a message that the model refused is left out here)',
+      'Decisions of the user while it ran: “Call it basket”; “(a message that the model refused is left out here)”',
+    ])
+  })
+
   test('stays within its tokens whatever it is about', () => {
     const text = fc.oneof(fc.string({ maxLength: 3_000 }), fc.string({ maxLength: 3_000, unit: 'grapheme' }))
     fc.assert(
@@ -61,7 +72,7 @@ describe('the summary of a task', () => {
         const long: TaskRecord = {
           ...record,
           lastWords,
-          requests: requests.map((one) => ({ text: one, turn: 1 })),
+          requests: requests.map((one) => ({ text: one, turn: 1, isRefused: false })),
           files: Array.from({ length: 40 }, (_, n) => ({
             path: `${lastWords}${n}`,
             kind: 'modify',

@@ -68,7 +68,7 @@ const story = {
     reason: null,
     review: 'approved' as const,
     stat: { files: 1, added: 2, removed: 3 },
-    requests: [{ text: 'Do it @team', turn: 1 }],
+    requests: [{ text: 'Do it @team', turn: 1, isRefused: false }],
     lastWords: 'Done <!-- keelson:end --> @everyone',
     files: [],
     checks: [{ name: 'npm test', status: 'passed' as const }],
