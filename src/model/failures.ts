@@ -210,9 +210,10 @@ const MODEL_ACCESS_PATTERN = /\b(access|allowed|permi\w+|use|authorized)\b[^.]{0
 
 /** Words of a limit that passes by itself, whatever else a server advertises beside them: larger plans, say, or a budget. */
 const PASSING_PATTERN =
-  /\b(per|a|each|every) ?(min|minute|sec|second)s?\b|\/ ?(min|minute|s|sec|second)\b|\b[RT]P[MS]\b|\b(try|retry) again in (about )?\d+(\.\d+)? ?(ms|milliseconds?|s|secs?|seconds?|m|min|minutes?)\b|concurren|parallel/i
+  /(\b(a|each|every)|per)[ _-]?(\d+[ -]?)?((min|sec)s?\b|minute|second)|\/ ?(\d+ ?)?(min|minute|s|sec|second)s?\b|\b[RT]P[MS]\b|\b(try|retry)( again)? (in|after) (about )?\d+(\.\d+)? ?(ms|milliseconds?|s|secs?|seconds?|m|min|minutes?)\b|concurren|parallel/i
 /** Words that mean such a limit unless they stand beside those of a cap. */
-const RATE_PATTERN = /rate.?limit|too many (requests|tokens)|throttl|too quickly|at capacity|\bbusy\b/i
+const RATE_PATTERN =
+  /rate.?limit|\brequest rate\b|\brate (is |was )?(exceeded|too high)|too many (requests|tokens)|throttl|too quickly|at capacity|\bbusy\b/i
 /** Words of one that does not. */
 const CAP_PATTERN = /credit|spend|usage limit|billing|quota|insufficient|monthly|per month|per day|daily/i
 

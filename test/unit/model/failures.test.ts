@@ -84,6 +84,13 @@ const rows: readonly Row[] = [
     'Engine is at capacity',
     'limit of 3 RPS exceeded, upgrade your billing plan',
     'Maximum number of concurrent requests reached; see /billing',
+    'Input tokens per-minute quota exceeded',
+    'quota tokens_per_minute exceeded',
+    'You exceeded your current quota, please check your plan and billing details. Please retry in 34.07s.',
+    'Exceeded the token rate limit of your tier. Please retry after 3 seconds. See /quotaincrease to raise it.',
+    'Quota of 60 requests per 60 seconds used up',
+    'Rate exceeded',
+    'Your request rate is too high',
   ].map((message) => ({
     name: `429 without retry-after: ${message}`,
     error: answer(429, 'rate_limit_error', message),
