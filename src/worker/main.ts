@@ -32,6 +32,7 @@ import { bundleWorkflows } from './bundle.ts'
 import { readCancelTime } from './cancel-time.ts'
 import { connectWithPatience } from './connect.ts'
 import { startLiveness } from './liveness.ts'
+import { runUntilTold } from './run-until-told.ts'
 import { keepServices } from './services/keep-services.ts'
 import { sliceMsFor } from './slice.ts'
 import { startSweep } from './sweep.ts'
@@ -220,8 +221,13 @@ const services = keepServices({
   idleMs: config.sandbox.serviceIdleMinutes * 60_000,
 })
 
+const told = new AbortController()
+// Temporal's runtime hears the same signals; this only remembers that one came.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => told.abort())
+
+let hasEnded = false
 try {
-  await worker.run()
+  hasEnded = await runUntilTold(worker, told.signal, log)
 } finally {
   await services.close()
   await liveness.close()
@@ -233,6 +239,8 @@ try {
   await db.close()
   log.info({}, 'worker stopped')
 }
+// What the library still holds would keep the process alive.
+if (!hasEnded) process.exit(0)
 
 /** A worker without figures is better than none: a port that is taken is said and left. */
 async function startListener(): Promise<MetricsListener | null> {
