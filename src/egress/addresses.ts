@@ -12,15 +12,17 @@ const SPECIAL_V4 = [
   '10.0.0.0/8',
   '100.64.0.0/10',
   '127.0.0.0/8',
+  '168.63.129.16/32',
   '169.254.0.0/16',
   '172.16.0.0/12',
   '192.0.0.0/24',
+  '192.88.99.0/24',
   '192.168.0.0/16',
   '198.18.0.0/15',
   '224.0.0.0/4',
   '240.0.0.0/4',
 ]
-/** The last four hold an IPv4 address in another form, which nobody needs who has a name. */
+/** The last five hold an IPv4 address in another form, which nobody needs who has a name. */
 const SPECIAL_V6 = [
   '::/128',
   '::1/128',
@@ -28,16 +30,30 @@ const SPECIAL_V6 = [
   'fe80::/10',
   'fec0::/10',
   'ff00::/8',
+  '100::/64',
+  '5f00::/16',
   '2001::/32',
   '2002::/16',
   '64:ff9b::/96',
   '64:ff9b:1::/48',
   '::/96',
+  '::ffff:0:0:0/96',
 ]
 
-/** Cloud metadata services are never anybody's registry, whatever a configuration says. */
-const NEVER_V4 = ['169.254.0.0/16', '0.0.0.0/8', '224.0.0.0/4', '240.0.0.0/4']
-const NEVER_V6 = ['fe80::/10', 'ff00::/8', '::/128']
+/**
+ * Cloud metadata services are never anybody's registry, whatever a configuration says. Besides the link-local ones those of
+ * Azure, Alibaba, Oracle, and by IPv6 of Amazon and Google.
+ */
+const NEVER_V4 = [
+  '169.254.0.0/16',
+  '168.63.129.16/32',
+  '100.100.100.200/32',
+  '192.0.0.192/32',
+  '0.0.0.0/8',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+]
+const NEVER_V6 = ['fe80::/10', 'ff00::/8', '::/128', 'fd00:ec2::254/128', 'fd20:ce::254/128']
 
 const special = blockList(SPECIAL_V4, SPECIAL_V6)
 const never = blockList(NEVER_V4, NEVER_V6)

@@ -62,16 +62,20 @@ export function readOnlyReason(host: string): string {
   return `${host} is a registry: it can be read, not written to.`
 }
 
-/** What is sent to a registry for this path: that of the longest prefix, of two alike the first. Pure. */
+/**
+ * What is sent to a registry for this path: that of the longest prefix, of two alike the first. A path that leads elsewhere
+ * once its dots are read (`/private/../other`) gets what belongs to both places or nothing. Pure.
+ */
 export function credentialFor(
   registries: readonly Registry[],
   target: { readonly host: string; readonly port: number },
   path: string,
 ): RegistryCredential | undefined {
+  const read = URL.canParse(path, 'https://x') ? new URL(path, 'https://x').pathname : ''
   const fitting = registries
     .filter((each) => each.host === target.host && each.port === target.port)
     .flatMap((each) => each.credentials ?? [])
-    .filter(({ pathPrefix }) => path.startsWith(pathPrefix))
+    .filter(({ pathPrefix }) => path.startsWith(pathPrefix) && read.startsWith(pathPrefix))
     .sort((a, b) => b.pathPrefix.length - a.pathPrefix.length)
   return fitting[0]
 }
@@ -93,8 +97,14 @@ export function decideByPolicy(
   const registry = registries.find((each) => each.host === host && each.port === port && each.scheme === scheme)
   if (registry !== undefined) return { action: 'read', addresses: registry.addresses ?? 'configured' }
   if (!WEB_PORTS.has(port)) return refuse(`${host}:${port} is not allowed: only the ports 80 and 443 are.`)
-  if (network.policy === 'open') return { action: 'tunnel', addresses: 'public' }
-  if (network.policy === 'hosts' && isListed(host, network.hosts)) return { action: 'tunnel', addresses: 'public' }
+  if (network.policy === 'open' || (network.policy === 'hosts' && isListed(host, network.hosts))) {
+    // A registry's other web port is the same registry: `http://` beside `https://`, and what tries one in place of the other.
+    if (!registries.some((each) => each.host === host && WEB_PORTS.has(each.port)))
+      return { action: 'tunnel', addresses: 'public' }
+    return port === (scheme === 'https' ? 443 : 80)
+      ? { action: 'read', addresses: 'public' }
+      : refuse(readOnlyReason(host))
+  }
   return refuse(`${host} is not allowed by this project's network policy "${network.policy}"; a person can allow it.`)
 }
 

@@ -135,8 +135,8 @@ async function serve({
     })
     const proxy = createEgressProxy({
       decide: (request) => decideByPolicy(network(), registries(), request),
-      // Where some hosts are allowed and others are not, nothing but TLS says which one a tunnel is used for.
-      needsTls: ({ port }) => network().policy === 'hosts' && port === 443,
+      // Where some hosts are allowed and others are not, what a tunnel holds must say which one it is used for.
+      mustNameHost: () => network().policy === 'hosts',
       readDoor: door,
       resolve,
       hostProxies,

@@ -11,7 +11,8 @@ import { type ClientRequest, createServer, type IncomingMessage, type Server, ty
 import { Agent, request } from 'node:https'
 import { isIP, type Socket } from 'node:net'
 import { type AddressRule, addressOf } from './addresses.ts'
-import { passedOn, refuseRequest } from './proxy.ts'
+import { capBytes, passedOn, refuseRequest, statusOf } from './http-message.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 import { type Resolve, resolveBySystem } from './resolve.ts'
 
 export type GitService = 'git-upload-pack' | 'git-receive-pack'
@@ -140,7 +141,12 @@ export function createGitProxy(options: GitProxyOptions): GitProxy {
   }
 
   const pass = (response: IncomingMessage, answer: ServerResponse, service: string): void => {
-    const status = response.statusCode ?? 502
+    response.once('error', () => answer.destroy())
+    const status = statusOf(response)
+    if (status === null) {
+      response.destroy()
+      return refuse(answer, { kind: 'unreachable' }, `${host} does not speak HTTP.`, 502)
+    }
     const headers = passedOn(response)
     if (REDIRECTS.has(status)) {
       const to = redirectTarget(response.headers.location, outer, service)
@@ -155,12 +161,7 @@ export function createGitProxy(options: GitProxyOptions): GitProxy {
     // Nothing inside could answer a question for a password, and git asks in words that help nobody.
     delete headers['www-authenticate']
     answer.writeHead(status, headers)
-    let left = MAX_ANSWER_BYTES
-    response.on('data', (chunk: Buffer) => {
-      left -= chunk.length
-      if (left < 0) answer.destroy()
-    })
-    response.once('error', () => answer.destroy())
+    capBytes(MAX_ANSWER_BYTES, response, () => answer.destroy())
     response.pipe(answer)
   }
 
@@ -196,9 +197,7 @@ export function createGitProxy(options: GitProxyOptions): GitProxy {
 
   const server = createServer({ maxHeaderSize: 32 * 1024, headersTimeout: 10_000, requestTimeout: options.maxLifeMs })
   server.maxConnections = MAX_CONNECTIONS
-  server.on('request', (asked, answer) => {
-    serve(asked, answer).catch(() => answer.destroy())
-  })
+  server.on('request', oneAtATime(serve))
   server.on('connect', (_asked: IncomingMessage, client: Socket) => {
     failure = { kind: 'refused' }
     client.on('error', () => undefined) // 'close' follows

@@ -6,12 +6,11 @@
  * 2. A refusal is a 403 that closes the connection, since tools try 407, 429 and 5xx again and again.
  * 3. Every connection has an idle limit and a longest life, every tunnel and request a cap of bytes; there are at most `maxConnections` at once.
  * 4. A tunnel leads to the host that was asked for: TLS inside it names that host, or nothing is passed on.
+ * 5. A connection's requests are passed on one after the other, so that its client has one connection out and no more.
  */
 
-import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { isIP, type Socket } from 'node:net'
-import type { Duplex, Readable } from 'node:stream'
 import { type FirstBytes, readFirstBytes } from './client-hello.ts'
 import {
   type EgressDecision,
@@ -20,7 +19,11 @@ import {
   readOnlyReason,
   unreachableReason,
 } from './decision.ts'
-import { type HostProxies, NO_PROXIES, openConnection, portOf, proxyAuthorization } from './host-proxy.ts'
+import { forwardPlain } from './forward-plain.ts'
+import { type HostProxies, NO_PROXIES, openConnection } from './host-proxy.ts'
+import { isRead, passedOn, readHeaders, refuseRequest, wantsWebSocket } from './http-message.ts'
+import { oneAtATime } from './one-at-a-time.ts'
+import { createPlainDoor, webSocketReason } from './plain-door.ts'
 import { type Resolve, resolveBySystem } from './resolve.ts'
 import { type WayOut, wayTo } from './way-out.ts'
 
@@ -62,8 +65,11 @@ export interface EgressProxyOptions {
    * too. Every other address is refused unasked.
    */
   readonly namedAddresses?: ReadonlySet<string>
-  /** Whether a tunnel may hold TLS alone; left out: it may hold anything. */
-  needsTls?(request: EgressRequest): boolean
+  /**
+   * Whether what a tunnel holds must name its host: TLS, or at port 80 HTTP, request by request.
+   * Left out: it may hold anything.
+   */
+  mustNameHost?(request: EgressRequest): boolean
   /** Needed when `decide` may answer `read` for a tunnel. */
   readonly readDoor?: ReadDoor
   /** What is sent along with a plain request to a registry for this path, if anything. */
@@ -76,13 +82,8 @@ export interface EgressProxyOptions {
 
 const HEADER_TIMEOUT_MS = 10_000
 const MAX_HEADER_BYTES = 32 * 1024
-/** RFC 9110, section 7.6.1, and the two that speak to the proxy alone. */
-const HOP_BY_HOP = new Set(
-  'connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade'.split(
-    ' ',
-  ),
-)
-
+/** Where HTTP is spoken without TLS. */
+const PLAIN_PORT = 80
 /** Makes the proxy; the caller listens. Closing it leaves open connections to their own end: `closeAllConnections` ends them. */
 export function createEgressProxy(options: EgressProxyOptions): Server {
   const limits = { ...DEFAULT_EGRESS_LIMITS, ...options.limits }
@@ -101,6 +102,13 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
     options.onDecision?.({ at: Date.now(), host: request.host, port: request.port, action: settled.action, ...reason })
     return { decision: settled, way: way ?? { address: null, proxy: null } }
   }
+
+  const plainDoor = createPlainDoor({
+    ...limits,
+    maxHeaderBytes: MAX_HEADER_BYTES,
+    headersTimeoutMs: HEADER_TIMEOUT_MS,
+    onRefused: (refused) => options.onDecision?.({ at: Date.now(), action: 'refuse', ...refused }),
+  })
 
   const malformed = (asked: string): string => {
     const shown = asked.replace(/[^\x21-\x7e]/g, '?').slice(0, 100)
@@ -122,6 +130,13 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
       options.readDoor(client, head, target)
       return
     }
+    const mustName = options.mustNameHost?.({ ...target, kind: 'connect' }) ?? false
+    if (mustName && target.port === PLAIN_PORT) {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      guard(client, limits)
+      plainDoor(client, head, { target, way })
+      return
+    }
     let upstream: Socket
     try {
       const destination = { ...target, scheme: 'https' } as const
@@ -139,9 +154,8 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
     upstream.once('close', () => client.destroySoon())
     client.write('HTTP/1.1 200 Connection established\r\n\r\n')
     guard(client, limits)
-    const needsTls = options.needsTls?.({ ...target, kind: 'connect' }) ?? false
     awaitFirstBytes(client, head, (bytes, first) => {
-      const reason = problemOf(first, { ...target, needsTls })
+      const reason = problemOf(first, { ...target, needsTls: mustName })
       if (reason === null) {
         upstream.write(bytes)
         join(client, upstream, limits)
@@ -165,38 +179,18 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
       options.onDecision?.({ at: Date.now(), ...target, action: 'refuse', reason })
       return refuseRequest(answer, reason, 405)
     }
+    if (wantsWebSocket(asked)) {
+      const reason = webSocketReason(target.host)
+      options.onDecision?.({ at: Date.now(), ...target, action: 'refuse', reason })
+      return refuseRequest(answer, reason)
+    }
     const path = parts[2]?.startsWith('/') ? parts[2] : `/${parts[2] ?? ''}`
     const authorization = decision.action === 'read' ? options.authorization?.(target, path) : undefined
     const headers = {
       ...(decision.action === 'read' ? readHeaders(asked) : passedOn(asked)),
-      host: target.port === 80 ? target.host : `${target.host}:${target.port}`,
       ...(authorization === undefined ? {} : { authorization }),
     }
-    const { proxy } = way
-    const ask = proxy?.protocol === 'https:' ? httpsRequest : httpRequest
-    const upstream = ask({
-      host: proxy === null ? way.address : proxy.hostname.replace(/^\[|\]$/g, ''),
-      port: proxy === null ? target.port : portOf(proxy),
-      method: asked.method,
-      path: proxy === null ? path : `http://${headers.host}${path}`,
-      headers: proxy === null ? headers : { ...headers, ...proxyAuthorization(proxy) },
-      timeout: limits.idleTimeoutMs,
-      agent: false,
-    })
-    answer.once('close', () => upstream.destroy())
-    upstream.once('timeout', () => upstream.destroy(new Error('no answer')))
-    upstream.once('error', () => {
-      if (answer.headersSent) answer.destroy()
-      else refuseRequest(answer, `${target.host} does not answer.`, 504)
-    })
-    upstream.once('response', (response) => {
-      answer.writeHead(response.statusCode ?? 502, passedOn(response))
-      response.once('error', () => answer.destroy())
-      capBytes(limits.maxBytes, [response], () => answer.destroy())
-      response.pipe(answer)
-    })
-    capBytes(limits.maxBytes, [asked], () => answer.destroy())
-    asked.pipe(upstream)
+    forwardPlain(asked, answer, { target, way, path, headers, ...limits })
   }
 
   const server = createServer({
@@ -210,11 +204,8 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
     client.on('error', () => undefined) // 'close' follows and ends the other side
     onConnect(asked, client, head).catch(() => client.destroy())
   })
-  server.on('request', (asked, answer) => {
-    onRequest(asked, answer).catch(() => answer.destroy())
-  })
-  // No protocol is spoken here but HTTP; an upgrade would be a tunnel that nobody decided on.
-  server.on('upgrade', (_asked: IncomingMessage, client: Duplex) => client.destroy())
+  // Without a listener for upgrades each of them is a request like any other.
+  server.on('request', oneAtATime(onRequest))
   server.on('connection', (client: Socket) => guard(client, limits))
   server.on('clientError', (_error, client) => {
     if (client.writable) client.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
@@ -229,50 +220,10 @@ function namedAddress(authority: string, named?: ReadonlySet<string>): { host: s
   return { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? 443 : Number(url.port) }
 }
 
-/** Whether a request only reads: GET or HEAD without a body. */
-export function isRead(asked: IncomingMessage): boolean {
-  const hasBody = asked.headers['transfer-encoding'] !== undefined || Number(asked.headers['content-length'] ?? 0) > 0
-  return (asked.method === 'GET' || asked.method === 'HEAD') && !hasBody
-}
-
-/** The headers that belong to the message itself rather than to one connection. */
-export function passedOn(message: IncomingMessage): Record<string, string | string[]> {
-  const named = String(message.headers.connection ?? '')
-    .toLowerCase()
-    .split(/\s*,\s*/)
-  const kept = Object.entries(message.headers).filter(([name]) => !HOP_BY_HOP.has(name) && !named.includes(name))
-  return Object.fromEntries(kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
-}
-
-/** By which some servers take a GET for something else. */
-const METHOD_OVERRIDES: ReadonlySet<string> = new Set(['x-http-method-override', 'x-http-method', 'x-method-override'])
-
-/** As {@link passedOn}, of a request that must remain the read that it looks like. */
-export function readHeaders(asked: IncomingMessage): Record<string, string | string[]> {
-  return Object.fromEntries(Object.entries(passedOn(asked)).filter(([name]) => !METHOD_OVERRIDES.has(name)))
-}
-
-/** Calls `end` once more than `maxBytes` have come from the sources together. */
-export function capBytes(maxBytes: number, sources: readonly Readable[], end: () => void): void {
-  let left = maxBytes
-  for (const source of sources) {
-    source.on('data', (chunk: Buffer) => {
-      left -= chunk.length
-      if (left < 0) end()
-    })
-  }
-}
-
 function refuseTunnel(client: Socket, reason: string, status = '403 Forbidden'): void {
   const body = `Keelson: ${reason}\n`
   const head = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`
   client.end(head + body)
-}
-
-/** Answers a request that is not passed on. Its body, if any, is not read. */
-export function refuseRequest(answer: ServerResponse, reason: string, status = 403): void {
-  answer.writeHead(status, { connection: 'close', 'content-type': 'text/plain' })
-  answer.end(`Keelson: ${reason}\n`)
 }
 
 /** A fatal alert of TLS (RFC 6066, section 3): a refusal that a client in the midst of its handshake understands. */
@@ -323,10 +274,15 @@ function guard(socket: Socket, limits: EgressLimits): void {
 function join(client: Socket, upstream: Socket, limits: EgressLimits): void {
   guard(client, limits)
   guard(upstream, limits)
-  capBytes(limits.maxBytes, [client, upstream], () => {
-    client.destroy()
-    upstream.destroy()
-  })
+  let left = limits.maxBytes
+  for (const side of [client, upstream]) {
+    side.on('data', (chunk: Buffer) => {
+      left -= chunk.length
+      if (left >= 0) return
+      client.destroy()
+      upstream.destroy()
+    })
+  }
   client.pipe(upstream)
   upstream.pipe(client)
   upstream.once('close', () => client.destroySoon())

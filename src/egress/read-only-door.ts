@@ -12,7 +12,9 @@ import { callbackify } from 'node:util'
 import type { Authority } from './authority.ts'
 import { credentialFor, type Registry, readOnlyReason, unreachableReason } from './decision.ts'
 import { type Destination, type HostProxies, NO_PROXIES, openConnection } from './host-proxy.ts'
-import { capBytes, isRead, passedOn, type ReadDoor, readHeaders, refuseRequest } from './proxy.ts'
+import { isRead, passAnswer, readHeaders, refuseRequest } from './http-message.ts'
+import { oneAtATime } from './one-at-a-time.ts'
+import type { ReadDoor } from './proxy.ts'
 import { type Resolve, resolveBySystem } from './resolve.ts'
 import { type WayOut, wayTo } from './way-out.ts'
 
@@ -98,24 +100,12 @@ export function createReadDoor(options: ReadDoorOptions): { door: ReadDoor; clos
       ...connectedBy(way),
     })
     upstream.setTimeout(options.idleTimeoutMs, () => upstream.destroy(new Error('no answer')))
-    answer.once('close', () => upstream.destroy())
-    upstream.once('error', () => {
-      if (answer.headersSent) answer.destroy()
-      else refuseRequest(answer, `${host} does not answer.`, 502)
-    })
-    upstream.once('response', (response) => {
-      answer.writeHead(response.statusCode ?? 502, passedOn(response))
-      response.once('error', () => answer.destroy())
-      capBytes(options.maxBytes, [response], () => answer.destroy())
-      response.pipe(answer)
-    })
+    passAnswer(upstream, answer, { host, maxBytes: options.maxBytes, status: 502 })
     upstream.end()
   }
 
   const inner = createServer({ maxHeaderSize: 32 * 1024, headersTimeout: 30_000, requestTimeout: 0 })
-  inner.on('request', (asked, answer) => {
-    serve(asked, answer).catch(() => answer.destroy())
-  })
+  inner.on('request', oneAtATime(serve))
   inner.on('clientError', (_error, socket) => socket.destroy())
 
   const accept = async (socket: Socket, head: Buffer, target: Target): Promise<void> => {

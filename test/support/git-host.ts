@@ -26,6 +26,8 @@ export interface GitHostFixture {
     readonly isOld: Set<string>
     /** Is read by whoever asks with the token, and written to by nobody. */
     readonly isReadOnly: Set<string>
+    /** Answers with a status that HTTP does not have. */
+    readonly isRude: Set<string>
     /** Called once, between the list of what there is and its transfer. */
     readonly beforeTransfer: Map<string, () => void>
   }
@@ -71,6 +73,7 @@ export async function aGitHost(credentials?: string, api?: HostApi): Promise<Git
   const quirks = {
     asksLate: new Set<string>(),
     isReadOnly: new Set<string>(),
+    isRude: new Set<string>(),
     isOld: new Set<string>(),
     beforeTransfer: new Map<string, () => void>(),
   }
@@ -87,7 +90,8 @@ export async function aGitHost(credentials?: string, api?: HostApi): Promise<Git
       meddle?.()
     }
     const moved = [...redirects].find(([from]) => asked.url?.startsWith(from))
-    if (moved) answer.writeHead(301, { location: `${moved[1]}${asked.url?.slice(moved[0].length)}` }).end()
+    if (quirks.isRude.has(name)) asked.socket.end('HTTP/1.1 099 no\r\nContent-Length: 0\r\n\r\n')
+    else if (moved) answer.writeHead(301, { location: `${moved[1]}${asked.url?.slice(moved[0].length)}` }).end()
     else if (api !== undefined && asked.url?.startsWith('/api/')) api(asked, answer)
     else if (
       credentials !== undefined &&

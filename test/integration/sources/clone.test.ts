@@ -121,14 +121,61 @@ test('an empty repository, submodules and LFS are told', async () => {
   })
 })
 
-test('every failure is a sentence: unknown ref or repository, too large, an unknown certificate, no answer', async () => {
+test('what a repository says of itself runs nothing and leads to no other host', async () => {
+  const other = await aSilentHost()
+  const elsewhere = `${other.origin}/x.git`
+  host.repository(
+    'hostile',
+    `printf '* filter=evil diff=evil merge=evil text ident\\n*.bin filter=lfs\\n' > .gitattributes
+     printf '[lfs]\\n url = ${elsewhere}\\n[filter "evil"]\\n smudge = touch /workspace/ran\\n' > .lfsconfig; cp .lfsconfig .gitconfig
+     printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:%064d\\nsize 1\\n' 0 > a.bin
+     printf '[submodule "a"]\\n path = a\\n url = ext::touch /workspace/ran\\n[submodule "b"]\\n path = b\\n url = ${elsewhere}\\n' > .gitmodules
+     mkdir hooks; printf '#!/bin/sh\\ntouch /workspace/ran\\n' > hooks/post-checkout; chmod +x hooks/post-checkout
+     for path in a b; do git update-index --add --cacheinfo 160000,$(printf '1%.0s' $(seq 40)),$path; done
+     git add .gitattributes .lfsconfig .gitconfig .gitmodules a.bin hooks; git -c core.hooksPath=/dev/null commit -qm x
+     git branch -- 'a;touch_ran'; git update-ref 'refs/heads/$(touch /workspace/ran)' HEAD 2>/dev/null || true
+     git update-ref refs/heads/-upload-pack=touch HEAD; git tag -- '\`touch\`'; git update-ref refs/tags/--exec=touch HEAD`,
+  )
+  const [sandbox, branch] = [await aSandbox(), await aSandbox()]
+  const before = host.connections()
+  const report = await clone(sandbox, { url: urlOf('hostile') })
+  await clone(branch, { url: urlOf('hostile'), ref: 'a;touch_ran' })
+  const look = 'ls -A; git config --local --list --name-only | sort -u; git status --porcelain; git branch -a'
+  const shown = [await run(sandbox, look), await run(branch, 'ls -A | grep -c ran; git rev-parse --abbrev-ref HEAD')]
+  await other.close()
+  expect({
+    notes: report.notes.length,
+    shown: shown.map(({ output }) => output.trim().split('\n')),
+    other: other.connections(),
+    asked: host.connections() > before,
+  }).toEqual({
+    notes: 2,
+    shown: [
+      [
+        ...'.git .gitattributes .gitconfig .gitmodules .lfsconfig a a.bin b hooks'.split(' '),
+        ...'branch.main.merge branch.main.remote core.bare core.filemode core.logallrefupdates'.split(' '),
+        ...'core.repositoryformatversion remote.origin.fetch remote.origin.url'.split(' '),
+        '* main',
+        '  remotes/origin/HEAD -> origin/main',
+        '  remotes/origin/main',
+      ],
+      ['0', 'a;touch_ran'],
+    ],
+    other: 0,
+    asked: true,
+  })
+})
+
+test('every failure is a sentence: unknown ref or repository, too large, an unknown certificate, no answer, none that HTTP has', async () => {
   const mute = await aSilentHost()
   const asking = await aGitHost('user:secret')
+  host.quirks.isRude.add('rude')
   asking.repository('private', 'echo x > x; git add x; git commit -qm x')
   const hidden = (told: string) => told.replace(/localhost:\d+/, 'HOST')
   const told = {
     ref: await sentence(clone(await aSandbox(), { url: urlOf('plain'), ref: 'missing' })),
     repository: await sentence(clone(await aSandbox(), { url: urlOf('none') })),
+    rude: await sentence(clone(await aSandbox(), { url: urlOf('rude') })),
     noAccess: hidden(
       await sentence(
         clone(
@@ -154,6 +201,7 @@ test('every failure is a sentence: unknown ref or repository, too large, an unkn
   expect(told).toEqual({
     ref: 'There is no branch, tag or commit "missing" in the repository that its host gives out.',
     repository: 'The repository could not be cloned. There is no such repository, or this service has no access to it.',
+    rude: 'The repository could not be cloned. The repository’s host does not answer, or it broke the transfer off.',
     noAccess:
       'The repository could not be cloned. There is no such repository, or this service has no access to it. For a private one, store a token for HOST.',
     unpacked: 'The repository cannot be cloned: its files are more than 143 MiB, the limit of a workspace.',

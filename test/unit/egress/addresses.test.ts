@@ -11,6 +11,8 @@ const PRIVATE = [
   '192.168.255.1',
   '100.64.0.1',
   '169.254.169.254',
+  '168.63.129.16',
+  '192.88.99.1',
   '198.18.0.1',
   '224.0.0.1',
   '255.255.255.255',
@@ -28,6 +30,10 @@ const PRIVATE = [
   '2002:7f00:1::',
   '2001:0:7f00:1::',
   '::127.0.0.1',
+  '::ffff:0:127.0.0.1',
+  '::ffff:0:a00:1',
+  '100::1',
+  '5f00::1',
 ]
 const PUBLIC = [
   '1.1.1.1',
@@ -52,7 +58,9 @@ test('text that is no address is not dialled under any rule', () => {
 test('what the operator configured may be private, but never link-local, multicast or unspecified', () => {
   const allowed = [...PRIVATE, ...PUBLIC].filter((address) => mayDial(address, 'configured'))
   expect(allowed).toEqual(expect.arrayContaining(['127.0.0.1', '10.255.255.1', '192.168.255.1', 'fd12::1', '1.1.1.1']))
-  for (const address of ['169.254.169.254', '0.0.0.0', 'fe80::1', '224.0.0.1', '::ffff:169.254.169.254']) {
+  const metadata = ['168.63.129.16', '100.100.100.200', '192.0.0.192', 'fd00:ec2::254', 'fd20:ce:0::254']
+  const never = ['169.254.169.254', '0.0.0.0', 'fe80::1', '224.0.0.1', '::ffff:169.254.169.254', ...metadata]
+  for (const address of never) {
     expect([address, mayDial(address, 'configured')]).toEqual([address, false])
   }
 })

@@ -140,6 +140,25 @@ test('a stored token goes first at its registry, makes another host one at a pub
   })
 })
 
+test('a credential goes where its path leads, not where it only seems to', () => {
+  const registry = {
+    host: 'packages.example.com',
+    port: 443,
+    scheme: 'https',
+    credentials: [{ pathPrefix: '/private/', authorization: 'Bearer secret' }],
+  } as const
+  const paths = [
+    '/private/a',
+    '/private/../other/a',
+    '/private/%2e%2e/other/a',
+    '/private/.././private/a',
+    '/other/a',
+    '',
+  ]
+  const sent = paths.filter((path) => credentialFor([registry], registry, path) !== undefined)
+  expect(sent).toEqual(['/private/a', '/private/.././private/a'])
+})
+
 test('a wildcard stands for names below, never for a name that only ends alike', () => {
   const entries = ['*.example.com']
   expect(
