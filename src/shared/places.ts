@@ -24,6 +24,20 @@ export const CACHE_NAMES: readonly string[] = [
 export const BUILT_NAMES: readonly string[] = ['.next', '.nuxt', '.svelte-kit']
 /** Build output beside a manifest of {@link BUILD_MANIFESTS}; plain words elsewhere. */
 export const BUILD_NAMES: readonly string[] = ['dist', 'build', 'target', 'out', 'coverage']
+/**
+ * What set-ups install beside the sources, at exactly these places below the directory that they run in: Bundler's gems, and
+ * what yarn keeps for Plug'n'Play. Composer's is `vendor` beside {@link COMPOSER_MANIFEST}.
+ */
+export const INSTALLED_DIRECTORIES: readonly string[] = ['vendor/bundle', '.yarn/cache', '.yarn/unplugged']
+/** The same for single files. */
+export const INSTALLED_FILES: readonly string[] = [
+  '.pnp.cjs',
+  '.pnp.loader.mjs',
+  '.pnp.data.json',
+  '.yarn/install-state.gz',
+  '.yarn/build-state.yml',
+]
+export const COMPOSER_MANIFEST = 'composer.json'
 /** Virtual environments beside a manifest of {@link PYTHON_MANIFESTS}; plain words elsewhere. */
 export const ENVIRONMENT_NAMES: readonly string[] = ['venv', 'env', 'virtualenv']
 export const OWN_DIRECTORIES: readonly string[] = ['.claude', '.keelson']
@@ -43,7 +57,7 @@ export const BUILD_MANIFESTS: readonly string[] = [
   'CMakeLists.txt',
   'build.sbt',
 ]
-const VENDOR_MANIFESTS: readonly string[] = ['go.mod', 'composer.json', 'Gemfile', 'Cargo.toml']
+const VENDOR_MANIFESTS: readonly string[] = ['go.mod', COMPOSER_MANIFEST, 'Gemfile', 'Cargo.toml']
 
 const ANYWHERE: ReadonlyMap<string, PlaceKind> = new Map<string, PlaceKind>([
   ...DEPENDENCY_NAMES.map((name) => [name, 'dependencies'] as const),

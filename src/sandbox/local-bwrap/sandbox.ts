@@ -33,7 +33,7 @@ import {
 } from './job-files.ts'
 import { jobDir, type SandboxPaths } from './layout.ts'
 import { changedSince, keepMark, pruneMarks } from './left-out.ts'
-import { isBuildName } from './left-out-rules.ts'
+import { isInstalledFile, mayBeSource } from './left-out-rules.ts'
 import type { Limits } from './limits.ts'
 import { MAX_START_WAIT_MS } from './protocol.ts'
 import { pruneObjects } from './prune-objects.ts'
@@ -249,7 +249,9 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
         await applyChanges(place, trees, changes, { keepPermissions: !isExact })
         trees.addSources(
           changes
-            .filter(({ path, to }) => isDirectoryNode(to) && isBuildName(nameOf(path)))
+            .filter(
+              ({ path, to }) => to !== null && (isDirectoryNode(to) || isInstalledFile(path)) && mayBeSource(path),
+            )
             .map((change) => change.path),
         )
       })
@@ -300,10 +302,6 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     },
   }
   return self
-}
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1)
 }
 
 function listJobs(paths: SandboxPaths): string[] {

@@ -21,7 +21,7 @@ import {
   MAX_LARGE_FILE_BYTES,
   MAX_LARGE_TOTAL_BYTES,
 } from './large-files.ts'
-import { isBuildName, leftOutKind, OWN_DIRECTORY, OWN_FILE_PATHS } from './left-out-rules.ts'
+import { isInstalledFile, leftOutKind, mayBeSource, OWN_DIRECTORY, OWN_FILE_PATHS } from './left-out-rules.ts'
 import type { ObjectStore, TreeEntry } from './objects.ts'
 import { type CachedDirectory, STAT_NUMBERS, type StatCache } from './stat-cache.ts'
 import { MAX_INDEX_BYTES, readTrackedOutput, type TrackedOutput } from './tracked-output.ts'
@@ -186,6 +186,14 @@ class Walk {
   #counts(name: ByteName, { at, repository, isTrackedOnly }: Place): boolean {
     if (at === OWN_DIRECTORY && OWN_FILE_PATHS.has(`${at}/${name}`)) return false
     if (isTrackedOnly) return repository?.tracked.files.has(within(repository, `${at}/${name}`)) ?? false
+    const path = at === '' ? name : `${at}/${name}`
+    if (isInstalledFile(path)) {
+      this.#buildDirectories.push(path)
+      const isTracked = repository?.tracked.files.has(within(repository, path)) ?? false
+      if (isTracked || this.#isSource(path)) return true
+      this.#leaveOut(path, 'dependencies', repository)
+      return false
+    }
     return !(name.endsWith(GIT_HOOK_SAMPLE) && isHooks(at))
   }
 
@@ -198,11 +206,11 @@ class Walk {
   ): Promise<string | null> {
     const { repository } = place
     if (name === '.git') return place.isTrackedOnly ? null : await this.#gitDirectory(here, path)
-    const kind = place.isTrackedOnly ? null : leftOutKind(name, { has: (sibling) => names.includes(sibling) })
+    const kind = place.isTrackedOnly ? null : leftOutKind(path, { has: (sibling) => names.includes(sibling) })
     let isTrackedOnly = place.isTrackedOnly
     if (isTrackedOnly && !repository?.tracked.directories.has(within(repository, path))) return null
     if (kind !== null) {
-      const isBuild = isBuildName(name)
+      const isBuild = mayBeSource(path)
       if (isBuild) this.#buildDirectories.push(path)
       const isTracked = repository?.tracked.directories.has(within(repository, path)) ?? false
       if (!(isBuild && (isTracked || this.#isSource(path)))) {

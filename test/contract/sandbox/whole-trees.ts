@@ -120,6 +120,56 @@ E
       expect(await names(before, await sandbox.checkpoint())).toEqual(['modify dist/index.js'])
     })
 
+    test('what a set-up installs beside the sources is left out and told, unless git tracks it or it came with the project', async () => {
+      const SET_UP = `set -e; for at in . web zero; do mkdir -p $at/.yarn/cache $at/.yarn/unplugged $at/vendor/bundle $at/vendor/own
+          for f in .pnp.cjs .pnp.loader.mjs .yarn/install-state.gz .yarn/cache/a.zip .yarn/unplugged/u vendor/bundle/gem vendor/own/o; do
+            echo $1 > $at/$f; done; done; mkdir -p php/vendor go/vendor; echo $1 > php/vendor/p.php; echo $1 > go/vendor/g.go`
+      const setUp = (n: number) => shell(`set -- ${n}; ${SET_UP}`)
+      await sandbox.write([
+        { path: 'php/composer.json', data: '{}' },
+        { path: 'go/go.mod', data: 'module m' },
+        { path: 'zero/.pnp.cjs', data: '0' },
+        { path: 'zero/.yarn/cache/a.zip', data: '0' },
+        { path: 'kept/.pnp.cjs', data: '0' },
+        { path: 'kept/.yarn/cache/a.zip', data: '0' },
+      ])
+      await shell('git init -q . && git add zero && git -c user.name=a -c user.email=a@b.invalid commit -qm zero')
+      const before = await sandbox.checkpoint()
+      await setUp(1)
+      await shell('echo 1 | tee kept/.pnp.cjs > kept/.yarn/cache/a.zip')
+      await sandbox.markLeftOut('begin')
+      const after = await sandbox.checkpoint()
+      await setUp(2)
+      const told = (await sandbox.leftOutSince('begin')).map(({ path, kind }) => `${path} ${kind}`)
+      await sandbox.restore(before)
+      expect({
+        changed: await names(before, after),
+        told: told.filter((line) => !line.startsWith('.git ')).toSorted(),
+        installed: await shell('cat .pnp.cjs php/vendor/p.php zero/.pnp.cjs; ls go'),
+      }).toEqual({
+        changed: [
+          'create go/vendor/g.go',
+          'modify kept/.pnp.cjs',
+          'modify kept/.yarn/cache/a.zip',
+          'create vendor/own/o',
+          'create web/vendor/own/o',
+          'modify zero/.pnp.cjs',
+          'modify zero/.yarn/cache/a.zip',
+          'create zero/vendor/own/o',
+        ],
+        told: [
+          ...['.', 'web', 'zero'].flatMap((at) => {
+            const places = ['.pnp.loader.mjs', '.yarn/install-state.gz', '.yarn/unplugged', 'vendor/bundle']
+            return (at === 'zero' ? places : ['.pnp.cjs', '.yarn/cache', ...places]).map(
+              (place) => `${at === '.' ? '' : `${at}/`}${place} dependencies`,
+            )
+          }),
+          'php/vendor dependencies',
+        ].toSorted(),
+        installed: '2\n2\n0go.mod\n',
+      })
+    })
+
     test('hooks and configuration of git are in the diff and go back; the rest of it is left alone', async () => {
       await shell('git init -q . && git config user.name a')
       const before = await sandbox.checkpoint()

@@ -41,7 +41,13 @@ test('build output is ignored only beside a manifest, dependencies always', () =
     leftOutKind('dist', new Set(['a.js'])),
     leftOutKind('dist', beside),
     leftOutKind('src', beside),
-  ]).toEqual(['dependencies', null, 'build', null])
+    leftOutKind('vendor', new Set(['go.mod'])),
+    leftOutKind('vendor', new Set(['composer.json'])),
+    leftOutKind('a/vendor/bundle', new Set()),
+    leftOutKind('a/bundle', beside),
+    leftOutKind('.yarn/cache', new Set()),
+    leftOutKind('.yarn/releases', new Set()),
+  ]).toEqual(['dependencies', null, 'build', null, null, 'dependencies', 'dependencies', null, 'dependencies', null])
 })
 
 test('a sandbox counts as one only when everything it says about itself is right', () => {
