@@ -62,6 +62,13 @@ export const CACHE_DIR = '.cache'
 /** In it: what Maven keeps, which it looks for as `.m2` in the home. */
 export const MAVEN_DIR = 'maven'
 
+/** Where pnpm up to 10 looks for settings, below a home, and what stands there; `home` is the commands' one. */
+export const PNPM_SETTINGS = {
+  path: '.config/pnpm/rc',
+  file: 'pnpm-rc',
+  text: (home: string) => `store-dir=${home}/${CACHE_DIR}/pnpm-store\n`,
+} as const
+
 /**
  * What a project's own commands find set, with or without a network: tools keep what they download in the project's cache,
  * and what a set-up installed is on the PATH. Read by bash, so that it can name the workspace and the home.
@@ -71,7 +78,8 @@ export function projectEnv(home: string, workspace: string, path: string): Recor
   return {
     PATH: `${workspace}/.venv/bin:${path}:${cache}/tools/bin`,
     npm_config_cache: `${cache}/npm`,
-    npm_config_store_dir: `${cache}/pnpm-store`,
+    // Read from pnpm 11 on; what older ones read is PNPM_SETTINGS. As npm_config_… npm itself would warn of it in every output.
+    pnpm_config_store_dir: `${cache}/pnpm-store`,
     YARN_CACHE_FOLDER: `${cache}/yarn`,
     YARN_GLOBAL_FOLDER: `${cache}/yarn-berry`,
     BUN_INSTALL_CACHE_DIR: `${cache}/bun`,

@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
 import { OWN_FILES } from '../../shared/places.ts'
-import { BRIDGE_SCRIPT, CACHE_DIR, CERTIFICATES, MAVEN_DIR, TRUST_STORE } from '../network-env.ts'
+import { BRIDGE_SCRIPT, CACHE_DIR, CERTIFICATES, MAVEN_DIR, PNPM_SETTINGS, TRUST_STORE } from '../network-env.ts'
 import type { HostView } from './host-view.ts'
 import { DOOR, KEPT, SERVICES, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
@@ -166,7 +166,9 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
       '--dir /run --dir /var --symlink /tmp /var/tmp',
     ),
   )
-  args.push('--ro-bind-try', `${input.etcDir}/${GIT_IGNORE.file}`, `${SANDBOX_HOME}/${GIT_IGNORE.path}`)
+  for (const { file, path } of [GIT_IGNORE, PNPM_SETTINGS]) {
+    args.push('--ro-bind-try', `${input.etcDir}/${file}`, `${SANDBOX_HOME}/${path}`)
+  }
   if (input.cacheDir !== undefined) {
     args.push('--bind', input.cacheDir, `${SANDBOX_HOME}/${CACHE_DIR}`)
     // Maven and its wrapper take no other place from a variable that older ones read.

@@ -11,7 +11,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
-import { GENERATED_ETC, GIT_IGNORE, type HardLimits } from './argv.ts'
+import { PNPM_SETTINGS } from '../network-env.ts'
+import { GENERATED_ETC, GIT_IGNORE, type HardLimits, SANDBOX_HOME } from './argv.ts'
 import { isAlive } from './identity.ts'
 import { NEW_PREFIX, readJobRunner, readPid, readState, writeWhole } from './job-files.ts'
 import { type CertificateMount, copyCertificates } from './public-certificates.ts'
@@ -35,7 +36,11 @@ export interface SharedFiles {
 export function writeSharedFiles(dir: string, isCounted: boolean): SharedFiles {
   const etcDir = path.join(dir, 'etc')
   mkdirSync(etcDir, { recursive: true, mode: 0o755 })
-  for (const [name, text] of Object.entries({ ...GENERATED_ETC, [GIT_IGNORE.file]: GIT_IGNORE.text })) {
+  for (const [name, text] of Object.entries({
+    ...GENERATED_ETC,
+    [GIT_IGNORE.file]: GIT_IGNORE.text,
+    [PNPM_SETTINGS.file]: PNPM_SETTINGS.text(SANDBOX_HOME),
+  })) {
     const file = path.join(etcDir, name)
     if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeWhole(file, text)
   }

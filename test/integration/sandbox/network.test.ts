@@ -82,6 +82,15 @@ test('a dependency is installed from the registry that this host’s npm uses, a
   )
 })
 
+test('what tools are told is no warning in their output, and older and newer ones keep downloads in the cache', async () => {
+  const { text } = await run(
+    `echo '{"scripts":{"test":"echo fine"}}' > package.json; npm test --silent 2>&1; npm config get cache
+     cat ~/.config/pnpm/rc; echo $pnpm_config_store_dir`,
+  )
+  const cache = '/home/agent/.cache'
+  expect(text).toBe(`fine\n${cache}/npm\nstore-dir=${cache}/pnpm-store\n${cache}/pnpm-store\n`)
+})
+
 test('the operator’s credentials reach the registry and never the sandbox', async () => {
   const { port } = mirror.address() as AddressInfo
   asked.length = 0
