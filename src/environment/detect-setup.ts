@@ -11,6 +11,7 @@ export interface SetupInputs {
   readonly texts: ReadonlyMap<string, string>
 }
 
+/** What is run, in this order, each command in the directory of its lock file or manifest. */
 export interface DetectedSetup {
   readonly commands: readonly SetupCommand[]
   /** What looks like a project and is not set up, and why. */
@@ -207,8 +208,12 @@ ${MAKE_VENV}
 function python(at: Place): ReturnType<Rule> {
   if (at.has('uv.lock')) return { name: 'uv sync', command: `${usePythonTool('uv')}\nuv sync --frozen` }
   const project = at.text('pyproject.toml')
-  if (at.has('poetry.lock') || (/^\[tool\.poetry\]/m.test(project) && !at.above(['poetry.lock', 'uv.lock']))) {
-    const install = 'POETRY_VIRTUALENVS_IN_PROJECT=true poetry install --no-interaction'
+  // From poetry 2 on the project's own table may be all there is, and groups of dependencies the only sign beside the builder.
+  const isPoetry = /^\[tool\.poetry[.\]]|^build-backend\s*=\s*["']poetry\./m.test(project)
+  if (at.has('poetry.lock') || (isPoetry && !at.above(['poetry.lock', 'uv.lock']))) {
+    const poetry = 'POETRY_VIRTUALENVS_IN_PROJECT=true poetry install --no-interaction'
+    // Version 2 fails for a project that is no package, when all that it depends on is there.
+    const install = `${poetry} || ${poetry} --no-root`
     // What was resolved for this installation alone is no lock file that somebody asked for.
     const afterwards = at.has('poetry.lock') ? '' : '\nrm -f poetry.lock'
     return { name: 'poetry install', command: `${usePythonTool('poetry')}\n${install}${afterwards}` }
@@ -228,11 +233,17 @@ function python(at: Place): ReturnType<Rule> {
   }
   // A package of a workspace whose root is synchronised as a whole.
   if (at.above(['uv.lock'])) return null
+  const optional = /^\[project\.optional-dependencies\]$([^]*?)(?:^\[|(?![^]))/m.exec(project)?.[1] ?? ''
+  const extras = [...new Set([...optional.matchAll(/^(test|tests|dev)\s*=\s*\[/gm)].map((match) => match[1]))]
+  // Groups of dependencies are nothing that pip of today's hosts can install.
+  if (/^\[dependency-groups\]/m.test(project)) {
+    const sync = ['uv sync', ...extras.map((extra) => `--extra ${extra}`)].join(' ')
+    return { name: 'uv sync', command: `${usePythonTool('uv')}\n${sync}\nrm -f uv.lock` }
+  }
   if (!/^\[project\]/m.test(project)) return null
   if (!/^\s*dependencies\s*=\s*\[\s*[^\]\s]/m.test(project) && !/^\[project\.optional-dependencies\]/m.test(project))
     return null
-  const extras = [...project.matchAll(/^(test|tests|dev)\s*=\s*\[/gm)].map((match) => match[1])
-  const suffix = extras.length > 0 ? `'.[${[...new Set(extras)].join(',')}]'` : '.'
+  const suffix = extras.length > 0 ? `'.[${extras.join(',')}]'` : '.'
   return { name: 'pip install', command: `${MAKE_VENV}\n.venv/bin/python -m pip install -e ${suffix}` }
 }
 

@@ -11,6 +11,15 @@ function detected(texts: Readonly<Record<string, string>>): Record<string, strin
   )
 }
 
+/** As `poetry new` of version 2 writes it. */
+const POETRY_2 = `[project]
+name = "t"
+dependencies = ["requests (>=2.32,<3)"]
+
+[build-system]
+build-backend = "poetry.core.masonry.api"
+`
+const GROUPS = '[project]\nname = "t"\ndependencies = []\n\n[dependency-groups]\ndev = ["pytest"]\n'
 const POETRY = '[project]\nname = "t"\ndependencies = ["six"]\n\n[tool.poetry]\npackage-mode = false\n'
 
 test('Python: the manager whose lock file or settings are there, in the projectâ€™s own environment', () => {
@@ -19,12 +28,30 @@ test('Python: the manager whose lock file or settings are there, in the projectâ
     // A lock file that only this installation needed is no change that somebody asked for.
     poetryUnlocked: detected({ 'pyproject.toml': POETRY }),
     poetryMember: detected({ 'uv.lock': '', 'pyproject.toml': '', 'lib/pyproject.toml': POETRY }),
+    poetry2: detected({ 'pyproject.toml': POETRY_2 }),
+    poetry2Groups: detected({ 'pyproject.toml': '[project]\n\n[tool.poetry.group.dev.dependencies]\npytest = "^8"\n' }),
+    groups: detected({ 'pyproject.toml': GROUPS }),
+    extras: detected({
+      'pyproject.toml':
+        '[project]\ndependencies = ["six"]\n[project.optional-dependencies]\ndev = ["pytest"]\n[tool.x]\ntest = []\n',
+    }),
+    groupsOfMember: detected({ 'uv.lock': '', 'pyproject.toml': '', 'lib/pyproject.toml': GROUPS }),
+    groupsBeside: detected({ 'pyproject.toml': GROUPS, 'requirements.txt': '' }),
     pdm: detected({ 'pyproject.toml': '[project]\ndependencies = ["six"]\n', 'pdm.lock': '' }),
     pipenv: detected({ Pipfile: '', 'Pipfile.lock': '{}' }),
     pipenvUnlocked: detected({ Pipfile: '' }),
   }).toEqual({
-    poetry: { 'poetry install': 'POETRY_VIRTUALENVS_IN_PROJECT=true poetry install --no-interaction' },
+    poetry: {
+      'poetry install':
+        'POETRY_VIRTUALENVS_IN_PROJECT=true poetry install --no-interaction || POETRY_VIRTUALENVS_IN_PROJECT=true poetry install --no-interaction --no-root',
+    },
     poetryUnlocked: { 'poetry install': 'rm -f poetry.lock' },
+    poetry2: { 'poetry install': 'rm -f poetry.lock' },
+    poetry2Groups: { 'poetry install': 'rm -f poetry.lock' },
+    groups: { 'uv sync': 'rm -f uv.lock' },
+    extras: { 'pip install': ".venv/bin/python -m pip install -e '.[dev]'" },
+    groupsOfMember: { 'uv sync': 'uv sync --frozen' },
+    groupsBeside: { 'pip install': '.venv/bin/python -m pip install -r requirements.txt' },
     poetryMember: { 'uv sync': 'uv sync --frozen' },
     pdm: {
       'pdm install': 'PDM_VENV_IN_PROJECT=1 PDM_NON_INTERACTIVE=1 PDM_CHECK_UPDATE=0 pdm install --frozen-lockfile',
