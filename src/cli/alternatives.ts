@@ -10,6 +10,10 @@ import { UsageError } from './usage-error.ts'
 const MAX_TASKS = 20
 const MAX_AGAIN = 5
 
+/**
+ * What is asked for: the tries, each with the model of its own or, without one, the task’s, and who chooses among
+ * them.
+ */
 export interface Wish {
   readonly alternatives: readonly { readonly model?: string }[]
   readonly choose: 'person' | 'evidence'

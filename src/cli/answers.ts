@@ -27,6 +27,7 @@ export interface ServiceAnswer {
   readonly reason?: string
 }
 
+/** A project’s dev servers, those that ended included, as `GET …/services` lists them. */
 export interface ServicesAnswer {
   readonly items: readonly ServiceAnswer[]
 }
@@ -61,6 +62,10 @@ export interface ListedTask {
   readonly createdAt: string
 }
 
+/**
+ * What waits for a person, or was decided: of `question` the words and options, of a tool’s call the command or the
+ * paths.
+ */
 export interface ApprovalAnswer {
   readonly id: string
   readonly projectName: string
@@ -75,6 +80,10 @@ export interface ApprovalAnswer {
   readonly expiresAt: string
 }
 
+/**
+ * What a task changed, from the files it began with to those now; `patch` is unified and cut off where `truncated`
+ * says so.
+ */
 export interface DiffAnswer {
   readonly stat: { readonly files: number; readonly added: number; readonly removed: number }
   readonly files: readonly {
@@ -88,6 +97,10 @@ export interface DiffAnswer {
   readonly truncated: boolean
 }
 
+/**
+ * What the agent is told of the project, as Markdown; `hash` is that of the files it was made from, `tokens` an
+ * estimate.
+ */
 export interface ProjectContextAnswer {
   readonly markdown: string
   readonly hash: string
@@ -95,6 +108,7 @@ export interface ProjectContextAnswer {
   readonly tokens: number
 }
 
+/** What a project’s commands run in, and how its newest set-up ended. */
 export interface EnvironmentAnswer {
   readonly version: number
   readonly network: { readonly policy: string; readonly hosts: readonly string[] }
@@ -112,6 +126,10 @@ export interface EnvironmentAnswer {
   readonly toolchains: readonly { readonly name: string; readonly version: string }[]
 }
 
+/**
+ * What ran in a task, and which of the words at its end that bears out; `gaps` are checks that proved nothing, and
+ * why.
+ */
 export interface EvidenceAnswer {
   readonly evidence: string
   readonly gaps: readonly { readonly name: string; readonly reason: string }[]
@@ -137,6 +155,7 @@ export interface EvidenceAnswer {
   readonly claims: readonly { readonly text: string; readonly mark: string; readonly reason?: string }[]
 }
 
+/** Changes of the criteria that reviews suggested and nobody has decided yet. */
 export interface CriteriaProposalsAnswer {
   readonly items: readonly {
     readonly id: string
@@ -146,6 +165,7 @@ export interface CriteriaProposalsAnswer {
   }[]
 }
 
+/** What reviews look for and which checks run; `version` is what a change must name in `If-Match`. */
 export interface CriteriaAnswer {
   readonly version: number
   readonly enabled: boolean
@@ -159,12 +179,13 @@ export interface CriteriaAnswer {
   readonly checks: readonly { readonly name: string; readonly command: string; readonly enabled?: boolean }[]
 }
 
+/** What the project’s later tasks are told; the ids are what `/forget` takes. */
 export interface MemoryAnswer {
   readonly version: number
   readonly facts: readonly { readonly id: string; readonly text: string }[]
 }
 
-/** What a sync brought. */
+/** A publication and how far it is. */
 export interface PublicationAnswer {
   readonly id: string
   readonly status: 'running' | 'finished' | 'failed'
@@ -180,6 +201,7 @@ export interface PublicationAnswer {
   readonly error?: { readonly code: string; readonly message: string }
 }
 
+/** What a sync brought: the commit that is merged in now, the paths it changed, and those with conflict marks. */
 export interface SyncAnswer {
   readonly status: 'up_to_date' | 'merged' | 'conflicts'
   readonly commit: string

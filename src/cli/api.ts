@@ -33,6 +33,7 @@ export interface InstanceAddress {
   readonly apiToken: string
 }
 
+/** The calls of one instance, signed with its token; where it is its state file says before each. */
 export interface Api {
   /** Where the instance is and its token. Throws {@link ApiError} when nothing runs. */
   instance(): Promise<InstanceAddress>

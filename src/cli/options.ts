@@ -44,6 +44,7 @@ export function chatUsage(typed: string): string {
   })
 }
 
+/** What the words of `keelson chat` ask for, checked against each other. */
 export interface ChatOptions {
   /** null asks for a prompt. */
   readonly message: string | null

@@ -9,6 +9,7 @@ const SILENCE_MS = 40_000
 /** The longest look at an ended task's stream for an event that was missed. */
 const LAST_LOOK_MS = 5_000
 
+/** The task that a message went to, and its events from the first on, each stored one once. */
 export interface TaskStream {
   readonly taskId: string
   /** Ends after the task's last event. */

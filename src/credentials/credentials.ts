@@ -32,6 +32,7 @@ export interface OpenCredential {
   readonly createdAt: Date
 }
 
+/** What is to be stored; the secret is sealed before it reaches the database. */
 export interface NewCredential {
   readonly kind: CredentialKind
   /** In the form of `canonicalCredentialHost`. */
@@ -40,6 +41,10 @@ export interface NewCredential {
   readonly secret: string
 }
 
+/**
+ * Tokens of people, sealed in the database: each call is one statement or transaction, and throws `store_unavailable`
+ * (retried) while the database is away.
+ */
 export interface Credentials {
   /** Stores one; a host may have several, of which the newest is used by itself. Throws `bad_request` when there are too many. */
   add(input: NewCredential): Promise<Credential>

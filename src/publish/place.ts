@@ -10,12 +10,14 @@ import { runExec } from '../tools/exec.ts'
 
 /** The directory of the repository in the place, and that of the files. */
 export const REPOSITORY = 'repository'
+/** The directory of the delivered files in the place; see {@link REPOSITORY}. */
 export const TREE = 'tree'
 
 const TIMEOUT_MS = 5 * 60_000
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024
 const GENERATION = 1
 
+/** A script for bash that runs in a place without any network, five minutes and 8 MiB of output at most. */
 export interface LocalGit {
   readonly script: string
   /** `$1`, `$2` … of the script. */

@@ -2,6 +2,7 @@ import { AppError } from '../shared/errors.ts'
 import type { RemoteRefs } from './remote-refs.ts'
 import { prefixesOf } from './remote-refs.ts'
 
+/** What is known of a branch before anything is made: what was wished for, and what this project did there before. */
 export interface CommitAsk {
   readonly branch: string
   /** Whether a person named it. */

@@ -71,11 +71,13 @@ const ASKED_IN_VAIN: ReadonlySet<ErrorCode> = new Set([
 ])
 const AGENT_EMAIL = 'agent@keelson.invalid'
 
+/** Whom a commit names as author or committer. */
 export interface Person {
   readonly name: string
   readonly email: string
 }
 
+/** What the steps need: where files and tokens are, and in whose name commits are made. */
 export interface PublishDeps {
   readonly db: Db
   /** A local provider, where commits are made; null: there is none here. */
@@ -93,6 +95,10 @@ export interface StepControl {
   onProgress(): void
 }
 
+/**
+ * The steps of one publication, in this order; each reads from its row how far the ones before it came. All throw
+ * `sandbox_*` and `store_unavailable`, which are tried again.
+ */
 export interface PublishSteps {
   /**
    * Looks at the branch, makes the commit and records it. Throws `branch_moved`, `branch_taken`, `workflow_files`,

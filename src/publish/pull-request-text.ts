@@ -11,6 +11,10 @@ const MAX_BODY = 60_000
 const BEGIN = '<!-- keelson:begin -->'
 const END = '<!-- keelson:end -->'
 
+/**
+ * What a pull request is written from: the task, what is recorded of its reviews and checks, and a person’s own
+ * words.
+ */
 export interface PullRequestStory {
   readonly task: Pick<
     Task,

@@ -18,6 +18,10 @@ const TIMEOUT_MS = 60_000
 const SIDES = ['from', 'to'] as const
 type Side = (typeof SIDES)[number]
 
+/**
+ * A repository in the host’s /tmp with both sides of a change as trees and nothing of the project’s git but its
+ * ignore files. Each call throws what `runOwnGit` does and may be repeated; `remove` ends it.
+ */
 export interface ScratchRepository {
   /** Paths, in bytes as latin1, that the ignore files name. */
   ignored(): Promise<ReadonlySet<string>>

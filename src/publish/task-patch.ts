@@ -13,6 +13,7 @@ import { trackedPaths } from './tracked-paths.ts'
 
 const MAX_FILES = 20_000
 
+/** Where the files are, and whose name the mailbox carries. */
 export interface PatchDeps {
   readonly db: Db
   open(projectId: string): Promise<Sandbox>

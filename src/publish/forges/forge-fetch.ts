@@ -9,6 +9,7 @@ const TIMEOUT_MS = 30_000
 /** A hundred pull requests with the longest text each stay below it; who keeps a host chooses what it answers. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
+/** Where one service’s requests may go, and whom they trust. */
 export interface ForgeFetchOptions {
   /** The one origin that may be asked, such as `https://api.github.com`. */
   readonly origin: string
@@ -18,6 +19,7 @@ export interface ForgeFetchOptions {
   readonly resolve?: Resolve | undefined
 }
 
+/** As much of a request as the clients of the services make: the body is text, there are no streams. */
 export interface ForgeRequest {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>

@@ -1,8 +1,13 @@
 /** Services that keep repositories and take pull requests: one interface, by whichever client each of them has. */
 
 export const FORGE_KINDS = ['github', 'gitlab', 'gitea'] as const
+/** A family of services with one protocol: GitHub with GitHub Enterprise, GitLab, and Gitea with Forgejo. */
 export type ForgeKind = (typeof FORGE_KINDS)[number]
 
+/**
+ * An open pull request as its service shows it; at GitLab a merge request, whose number is the one within its
+ * project.
+ */
 export interface PullRequest {
   readonly number: number
   /** For a browser. */
@@ -19,6 +24,7 @@ export interface Fork {
   readonly name: string
 }
 
+/** What is to be opened: both branches must be there already. */
 export interface PullRequestWish {
   /** The branch with the work. */
   readonly head: string

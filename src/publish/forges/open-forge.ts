@@ -21,12 +21,14 @@ const CREATE: Readonly<
 const KNOWN_MS = 10 * 60_000
 const MAX_KNOWN = 500
 
+/** How the services are reached, and which of them the operator told apart by name. */
 export interface ForgeSettings {
   readonly git: GitSettings
   /** Services that the operator named. */
   readonly forges: readonly NamedForge[]
 }
 
+/** The way to the services: what kind one is is asked once in ten minutes a host, unless the operator said it. */
 export interface Forges {
   /**
    * Calls `work` with the service that keeps a repository. Throws `forge_unknown`, `credential_missing`, and what `Forge`
