@@ -15,6 +15,7 @@ type Color = keyof typeof COLORS
 const RESULT_LINES = 6
 const LINE_CHARACTERS = 160
 
+/** Shows what happens, on standard output. Neither call throws for what an event holds. */
 export interface Printer {
   print(event: StreamEvent): void
   /** A line of the client's own. */
@@ -279,7 +280,11 @@ function howToGoOn(event: Mark & { readonly taskId?: string; readonly projectId?
 
 function describeResult(event: { name: string; result: string; isError: boolean }): Described | null {
   const lines = clean(event.result).trimEnd().split('\n')
-  if (!event.isError) return { text: `  ${clean(event.name)}: ${count(lines.length)} lines`, color: 'dim' }
+  if (!event.isError)
+    return {
+      text: `  ${clean(event.name)}: ${count(lines.length)} ${lines.length === 1 ? 'line' : 'lines'}`,
+      color: 'dim',
+    }
   const shown = lines.slice(0, RESULT_LINES).map((text) => `  ${shorten(text, LINE_CHARACTERS)}`)
   return { text: [...shown, ...(lines.length > RESULT_LINES ? ['  …'] : [])].join('\n'), color: 'red' }
 }

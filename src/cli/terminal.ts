@@ -72,8 +72,9 @@ export async function readSecret(prompt: string): Promise<string> {
     for await (const piece of stdin) take(Buffer.from(piece))
     return Buffer.concat(pieces).toString().trim()
   }
-  process.stderr.write(prompt)
+  // First: whoever types at the sight of the prompt must not be shown.
   stdin.setRawMode(true)
+  process.stderr.write(prompt)
   try {
     for await (const keys of stdin) {
       const typed = Buffer.from(keys)
