@@ -1,7 +1,18 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { makePrivateDirectory, startChild, waitUntilReady } from './child.mjs'
 import { plainEnv } from './child-env.mjs'
+import { giveTree } from './home-owner.mjs'
 import { SILENT } from './log.mjs'
 import { freePort } from './ports.mjs'
 import { findPostgresBinaries } from './postgres-binaries.mjs'
@@ -51,9 +62,8 @@ export async function startPostgres(options) {
   })
   const adminPassword = keptSecret(join(directory, 'password'))
   const appPassword = keptSecret(join(directory, 'app-password'))
-  if (!existsSync(data)) {
-    await initialise({ directory, data, binaries, runAs, password: adminPassword, env: options.env })
-  }
+  if (existsSync(data)) takeOverData(data, runAs)
+  else await initialise({ directory, data, binaries, runAs, password: adminPassword, env: options.env })
   await clearLeftLock(data)
   const port = options.port ?? (await freePort())
   const child = await startChild({
@@ -99,6 +109,18 @@ function settings() {
 function asUser(runAs, program, args) {
   const [command, ...rest] = [...runAs.prefix, runAs.seenAs(program), ...args]
   return { command: command ?? program, args: rest, user: runAs.prefix.length === 0 ? runAs.user : undefined }
+}
+
+/**
+ * Postgres refuses a directory that is anybody else's or that others may read: that of a home which another user made, or of
+ * a copy that lost owners and modes.
+ *
+ * @param {string} data
+ * @param {import('./postgres-user.mjs').PostgresUser} runAs
+ */
+function takeOverData(data, { user }) {
+  if (user !== undefined) giveTree(data, user)
+  chmodSync(data, 0o700)
 }
 
 /**

@@ -1,4 +1,5 @@
 import { bootstrap } from './bootstrap.mjs'
+import { refuseForeignHome } from './home-owner.mjs'
 import { createLog } from './log.mjs'
 import { ROOT } from './paths.mjs'
 import { aborted, orAborted } from './run-script.mjs'
@@ -17,6 +18,7 @@ import { welcome } from './welcome.mjs'
  */
 export async function startInstance({ home, settings, json, signal }) {
   const log = createLog()
+  refuseForeignHome(home)
   const running = readRunningState(home)
   if (running !== undefined) {
     throw new StartError(

@@ -3,6 +3,7 @@ import { makeClosedDirectory, makePrivateDirectory } from './child.mjs'
 import { closeHome } from './close-home.mjs'
 import { BUILT_ENTRIES } from './entries.mjs'
 import { runsOwnPostgres, runsOwnRedis, runsOwnTemporal } from './external-stores.mjs'
+import { refuseForeignHome, takeOverHome } from './home-owner.mjs'
 import { keepRunning } from './keep-running.mjs'
 import { migrate } from './migrate.mjs'
 import { chooseModel } from './model-choice.mjs'
@@ -49,14 +50,15 @@ const DEFAULT_MODEL = 'claude-haiku-4-5'
  * named (see chooseModel), the server and the worker, and keeps all of them running until `stop`. What an earlier, killed
  * supervisor left running is stopped first; its data are found again.
  *
- * Rejects with a StartError, with nothing left running, when another instance runs from this home or a part cannot
- * start.
+ * Rejects with a StartError, with nothing left running, when another instance runs from this home, when it is another
+ * user's or a part cannot start.
  *
  * @param {StackOptions} options
  * @returns {Promise<Stack>}
  */
 export async function startStack(options) {
   const { home, log } = options
+  refuseForeignHome(home)
   makePrivateDirectory(home)
   makeClosedDirectory(join(home, 'logs'))
   const lock = takeStartLock(home)
@@ -74,6 +76,7 @@ export async function startStack(options) {
   try {
     removeState(home)
     await stopOrphans(home, log)
+    takeOverHome(home)
     closeHome(home)
     rotateLogs(home)
     const instance = await startParts(options, crew)

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { chownSync, existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -120,6 +120,34 @@ describe('an instance', { timeout: 120_000 }, () => {
     expect(orphans.filter(isAlive)).toEqual([])
     expect(await query(second.databaseUrl, 'select value from kept')).toEqual([{ value: 7 }])
   })
+
+  test.runIf(process.getuid?.() === 0)(
+    'that an ordinary user made and left open is root’s when root starts it, with its data, also after half a move',
+    async () => {
+      const first = await start()
+      await query(first.state().databaseUrl, 'create table kept as select 7 as value')
+      await first.stop()
+      const data = join(home, 'postgres', 'data')
+      const { uid } = statSync(data)
+      execFileSync('chown', ['-hR', '65533:65533', home])
+      execFileSync('chmod', ['-R', 'a+rX', home])
+      // As a start left it that was killed while it gave the files away.
+      for (const name of ['base', 'global', 'PG_VERSION']) chownSync(join(data, name), uid, uid)
+
+      const again = (await start()).state()
+      expect(await query(again.databaseUrl, 'select value from kept')).toEqual([{ value: 7 }])
+      const others = (directory: string, owner: number) =>
+        readdirSync(directory, { recursive: true, encoding: 'utf8' })
+          .concat('.')
+          .filter((name) => lstatSync(join(directory, name)).uid !== owner)
+      expect({
+        data: others(data, uid),
+        rest: others(home, 0).filter((name) => !name.startsWith('postgres/data')),
+        open: readdirSync(home).filter((name) => name !== 'bin' && (lstatSync(join(home, name)).mode & 0o066) !== 0),
+        dataMode: statSync(data).mode & 0o777,
+      }).toEqual({ data: [], rest: [], open: [], dataMode: 0o700 })
+    },
+  )
 
   test('that cannot start one part says which and why, and leaves nothing running', async () => {
     const broken = ['--eval', 'console.log("no isolation on this kernel"); process.exit(3)']

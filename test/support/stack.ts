@@ -25,11 +25,13 @@ export interface StackSettings {
   readonly settings?: NodeJS.ProcessEnv
   /** The scripted model as it is delivered, which keeps no bodies and plays no lists. */
   readonly deliveredModel?: boolean
+  /** A home that is there already; default a new one. Removed by `stop` as well. */
+  readonly home?: string
 }
 
 /** A whole private instance: its own home, stores and ports, all of it real. */
 export class TestStack {
-  readonly home = mkdtempSync(join(tmpdir(), 'keelson-e2e-'))
+  readonly home: string
   readonly api = new ApiClient(() => this.state())
   readonly model = new ModelAdmin(() => this.state().model.baseUrl)
   readonly #options: StackSettings
@@ -40,6 +42,7 @@ export class TestStack {
 
   constructor(options: StackSettings = {}) {
     this.#options = options
+    this.home = options.home ?? mkdtempSync(join(tmpdir(), 'keelson-e2e-'))
   }
 
   state(): State {
