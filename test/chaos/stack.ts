@@ -67,7 +67,14 @@ export async function startChaosStack(plan: StackPlan): Promise<ChaosStack> {
   // A port that no other instance chooses: one that starts while this server is down would take a common one, and answer
   // this instance's readers.
   const port = String(await freePort())
-  const settings = { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: port, ...plan.settings }
+  const settings = {
+    PATH: process.env['PATH'],
+    HOME: process.env['HOME'],
+    PORT: port,
+    // Each worker that is killed before this machine's package managers answered would ask them again: ten seconds of CPU.
+    KEELSON_REGISTRIES: '=',
+    ...plan.settings,
+  }
   const stack = await startStack({
     home,
     settings,
