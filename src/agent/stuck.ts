@@ -4,6 +4,9 @@ import type { JournalTurn } from '../db/turn/turns.ts'
 const NUDGE_AFTER = 3
 const STOP_AFTER = 5
 
+/**
+ * What the model is told after the third equal turn in a row. Begins with "Notice:", as all words of the harness do.
+ */
 export const STUCK_NOTE =
   'Notice: you have made the same tool call with the same result several times. If the request is done, change nothing more and end now with two to five plain sentences on what you did. Otherwise do something different.'
 
@@ -25,12 +28,22 @@ export function judgeProgress(turns: readonly JournalTurn[]): 'fine' | 'nudge' |
   return repeats === NUDGE_AFTER ? 'nudge' : 'fine'
 }
 
-/** A result without what differs between two runs of the same: durations, times of day, dates. */
+/** What differs between two runs of the same command, as runners and shells write it; the order counts. */
+const VARIES: readonly RegExp[] = [
+  /\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:?\d\d)?/g,
+  // Times of day, and durations written like them.
+  /\b\d{1,2}(:\d\d){1,2}([.,]\d+)?\b/g,
+  /\bduration_ms:? *[\d.]+/g,
+  /\b(\d+ ?(h|m|min) ?)?\d+(\.\d+)? ?(ns|ms|us|µs|μs|s|secs?|seconds?|minutes?)\b/g,
+  // Names of directories that are made for one run, process ids, addresses of objects.
+  /\/tmp\/[\w.-]+/g,
+  /\(node:\d+\)|\bpid[ :=]+\d+/gi,
+  /\b0x[0-9a-f]{6,}\b/gi,
+]
+
+/** A result without what {@link VARIES}. Pure. */
 function timeless(result: string): string {
-  return result
-    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?|\b\d\d:\d\d:\d\d(\.\d+)?\b/g, '#')
-    .replaceAll(/\bduration_ms:? *[\d.]+/g, '#')
-    .replaceAll(/\b\d+(\.\d+)? ?(ms|µs|s|secs?|seconds?|minutes?)\b/g, '#')
+  return VARIES.reduce((text, pattern) => text.replaceAll(pattern, '#'), result)
 }
 
 function signatureOf(turn: JournalTurn): string {

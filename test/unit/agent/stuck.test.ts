@@ -32,14 +32,46 @@ describe('judgeProgress', () => {
     ])
   })
 
-  test('results that differ in times alone are the same result', () => {
-    const results = [
-      'ok 1 (12.5ms)\nduration_ms 40.1',
-      'ok 1 (9ms)\nduration_ms 38',
-      'ok 1 (11.25ms)\nduration_ms 41.77',
-    ]
+  test.each([
+    ['node', ['ok 1 (12.5ms)\nduration_ms 40.1', 'ok 1 (9ms)\nduration_ms 38', 'ok 1 (11.25ms)\nduration_ms 41.77']],
+    ['node with a warning', ['(node:411) Warning: x', '(node:52) Warning: x', '(node:6) Warning: x']],
+    ['pytest', ['1 passed in 0.03s', '1 passed in 1.20s', '1 passed in 0.40s']],
+    ['go', ['ok  \tm/pkg\t0.004s', 'ok  \tm/pkg\t0.012s', 'ok  \tm/pkg\t1.1s']],
+    [
+      'phpunit',
+      ['Time: 00:00.012, Memory: 8.00 MB', 'Time: 00:01.4, Memory: 8.00 MB', 'Time: 00:00.2, Memory: 8.00 MB'],
+    ],
+    [
+      'maven',
+      [
+        'Finished at: 2026-11-28T20:01:02+01:00',
+        'Finished at: 2026-11-28T20:01:09+01:00',
+        'Finished at: 2026-11-28T20:02:02+01:00',
+      ],
+    ],
+    ['the shell’s time', ['real\t0m0.012s', 'real\t0m1.2s', 'real\t1m10.02s']],
+    ['a log', ['2026-11-28 20:01:02,123 INFO x', '2026-11-28 20:01:05,007 INFO x', '2026-11-28 20:01:09,9 INFO x']],
+    ['a directory of its own', ['at /tmp/t-Ab1/x.js:3', 'at /tmp/t-Cd2/x.js:3', 'at /tmp/t-Ef3/x.js:3']],
+    ['an object', ['<A at 0x7f00aa11>', '<A at 0x7f00bb22>', '<A at 0x7f00cc33>']],
+  ])('results that differ in times and names of one run alone are the same: %s', (_, results) => {
     const turns = results.map((result, index) => aTurn({ turn: index + 1, toolCalls: [aCall({ result })] }))
     expect(judgeProgress(turns)).toBe('nudge')
+  })
+
+  test('counts and sizes that grow are progress', () => {
+    const results = [
+      '3 passed',
+      '4 passed',
+      '5 passed',
+      '12 MB',
+      '13 MB',
+      'a.js:10',
+      'a.js:11',
+      'exit code 1',
+      'exit code 2',
+    ]
+    const turns = results.map((result, index) => aTurn({ turn: index + 1, toolCalls: [aCall({ result })] }))
+    expect(turns.map((_, index) => judgeProgress(turns.slice(0, index + 1)))).toEqual(results.map(() => 'fine'))
   })
 
   test('a turn in between starts the count anew', () => {
