@@ -9,6 +9,7 @@ import type { AssistantBlock, HistoryMessage, ToolResultBlock, ToolUseBlock, Use
 import { wellFormed } from '../shared/text/well-formed.ts'
 import { BLANK, ToldIds, tellable, tellableWords, withoutThinking } from './made-valid.ts'
 
+/** The result that the model is told for a call that never got one: what it did is not known. */
 export const INTERRUPTED = 'Interrupted before it ended; it may have run in part. Check the state before you repeat it.'
 
 /** The results of a turn's tool calls in the order of the reply; a call that did not finish says so. */

@@ -30,6 +30,11 @@ import { judgeProgress, STUCK_NOTE } from './stuck.ts'
 import { ToldReadings } from './told-readings.ts'
 import { hasWrittenCall, WRITTEN_CALL_NOTE, WRITTEN_CALLS_END, writtenCalls } from './written-calls.ts'
 
+/**
+ * How a lane stands when {@link runLane} returns. `continue`: its time is up, call again. `idle`: it has nothing to
+ * say to the model. `answered`: it submitted what the lane is for, a review. `needs_budget`, `needs_answer`: it waits
+ * for a person. `stuck`, `refused`: it does not go on.
+ */
 export type LaneStatus = 'continue' | 'idle' | 'answered' | 'needs_budget' | 'needs_answer' | 'stuck' | 'refused'
 
 const CONTINUE_NOTE = 'Notice: your reply was cut off because it was too long. Continue where it stopped.'

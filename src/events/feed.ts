@@ -30,6 +30,7 @@ const MAX_HELD_DELTAS = 2_000
 /** Between two tries to get what is missing, so that a hole that stays costs little. */
 const RETRY_MS = 250
 
+/** Where one project's feed reads from, and whom it tells. */
 export interface FeedOptions {
   readonly projectId: string
   readonly source: EventSource

@@ -19,6 +19,7 @@ export interface Frame {
   readonly bytes: Buffer
 }
 
+/** A durable event as it goes on the wire, with its seq as the id from which a reader resumes. */
 export function eventFrame(event: StoredEvent): Frame {
   const { seq, topic, taskId, type, data } = event
   const bytes = Buffer.from(`id: ${seq}\nevent: ${topic}\ndata: ${data}\n\n`)
@@ -31,6 +32,7 @@ interface DeltaLike {
   readonly data: string
 }
 
+/** One delta as it goes on the wire, without an id: a reader cannot resume from it. */
 export function deltaFrame(delta: DeltaLike): Frame {
   return deltaFrames([delta], delta)
 }
@@ -57,6 +59,7 @@ export function viewerFrame<T extends ViewerType>(
   return { seq: null, topic, taskId: null, isTerminal: false, bytes }
 }
 
+/** A sign of life with the newest seq that the server knows and the time `at` in milliseconds. It has no id. */
 export function pingFrame(latestSeq: number, at: number = Date.now()): Buffer {
   return Buffer.from(`event: ping\ndata: ${JSON.stringify({ at, latestSeq })}\n\n`)
 }

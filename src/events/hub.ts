@@ -39,11 +39,16 @@ export interface Sink {
   drained(): Promise<boolean>
 }
 
+/**
+ * A viewer's place in a project's stream. `leave` may be called twice; `catchUp` reads what Postgres has and Redis did
+ * not bring.
+ */
 export interface Joined {
   readonly feed: { readonly lastSeq: number; catchUp(): Promise<void> }
   leave(): void
 }
 
+/** How this process's streams stand, for `/readyz` and `/metrics`. Counts are since the start of the process. */
 export interface HubStatus {
   readonly redis: 'up' | 'down'
   readonly feeds: number
@@ -53,6 +58,7 @@ export interface HubStatus {
   readonly resyncs: number
 }
 
+/** All streams of this process: one Redis subscription and one feed a project, shared by its viewers. */
 export interface Hub {
   /** Opens the project's feed, so that a viewer can be refused while Postgres is away. Throws `store_unavailable`. */
   prepare(projectId: string): Promise<void>

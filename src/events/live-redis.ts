@@ -40,6 +40,7 @@ export function createLiveRedis(options: { url: string; name: string; log: Event
   return client
 }
 
+/** The client that {@link createLiveRedis} makes. */
 export type LiveRedis = ReturnType<typeof createLiveRedis>
 
 /** Begins to connect without waiting; failures are the client's `error` events. */

@@ -9,6 +9,10 @@ import { partKey } from './topics.ts'
 /** Long enough for the longest command or reply; a crash can leave an open part behind, nothing else. */
 const OPEN_PART_TTL_SECONDS = 6 * 3_600
 
+/**
+ * The Redis channel on which a project's live events and deltas come. The braces keep its keys on one node of a
+ * cluster.
+ */
 export function channelOf(projectId: string): string {
   return `keelson:{${projectId}}:live`
 }
@@ -45,6 +49,7 @@ export type LiveOp =
 
 /** Per delta of the batch, in order: it was applied, its lease is too old, or the part's length in Redis. */
 export const APPLIED = -1
+/** The answer for a delta of an attempt that a newer one has replaced. */
 export const FENCED = -2
 
 const PUSH = `

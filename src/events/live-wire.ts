@@ -19,18 +19,22 @@ export interface LiveDelta {
   readonly data: string
 }
 
+/** A durable event that came by Redis; Postgres has it too. */
 export interface LiveEvent extends StoredEvent {
   readonly kind: 'event'
 }
 
+/** One line of the live channel. */
 export type LiveItem = LiveDelta | LiveEvent
 
 const NONE = '-'
 
+/** An event as one line. Its data is JSON, in which no line end and no tab stands bare. */
 export function encodeEvent(event: StoredEvent): string {
   return ['E', event.seq, event.topic, event.type, event.taskId ?? NONE, event.data].join('\t')
 }
 
+/** A delta as one line, of the same kind. */
 export function encodeDelta(delta: Omit<LiveDelta, 'kind'>): string {
   const { type, topic, taskId, turn, partId, lease, offset, units, data } = delta
   return ['D', topic, type, taskId, turn, partId, lease, offset, units, data].join('\t')
@@ -41,6 +45,7 @@ export function decodeBatch(text: string): LiveItem[] {
   return text.split('\n').flatMap((line) => decodeLine(line) ?? [])
 }
 
+/** Reads one line; undefined for one that this version does not know. */
 export function decodeLine(line: string): LiveItem | undefined {
   const fields = line.split('\t')
   if (fields[0] === 'E' && fields.length === 6) {

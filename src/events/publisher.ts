@@ -17,6 +17,10 @@ const MAX_FLUSH_CALLS = 200
 /** Longer than any command may be silent: a part that got nothing for one to two of these has lost its producer. */
 const FORGET_QUIET_EVERY_MS = 15 * 60_000
 
+/**
+ * The way from a process that works to the viewers. Nothing here fails because Redis is away: durable events are read from
+ * Postgres then, and of an open part what Redis lacks is sent once it is back.
+ */
 export interface Publisher {
   /** Passes durable events on after their commit. Returns at once; a repeat is harmless. */
   publishEvents(projectId: string, events: readonly StoredEvent[]): void

@@ -22,7 +22,12 @@ import type {
 } from '../shared/review.ts'
 import type { DiffStat, Outcome, TaskReason, Usage } from '../shared/task.ts'
 
+/**
+ * The four topics, which are also the names of the server-sent events; a reader may ask for some of them by
+ * `?topics=`.
+ */
 export const TOPICS = ['messages', 'status', 'file-changes', 'terminal'] as const
+/** One of {@link TOPICS}. */
 export type Topic = (typeof TOPICS)[number]
 
 /** What every terminal event says about the task that ended. */
@@ -48,8 +53,13 @@ export interface MessagePart {
   readonly text: string
 }
 
+/** Which lane of a task a model call is for. */
 export type ModelRole = 'coder' | 'reviewer'
 
+/**
+ * Events that Postgres keeps, by type. Each has a seq, is told to every reader once and in order, and can be read
+ * again. A field that is added is optional, since readers and stored events of older versions lack it.
+ */
 export interface DurablePayloads {
   'task.accepted': { messageId: string; joined: boolean; waitingFor?: string }
   'task.started': { workflowId: string; model: string }
@@ -204,6 +214,10 @@ export interface DurablePayloads {
   }
 }
 
+/**
+ * Pieces of a part that is still open; Redis alone keeps them. `offset` counts what came before, in UTF-16 units, for `output`
+ * in bytes; `data` is base64. The part's closing event holds the whole.
+ */
 export interface DeltaPayloads {
   'text.delta': { messageId: string; partId: string; offset: number; delta: string }
   'thinking.delta': { messageId: string; partId: string; offset: number; delta: string }
@@ -218,9 +232,13 @@ export interface ViewerPayloads {
   'stream.degraded': { degraded: boolean; reconnectAfterMs?: number }
 }
 
+/** A type of event that Postgres keeps. */
 export type DurableType = keyof DurablePayloads
+/** A type of piece that is not kept. */
 export type DeltaType = keyof DeltaPayloads
+/** A type that the server says to one viewer. */
 export type ViewerType = keyof ViewerPayloads
+/** Every type that a stream may carry. */
 export type EventType = DurableType | DeltaType | ViewerType
 
 const TOPIC_BY_PREFIX = {
@@ -292,6 +310,7 @@ export interface StoredEvent {
   readonly data: string
 }
 
+/** A piece as a worker publishes it. */
 export type NewDelta = {
   [T in DeltaType]: { readonly type: T; readonly scope: EventScope; readonly payload: DeltaPayloads[T] }
 }[DeltaType]

@@ -54,6 +54,10 @@ export const SHARED_METRICS = {
   keelson_publish_failures_total: { kind: 'counter', help: 'Calls to Redis that failed; readers then read Postgres' },
 } as const satisfies Record<string, Spec>
 
+/**
+ * What a worker counts besides {@link SHARED_METRICS}. Names and labels are a contract with dashboards;
+ * `docs/metrics.md` lists them.
+ */
 export const WORKER_METRICS = {
   keelson_activities_running: { kind: 'gauge', help: 'Activities that run in this worker now', labels: ['activity'] },
   keelson_model_calls_total: {
@@ -73,6 +77,7 @@ export const WORKER_METRICS = {
   keelson_unpriced_calls_total: { kind: 'counter', help: 'Calls whose price is not known', labels: ['model'] },
 } as const satisfies Record<string, Spec>
 
+/** What the server counts besides {@link SHARED_METRICS}. */
 export const SERVER_METRICS = {
   keelson_http_requests_total: { kind: 'counter', help: 'Requests answered', labels: ['method', 'route', 'status'] },
   keelson_http_request_seconds: {
@@ -101,4 +106,5 @@ export const SERVER_METRICS = {
   keelson_scrape_failures_total: { kind: 'counter', help: 'Times that the database could not be asked for a scrape' },
 } as const satisfies Record<string, Spec>
 
+/** Metrics by their name. */
 export type Catalog = Readonly<Record<string, Spec>>

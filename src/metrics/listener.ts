@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 const HOST = '127.0.0.1'
 const LOOPBACK_NAMES = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i
 
+/** A listener that serves `/metrics`. `port` is the one it took; `close` ends open requests too. */
 export interface MetricsListener {
   readonly port: number
   close(): Promise<void>

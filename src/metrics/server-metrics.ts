@@ -24,6 +24,7 @@ export interface ServerSources {
   readDepths(): Promise<Depths>
 }
 
+/** What the server counts and shows at `/metrics`. */
 export interface ServerMetrics {
   readonly contentType: string
   /** Counts requests by their route's pattern; must stand before every other handler. */

@@ -6,6 +6,10 @@ import { createInstruments, createRegistry, type Instruments } from './instrumen
 import { createMeasuredModel } from './measured-model.ts'
 import { createEventObserver } from './observe-events.ts'
 
+/**
+ * What a worker counts. The two `measure…` give the same thing back with its calls counted and timed; what it throws
+ * is passed on.
+ */
 export interface WorkerMetrics {
   readonly contentType: string
   /** Call it with events after their commit. Never throws. */

@@ -27,6 +27,7 @@ export interface ModelLogger {
   warn(fields: Readonly<Record<string, unknown>>, message: string): void
 }
 
+/** How the client speaks to one server. All times are in milliseconds. */
 export interface AnthropicModelOptions {
   /** Left out for a server that wants none. */
   readonly apiKey?: string

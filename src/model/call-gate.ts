@@ -26,11 +26,16 @@ export interface Ticket {
   readonly enteredAt: number
 }
 
+/** The gate's clock in milliseconds and its source of chance, for tests. */
 export interface CallGateOptions {
   readonly now?: () => number
   readonly random?: () => number
 }
 
+/**
+ * Lets calls of one model through while it answers, and one trial at a time while it is away, so that many waiting
+ * tasks do not besiege a server that comes back. Keeps its state in memory: each worker learns by itself.
+ */
 export class CallGate {
   readonly #breaker: Breaker
   readonly #now: () => number

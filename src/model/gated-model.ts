@@ -26,6 +26,10 @@ const SIGN_OF_LIFE_MS = 5_000
 /** Names outside the table of profiles can be anything; idle gates make room. */
 const MAX_GATES = 100
 
+/**
+ * How long a call waits at most (two minutes when left out) and when it is told of its wait, in milliseconds; clock
+ * and chance for tests.
+ */
 export interface GatedModelOptions {
   readonly maxWaitMs?: number
   readonly noticeAfterMs?: number

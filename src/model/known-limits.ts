@@ -9,6 +9,10 @@ const ASK_AGAIN_MS = 60_000
 /** Names can be anything a message asks for. */
 const MAX_NAMES = 200
 
+/**
+ * What is known of a server's windows and reply lengths: set by a person, listed by the server, or learnt from its
+ * refusals.
+ */
 export interface KnownLimits {
   /** The model's profile within what is known now. Throws `bad_request` for a model that is not known. */
   profileOf(model: string): ModelProfile
@@ -18,6 +22,7 @@ export interface KnownLimits {
   ask(): Promise<void>
 }
 
+/** Where the limits come from. `compat`: model ids outside the table are taken. */
 export interface KnownLimitsOptions {
   readonly compat: boolean
   /** What a person set: holds for every model of the server. */

@@ -16,6 +16,9 @@ interface PriceTier {
   readonly cacheWriteUsdPerMTok: number
 }
 
+/**
+ * What a model can do and costs, in tokens and dollars. One that is not in the table has careful guesses and no price.
+ */
 export interface ModelProfile {
   /** The id to send; for `compat` the id that was asked for. */
   readonly model: string

@@ -52,6 +52,11 @@ const MAX_INVALID_CHARACTERS = 4_000
 const MAX_REPLY_CHARACTERS = 16 * 1024 * 1024
 const MAX_BLOCKS = 10_000
 
+/**
+ * Puts the events of one stream together to one reply. Takes what servers of several makers send (wrong indexes,
+ * missing ends, repeated starts) and bounds what it keeps. Throws `model_stream_broken` for a reply that is not whole,
+ * `model_output_exceeded` for one without end.
+ */
 export class ReplyAssembler {
   /** In the order in which they began. */
   readonly #blocks: OpenBlock[] = []

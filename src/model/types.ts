@@ -6,6 +6,7 @@
 import type { ErrorCode } from '../shared/errors.ts'
 import type { Usage } from '../shared/task.ts'
 
+/** Words. Text of nothing but blanks may not be sent. */
 export interface TextBlock {
   readonly type: 'text'
   readonly text: string
@@ -14,6 +15,7 @@ export interface TextBlock {
 /** The one field of a tool input that the model wrote as no JSON object; holds what it wrote, cut. */
 export const INVALID_INPUT = 'invalid_json'
 
+/** A call of a tool. Each id stands once in a conversation; the next user message must answer it. */
 export interface ToolUseBlock {
   readonly type: 'tool_use'
   readonly id: string
@@ -21,17 +23,23 @@ export interface ToolUseBlock {
   readonly input: unknown
 }
 
+/**
+ * The model's thinking, signed for the very prefix that it was made behind; any other prefix makes the server refuse
+ * it.
+ */
 export interface ThinkingBlock {
   readonly type: 'thinking'
   readonly thinking: string
   readonly signature: string
 }
 
+/** Thinking that only the server can read. Bound to its prefix as {@link ThinkingBlock} is. */
 export interface RedactedThinkingBlock {
   readonly type: 'redacted_thinking'
   readonly data: string
 }
 
+/** The answer to one call of the message before; results stand before texts. */
 export interface ToolResultBlock {
   readonly type: 'tool_result'
   readonly tool_use_id: string
@@ -39,7 +47,9 @@ export interface ToolResultBlock {
   readonly is_error?: boolean
 }
 
+/** What a reply is made of. */
 export type AssistantBlock = TextBlock | ToolUseBlock | ThinkingBlock | RedactedThinkingBlock
+/** What a user message is made of. */
 export type UserBlock = TextBlock | ToolResultBlock
 
 /** One message of the history; blocks in the order in which they were first sent or received, never edited. */
@@ -47,12 +57,14 @@ export type HistoryMessage =
   | { readonly role: 'user'; readonly content: readonly UserBlock[] }
   | { readonly role: 'assistant'; readonly content: readonly AssistantBlock[] }
 
+/** A tool as the model is told of it; `input_schema` is JSON Schema. */
 export interface ToolDefinition {
   readonly name: string
   readonly description: string
   readonly input_schema: { readonly type: 'object'; readonly [key: string]: unknown }
 }
 
+/** One call. What it holds must be valid: roles alternate, calls are answered, texts are well-formed. */
 export interface ModelRequest {
   readonly model: string
   /** The static prefix: one string per block; the cache breakpoint goes after the last one. */
@@ -66,6 +78,7 @@ export interface ModelRequest {
   readonly taskId: string
 }
 
+/** Why a reply ended. `unknown`: a word that this version does not know, taken for an end. */
 export type StopReason =
   | 'end_turn'
   | 'stop_sequence'
@@ -114,6 +127,7 @@ export type ModelDelta =
     }
   | { readonly type: 'text' | 'thinking' | 'tool_input'; readonly index: number; readonly delta: string }
 
+/** How a call is followed. `onDelta` must not throw. */
 export interface StreamOptions {
   readonly signal: AbortSignal
   onDelta(delta: ModelDelta): void
@@ -154,6 +168,7 @@ export interface SpentCall {
   readonly costUsd: number | null
 }
 
+/** A model server, whoever runs it. */
 export interface Model {
   /**
    * Streams one reply. Throws `AppError` with a `model_*` code (see failures.ts); on abort rethrows `signal.reason`.

@@ -11,6 +11,7 @@ import type { Pace } from './pacing.ts'
 import type { RequestJournal } from './request-journal.ts'
 import { invalid, WireError } from './wire.ts'
 
+/** What the back door of a scripted server reads and changes. */
 export interface AdminState {
   pace: Pace
   readonly faults: FaultList

@@ -17,6 +17,7 @@ export interface PromptAccount {
   readonly cacheWriteTokens: number
 }
 
+/** Sums over all requests since the start, in tokens. */
 export interface CacheStats {
   readonly requests: number
   readonly hits: number
@@ -27,6 +28,7 @@ export interface CacheStats {
   readonly hitRatio: number
 }
 
+/** Keeps which prefixes the cache would hold now, at most 50,000 of them. */
 export class CacheAccountant {
   readonly #expiresAt = new Map<string, number>()
   readonly #now: () => number

@@ -11,6 +11,7 @@ const MAX_CONVERSATIONS_PER_SEGMENT = 16
 
 type MessageHashes = readonly (readonly string[])[]
 
+/** Keeps what each task sent, to refuse a request that changes its history instead of adding to it. */
 export class ConversationLog {
   /** Keyed by user id and static prefix: another system prompt or tool list starts afresh. */
   readonly #segments = new Map<string, MessageHashes[]>()

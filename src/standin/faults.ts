@@ -42,8 +42,10 @@ const FAULT_KINDS = [
   ...REPLY_FAULTS,
 ] as const
 
+/** The name of a fault. */
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
+/** A fault as tests arm it over HTTP; an unknown field is refused. */
 export const FaultSchema = z.strictObject({
   kind: z.enum(FAULT_KINDS),
   /** How many matching requests it hits; 1 when left out. */
@@ -69,6 +71,7 @@ export const FaultSchema = z.strictObject({
     .optional(),
 })
 
+/** A fault with the requests that it is meant for. */
 export type Fault = z.infer<typeof FaultSchema>
 
 const MAX_ARMED = 1_000
@@ -126,6 +129,7 @@ export function turnOf(request: WireRequest): number {
   return request.messages.filter((message) => message.role === 'assistant').length + 1
 }
 
+/** Whether a fault is an answer with a status instead of a stream. */
 export function isStatusFault(kind: FaultKind): kind is StatusFault {
   return Object.hasOwn(STATUS_FAULTS, kind)
 }

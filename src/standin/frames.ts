@@ -14,6 +14,7 @@ export interface PacedFrame {
   readonly tokens: number
 }
 
+/** A whole reply before it is sent, so that the same request gives the same bytes. */
 export interface ReplyPlan {
   readonly frames: readonly PacedFrame[]
   readonly stopReason: string
@@ -227,6 +228,7 @@ function frame(type: string, body: object, tokens = 0): PacedFrame {
   return { text: `event: ${type}\ndata: ${JSON.stringify({ type, ...body })}\n\n`, tokens }
 }
 
+/** The event with which the service ends a stream that fails after its 200. */
 export function errorFrame(type: string, message: string): string {
   return `event: error\ndata: ${JSON.stringify({ type: 'error', error: { type, message } })}\n\n`
 }

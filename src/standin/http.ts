@@ -46,6 +46,7 @@ function holdsLoneSurrogate(body: unknown): boolean {
   return false
 }
 
+/** Answers with JSON and ends the response. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   const text = JSON.stringify(body)
   response

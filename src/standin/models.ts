@@ -18,6 +18,7 @@ export function modelById(id: string): object {
   }
 }
 
+/** The answer to `GET /v1/models`: the table's models on one page. */
 export function modelList(): object {
   const ids = knownModels()
   return {

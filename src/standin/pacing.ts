@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http'
 import type { Fault } from './faults.ts'
 import { errorFrame, type PacedFrame, type ReplyPlan } from './frames.ts'
 
+/** How fast a scripted server replies. */
 export interface Pace {
   /** Wait before the headers, in milliseconds. */
   readonly ttftMs: number

@@ -5,6 +5,7 @@
 
 import { blocksOf, type WireBlock, type WireRequest } from './wire.ts'
 
+/** One block of a scripted reply. */
 export type PolicyBlock =
   | { readonly type: 'text'; readonly text: string }
   /** Sent only to models that think. */
@@ -13,6 +14,7 @@ export type PolicyBlock =
 
 type PolicyStop = 'end_turn' | 'tool_use' | 'max_tokens' | 'refusal' | 'model_context_window_exceeded'
 
+/** A scripted reply before it is cut into events. */
 export interface PolicyReply {
   readonly blocks: readonly PolicyBlock[]
   /** Left out: `tool_use` when there is a tool call, else `end_turn`. */
@@ -21,6 +23,7 @@ export interface PolicyReply {
   readonly delayMs?: number
 }
 
+/** Decides the next reply. Pure: the same view gives the same reply. */
 export type Policy = (view: TurnView) => PolicyReply
 
 /** One tool call of the history with what came back. */
@@ -44,6 +47,7 @@ export interface SeenText {
   readonly steering: boolean
 }
 
+/** A request as a policy reads it. */
 export interface TurnView {
   readonly request: WireRequest
   /** `reviewer` when the request offers the tool `submit_review`. */
@@ -81,10 +85,12 @@ export function callsAfter(view: TurnView, messageIndex: number): readonly SeenC
   return view.calls.filter((call) => call.messageIndex > messageIndex)
 }
 
+/** A reply of words alone. */
 export function say(text: string): PolicyReply {
   return { blocks: [{ type: 'text', text }] }
 }
 
+/** A call, for {@link act} or a reply of one's own. */
 export function call(name: string, input: Readonly<Record<string, unknown>>): PolicyBlock {
   return { type: 'tool_use', name, input }
 }

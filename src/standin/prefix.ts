@@ -15,6 +15,7 @@ interface PrefixBlock {
   readonly marked: boolean
 }
 
+/** A request's hashes and size; `tokens` as the scripted server counts them. */
 export interface Prefix {
   readonly blocks: readonly PrefixBlock[]
   /** Chain after tools and system: what one calls the static prefix. */

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Usage } from '../shared/task.ts'
 
+/** One request as tests see it; the last fields are filled when it was answered. */
 export interface JournalEntry {
   /** Counts from 1. */
   readonly seq: number
@@ -27,6 +28,7 @@ export interface JournalEntry {
 
 const MAX_ENTRIES = 10_000
 
+/** Keeps the newest 10,000 requests, and the bodies of as many as it is told to. */
 export class RequestJournal {
   #entries: JournalEntry[] = []
   #bodies: unknown[] = []

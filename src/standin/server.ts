@@ -25,6 +25,7 @@ const KEEP_ALIVE_MS = 65_000
 /** A hanging or stalling answer ends by itself after this long. */
 const MAX_HANG_MS = 15 * 60_000
 
+/** How a scripted server starts: its policy, its pace and what it keeps. */
 export interface ScriptedServerOptions extends Partial<Pace> {
   /** 0 or left out: a free one. */
   readonly port?: number
@@ -39,6 +40,7 @@ export interface ScriptedServerOptions extends Partial<Pace> {
   readonly now?: () => number
 }
 
+/** A running scripted server with its back door. `close` ends calls in flight. */
 export interface ScriptedServer {
   /** Base URL for the SDK, without a trailing slash. */
   readonly url: string

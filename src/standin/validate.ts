@@ -46,6 +46,7 @@ const TOOL_NAME = /^[a-zA-Z0-9_-]{1,128}$/
 const MAX_CACHE_MARKS = 4
 const MAX_TOOLS = 200
 
+/** A request that keeps the rules, with the profile of its model. */
 export interface ValidRequest {
   readonly request: WireRequest
   readonly profile: ModelProfile

@@ -5,6 +5,7 @@ interface WireCacheControl {
   readonly ttl?: '5m' | '1h'
 }
 
+/** A block as it stands in a request's JSON, before its type is looked at. */
 export type WireBlock = {
   readonly type: string
   readonly cache_control?: WireCacheControl
@@ -20,6 +21,7 @@ export type WireBlock = {
   readonly data?: string
 }
 
+/** A message as it stands in a request's JSON; a text stands for one block of text. */
 export interface WireMessage {
   readonly role: 'user' | 'assistant' | 'system'
   readonly content: string | readonly WireBlock[]
@@ -32,6 +34,7 @@ interface WireTool {
   readonly cache_control?: WireCacheControl
 }
 
+/** A request's JSON after {@link validateRequest} looked at it. */
 export interface WireRequest {
   readonly model: string
   readonly max_tokens: number

@@ -47,6 +47,7 @@ async function compact(lane: Lane, turn: JournalTurn, beforeTokens: number): Pro
   return true
 }
 
+/** What one compaction takes away and what it keeps, within one lane. */
 export interface CompactionPlan {
   /** The turn whose reply stays; 0: none. */
   readonly throughTurn: number

@@ -8,6 +8,7 @@ import { hasScript, listPolicy } from './list.ts'
 import { answerInOrder, approvePlainly, respond, understand } from './plain-language.ts'
 import { isFixRequest, isSampleRequest, isSampleReview, reviewSample, workOnSample } from './sample-project.ts'
 
+/** What the delivered model plays: a script when the message holds one, else the sample project or plain requests. */
 export const demoPolicy: Policy = (view) => {
   if (hasScript(view.texts)) return listPolicy(view)
   if (view.lane === 'reviewer') return isSampleReview(view) ? reviewSample(view) : approvePlainly(view)

@@ -6,6 +6,7 @@ import { listPolicy } from './list.ts'
 import { plainLanguagePolicy } from './plain-language.ts'
 import { sampleProjectPolicy } from './sample-project.ts'
 
+/** The policies by the names that `--policy` takes. */
 export const POLICIES = {
   demo: demoPolicy,
   list: listPolicy,
@@ -15,6 +16,7 @@ export const POLICIES = {
 
 type PolicyName = keyof typeof POLICIES
 
+/** Whether a name is one of {@link POLICIES}. */
 export function isPolicyName(name: string): name is PolicyName {
   return Object.hasOwn(POLICIES, name)
 }

@@ -53,6 +53,7 @@ const ListScriptSchema = z.strictObject({
 
 type ListScript = z.infer<typeof ListScriptSchema>
 
+/** Plays the list of the latest message that holds one; says so when none does or it cannot be read. */
 export const listPolicy: Policy = (view) => {
   const found = findScript(view.texts)
   if (found === null) return say('No script was given.')

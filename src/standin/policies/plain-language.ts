@@ -40,6 +40,7 @@ To work with Claude instead, set ANTHROPIC_API_KEY and start again.`
 
 const CANNOT_FIX = 'I am a scripted demonstration and cannot mend this; set ANTHROPIC_API_KEY to let Claude do it.'
 
+/** Does what plain requests ask (see {@link HELP}), and approves what it reviews. */
 export const plainLanguagePolicy: Policy = (view) => {
   if (view.lane === 'reviewer') return approvePlainly(view)
   return answerInOrder(view, (seen) => {

@@ -49,10 +49,12 @@ export function isSampleRequest(text: string): boolean {
   return asks && /\b(tests?|bug|build|suite|failing|failure)\b/i.test(text)
 }
 
+/** Whether a text is the harness's request to mend what a review or a check found. */
 export function isFixRequest(text: string): boolean {
   return /^(Review round \d+ found|Checks failed)/.test(text)
 }
 
+/** Works on the sample project alone: mends its bug halfway, is found out by its own review, mends it whole. */
 export const sampleProjectPolicy: Policy = (view) => {
   if (view.lane === 'reviewer') return reviewSample(view)
   const request =
