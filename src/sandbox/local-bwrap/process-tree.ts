@@ -17,6 +17,9 @@ const PAGE_BYTES = 4096
 /** Memory file systems of the sandbox; their pages belong to no process. */
 const MEMORY_MOUNTS = ['/tmp', SANDBOX_HOME, '/dev/shm']
 
+/** What the kernel keeps for a file of a memory file system, be it empty. */
+const NAME_BYTES = 1024
+
 /** Fewer sockets than this hold too little to be worth a guess, and ordinary programs have them. */
 const FEW_SOCKETS = 64
 
@@ -66,7 +69,7 @@ function mountedBytes(root: string): number {
   let bytes = 0
   for (const mount of MEMORY_MOUNTS) {
     const stat = statfsSync(root + mount)
-    bytes += (stat.blocks - stat.bfree) * stat.bsize
+    bytes += (stat.blocks - stat.bfree) * stat.bsize + (stat.files - stat.ffree) * NAME_BYTES
   }
   return bytes
 }

@@ -4,8 +4,9 @@
  * A deny list, since build tools of every kind must run: it closes what has no use in a build and has been a way out of
  * namespaces before (new namespaces and mounts, key rings, io_uring, BPF, tracing, handles, modules), socket families
  * other than unix, inet and netlink (AF_VSOCK ignores network namespaces), and the terminal's input injection.
- * Where nobody can count it, System V shared memory is granted in small segments only: it belongs to no process, and
- * the kernel allows 4,096 of them. Denied calls return EPERM, so that programs see a refusal instead of dying.
+ * Where nobody can count what System V keeps, which belongs to no process, shared memory and semaphores are granted in
+ * small pieces only, of which the kernel allows 4,096 and 32,000, and message queues not at all: a queue takes as many
+ * empty messages as bytes. Denied calls return EPERM, so that programs see a refusal instead of dying.
  */
 
 type SeccompArch = 'x64' | 'arm64'
@@ -60,6 +61,9 @@ const DENIED: Record<string, readonly [number, number | null]> = {
   fspick: [433, 433],
   pidfd_getfd: [438, 438],
   mount_setattr: [442, 442],
+  open_tree_attr: [467, 467],
+  // Asynchronous I/O: the host has one number of events for everybody.
+  io_setup: [206, 0],
   quotactl_fd: [443, 443],
   lookup_dcookie: [212, 18],
   iopl: [172, null],
@@ -75,6 +79,10 @@ const SOCKET = { x64: 41, arm64: 198 } as const
 const SHMGET = { x64: 29, arm64: 194 } as const
 /** Times the kernel's 4,096 segments this is 512 MiB. */
 const MAX_SEGMENT_BYTES = 128 * 1024
+const SEMGET = { x64: 64, arm64: 190 } as const
+/** Times the kernel's 32,000 sets and 64 bytes this is 64 MiB. */
+const MAX_SET_SEMAPHORES = 32
+const MSGGET = { x64: 68, arm64: 186 } as const
 const SOCKETPAIR = { x64: 53, arm64: 199 } as const
 const TIOCSTI = 0x5412
 const TIOCLINUX = 0x541c
@@ -101,7 +109,7 @@ const OFFSET_ARG2 = 32
 /** Bit that marks a call of the x32 ABI, whose numbers the list does not know. */
 const X32_BIT = 0x40000000
 
-type Label = 'deny' | 'allow' | 'ioctl' | 'socket' | 'netlink' | 'segment'
+type Label = 'deny' | 'allow' | 'ioctl' | 'socket' | 'netlink' | 'segment' | 'semaphores'
 
 interface Jump {
   readonly code: number
@@ -111,13 +119,13 @@ interface Jump {
 }
 
 export interface SeccompOptions {
+  /** Nobody counts what System V keeps: no shared memory above 128 KiB, no more than 32 semaphores a set, no queue. */
   readonly smallSegments?: boolean
 }
 
 /**
  * The assembled program: 8 bytes an instruction, ready to be read by bwrap. Returns null on an architecture whose
- * numbers are not known; the provider then reports that the filter is missing and takes no work. `smallSegments`: no
- * segment of System V shared memory above 128 KiB. Pure.
+ * numbers are not known; the provider then reports that the filter is missing and takes no work. Pure.
  */
 export function seccompProgram(arch: string = process.arch, options: SeccompOptions = {}): Buffer | null {
   if (arch !== 'x64' && arch !== 'arm64') return null
@@ -133,7 +141,10 @@ export function seccompProgram(arch: string = process.arch, options: SeccompOpti
   }
   body.push({ code: JEQ, k: IOCTL[arch], yes: 'ioctl' })
   body.push({ code: JEQ, k: SOCKET[arch], yes: 'socket' }, { code: JEQ, k: SOCKETPAIR[arch], yes: 'socket' })
-  if (options.smallSegments) body.push({ code: JEQ, k: SHMGET[arch], yes: 'segment' })
+  if (options.smallSegments) {
+    body.push({ code: JEQ, k: SHMGET[arch], yes: 'segment' }, { code: JEQ, k: SEMGET[arch], yes: 'semaphores' })
+    body.push({ code: JEQ, k: MSGGET[arch], yes: 'deny' })
+  }
   body.push({ code: RET, k: RET_ALLOW })
   body.push('ioctl', { code: LD_ABS, k: OFFSET_ARG1 })
   body.push({ code: JEQ, k: TIOCSTI, yes: 'deny' }, { code: JEQ, k: TIOCLINUX, yes: 'deny' })
@@ -146,6 +157,8 @@ export function seccompProgram(arch: string = process.arch, options: SeccompOpti
   body.push({ code: JGE, k: 0, yes: 'allow' })
   body.push('segment', { code: LD_ABS, k: OFFSET_ARG1_HIGH }, { code: JGT, k: 0, yes: 'deny' })
   body.push({ code: LD_ABS, k: OFFSET_ARG1 }, { code: JGT, k: MAX_SEGMENT_BYTES, yes: 'deny' })
+  body.push({ code: JGE, k: 0, yes: 'allow' })
+  body.push('semaphores', { code: LD_ABS, k: OFFSET_ARG1 }, { code: JGT, k: MAX_SET_SEMAPHORES, yes: 'deny' })
   body.push({ code: JGE, k: 0, yes: 'allow' })
   body.push('deny', { code: RET, k: RET_EPERM }, 'allow', { code: RET, k: RET_ALLOW })
   return assemble(body)

@@ -1,7 +1,7 @@
 /**
- * Counts the System V shared memory of a sandbox, which belongs to no process and outlives whoever made it. The kernel tells
- * it only to a process of the same IPC namespace, so a short program enters that namespace, by way of the user namespace
- * that owns it, and reads the list. Node cannot enter a namespace; perl can, and comes with every Debian and its kin.
+ * Counts what System V keeps for a sandbox (shared memory, messages, semaphores), which belongs to no process and outlives
+ * whoever made it. The kernel tells it only to a process of the same IPC namespace, so a short program enters that namespace, by way of the user namespace
+ * that owns it, and reads the lists. Node cannot enter a namespace; perl can, and comes with every Debian and its kin.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -16,7 +16,8 @@ const TRY_TIMEOUT_MS = 5_000
 
 /**
  * 0xb701 is NS_GET_USERNS, the other two are CLONE_NEWUSER and CLONE_NEWIPC. The last two columns of a segment are its bytes
- * in memory and swapped out.
+ * in memory and swapped out; of a queue the fourth and fifth are bytes and messages, of a set the fourth are its semaphores.
+ * The kernel takes up to twice a message's length, and 64 bytes for each message and each semaphore.
  */
 const COUNT = `
 sub count {
@@ -25,9 +26,15 @@ sub count {
   my $user = ioctl($ipc, 0xb701, 0) or return;
   syscall($setns, $user + 0, 0x10000000) == 0 or return;
   syscall($setns, fileno($ipc), 0x08000000) == 0 or return;
-  open(my $list, '<', '/proc/sysvipc/shm') or return;
   my $bytes = 0;
-  while (<$list>) { my @of = split; $bytes += $of[14] + $of[15] if $of[0] ne 'key' }
+  for my $kind ('shm', 'msg', 'sem') {
+    open(my $list, '<', "/proc/sysvipc/$kind") or return;
+    while (<$list>) {
+      my @of = split;
+      next if $of[0] eq 'key';
+      $bytes += $kind eq 'shm' ? $of[14] + $of[15] : $kind eq 'msg' ? 2 * $of[3] + 64 * $of[4] : 64 * $of[3];
+    }
+  }
   return $bytes;
 }`
 
@@ -53,13 +60,13 @@ close $told;
 exit 1 unless sysread $ready, my $it, 1;
 exit(defined count($setns, $pid) ? 0 : 1);`
 
-/** The command line that prints how many bytes the segments of a process's IPC namespace hold. Pure. */
+/** The command line that prints how many bytes System V holds for a process's IPC namespace. Pure. */
 export function segmentsArgv(pid: number): string[] {
   return [PERL, '-e', COUNT_PROGRAM, String(SETNS[process.arch] ?? ''), String(pid)]
 }
 
 /**
- * Whether this process may count segments of namespaces that it makes: asked by counting those of one that is made for it.
+ * Whether this process may count what System V holds for namespaces that it makes: asked by counting those of one that is made for it.
  * Takes some 20 ms, at most 5 s. Safe to repeat.
  */
 export function canCountSegments(): boolean {

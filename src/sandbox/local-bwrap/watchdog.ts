@@ -114,7 +114,8 @@ function judgeFiles(before: KnownFiles | undefined, now: MemoryFiles): KnownFile
   const largestBytes = Math.max(now.largestBytes, before?.largestBytes ?? 0)
   const waiting = Math.min(now.sentDescriptors, before?.sentDescriptors ?? 0)
   const sentBytes = waiting * Math.max(SENT_FILE_BYTES, largestBytes)
-  const heldBytes = now.sizeBytes + sentBytes + (now.segmentBytes ?? 0)
+  const kernelBytes = now.pipeBytes + now.pageTableBytes + (now.segmentBytes ?? 0)
+  const heldBytes = now.sizeBytes + sentBytes + kernelBytes
   return { heldBytes, largestBytes, sentDescriptors: now.sentDescriptors, isBlind: now.segmentBytes === null }
 }
 

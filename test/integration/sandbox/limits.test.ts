@@ -68,6 +68,39 @@ for _ in range(${mib} // 16):
 time.sleep(1)`,
 }
 
+/** Ways to have the kernel keep memory that is no page of anybody; each as in {@link WAYS}. */
+const KERNEL_WAYS: Readonly<Record<string, (mib: number) => string>> = {
+  'semaphores of System V': (mib) => `
+import ctypes
+for _ in range(${mib} // 2): ctypes.CDLL(None).semget(0, 32000, 0o1600)`,
+  'messages of System V': (mib) => `
+import ctypes
+libc = ctypes.CDLL(None)
+text = ctypes.create_string_buffer(b'\\1' * 8200)
+for _ in range(min(32000, ${mib} * 64)):
+    queue = libc.msgget(0, 0o1600)
+    for _ in range(2): libc.msgsnd(queue, text, 8192, 0o4000)`,
+  pipes: (mib) => `
+for _ in range(-(-${mib} * 128 // 1900)):
+    if os.fork() > 0: continue
+    for _ in range(1900):
+        end = os.pipe()[1]
+        os.set_blocking(end, False)
+        try: os.write(end, b'x' * 65536)
+        except BlockingIOError: pass
+    time.sleep(6)
+    os._exit(0)
+time.sleep(2)`,
+  'page tables': (mib) => `
+import mmap
+for _ in range(${mib} // 16):
+    m = mmap.mmap(-1, 1 << 33, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ)
+    for at in range(0, 1 << 33, 1 << 21): m[at]
+    globals().setdefault('held', []).append(m)`,
+  'empty files in memory': (mib) => `
+for at in range(${mib} * 1024): os.close(os.open('/tmp/%d' % at, os.O_CREAT | os.O_WRONLY))`,
+}
+
 /** Fills sockets of loopback without reading, and says how many MiB the kernel holds for them. */
 const UNREAD = `python3 - <<'END'
 import socket, time
@@ -144,6 +177,18 @@ describe.skipIf(!report.ok).each([...keepers])('limits kept by %s', { timeout: 1
       })
     },
   )
+
+  test('what the kernel keeps for a command counts as its memory', async () => {
+    const results = await Promise.all(
+      Object.entries(KERNEL_WAYS).map(async ([name, way]) => {
+        const sandbox = await aBox()
+        const within = await run(sandbox, holding(way, 32))
+        const beyond = await run(sandbox, holding(way, 640))
+        return [name, within.output, beyond.state.status, (await run(sandbox, 'echo fine')).output]
+      }),
+    )
+    expect(results).toEqual(Object.keys(KERNEL_WAYS).map((name) => [name, 'held\n', 'oom', 'fine\n']))
+  })
 
   test('the probe has tried that they are kept, and leaves no cgroup behind', async () => {
     const { protections, isolation } = await provider.probe()

@@ -1,13 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { seccompProgram } from '../../../src/sandbox/local-bwrap/seccomp.ts'
+import { type SeccompOptions, seccompProgram } from '../../../src/sandbox/local-bwrap/seccomp.ts'
 
 const ALLOW = 0x7fff0000
 const EPERM = 0x00050001
 const ARCH = { x64: 0xc000003e, arm64: 0xc00000b7 } as const
 
 /** Runs the program as the kernel would, on `struct seccomp_data`. */
-function judge(arch: 'x64' | 'arm64', call: { nr: number; arch?: number; args?: number[] }): number {
-  const program = seccompProgram(arch) as Buffer
+function judge(
+  arch: 'x64' | 'arm64',
+  call: { nr: number; arch?: number; args?: number[] },
+  options: SeccompOptions = {},
+): number {
+  const program = seccompProgram(arch, options) as Buffer
   const data = Buffer.alloc(64)
   data.writeUInt32LE(call.nr, 0)
   data.writeUInt32LE(call.arch ?? ARCH[arch], 4)
@@ -19,6 +23,7 @@ function judge(arch: 'x64' | 'arm64', call: { nr: number; arch?: number; args?: 
     if (code === 0x20) loaded = data.readUInt32LE(k)
     else if (code === 0x15) at += 8 * (loaded === k ? yes : no)
     else if (code === 0x35) at += 8 * (loaded >= k ? yes : no)
+    else if (code === 0x25) at += 8 * (loaded > k ? yes : no)
     else if (code === 0x06) return k
     else throw new Error(`unknown instruction ${code}`)
   }
@@ -26,11 +31,24 @@ function judge(arch: 'x64' | 'arm64', call: { nr: number; arch?: number; args?: 
 }
 
 describe.each([
-  { arch: 'x64', read: 0, ptrace: 101, uring: 425, bpf: 321, ioctl: 16, socket: 41 },
-  { arch: 'arm64', read: 63, ptrace: 117, uring: 425, bpf: 280, ioctl: 29, socket: 198 },
-] as const)('the system call filter of $arch', ({ arch, read, ptrace, uring, bpf, ioctl, socket }) => {
-  test('lets ordinary calls through and refuses the listed ones', () => {
-    expect([read, ptrace, uring, bpf].map((nr) => judge(arch, { nr }))).toEqual([ALLOW, EPERM, EPERM, EPERM])
+  { arch: 'x64', read: 0, denied: [101, 425, 321, 206, 467], ioctl: 16, socket: 41, shm: 29, sem: 64, msg: 68 },
+  { arch: 'arm64', read: 63, denied: [117, 425, 280, 0, 467], ioctl: 29, socket: 198, shm: 194, sem: 190, msg: 186 },
+] as const)('the system call filter of $arch', ({ arch, read, denied, ioctl, socket, shm, sem, msg }) => {
+  test('lets ordinary calls through and refuses tracing, io_uring, BPF, asynchronous I/O and mounts', () => {
+    expect([read, ...denied].map((nr) => judge(arch, { nr }))).toEqual([ALLOW, ...denied.map(() => EPERM)])
+  })
+
+  test('grants what System V keeps freely where it is counted, else in small pieces and without queues', () => {
+    const small = { smallSegments: true }
+    const calls = [shm, sem].flatMap((nr) => [
+      { nr, args: [0, 32] },
+      { nr, args: [0, 131_073] },
+    ])
+    const asked = [...calls, { nr: sem, args: [0, 33] }, { nr: msg }]
+    expect({
+      counted: asked.map((call) => judge(arch, call)),
+      small: asked.map((call) => judge(arch, call, small)),
+    }).toEqual({ counted: asked.map(() => ALLOW), small: [ALLOW, EPERM, ALLOW, EPERM, EPERM, EPERM] })
   })
 
   test('refuses calls of another architecture', () => {
