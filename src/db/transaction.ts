@@ -19,6 +19,8 @@ export interface LockedProject {
   readonly sandboxProvider: string
   /** JSON of its own limits. */
   readonly budget: string | null
+  /** The project whose task it is a try at; null: a project of its own. */
+  readonly alternativeOf: string | null
 }
 
 export interface Tx {
@@ -40,6 +42,7 @@ interface ProjectRow {
   context_hash: string | null
   sandbox_provider: string
   budget: string | null
+  alternative_of: string | null
   /** null when no task was asked for. */
   lease: number | null
   turn: number | null
@@ -49,7 +52,7 @@ interface ProjectRow {
 function beginText(projectId: string, taskId: string | null): string {
   // A deleted project is gone for people, but its running task must still be able to end.
   const project = pg.escapeLiteral(projectId)
-  const columns = 'p.id, p.active_task_id, p.context_hash, p.sandbox_provider, p.budget'
+  const columns = 'p.id, p.active_task_id, p.context_hash, p.sandbox_provider, p.budget, p.alternative_of'
   // The task is locked too, since a row that is only joined would be read as it was before the wait for the lock.
   return taskId === null
     ? `BEGIN; SELECT ${columns}, NULL::int AS lease, NULL::int AS turn FROM projects p
@@ -123,6 +126,7 @@ async function beginLocked(
     contextHash: row.context_hash,
     sandboxProvider: row.sandbox_provider,
     budget: row.budget,
+    alternativeOf: row.alternative_of,
   }
   return { project, taskTurn: row.turn }
 }

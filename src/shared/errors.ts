@@ -29,6 +29,7 @@ export const ERRORS = {
   already_decided: { httpStatus: 409, retryable: false },
   checkpoint_gone: { httpStatus: 409, retryable: false },
   comparison_limit: { httpStatus: 409, retryable: false },
+  is_alternative: { httpStatus: 409, retryable: false },
   files_moved_on: { httpStatus: 409, retryable: false },
   task_undone: { httpStatus: 409, retryable: false },
   publish_denied: { httpStatus: 409, retryable: false },

@@ -3,6 +3,8 @@ import { newId } from '../../shared/ids.ts'
 import { noSuch } from '../../shared/refusals.ts'
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
+import { requireOwnProject } from '../task/require-own-project.ts'
+import { inProject } from '../transaction.ts'
 import { type Page, toPage } from './projects.ts'
 
 /** The title of a conversation that nobody named. */
@@ -48,10 +50,13 @@ export async function listConversations(
   return toPage(rows, options.limit, (conversation) => conversation.id)
 }
 
-/** An empty conversation; the project must exist. */
+/** An empty conversation. Throws `not_found`, and `is_alternative` for the project of a try. Not idempotent. */
 export async function createConversation(db: Db, projectId: string, title: string): Promise<Conversation> {
   const id = newId('cnv')
-  await query(db, 'INSERT INTO conversations (id, project_id, title) VALUES ($1, $2, $3)', [id, projectId, title])
+  await inProject(db, projectId, async (tx) => {
+    requireOwnProject(tx)
+    await tx.query('INSERT INTO conversations (id, project_id, title) VALUES ($1, $2, $3)', [id, projectId, title])
+  })
   return await getConversation(db, id)
 }
 

@@ -14,6 +14,7 @@ import { shorten } from '../../shared/text/one-line.ts'
 import type { Db } from '../client.ts'
 import { inProject, type Tx } from '../transaction.ts'
 import { rememberFrom } from '../turn/memory.ts'
+import { requireOwnProject } from './require-own-project.ts'
 
 export interface AcceptMessage {
   readonly projectId: string
@@ -58,12 +59,13 @@ interface KnownMessage {
 
 /**
  * Accepts one user message. Throws `not_found` (project, or a conversation of another project), `idempotency_mismatch`
- * (the clientMessageId stands for another text), `store_unavailable`. Safe to repeat with a clientMessageId.
+ * (the clientMessageId stands for another text), `is_alternative` (the project of a try), `store_unavailable`. Safe to repeat with a clientMessageId.
  */
 export async function acceptMessage(db: Db, input: AcceptMessage): Promise<AcceptedMessage> {
   return await inProject(db, input.projectId, async (tx) => {
     const known = await findKnown(tx, input)
     if (known) return known
+    requireOwnProject(tx)
     const conversationId = await resolveConversation(tx, input)
     const running = await findJoinable(tx, conversationId)
     const messageId = newId('msg')

@@ -19,6 +19,7 @@ import type { Db } from '../client.ts'
 import { query } from '../query.ts'
 import { inProject, type Tx } from '../transaction.ts'
 import { addToOutbox } from './accept-message.ts'
+import { requireOwnProject } from './require-own-project.ts'
 import { type Task, type TaskRow, toTask } from './tasks.ts'
 
 /** Comparisons that are not over, of a project and of the installation: each keeps up to five sandboxes. */
@@ -125,7 +126,7 @@ export interface NewComparison {
 /**
  * Stores a comparison and has its workflow started. The same `clientComparisonId` again gives the same one. Throws
  * `idempotency_mismatch` for the same id with another wish, `task_running` while the task is not over, `checkpoint_gone` when
- * the files before it are not kept, `comparison_limit`, `not_found`.
+ * the files before it are not kept, `comparison_limit`, `is_alternative`, `not_found`.
  */
 export async function createComparison(db: Db, ask: NewComparison): Promise<Comparison> {
   const { projectId, taskId, clientComparisonId, ...wish } = ask
@@ -133,6 +134,7 @@ export async function createComparison(db: Db, ask: NewComparison): Promise<Comp
   return await inProject(db, projectId, async (tx) => {
     const known = await sameWish(tx, clientComparisonId, request)
     if (known !== null) return known
+    requireOwnProject(tx)
     const [row] = await tx.query<TaskRow>('SELECT * FROM tasks WHERE id = $1 AND project_id = $2', [taskId, projectId])
     if (row === undefined) throw new AppError('not_found', 'There is no such task.')
     const task = toTask(row)

@@ -14,6 +14,7 @@ import { type Page, toPage } from '../project/projects.ts'
 import { query } from '../query.ts'
 import { inProject, inTask, type Tx } from '../transaction.ts'
 import { addToOutbox } from './accept-message.ts'
+import { requireOwnProject } from './require-own-project.ts'
 
 /** One that is under way for longer was left by a workflow that somebody ended: it holds up nobody. */
 const STALE_HOURS = 2
@@ -91,12 +92,13 @@ export interface NewPublication {
 /**
  * Stores what is to be published and has its workflow started. The same `clientPublishId` again gives the same one. Throws
  * `idempotency_mismatch` for the same id with another wish, `publish_running` while another one is under way,
- * `branch_moved` when the branch holds a later task already, `not_found`.
+ * `branch_moved` when the branch holds a later task already, `is_alternative` for a try's task, `not_found`.
  */
 export async function createPublication(db: Db, ask: NewPublication): Promise<Publication> {
   return await inProject(db, ask.projectId, async (tx) => {
     const known = await sameWish(tx, ask)
     if (known !== null) return known
+    requireOwnProject(tx)
     await requireNoneRunning(tx)
     const branch = ask.branch ?? (await freeBranch(tx, ask))
     await requireNoLaterTask(tx, ask, branch)

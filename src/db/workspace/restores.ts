@@ -18,6 +18,7 @@ import type { KeptResult, PlannedAlternative } from '../task/comparisons.ts'
 import { activateNext } from '../task/end-task.ts'
 import { requireIdle } from '../task/require-idle.ts'
 import { inProject, type Tx } from '../transaction.ts'
+import { adoptDecisions } from './adopt-decisions.ts'
 import { type CheckpointInConversation, type CheckpointRow, toCheckpoint } from './checkpoints.ts'
 import { createFork } from './forks.ts'
 
@@ -177,6 +178,7 @@ export async function completeRestore(
       }
       await insertCheckpoint(tx, restore, result)
       const chosen = restore.comparisonId === null ? null : await completeChoice(tx, restore.comparisonId)
+      if (chosen !== null) await adoptDecisions(tx, chosen)
       const text = `${restoreNote(restore, result.stat)}${chosen?.reason ? ` ${chosen.reason}` : ''}`
       await addNote(tx, { conversationId: restore.conversationId, text })
       tx.emit(...restoredEvents(restore, result))

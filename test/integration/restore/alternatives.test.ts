@@ -5,19 +5,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createConversation } from '../../../src/db/project/conversations.ts'
 import { listProjects } from '../../../src/db/project/projects.ts'
 import { listApprovals } from '../../../src/db/task/approval-rows.ts'
 import { openApproval } from '../../../src/db/task/approvals.ts'
 import { readBudget } from '../../../src/db/task/budgets.ts'
 import { lookAtComparison, recordChoice, weighComparison } from '../../../src/db/task/comparison-moves.ts'
 import { createComparison, getComparison, type NewComparison } from '../../../src/db/task/comparisons.ts'
+import { decideApproval } from '../../../src/db/task/decide-approval.ts'
+import { requireIdle } from '../../../src/db/task/require-idle.ts'
 import { getTask, tasksThatShouldRun } from '../../../src/db/task/tasks.ts'
+import { inProject } from '../../../src/db/transaction.ts'
+import { savedEnvironment, saveEnvironment } from '../../../src/db/workspace/environments.ts'
 import { restoresToTell } from '../../../src/db/workspace/restores.ts'
 import { publishedTree } from '../../../src/publish/published-tree.ts'
 import { applyChoice } from '../../../src/restore/choose-alternative.ts'
 import { removeAlternatives } from '../../../src/restore/comparison-steps.ts'
 import { restoreNotices } from '../../../src/restore/restore-notices.ts'
 import { watchOnce } from '../../../src/server/watchdog.ts'
+import { NO_POLICY } from '../../../src/shared/approval-policy.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
 import { aProject, post, takeOver } from '../../support/tasks.ts'
 import { aDoneTask, endTask, filesOf, forkedBy, type Parts, partsOf } from './support.ts'
@@ -56,7 +62,7 @@ async function aComparison(overrides: Partial<NewComparison> = {}) {
 }
 
 /** The tries do their work; the first is proved by its checks. */
-async function work({ made }: Awaited<ReturnType<typeof aComparison>>): Promise<void> {
+async function work({ made }: Pick<Awaited<ReturnType<typeof aComparison>>, 'made'>): Promise<void> {
   for (const { index, projectId, taskId } of made.items.filter((item) => item.index > 0)) {
     const change = { 'a.txt': `try ${index}\n`, 'kept.txt': null, 'link/deep.txt': 'deep\n' }
     await endTask({ db, workspaces: parts.workspaces }, { projectId, taskId }, change)
@@ -186,6 +192,79 @@ test('what a try asks waits in its project’s inbox, and what it uses counts ag
     waiting: waiting.items.map(({ projectId: of, projectName, title }) => [of, projectName, title]),
     turns: [budget.project.use.turns, budget.project.limits.maxTurns],
   }).toEqual({ waiting: [[first.projectId, 'test (alternative 1)', 'Which?']], turns: [4, 9] })
+})
+
+test('what was decided for the project in the chosen try holds for the project, and nothing of the other try’s', async () => {
+  const task = await aTask()
+  const known = { kind: 'path', subject: 'known.txt', decision: 'approve', at: '2026-01-01T00:00:00.000Z' } as const
+  const approvals = { ...NO_POLICY, commands: ['npm publish'], paths: ['known.txt'], remembered: [known] }
+  const saved = {
+    network: { policy: 'registries', hosts: [] },
+    setup: { enabled: true, commands: [] },
+    variables: [],
+    services: [],
+    approvals,
+  } as const
+  await saveEnvironment(db, task.projectId, 0, saved)
+  const made = await createComparison(db, { ...WISH, projectId: task.projectId, taskId: task.taskId })
+  const at = { comparisonId: made.id, projectId: task.projectId }
+  await forkedBy(db, at)
+  for (const { index, projectId, taskId } of made.items.filter((item) => item.index > 0)) {
+    const attempt = await takeOver(db, { projectId, taskId })
+    for (const detail of [{ command: `npm publish --tag try${index}` }, { host: `try${index}.example` }]) {
+      const kind = 'host' in detail ? 'host' : 'command'
+      const asked = await openApproval(attempt, {
+        key: kind,
+        turn: 1,
+        kind,
+        title: 'May it?',
+        detail,
+        expiresMs: 60_000,
+      })
+      if (asked === 'refused') throw new Error('nothing is remembered as denied')
+      const decision = { approvalId: asked.id, decision: 'approve', scope: 'project', by: 'person' } as const
+      await decideApproval(db, { projectId, taskId }, decision, { tellWorkflow: false, isRepeatFine: true })
+    }
+  }
+  await work({ made })
+  await weighComparison(db, at)
+  await recordChoice(db, { ...at, index: 2 }, { tellWorkflow: false }).catch(() => undefined)
+  await applyChoice({ db, workspaces: parts.workspaces, restorer: parts.restorer }, at)
+  const { chosenIndex } = await getComparison(db, made.id)
+  const environment = await savedEnvironment(db, task.projectId)
+  expect({
+    chosenIndex,
+    version: environment?.version,
+    hosts: environment?.network,
+    remembered: environment?.approvals?.remembered.map(({ kind, subject, decision }) => [kind, subject, decision]),
+  }).toEqual({
+    chosenIndex: 1,
+    version: 2,
+    hosts: { policy: 'hosts', hosts: ['try1.example'] },
+    remembered: [
+      ['path', 'known.txt', 'approve'],
+      ['command', 'npm publish --tag try1', 'approve'],
+    ],
+  })
+})
+
+test('a person adds nothing to the project of a try: no message, conversation, restore, publication or comparison', async () => {
+  const { at, made, projectId } = await aComparison()
+  await forkedBy(db, at)
+  const first = made.items.find(({ index }) => index === 1)
+  if (first === undefined) throw new Error('there is a first try')
+  const messages = () => count(`messages WHERE project_id = $1 AND role = 'user'`, [first.projectId])
+  const before = await messages()
+  const { conversationId, taskId } = first
+  const refused = { code: 'is_alternative', details: { projectId } }
+  const wanted = { projectId: first.projectId, conversationId, text: 'More' }
+  await expect(post(db, wanted)).rejects.toMatchObject(refused)
+  await expect(post(db, { ...wanted, delivery: 'queue' })).rejects.toMatchObject(refused)
+  await expect(createConversation(db, first.projectId, 'Mine')).rejects.toMatchObject(refused)
+  await expect(inProject(db, first.projectId, requireIdle)).rejects.toMatchObject(refused)
+  await work({ made })
+  await expect(createComparison(db, { ...WISH, projectId: first.projectId, taskId })).rejects.toMatchObject(refused)
+  expect(await messages()).toBe(before)
 })
 
 test('at most two comparisons of a project are open, a known id gives the same one, and a task without its start has none', async () => {
