@@ -1,14 +1,15 @@
 import { Split } from 'lucide-react'
-import { lazy, Suspense, useEffect, useState } from 'react'
+import { useEffect, useState } from 'react'
 import { isComparisonOver } from '../../shared/comparison.ts'
 import { api } from '../api/client.ts'
 import { useQuery } from '../api/use-query.ts'
 import type { TaskView } from '../state.ts'
 import { useView } from '../store/use-view.ts'
 import { Button } from '../ui/button.tsx'
+import { lazyPart } from '../ui/lazy-part.tsx'
 import { ComparisonCard } from './comparison-card.tsx'
 
-const StartDialog = lazy(async () => await import('./start-dialog.tsx'))
+const StartDialog = lazyPart(() => import('./start-dialog.tsx'))
 
 /** The forks tell this conversation only of turning points; how far they are is read this often while any of them runs. */
 const LOOK_EVERY_MS = 3_000
@@ -49,11 +50,7 @@ export function AlternativesBar({ task }: { task: TaskView }) {
           Try again otherwise…
         </Button>
       )}
-      {isAsking && (
-        <Suspense>
-          <StartDialog task={task} onClose={() => setAsking(false)} onStarted={reload} />
-        </Suspense>
-      )}
+      {isAsking && <StartDialog task={task} onClose={() => setAsking(false)} onStarted={reload} />}
     </div>
   )
 }

@@ -1,6 +1,5 @@
 import { Columns3, X } from 'lucide-react'
-import { lazy, Suspense, useState } from 'react'
-import { isOver } from '../../shared/task.ts'
+import { useState } from 'react'
 import { api } from '../api/client.ts'
 import type { Alternative, Comparison } from '../api/types.ts'
 import { LineCounts } from '../panels/changes/line-counts.tsx'
@@ -8,13 +7,14 @@ import { InlineCode } from '../text/inline-code.tsx'
 import { Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { classNames } from '../ui/class-names.ts'
-import { ConfirmDialog } from '../ui/dialog.tsx'
-import { formatCost, formatDuration } from '../ui/format.ts'
+import { ConfirmDialog } from '../ui/confirm-dialog.tsx'
+import { formatDuration } from '../ui/format.ts'
+import { lazyPart } from '../ui/lazy-part.tsx'
 import { Spinner } from '../ui/spinner.tsx'
 import { showToast } from '../ui/toast.tsx'
-import { nameOf, standingOf, summaryOf } from './comparison-words.ts'
+import { costOf, nameOf, standingOf, summaryOf } from './comparison-words.ts'
 
-const ComparisonDialog = lazy(async () => await import('./comparison-dialog.tsx'))
+const ComparisonDialog = lazyPart(() => import('./comparison-dialog.tsx'))
 
 /** A comparison in the thread: where it stands, a line for each alternative, and the way to all of it. */
 export function ComparisonCard({ comparison, onChanged }: { comparison: Comparison; onChanged: () => void }) {
@@ -62,11 +62,7 @@ export function ComparisonCard({ comparison, onChanged }: { comparison: Comparis
           </Button>
         )}
       </footer>
-      {shown === 'comparison' && (
-        <Suspense>
-          <ComparisonDialog comparison={comparison} onClose={close} onChanged={onChanged} />
-        </Suspense>
-      )}
+      {shown === 'comparison' && <ComparisonDialog comparison={comparison} onClose={close} onChanged={onChanged} />}
       <ConfirmDialog
         isOpen={shown === 'cancel'}
         onClose={close}
@@ -86,8 +82,14 @@ export function ComparisonCard({ comparison, onChanged }: { comparison: Comparis
   )
 }
 
+/** Neither over nor waiting for anybody. */
+function isWorking({ status }: Alternative): boolean {
+  return status === 'running' || status === 'cancelling'
+}
+
 function Line({ item, isChosen }: { item: Alternative; isChosen: boolean }) {
   const standing = standingOf(item)
+  const cost = costOf(item)
   return (
     <li
       className={classNames(
@@ -100,13 +102,13 @@ function Line({ item, isChosen }: { item: Alternative; isChosen: boolean }) {
         <span className="text-xs break-words text-muted">{item.model}</span>
         {item.criteria !== null && <span className="text-xs text-muted"> · own criteria</span>}
       </span>
-      <Badge tone={standing.tone} icon={isOver(item.status) ? undefined : <Spinner className="size-3" />}>
+      <Badge tone={standing.tone} icon={isWorking(item) ? <Spinner className="size-3" /> : undefined}>
         {standing.title}
       </Badge>
       <span className="flex items-center gap-3 text-xs tabular-nums text-muted">
         {item.diffStat !== null && <LineCounts added={item.diffStat.added} removed={item.diffStat.removed} />}
         {item.durationMs !== null && <span>{formatDuration(item.durationMs)}</span>}
-        <span>{formatCost(item.costUsd)}</span>
+        {cost !== null && <span>{cost}</span>}
       </span>
     </li>
   )

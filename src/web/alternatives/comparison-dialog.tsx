@@ -10,11 +10,12 @@ import { LineCounts } from '../panels/changes/line-counts.tsx'
 import { Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { classNames } from '../ui/class-names.ts'
-import { ConfirmDialog, Dialog } from '../ui/dialog.tsx'
-import { formatCost, formatDuration, formatPlural } from '../ui/format.ts'
+import { ConfirmDialog } from '../ui/confirm-dialog.tsx'
+import { Dialog } from '../ui/dialog.tsx'
+import { formatDuration, formatPlural } from '../ui/format.ts'
 import { showToast } from '../ui/toast.tsx'
 import { AlternativeDiff } from './alternative-diff.tsx'
-import { nameOf, standingOf, summaryOf } from './comparison-words.ts'
+import { costOf, nameOf, standingOf, summaryOf } from './comparison-words.ts'
 
 interface ComparisonDialogProps {
   readonly comparison: Comparison
@@ -44,9 +45,13 @@ export default function ComparisonDialog({ comparison, onClose, onChanged }: Com
       cell: ({ index, diffStat }) =>
         diffStat === null ? null : (
           <span className="flex flex-col items-start gap-1">
-            <span>
-              {formatPlural(diffStat.files, 'file')} <LineCounts added={diffStat.added} removed={diffStat.removed} />
-            </span>
+            {diffStat.files === 0 ? (
+              <span className="text-muted">none</span>
+            ) : (
+              <span>
+                {formatPlural(diffStat.files, 'file')} <LineCounts added={diffStat.added} removed={diffStat.removed} />
+              </span>
+            )}
             {diffStat.files > 0 && isKept(comparison, index) && (
               <Button
                 size="small"
@@ -60,7 +65,7 @@ export default function ComparisonDialog({ comparison, onClose, onChanged }: Com
           </span>
         ),
     },
-    { name: 'Cost', cell: ({ costUsd }) => formatCost(costUsd) },
+    { name: 'Cost', cell: (item) => costOf(item) },
     { name: 'Time', cell: ({ durationMs }) => (durationMs === null ? null : formatDuration(durationMs)) },
     {
       name: 'Model',
@@ -86,7 +91,13 @@ export default function ComparisonDialog({ comparison, onClose, onChanged }: Com
         tabIndex={0}
         className="-mx-5 overflow-x-auto px-5 focus-visible:-outline-offset-2"
       >
-        <table className="w-full border-separate border-spacing-0 text-sm">
+        <table className="w-full table-fixed border-separate border-spacing-0 text-sm">
+          <colgroup>
+            <col className="w-24" />
+            {items.map((item) => (
+              <col key={item.index} className="w-36" />
+            ))}
+          </colgroup>
           <thead>
             <tr>
               <td className={HEAD_CELL} />
@@ -165,7 +176,7 @@ export default function ComparisonDialog({ comparison, onClose, onChanged }: Com
   )
 }
 
-const CELL = 'min-w-36 border-b border-line px-3 py-2 align-top tabular-nums'
+const CELL = 'border-b border-line px-3 py-2 align-top tabular-nums'
 const HEAD_CELL =
   'sticky left-0 z-10 border-b border-line bg-raised py-2 pr-3 text-left align-top text-xs font-normal text-muted'
 

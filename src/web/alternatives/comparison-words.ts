@@ -1,6 +1,7 @@
 import { isOver } from '../../shared/task.ts'
 import type { Alternative, Comparison } from '../api/types.ts'
 import { type Ending, endingOf } from '../thread/ending.ts'
+import { formatCost } from '../ui/format.ts'
 
 /** One of the tones that badges have. */
 type Tone = Ending['tone'] | 'info'
@@ -25,6 +26,11 @@ export function standingOf({ status, outcome, evidence }: Alternative): { title:
   if (status === 'cancelled') return { title: 'Stopped', tone: 'neutral' }
   const { title, tone } = endingOf({ status, outcome, evidence, reason: null, killed: [] })
   return { title, tone }
+}
+
+/** What it cost, or has cost so far; null while nothing is known, which is not the same as a model without a price. Pure. */
+export function costOf({ status, costUsd }: Pick<Alternative, 'status' | 'costUsd'>): string | null {
+  return costUsd === null && !isOver(status) ? null : formatCost(costUsd)
 }
 
 /** Where a whole comparison stands, in one line. Pure. */

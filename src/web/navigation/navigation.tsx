@@ -1,5 +1,5 @@
 import { Ellipsis, FolderGit2, MessageSquare, Pencil, Plus, Search, SquarePen, Trash2 } from 'lucide-react'
-import { lazy, type ReactNode, Suspense, useMemo, useState } from 'react'
+import { type ReactNode, useMemo, useState } from 'react'
 import { api } from '../api/client.ts'
 import type { Conversation, Project } from '../api/types.ts'
 import { NEW_CONVERSATION } from '../routing/route.ts'
@@ -11,17 +11,18 @@ import { revealReordering } from '../text/reveal-hidden.ts'
 import { StatusDot } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { classNames } from '../ui/class-names.ts'
-import { ConfirmDialog } from '../ui/dialog.tsx'
+import { ConfirmDialog } from '../ui/confirm-dialog.tsx'
 import { formatAgo } from '../ui/format.ts'
 import { IconButton } from '../ui/icon-button.tsx'
-import { Menu, MenuItem } from '../ui/menu.tsx'
+import { lazyPart } from '../ui/lazy-part.tsx'
+import { Menu } from '../ui/menu.tsx'
 import { Skeleton } from '../ui/spinner.tsx'
 import { ErrorState } from '../ui/states.tsx'
 import { showToast } from '../ui/toast.tsx'
-import { RenameDialog } from './rename-dialog.tsx'
 
 // Not needed for the first look at the page.
-const NewProjectDialog = lazy(() => import('./new-project-dialog.tsx'))
+const NewProjectDialog = lazyPart(() => import('./new-project-dialog.tsx'))
+const RenameDialog = lazyPart(() => import('./rename-dialog.tsx'))
 
 const SEARCH_FROM = 6
 
@@ -105,15 +106,13 @@ export function Navigation({ projectId, conversationId, onWent }: NavigationProp
         )}
       </div>
       {isMaking && (
-        <Suspense>
-          <NewProjectDialog
-            onClose={() => setMaking(false)}
-            onMade={(project) => {
-              setMaking(false)
-              open(project.id, NEW_CONVERSATION)
-            }}
-          />
-        </Suspense>
+        <NewProjectDialog
+          onClose={() => setMaking(false)}
+          onMade={(project) => {
+            setMaking(false)
+            open(project.id, NEW_CONVERSATION)
+          }}
+        />
       )}
     </nav>
   )
@@ -175,25 +174,28 @@ function ProjectItem({ project, isOpen, onOpen, children }: ProjectItemProps) {
               icon={<Ellipsis className="size-4" />}
             />
           }
-        >
-          <MenuItem icon={<Pencil className="size-4" />} onSelect={() => setDialog('rename')}>
-            Rename
-          </MenuItem>
-          <MenuItem icon={<Trash2 className="size-4" />} isDangerous onSelect={() => setDialog('delete')}>
-            Delete
-          </MenuItem>
-        </Menu>
+          entries={[
+            { label: 'Rename', icon: <Pencil className="size-4" />, onSelect: () => setDialog('rename') },
+            {
+              label: 'Delete',
+              icon: <Trash2 className="size-4" />,
+              isDangerous: true,
+              onSelect: () => setDialog('delete'),
+            },
+          ]}
+        />
       </div>
       {children}
-      <RenameDialog
-        isOpen={dialog === 'rename'}
-        name={project.name}
-        onClose={() => setDialog(null)}
-        onRename={async (name) => {
-          await api.renameProject(project.id, name)
-          await refreshProjects()
-        }}
-      />
+      {dialog === 'rename' && (
+        <RenameDialog
+          name={project.name}
+          onClose={() => setDialog(null)}
+          onRename={async (name) => {
+            await api.renameProject(project.id, name)
+            await refreshProjects()
+          }}
+        />
+      )}
       <ConfirmDialog
         isOpen={dialog === 'delete'}
         onClose={() => setDialog(null)}

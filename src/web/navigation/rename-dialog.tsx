@@ -1,4 +1,4 @@
-import { type FormEvent, useEffect, useState } from 'react'
+import { type FormEvent, useState } from 'react'
 import { faultOf } from '../api/fault.ts'
 import { Button } from '../ui/button.tsx'
 import { Dialog } from '../ui/dialog.tsx'
@@ -7,20 +7,16 @@ import { TextField } from '../ui/field.tsx'
 const MAX_CHARACTERS = 200
 
 interface RenameDialogProps {
-  readonly isOpen: boolean
   readonly name: string
   readonly onClose: () => void
   readonly onRename: (name: string) => Promise<void>
 }
 
-export function RenameDialog({ isOpen, name, onClose, onRename }: RenameDialogProps) {
+/** Asks for a project's new name. Lives as long as it is open. `onRename` may reject: its message stands at the field. */
+export default function RenameDialog({ name, onClose, onRename }: RenameDialogProps) {
   const [text, setText] = useState(name)
   const [error, setError] = useState<string>()
   const [isBusy, setBusy] = useState(false)
-  useEffect(() => {
-    if (isOpen) setText(name)
-    setError(undefined)
-  }, [isOpen, name])
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault()
     setBusy(true)
@@ -34,7 +30,7 @@ export function RenameDialog({ isOpen, name, onClose, onRename }: RenameDialogPr
     }
   }
   return (
-    <Dialog isOpen={isOpen} onClose={onClose} title="Rename the project">
+    <Dialog isOpen onClose={onClose} title="Rename the project">
       <form onSubmit={(event) => void submit(event)} className="flex flex-col gap-4">
         <TextField
           label="Name"

@@ -25,7 +25,7 @@ import { Button } from '../ui/button.tsx'
 import { classNames } from '../ui/class-names.ts'
 import { formatCost, formatDuration, formatElapsed } from '../ui/format.ts'
 import { IconButton } from '../ui/icon-button.tsx'
-import { Menu, MenuItem, MenuLine } from '../ui/menu.tsx'
+import { Menu, type MenuEntry } from '../ui/menu.tsx'
 import { showFault } from '../ui/toast.tsx'
 import { Tooltip } from '../ui/tooltip.tsx'
 import { ConnectionState } from './connection-state.tsx'
@@ -169,30 +169,26 @@ function MoreMenu({
     ['light', 'Light theme', <Sun key="light" className="size-4" />],
     ['dark', 'Dark theme', <Moon key="dark" className="size-4" />],
   ]
+  const entries: readonly (MenuEntry | 'line')[] = [
+    ...themes.map(([choice, label, icon]) => {
+      return { label, icon, isChosen: theme === choice, onSelect: () => setTheme(choice) }
+    }),
+    'line',
+    { label: 'Search and commands', icon: <Search className="size-4" />, onSelect: onPalette },
+    { label: 'Credentials', icon: <KeyRound className="size-4" />, onSelect: onCredentials },
+    { label: 'Keyboard shortcuts', icon: <Keyboard className="size-4" />, onSelect: onHelp },
+    {
+      label: 'The API',
+      icon: <ExternalLink className="size-4" />,
+      onSelect: () => window.open('/docs', '_blank', 'noopener'),
+    },
+    'line',
+    { label: 'Sign out', icon: <LogOut className="size-4" />, onSelect: () => void signOut().catch(showFault) },
+  ]
   return (
-    <Menu trigger={<IconButton label="Menu" hasTooltip={false} icon={<MenuIcon className="size-4" />} />}>
-      {themes.map(([choice, label, icon]) => (
-        <MenuItem key={choice} icon={icon} isChosen={theme === choice} onSelect={() => setTheme(choice)}>
-          {label}
-        </MenuItem>
-      ))}
-      <MenuLine />
-      <MenuItem icon={<Search className="size-4" />} onSelect={onPalette}>
-        Search and commands
-      </MenuItem>
-      <MenuItem icon={<KeyRound className="size-4" />} onSelect={onCredentials}>
-        Credentials
-      </MenuItem>
-      <MenuItem icon={<Keyboard className="size-4" />} onSelect={onHelp}>
-        Keyboard shortcuts
-      </MenuItem>
-      <MenuItem icon={<ExternalLink className="size-4" />} onSelect={() => window.open('/docs', '_blank', 'noopener')}>
-        The API
-      </MenuItem>
-      <MenuLine />
-      <MenuItem icon={<LogOut className="size-4" />} onSelect={() => void signOut().catch(showFault)}>
-        Sign out
-      </MenuItem>
-    </Menu>
+    <Menu
+      trigger={<IconButton label="Menu" hasTooltip={false} icon={<MenuIcon className="size-4" />} />}
+      entries={entries}
+    />
   )
 }

@@ -9,23 +9,25 @@ import {
   ShieldCheck,
   SquareTerminal,
 } from 'lucide-react'
-import { type ComponentType, lazy, Suspense, useMemo } from 'react'
+import { type ComponentType, useMemo } from 'react'
 import { PANEL_NAMES, type PanelName, type PanelProps, type PanelTarget } from '../panels/panel.ts'
 import { useTask } from '../store/use-view.ts'
+import { lazyPart } from '../ui/lazy-part.tsx'
 import { Skeleton } from '../ui/spinner.tsx'
 import { type TabItem, Tabs } from '../ui/tabs.tsx'
-import { PanelBoundary } from './panel-boundary.tsx'
+
+const LOADING = <Skeleton lines={5} />
 
 const PANELS: Readonly<Record<PanelName, ComponentType<PanelProps>>> = {
-  changes: lazy(() => import('../panels/changes-panel.tsx')),
-  terminal: lazy(() => import('../panels/terminal-panel.tsx')),
-  files: lazy(() => import('../panels/files-panel.tsx')),
-  context: lazy(() => import('../panels/context-panel.tsx')),
-  environment: lazy(() => import('../panels/environment-panel.tsx')),
-  review: lazy(() => import('../panels/review-panel.tsx')),
-  checkpoints: lazy(() => import('../panels/checkpoints-panel.tsx')),
-  metrics: lazy(() => import('../panels/metrics-panel.tsx')),
-  preview: lazy(() => import('../panels/preview-panel.tsx')),
+  changes: lazyPart(() => import('../panels/changes-panel.tsx'), LOADING),
+  terminal: lazyPart(() => import('../panels/terminal-panel.tsx'), LOADING),
+  files: lazyPart(() => import('../panels/files-panel.tsx'), LOADING),
+  context: lazyPart(() => import('../panels/context-panel.tsx'), LOADING),
+  environment: lazyPart(() => import('../panels/environment-panel.tsx'), LOADING),
+  review: lazyPart(() => import('../panels/review-panel.tsx'), LOADING),
+  checkpoints: lazyPart(() => import('../panels/checkpoints-panel.tsx'), LOADING),
+  metrics: lazyPart(() => import('../panels/metrics-panel.tsx'), LOADING),
+  preview: lazyPart(() => import('../panels/preview-panel.tsx'), LOADING),
 }
 
 const LOOKS: Readonly<Record<PanelName, Omit<TabItem<PanelName>, 'id' | 'title'>>> = {
@@ -65,18 +67,15 @@ export function PanelRegion({ projectId, conversationId, taskId, panel, target, 
   return (
     <section aria-label="The work" className="flex min-h-0 min-w-0 flex-1 flex-col bg-surface">
       <Tabs label="The work" items={items} value={panel} onChange={(id) => navigate({ panel: id })}>
-        <PanelBoundary key={`${projectId}/${panel}`}>
-          <Suspense fallback={<Skeleton lines={5} />}>
-            <Panel
-              projectId={projectId}
-              conversationId={conversationId}
-              taskId={taskId}
-              task={task}
-              navigate={navigate}
-              target={target?.panel === panel ? target : null}
-            />
-          </Suspense>
-        </PanelBoundary>
+        <Panel
+          key={`${projectId}/${panel}`}
+          projectId={projectId}
+          conversationId={conversationId}
+          taskId={taskId}
+          task={task}
+          navigate={navigate}
+          target={target?.panel === panel ? target : null}
+        />
       </Tabs>
     </section>
   )

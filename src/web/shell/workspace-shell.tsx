@@ -1,5 +1,5 @@
 import { FolderGit2, MessagesSquare, PanelRight } from 'lucide-react'
-import { lazy, type ReactNode, Suspense, useCallback, useEffect, useState } from 'react'
+import { type ReactNode, useCallback, useEffect, useState } from 'react'
 import { Group, Panel, Separator, useDefaultLayout } from 'react-resizable-panels'
 import type { Instance } from '../api/types.ts'
 import { Navigation } from '../navigation/navigation.tsx'
@@ -10,11 +10,13 @@ import { goTo } from '../routing/use-route.ts'
 import { useCurrentTaskId, useView, useWorkspaceStore, WorkspaceContext } from '../store/use-view.ts'
 import { Button } from '../ui/button.tsx'
 import { classNames } from '../ui/class-names.ts'
+import { lazyPart } from '../ui/lazy-part.tsx'
 import { Skeleton } from '../ui/spinner.tsx'
 import { ErrorState } from '../ui/states.tsx'
 import { Banners } from './banners.tsx'
 import { Centre } from './centre.tsx'
 import { Header } from './header.tsx'
+import { useKeptRegion } from './kept-region.tsx'
 import { PanelRegion } from './panel-region.tsx'
 import { useStored } from './stored.ts'
 import { useAttention } from './use-attention.ts'
@@ -22,9 +24,9 @@ import { useMedia } from './use-media.ts'
 import { useWorkspace } from './use-workspace.ts'
 
 // Opened by a key: not needed for the first look at the page.
-const Palette = lazy(() => import('../palette/palette.tsx'))
-const CredentialsDialog = lazy(() => import('../credentials/credentials-dialog.tsx'))
-const ShortcutSheet = lazy(() => import('../palette/shortcut-sheet.tsx'))
+const Palette = lazyPart(() => import('../palette/palette.tsx'))
+const CredentialsDialog = lazyPart(() => import('../credentials/credentials-dialog.tsx'))
+const ShortcutSheet = lazyPart(() => import('../palette/shortcut-sheet.tsx'))
 
 interface WorkspaceShellProps {
   readonly instance: Instance
@@ -129,6 +131,20 @@ function Regions({
       navigate={navigate}
     />
   )
+  const [storedNavigation, setStoredNavigation] = useStored('navigation')
+  const hasRoom = useMedia('(min-width: 1100px)')
+  const isNavigationShown = storedNavigation === null ? hasRoom : storedNavigation === 'shown'
+  const shown: readonly Tab[] = isNarrow
+    ? [tab]
+    : isNavigationShown
+      ? ['projects', 'thread', 'work']
+      : ['thread', 'work']
+  const held = useHeld(shown, tab)
+  const regions = {
+    projects: useKeptRegion(navigation, held.has('projects')),
+    thread: useKeptRegion(centre, held.has('thread')),
+    work: useKeptRegion(work, held.has('work')),
+  }
   const openings = { onPalette: openPalette, onHelp: openHelp, onCredentials: openCredentials }
   const shared = { instance, conversationId, taskId, title, ...openings }
   return (
@@ -137,53 +153,67 @@ function Regions({
         <>
           <Header {...shared} onNavigation={null} />
           <Banners instance={instance} />
-          <main className="flex min-h-0 flex-1 flex-col">
-            {tab === 'projects' ? navigation : tab === 'thread' ? centre : work}
-          </main>
+          <main className="flex min-h-0 flex-1 flex-col">{regions[tab].slot}</main>
           <TabBar tab={tab} onChange={setTab} />
         </>
       ) : (
         <Wide
-          navigation={navigation}
-          centre={centre}
-          work={work}
-          header={(onNavigation) => <Header {...shared} onNavigation={onNavigation} />}
+          navigation={isNavigationShown ? regions.projects.slot : null}
+          centre={regions.thread.slot}
+          work={regions.work.slot}
+          header={
+            <Header {...shared} onNavigation={() => setStoredNavigation(isNavigationShown ? 'hidden' : 'shown')} />
+          }
           banners={<Banners instance={instance} />}
         />
       )}
-      <Suspense>
-        {isPaletteOpen && (
-          <Palette
-            onClose={() => setPaletteOpen(false)}
-            projectId={projectId}
-            navigate={navigate}
-            onHelp={openHelp}
-            onCredentials={openCredentials}
-          />
-        )}
-        {isHelpOpen && <ShortcutSheet onClose={() => setHelpOpen(false)} />}
-        {isCredentialsOpen && <CredentialsDialog onClose={() => setCredentialsOpen(false)} />}
-      </Suspense>
+      {regions.projects.content}
+      {regions.thread.content}
+      {regions.work.content}
+      {isPaletteOpen && (
+        <Palette
+          onClose={() => setPaletteOpen(false)}
+          projectId={projectId}
+          navigate={navigate}
+          onHelp={openHelp}
+          onCredentials={openCredentials}
+        />
+      )}
+      {isHelpOpen && <ShortcutSheet onClose={() => setHelpOpen(false)} />}
+      {isCredentialsOpen && <CredentialsDialog onClose={() => setCredentialsOpen(false)} />}
     </div>
   )
 }
 
+/**
+ * The regions that are to be kept: those in sight, and those that a window of another width showed since one last went
+ * to another tab. So a dialog stays open when its window is made narrow.
+ */
+function useHeld(shown: readonly Tab[], tab: Tab): ReadonlySet<Tab> {
+  const [held, setHeld] = useState<{ readonly tab: Tab; readonly regions: ReadonlySet<Tab> }>({
+    tab,
+    regions: new Set(shown),
+  })
+  if (held.tab === tab && shown.every((region) => held.regions.has(region))) return held.regions
+  const regions = new Set([...(held.tab === tab ? held.regions : []), ...shown])
+  setHeld({ tab, regions })
+  return regions
+}
+
 interface WideProps {
+  /** Null: hidden. */
   readonly navigation: ReactNode
   readonly centre: ReactNode
   readonly work: ReactNode
   readonly banners: ReactNode
-  readonly header: (onNavigation: () => void) => ReactNode
+  readonly header: ReactNode
 }
 
 /** Three regions whose widths one sets by pointer or keys; they stand where they were left. */
 function Wide({ navigation, centre, work, banners, header }: WideProps) {
-  const hasRoom = useMedia('(min-width: 1100px)')
-  const [stored, setStored] = useStored('navigation')
-  const isShown = stored === null ? hasRoom : stored === 'shown'
   const main = (
     <div className="flex min-h-0 min-w-0 flex-1 flex-col">
-      {header(() => setStored(isShown ? 'hidden' : 'shown'))}
+      {header}
       {banners}
       <Split
         id="work"
@@ -193,7 +223,7 @@ function Wide({ navigation, centre, work, banners, header }: WideProps) {
       />
     </div>
   )
-  if (!isShown) return main
+  if (navigation === null) return main
   return (
     <Split
       id="navigation"

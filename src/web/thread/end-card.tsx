@@ -1,18 +1,19 @@
 import { CircleCheck, CircleSlash, CircleX, TriangleAlert, Undo2 } from 'lucide-react'
-import { lazy, Suspense, useState } from 'react'
+import { useState } from 'react'
 import { leftOutText } from '../../shared/left-out.ts'
 import { api } from '../api/client.ts'
 import type { PanelTarget } from '../panels/panel.ts'
 import type { TaskView } from '../state.ts'
 import { revealReordering } from '../text/reveal-hidden.ts'
 import { Button } from '../ui/button.tsx'
-import { ConfirmDialog } from '../ui/dialog.tsx'
+import { ConfirmDialog } from '../ui/confirm-dialog.tsx'
 import { formatCost, formatCount, formatDuration, formatPlural, formatShare } from '../ui/format.ts'
+import { lazyPart } from '../ui/lazy-part.tsx'
 import { showToast } from '../ui/toast.tsx'
 import { type Ending, endingOf } from './ending.ts'
 
 // Below tasks that ended: not needed for the first look at the page.
-const EndDetails = lazy(async () => await import('./end-details.tsx'))
+const EndDetails = lazyPart(() => import('./end-details.tsx'))
 
 const ICONS: Readonly<Record<Ending['tone'], typeof CircleCheck>> = {
   good: CircleCheck,
@@ -63,9 +64,7 @@ export function EndCard({ task, navigate }: { task: TaskView; navigate: (target:
         </p>
       )}
       <Figures task={task} />
-      <Suspense>
-        <EndDetails task={task} navigate={navigate} />
-      </Suspense>
+      <EndDetails task={task} navigate={navigate} />
       <ConfirmDialog
         isOpen={isAsking}
         onClose={() => setAsking(false)}

@@ -1,10 +1,10 @@
 import { Eye } from 'lucide-react'
-import { lazy, Suspense } from 'react'
 import type { PanelTarget } from '../panels/panel.ts'
 import { Expandable } from '../ui/expandable.tsx'
+import { lazyPart } from '../ui/lazy-part.tsx'
 import { Skeleton } from '../ui/spinner.tsx'
 
-const ReviewerTranscript = lazy(() => import('./reviewer-transcript.tsx'))
+const ReviewerTranscript = lazyPart(() => import('./reviewer-transcript.tsx'), <Skeleton lines={3} />)
 
 export interface ReviewerWordsProps {
   readonly taskId: string
@@ -25,9 +25,7 @@ export function ReviewerWords(props: ReviewerWordsProps) {
         </>
       }
     >
-      <Suspense fallback={<Skeleton lines={3} />}>
-        <ReviewerTranscript {...props} />
-      </Suspense>
+      <ReviewerTranscript {...props} />
     </Expandable>
   )
 }

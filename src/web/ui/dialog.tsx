@@ -1,8 +1,6 @@
 import { X } from 'lucide-react'
 import { Dialog as Radix } from 'radix-ui'
-import { type ReactNode, useRef, useState } from 'react'
-import { faultOf } from '../api/fault.ts'
-import { Button } from './button.tsx'
+import { type ReactNode, useRef } from 'react'
 import { classNames } from './class-names.ts'
 import { IconButton } from './icon-button.tsx'
 
@@ -62,58 +60,5 @@ export function Dialog({
         </Radix.Content>
       </Radix.Portal>
     </Radix.Root>
-  )
-}
-
-/** Asks before something that is hard to take back. `onConfirm` may reject: its message stands in the dialog. */
-export function ConfirmDialog({
-  isOpen,
-  onClose,
-  title,
-  children,
-  confirmLabel,
-  isDangerous = false,
-  onConfirm,
-}: {
-  isOpen: boolean
-  onClose: () => void
-  title: string
-  children: ReactNode
-  confirmLabel: string
-  isDangerous?: boolean
-  onConfirm: () => Promise<unknown>
-}) {
-  const [isBusy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>(null)
-  const close = (): void => {
-    setError(null)
-    onClose()
-  }
-  const confirm = async (): Promise<void> => {
-    setBusy(true)
-    try {
-      await onConfirm()
-      close()
-    } catch (failure) {
-      setError(failure)
-    } finally {
-      setBusy(false)
-    }
-  }
-  return (
-    <Dialog isOpen={isOpen} onClose={close} title={title}>
-      <div className="text-sm text-muted">{children}</div>
-      {error !== null && (
-        <p role="alert" className="mt-3 rounded-md bg-bad-soft px-3 py-2 text-sm text-bad">
-          {faultOf(error).message}
-        </p>
-      )}
-      <footer className="mt-5 flex justify-end gap-2">
-        <Button onClick={close}>Cancel</Button>
-        <Button look={isDangerous ? 'danger' : 'primary'} isBusy={isBusy} onClick={() => void confirm()}>
-          {confirmLabel}
-        </Button>
-      </footer>
-    </Dialog>
   )
 }

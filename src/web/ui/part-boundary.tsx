@@ -1,8 +1,8 @@
 import { Component, type ReactNode } from 'react'
-import { ErrorState } from '../ui/states.tsx'
+import { ErrorState } from './states.tsx'
 
-/** Keeps a fault of one region in that region. */
-export class PanelBoundary extends Component<{ children: ReactNode }, { error: unknown }> {
+/** Keeps a fault of one part of the page in that part, which says so. `onRetry` is called before it is drawn again. */
+export class PartBoundary extends Component<{ children: ReactNode; onRetry?: () => void }, { error: unknown }> {
   override state: { error: unknown } = { error: null }
 
   static getDerivedStateFromError(error: unknown): { error: unknown } {
@@ -15,7 +15,10 @@ export class PanelBoundary extends Component<{ children: ReactNode }, { error: u
       <ErrorState
         title="This part of the page broke"
         error={this.state.error}
-        onRetry={() => this.setState({ error: null })}
+        onRetry={() => {
+          this.props.onRetry?.()
+          this.setState({ error: null })
+        }}
       />
     )
   }

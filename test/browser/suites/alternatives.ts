@@ -35,6 +35,12 @@ export function alternativesSuite(bench: Workbench): void {
       await first.getByRole('checkbox', { name: 'Criteria of its own' }).check()
       await first.getByRole('textbox').fill('It says why.\n\nIt is short.')
       serious.push(...(await seriousIn(page)))
+      // A window that becomes narrow, and wide again, keeps what is open in it.
+      await page.setViewportSize({ width: 360, height: 740 })
+      await page.getByRole('navigation', { name: 'Regions' }).waitFor({ state: 'attached' })
+      await page.setViewportSize({ width: 1440, height: 900 })
+      await page.getByRole('navigation', { name: 'Regions' }).waitFor({ state: 'detached' })
+      expect(await first.getByRole('textbox').inputValue()).toBe('It says why.\n\nIt is short.')
       await looks(bench, path, 'alternatives-start', async (other) => {
         await other.getByRole('button', { name: 'Try again otherwise…' }).click()
         await other.getByRole('group', { name: 'Alternative 2' }).waitFor()

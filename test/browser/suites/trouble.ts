@@ -44,6 +44,24 @@ export function troubleSuite(bench: Workbench): void {
       await context.close()
     })
 
+    test('a part whose code the server does not give says so, leaves the rest alone, and comes when one tries again', async () => {
+      const { path } = await aPlace(bench)
+      const { page, watch, context } = await openAt(bench, path)
+      watch.expect(/ERR_|Failed to load resource|did not give it/)
+      let isAway = true
+      await page.route(/assets\/new-project-dialog/, async (route) => await (isAway ? route.abort() : route.continue()))
+      await page.getByRole('button', { name: 'New project' }).click()
+      await page.getByRole('alert').getByText('did not give it').waitFor()
+      await screenshot(page, 'lost-part-1440-light')
+      await say(page, scriptOf([{ text: 'The rest works.' }]))
+      await thread(page).getByText('The rest works.', { exact: true }).waitFor()
+      isAway = false
+      await page.getByRole('button', { name: 'Try again', exact: true }).click()
+      await page.getByRole('dialog', { name: 'New project' }).waitFor()
+      expect(watch.problems).toEqual([])
+      await context.close()
+    })
+
     test('with every stream blocked the page still follows, more slowly, and says so', async () => {
       const { path } = await aPlace(bench)
       const { page, watch, context } = await openAt(bench, 'about:blank')
