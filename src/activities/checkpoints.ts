@@ -99,6 +99,7 @@ export async function noteLeftOut(
   ])
 }
 
+/** Takes an attempt's checkpoints after its turns, each recorded once with the events of what changed. */
 export interface Checkpointer {
   /** Takes a checkpoint after a turn whose tools may have changed files; turns that only read cost nothing. */
   afterTools(turn: JournalTurn): Promise<void>

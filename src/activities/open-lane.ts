@@ -28,6 +28,7 @@ import type { ActivityDeps } from './deps.ts'
 import { type ActivityRun, endsTask } from './run-activity.ts'
 import { createServiceDesk } from './service-desk.ts'
 
+/** Whose lane is opened: the coder's or a reviewer's, by one attempt, on its sandbox. */
 export interface LaneAsk {
   readonly name: LaneName
   readonly attempt: Attempt
@@ -114,6 +115,7 @@ const MAX_TOLD_RESTORES = 5
 const INTERRUPTED_NOTE =
   'Notice: the user stopped the task before this one. What it had begun may be half done; look before you build on it.'
 
+/** What a lane is made of, before its journal and its calls to the model are put around it. */
 export interface LaneParts {
   readonly system: readonly string[]
   /** None for a reviewer, whose prompt says all it needs. */
@@ -134,6 +136,10 @@ export interface LaneParts {
   isAnswered(turn: JournalTurn): boolean
 }
 
+/**
+ * The lane that the loop works on: its prompt, tools, journal and the events that tell of its turns. Reads and writes nothing
+ * yet.
+ */
 export function assembleLane(deps: ActivityDeps, ask: LaneAsk, parts: LaneParts): Lane {
   const { attempt, run } = ask
   const { task, scope } = attempt

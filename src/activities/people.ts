@@ -26,6 +26,7 @@ import type { ActivityDeps } from './deps.ts'
 /** Paths that are named one by one when a command changed more of them. */
 const MAX_PATHS = 100
 
+/** What asking people of a task needs. */
 export interface PeopleAsk {
   readonly attempt: Attempt
   readonly sandbox: Sandbox
@@ -36,6 +37,7 @@ export interface PeopleAsk {
   onPutBack?(tree: string): void
 }
 
+/** The people of one task, as its tools and its commands ask them. */
 export interface TaskPeople extends People {
   /** Has people decide on protected paths that a command changed. Called before the change is in a checkpoint. */
   onShellChanges(changes: ShellChanges): Promise<void>

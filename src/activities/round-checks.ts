@@ -25,6 +25,7 @@ const MIN_BASELINE_MS = 60_000
 /** Changed files that are looked at to find the packages that a change touches. */
 const MAX_TOUCHED = 2_000
 
+/** One round of the review while its checks run. */
 export interface CheckedRound {
   readonly deps: ActivityDeps
   readonly input: RoundInput

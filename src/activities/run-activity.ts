@@ -20,6 +20,7 @@ const MAX_ATTEMPTS = 70
 /** Nothing has failed, so the next attempt need not wait; the retry policy's delay would double with each attempt. */
 const HAND_OVER_MS = 1
 
+/** One attempt at an activity, as its work sees it. */
 export interface ActivityRun {
   /** The same for every attempt at one activity, another for every other activity. */
   readonly id: string
@@ -35,6 +36,11 @@ export function endsTask(reason: unknown): boolean {
   return reason instanceof Error && reason.message === 'CANCELLED'
 }
 
+/**
+ * Makes an activity of work: heartbeats while the work says that it moves (at most every few seconds, none when nothing moved
+ * for two minutes), its signal when Temporal cancels or the worker ends, and its errors as failures that Temporal repeats or
+ * not, by failures.ts.
+ */
 export function runActivity<Input, Output>(
   work: (input: Input, run: ActivityRun) => Promise<Output>,
 ): (input: Input) => Promise<Output> {

@@ -18,6 +18,7 @@ export interface SetupLimits {
   readonly totalMs: number
 }
 
+/** How long one command of a set-up and all of them together may take, in milliseconds. */
 export const SETUP_LIMITS: SetupLimits = { commandMs: 600_000, totalMs: 15 * 60_000 }
 
 const SHOWN_BYTES = 16 * 1024

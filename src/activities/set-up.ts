@@ -43,6 +43,10 @@ export interface SetupAsk {
   readonly limits?: SetupLimits
 }
 
+/**
+ * The activities that run a project's set-up: before a task's first turn, and alone when a person asks for it. Safe to
+ * repeat.
+ */
 export function createSetupActivities(deps: ActivityDeps): Pick<Activities, 'setUpProject' | 'setUpAlone'> {
   return {
     setUpProject: runActivity(async (ref, run) => {

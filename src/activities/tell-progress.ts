@@ -6,6 +6,7 @@ const EVERY_MS = 2_000
 /** Of one attempt: a clone may take minutes, and each event is stored. */
 const MAX_EVENTS = 40
 
+/** Tells people how far a preparation is, while it goes on. */
 export interface ProgressTeller {
   /** Tells people how far the preparation is, unless it was told just now. Never throws. */
   say(text: string): void

@@ -5,6 +5,7 @@ import { AppError } from '../shared/errors.ts'
 import { RecentFailure } from '../shared/recent-failure.ts'
 import { PrismaClient } from './generated/client.ts'
 
+/** How a process reaches Postgres, and whom it tells. */
 export interface DbOptions {
   readonly url: string
   /** Shown in pg_stat_activity: `keelson-server`, `keelson-worker`. */

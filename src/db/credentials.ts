@@ -1,6 +1,7 @@
 import { type Db, toDbError } from './client.ts'
 import type { Credential as CredentialRow } from './generated/client.ts'
 
+/** What a credential opens: a git host, or a registry of packages. */
 export type CredentialKind = 'git' | 'registry'
 
 /** What may be shown of a credential. */

@@ -12,6 +12,7 @@ import { type Db, refusesWrites, toDbError } from './client.ts'
 import { holdConnection } from './connection.ts'
 import type { Statement } from './statement.ts'
 
+/** The row of the project that a transaction holds locked. */
 export interface LockedProject {
   readonly id: string
   readonly activeTaskId: string | null
@@ -23,6 +24,10 @@ export interface LockedProject {
   readonly alternativeOf: string | null
 }
 
+/**
+ * A transaction that holds its project's row locked, so that the events of a project are numbered one transaction after the
+ * other.
+ */
 export interface Tx {
   readonly project: LockedProject
   /** How many turns the locked task has had; null when no task was asked for. */

@@ -10,6 +10,7 @@ import { type Page, toPage } from './projects.ts'
 /** The title of a conversation that nobody named. */
 export const UNTITLED = 'New conversation'
 
+/** A conversation of a project, as it is stored. */
 export interface Conversation {
   readonly id: string
   readonly projectId: string
@@ -60,6 +61,7 @@ export async function createConversation(db: Db, projectId: string, title: strin
   return await getConversation(db, id)
 }
 
+/** A part of an assistant's message: its words, its thinking, or a call of a tool with what came of it. */
 export type StoredMessagePart =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'thinking'; readonly text: string }
@@ -74,6 +76,7 @@ export type StoredMessagePart =
       readonly durationMs: number | null
     }
 
+/** A message with its parts; `parts` is empty for what people wrote and for notes. */
 export interface Message {
   readonly id: string
   readonly conversationId: string

@@ -30,6 +30,7 @@ export interface HeldLock {
   check(): void
 }
 
+/** How long whoever wants a project's lock waits for it. */
 export interface LockWait {
   /** How long to wait for somebody else to finish, in milliseconds. */
   readonly waitMs: number

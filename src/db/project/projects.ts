@@ -39,6 +39,7 @@ export interface SourceReport {
   readonly commit?: string
 }
 
+/** A project, as it is stored. */
 export interface Project {
   readonly id: string
   readonly name: string
@@ -53,6 +54,7 @@ export interface Project {
   readonly createdAt: Date
 }
 
+/** A part of a listing. */
 export interface Page<Item> {
   readonly items: Item[]
   /** Pass it as `after` to go on; null at the end. */
@@ -80,6 +82,9 @@ function toProject(row: ProjectRow): Project {
   }
 }
 
+/**
+ * Stores a new project; its files are brought in when they are first needed. Not safe to repeat: each call makes another one.
+ */
 export async function createProject(
   db: Db,
   input: { name: string; source: ProjectSource; sandboxProvider: string },

@@ -66,6 +66,7 @@ export async function saveCriteria(
   })
 }
 
+/** How many findings of one criterion people confirmed and dismissed. */
 export interface CriterionPrecision {
   readonly confirmed: number
   readonly dismissed: number

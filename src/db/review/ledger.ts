@@ -7,6 +7,7 @@ import { query } from '../query.ts'
 const MAX_COMMANDS = 500
 const MAX_COMMAND_CHARACTERS = 2_000
 
+/** A command that a lane ran in a task, for the evidence. */
 export interface CommandRow {
   readonly toolUseId: string
   readonly turn: number

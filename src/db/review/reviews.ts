@@ -21,6 +21,7 @@ import { inProject, type Tx } from '../transaction.ts'
 import { insertNotice } from '../turn/notices.ts'
 import type { LaneName } from '../turn/turns.ts'
 
+/** A round of a task's review; `checks`, `verdict` and `summary` are null until they are there. */
 export interface ReviewRound {
   readonly taskId: string
   readonly round: number
@@ -158,11 +159,13 @@ async function storeEvidence(tx: Tx, taskId: string, { treeHash, evidence, gaps 
   ])
 }
 
+/** Where a round leaves a finding. */
 export interface FindingState {
   readonly id: string
   readonly state: Finding['state']
 }
 
+/** Everything that ends a round, stored in one transaction. */
 export interface RoundEnding {
   readonly round: number
   readonly verdict: RoundVerdict
@@ -257,6 +260,7 @@ export async function saveReviewState(
   })
 }
 
+/** A person's word on a finding. */
 export interface PersonVerdict {
   readonly verdict: Judgement['verdict']
   readonly reason?: string | undefined

@@ -3,6 +3,7 @@ import type { Db } from '../client.ts'
 import { query } from '../query.ts'
 import { inProject } from '../transaction.ts'
 
+/** Which of a project's events are read. */
 export interface ReadEvents {
   readonly projectId: string
   readonly taskId?: string

@@ -16,6 +16,7 @@ import { inProject, type Tx } from '../transaction.ts'
 import { rememberFrom } from '../turn/memory.ts'
 import { requireOwnProject } from './require-own-project.ts'
 
+/** A message of a person and what it asks for; the fields were checked before. */
 export interface AcceptMessage {
   readonly projectId: string
   readonly conversationId?: string | undefined
@@ -34,6 +35,7 @@ export interface AcceptMessage {
   readonly maxFixRounds: number
 }
 
+/** Where a message went. */
 export interface AcceptedMessage {
   readonly projectId: string
   readonly conversationId: string
@@ -208,6 +210,10 @@ export async function activateTask(tx: Tx, taskId: string): Promise<void> {
   await addToOutbox(tx, { kind: 'start', projectId: tx.project.id, taskId })
 }
 
+/**
+ * Has the dispatcher of a server tell Temporal something once the transaction is committed: at least once, so its receiver
+ * takes it twice.
+ */
 export async function addToOutbox(
   tx: Tx,
   entry: {
@@ -226,6 +232,7 @@ export async function addToOutbox(
   ])
 }
 
+/** The state of a review that has not begun. Pure. */
 export function noReview(maxFixRounds: number): ReviewState {
   return {
     status: 'not_started',

@@ -22,6 +22,7 @@ export const MAX_ASKED = 20
 
 const MAX_TITLE_CHARACTERS = 100
 
+/** What a call of the agent asks people. */
 export interface OpenApproval {
   /** The tool-use id of the call that waits. */
   readonly key: string

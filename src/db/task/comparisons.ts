@@ -47,6 +47,7 @@ export interface KeptResult extends AlternativeResult {
   readonly words: string
 }
 
+/** A comparison of alternatives, as it is stored. */
 export interface Comparison {
   readonly id: string
   readonly projectId: string
@@ -67,6 +68,7 @@ export interface Comparison {
   readonly expiresAt: Date
 }
 
+/** The row of a comparison as Postgres gives it; `items` and `results` are JSON. */
 export interface ComparisonRow {
   id: string
   project_id: string
@@ -109,6 +111,7 @@ export function toComparison(row: ComparisonRow): Comparison {
   }
 }
 
+/** What is asked for when a task's request is tried again. */
 export interface NewComparison {
   readonly projectId: string
   readonly taskId: string
@@ -334,6 +337,7 @@ export async function lockedComparison(tx: Tx, comparisonId: string): Promise<Co
   return toComparison(row)
 }
 
+/** The refusal of an id that names no comparison. */
 export function notThere(): AppError {
   return new AppError('not_found', 'There is no such comparison.')
 }

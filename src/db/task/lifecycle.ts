@@ -28,6 +28,7 @@ export async function nextLease(db: Db, projectId: string): Promise<number> {
   })
 }
 
+/** What came of the wish to cancel a task. */
 export type CancelAnswer = { readonly status: 'requested' | 'closed'; readonly projectId: string }
 
 /**

@@ -1,6 +1,7 @@
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
 
+/** What the dispatcher has to tell Temporal. */
 export type OutboxKind =
   | 'start'
   | 'wake'

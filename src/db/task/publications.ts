@@ -19,6 +19,7 @@ import { requireOwnProject } from './require-own-project.ts'
 /** One that is under way for longer was left by a workflow that somebody ended: it holds up nobody. */
 const STALE_HOURS = 2
 
+/** A publication of a task, as it is stored. */
 export interface Publication {
   readonly id: string
   readonly projectId: string
@@ -69,6 +70,7 @@ const COLUMNS = `id, request, project_id AS "projectId", conversation_id AS "con
   (SELECT a.id FROM approvals a WHERE a.task_id = publications.task_id AND a.key = 'publish:' || publications.id
     AND a.state = 'open') AS "approvalId", created_at AS "createdAt", finished_at AS "finishedAt"`
 
+/** What is asked for when a task is published. */
 export interface NewPublication {
   readonly projectId: string
   readonly conversationId: string

@@ -8,6 +8,7 @@ import { type Page, toPage } from '../project/projects.ts'
 import { query } from '../query.ts'
 import { type UsageColumns, usageOf } from '../usage-columns.ts'
 
+/** A task, as it is stored. */
 export interface Task {
   readonly id: string
   readonly projectId: string
@@ -50,6 +51,7 @@ export interface Task {
   readonly finishedAt: Date | null
 }
 
+/** The row of a task as Postgres gives it. */
 export interface TaskRow extends UsageColumns {
   id: string
   project_id: string
@@ -90,6 +92,7 @@ export interface TaskRow extends UsageColumns {
   finished_at: Date | null
 }
 
+/** A row as a task. Pure. */
 export function toTask(row: TaskRow): Task {
   return {
     id: row.id,

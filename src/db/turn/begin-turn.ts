@@ -10,6 +10,7 @@ import type { Attempt, TaskScope } from '../task/attempt.ts'
 import type { Tx } from '../transaction.ts'
 import { type JournalTurn, type LaneName, roleOf } from './turns.ts'
 
+/** What a turn begins with. */
 export interface BeginTurn {
   readonly lane: LaneName
   readonly messageId: string

@@ -36,6 +36,7 @@ export interface RequestedCall {
   readonly input: unknown
 }
 
+/** A reply that is whole, with the calls of tools that it asks for. */
 export interface StoreReply {
   readonly turn: number
   readonly lane: LaneName

@@ -19,6 +19,7 @@ export async function addNotice(
   })
 }
 
+/** Stores what the lane's model is told with its next turn. Safe to repeat: one a `key` and task. */
 export async function insertNotice(
   tx: Tx,
   taskId: string,

@@ -24,6 +24,7 @@ export async function startTool(attempt: Attempt, call: JournalToolCall, effect:
   })
 }
 
+/** The events that tell of a call's start: the tool's own, and the command's when it runs one. Pure. */
 export function startEvents(attempt: Attempt, { call, effect }: StartedCall): NewEvent[] {
   const started = toolStarted(attempt, call)
   if (effect.kind !== 'command') return [started]
@@ -53,6 +54,7 @@ function toolStarted(attempt: Attempt, call: StartedCall['call']): NewEvent {
   }
 }
 
+/** A call of a tool with its result, as it is stored. */
 export interface FinishedCall {
   readonly call: JournalToolCall
   readonly result: string
@@ -133,6 +135,7 @@ async function figuresWhenDone(tx: Tx, attempt: Attempt, turn: number): Promise<
   }
 }
 
+/** What a model call used and how long it took, in dollars (null: no price is known) and milliseconds. */
 export interface TurnFigures {
   readonly stopReason: string
   readonly usage: Usage

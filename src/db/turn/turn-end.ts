@@ -32,6 +32,7 @@ export async function endTurn(attempt: Attempt, end: TurnEnd): Promise<void> {
   })
 }
 
+/** The turn that begins in the transaction that ends another one, when nothing forbids it. */
 export interface NextTurn {
   readonly begin: BeginTurn
   /** Limits of projects and days that name none of their own. */

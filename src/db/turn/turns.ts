@@ -14,10 +14,15 @@ import { type UsageColumns, usageOf } from '../usage-columns.ts'
 /** `coder`, or `reviewer/<round>`: each lane is a history of its own. */
 export type LaneName = 'coder' | `reviewer/${number}`
 
+/** Whose model a lane uses. Pure. */
 export function roleOf(lane: LaneName): ModelRole {
   return lane === 'coder' ? 'coder' : 'reviewer'
 }
 
+/**
+ * A call of a tool in the journal. One that is `started` without a result was cut off: its effect is asked for, never done
+ * again.
+ */
 export interface JournalToolCall {
   readonly toolUseId: string
   readonly lane: LaneName
@@ -32,6 +37,7 @@ export interface JournalToolCall {
   readonly startedAt: Date | null
 }
 
+/** A turn in the journal: what the model was told, its reply, and what the reply's tools did. */
 export interface JournalTurn {
   readonly taskId: string
   readonly turn: number
@@ -53,6 +59,7 @@ export interface JournalTurn {
   readonly toolCalls: readonly JournalToolCall[]
 }
 
+/** The row of a turn as Postgres gives it; the contents are JSON. */
 export interface TurnRow extends UsageColumns {
   task_id: string
   turn: number

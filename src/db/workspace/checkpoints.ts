@@ -8,6 +8,7 @@ import { query } from '../query.ts'
 import { Statement } from '../statement.ts'
 import type { Attempt } from '../task/attempt.ts'
 
+/** A checkpoint, as it is stored: its files lie in the sandbox, under `treeHash`. */
 export interface Checkpoint {
   readonly id: string
   readonly projectId: string
@@ -27,6 +28,7 @@ export interface Checkpoint {
   readonly createdAt: Date
 }
 
+/** The row of a checkpoint as Postgres gives it. */
 export interface CheckpointRow {
   id: string
   project_id: string
@@ -43,6 +45,7 @@ export interface CheckpointRow {
   created_at: Date
 }
 
+/** A row as a checkpoint. Pure. */
 export function toCheckpoint(row: CheckpointRow): Checkpoint {
   return {
     id: row.id,
@@ -115,6 +118,7 @@ export async function newestCheckpoints(db: Db, projectId: string, limit: number
   return rows.map(toCheckpoint)
 }
 
+/** A checkpoint that a task took. */
 export interface NewCheckpoint {
   readonly id: string
   readonly turn: number

@@ -83,6 +83,7 @@ export async function changeEnvironment(
     await insertVersion(tx, projectId, { ...changed, version: newest.version + 1 })
 }
 
+/** How a project's set-up stands. */
 export interface SetupRow {
   readonly state: 'never' | 'running' | 'ready' | 'failed'
   readonly inputsHash: string | null
@@ -161,6 +162,7 @@ export async function renewSetup(db: Db, projectId: string, owner: string): Prom
   await query(db, text, [projectId, owner, SETUP_LEASE_MS])
 }
 
+/** How a run of the set-up ended; `output` is the end of what it printed. */
 export interface SetupEnd {
   readonly state: 'ready' | 'failed'
   readonly inputsHash: string

@@ -13,6 +13,7 @@ import { requireIdle } from '../task/require-idle.ts'
 import { inProject, type Tx } from '../transaction.ts'
 import type { CheckpointInConversation } from './checkpoints.ts'
 
+/** A conversation that goes on from a checkpoint of another one. */
 export interface NewFork {
   readonly projectId: string
   readonly conversationId: string
@@ -96,6 +97,7 @@ export async function inheritedTasks(
   return rows
 }
 
+/** A file that is stored with a forked project. */
 export interface ForkedFile {
   /** As text that says the same bytes again. */
   readonly path: string

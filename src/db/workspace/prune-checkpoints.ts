@@ -6,6 +6,7 @@ const SANDBOXES_A_SWEEP = 20
 /** Checkpoints of one task, beside its first and last, whose files may be kept. */
 const KEPT_A_TASK = 50
 
+/** A sandbox with the checkpoints that it may forget and those that it must keep. */
 export interface PrunableSandbox {
   readonly projectId: string
   readonly ref: SandboxRef

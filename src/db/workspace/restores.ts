@@ -22,6 +22,7 @@ import { adoptDecisions } from './adopt-decisions.ts'
 import { type CheckpointInConversation, type CheckpointRow, toCheckpoint } from './checkpoints.ts'
 import { createFork } from './forks.ts'
 
+/** A restore that was asked for and is not over yet. */
 export interface Restore {
   readonly id: string
   readonly projectId: string
@@ -41,6 +42,7 @@ export interface Restore {
   readonly comparisonId: string | null
 }
 
+/** The row of a restore as Postgres gives it; `paths` is JSON. */
 export interface RestoreRow {
   id: string
   project_id: string
@@ -56,6 +58,7 @@ export interface RestoreRow {
   comparison_id: string | null
 }
 
+/** A row as a restore. Pure. */
 export function toRestore(row: RestoreRow): Restore {
   return {
     id: row.id,
@@ -73,6 +76,7 @@ export function toRestore(row: RestoreRow): Restore {
   }
 }
 
+/** What is to be restored, and why. */
 export interface RestoreAsk {
   readonly from: CheckpointInConversation
   readonly kind: Exclude<RestoreKind, 'sync'>
@@ -118,6 +122,7 @@ export async function beginRestore(db: Db, ask: RestoreAsk): Promise<Restore> {
   })
 }
 
+/** The refusal of what needs files that are just being restored; to be tried again. */
 export function restoreRunning(): AppError {
   return new AppError('restore_running', 'The files of this project are just being restored. Try again in a moment.', {
     retryAfterMs: 1_000,
@@ -148,6 +153,7 @@ export async function noteBefore(db: Db, restoreId: string, tree: string): Promi
   await query(db, 'UPDATE restores SET before_tree = coalesce(before_tree, $2) WHERE id = $1', [restoreId, tree])
 }
 
+/** A file that a restore changed, with its lines. */
 export interface RestoredFile {
   readonly path: string
   readonly kind: 'create' | 'modify' | 'delete'
@@ -155,6 +161,7 @@ export interface RestoredFile {
   readonly removed: number
 }
 
+/** What the workspace is after a restore, and what that changed. */
 export interface RestoreResult {
   readonly treeHash: string
   readonly changes: readonly RestoredFile[]

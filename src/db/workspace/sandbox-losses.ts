@@ -13,6 +13,7 @@ export interface SavedTree {
   readonly savedAt: Date
 }
 
+/** A sandbox that was lost, with the newest checkpoint that was stored outside it. */
 export interface SandboxLoss extends SavedTree {
   readonly generation: number
   readonly provider: string
@@ -25,6 +26,7 @@ export interface LaterCall {
   readonly input: string
 }
 
+/** The newest checkpoint of a project that is stored outside its sandbox; null when there is none. */
 export async function savedTree(db: Db, projectId: string): Promise<SavedTree | null> {
   const text = `SELECT trees[array_upper(trees, 1)] AS tree, confirmed_at AS "savedAt" FROM sandbox_checkpoints
     WHERE project_id = $1 ORDER BY id DESC LIMIT 1`

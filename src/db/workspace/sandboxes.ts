@@ -92,6 +92,7 @@ export async function listSandboxes(db: Db): Promise<{ deployment: string; recor
   return { deployment: names[0]?.id ?? '', records }
 }
 
+/** Removes what is stored of a project's sandbox, its losses and checkpoints outside it. Safe to repeat. */
 export async function forgetSandbox(db: Db, projectId: string): Promise<void> {
   await query(
     db,

@@ -15,6 +15,7 @@ export const SERVICE_LEASE_MS = 8_000
 const LISTED_ENDED = 10
 const MAX_CLAIMED = 20
 
+/** A service of a project, as it is stored. */
 export interface ServiceRow {
   readonly id: string
   readonly projectId: string
@@ -45,6 +46,7 @@ type StoredRow = Omit<ServiceRow, 'ports'> & { readonly ports: string }
 
 const toRow = (row: StoredRow): ServiceRow => ({ ...row, ports: JSON.parse(row.ports) as number[] })
 
+/** A service that is to run. */
 export interface NewService {
   /** Made from whoever asks, so that asking again is no second one; left out: a new one. */
   readonly id?: string
@@ -183,6 +185,7 @@ export async function releaseServices(db: Db, owner: string): Promise<void> {
   await query(db, 'UPDATE services SET expires_at = now() WHERE owner = $1 AND ended_at IS NULL', [owner])
 }
 
+/** What the worker that holds a service must know each time it looks. */
 export interface HeldService {
   readonly isStopRequested: boolean
   readonly isProjectDeleted: boolean
@@ -225,6 +228,7 @@ export async function noteListening(
   })
 }
 
+/** How a service ended; `tail` is the end of its output. */
 export interface ServiceEnd {
   readonly state: 'exited' | 'stopped'
   readonly exitCode: number | null

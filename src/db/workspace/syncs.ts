@@ -53,6 +53,7 @@ export async function beginSync(db: Db, projectId: string, beforeTree: string): 
   })
 }
 
+/** What bringing upstream's commits in came to. */
 export interface SyncResult {
   readonly treeHash: string
   readonly changes: readonly RestoredFile[]
