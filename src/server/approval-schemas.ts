@@ -5,10 +5,13 @@ import { nonBlankText } from './text.ts'
 
 const Time = z.iso.datetime()
 
+/** The path of an approval. */
 export const ApprovalParams = z.object({ approvalId: IdSchema })
 
+/** The project that the caller takes the approval for; 404 when it is another one. */
 export const ApprovalProjectQuery = z.object({ projectId: IdSchema.optional() })
 
+/** Which approvals are listed. */
 export const ApprovalsQuery = PageQuery.extend({
   projectId: z.preprocess((value) => (value === '' ? undefined : value), IdSchema.optional()),
   status: z
@@ -17,6 +20,7 @@ export const ApprovalsQuery = PageQuery.extend({
     .openapi({ description: 'open: what waits for a person now' }),
 })
 
+/** A person's decision. */
 export const DecisionBodySchema = z
   .strictObject({
     decision: z.enum(DECISIONS).openapi({
@@ -32,6 +36,7 @@ export const DecisionBodySchema = z
   })
   .openapi('Decision')
 
+/** An approval: what it is about, and what was decided. */
 export const ApprovalSchema = z
   .object({
     id: z.string(),
@@ -64,4 +69,5 @@ export const ApprovalSchema = z
   })
   .openapi('Approval')
 
+/** Approvals, a page at a time. */
 export const ApprovalListSchema = z.object({ items: z.array(ApprovalSchema), nextAfter: z.string().nullable() })

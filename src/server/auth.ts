@@ -20,6 +20,7 @@ const MAX_SESSIONS = 1_000
 /** What answers without a token. */
 const PUBLIC_PATHS = new Set(['/', '/healthz', '/readyz', '/openapi.json', '/docs', '/favicon.ico', '/api/session'])
 
+/** Who may call, and the cookies that say so. */
 export interface Auth {
   /** Lets a request with the right token or cookie through; 401 otherwise, 429 after 20 wrong ones in a minute. */
   readonly middleware: MiddlewareHandler

@@ -17,6 +17,7 @@ import type { ReadOrigin } from './forwarded.ts'
 import type { Workers } from './present.ts'
 import type { Sse } from './sse.ts'
 
+/** Whether this process can do its work. */
 export interface Readiness {
   readonly isReady: boolean
   /** `up` or `down` by part. */

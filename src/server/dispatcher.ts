@@ -17,6 +17,7 @@ const PRUNE_EVERY_MS = 3_600_000
 /** Batches in one go; what is left waits for the next sweep, so that a poisoned table cannot spin. */
 const MAX_BATCHES = 100
 
+/** Sends the outbox to Temporal, in the background. */
 export interface Dispatcher {
   /** What Temporal refused to take; it may answer looks and still have no room for a workflow. */
   readonly refusedSends: RecentFailure
@@ -26,6 +27,7 @@ export interface Dispatcher {
   close(): Promise<void>
 }
 
+/** What the dispatcher needs. */
 export interface DispatcherDeps {
   readonly db: Db
   readonly temporal: TaskStarter

@@ -12,6 +12,7 @@ export interface Origin {
   readonly address: string
 }
 
+/** Reads where a request came to, see {@link Origin}. */
 export type ReadOrigin = (c: Context) => Origin
 
 /** The same for a request that Hono does not see. */

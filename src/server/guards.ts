@@ -47,6 +47,7 @@ export function requireKnownHost(options: KnownHosts, readOrigin: ReadOrigin): M
   }
 }
 
+/** The names under which this server is called. */
 export interface KnownHosts {
   readonly allowedHosts: readonly string[]
   readonly isLoopback: boolean

@@ -30,10 +30,12 @@ export function createOnError(log: Log) {
   }
 }
 
+/** The request's id, which its log lines and its error answer carry. Pure. */
 export function requestIdOf(c: Context): string {
   return (c as Context<{ Variables: { requestId?: string } }>).get('requestId') ?? 'none'
 }
 
+/** An error as the contract has it: `{error: {code, message, …}}` under its status, with `Retry-After` where it says when. */
 export function errorResponse(error: AppError, c: Context): Response {
   const { httpStatus, retryable } = ERRORS[error.code]
   const body: ErrorBody = {

@@ -8,8 +8,10 @@ import type { Task } from '../db/task/tasks.ts'
 import type { Checkpoint } from '../db/workspace/checkpoints.ts'
 import { workflowIdFor } from '../shared/task.ts'
 
+/** Whether anybody takes tasks: a task that waits says so. */
 export type Workers = 'polling' | 'none'
 
+/** A project as the API shows it. Pure. */
 export function presentProject(project: Project) {
   const { id, name, source, sourceReport, sandboxProvider, activeTaskId, budget, createdAt } = project
   // What was posted as files may be a megabyte; the files themselves have a route of their own.
@@ -27,6 +29,7 @@ export function presentProject(project: Project) {
   }
 }
 
+/** A conversation as the API shows it. Pure. */
 export function presentConversation(conversation: Conversation) {
   const { id, projectId, title, activeTaskId, forkedFrom, createdAt, updatedAt } = conversation
   const fork = forkedFrom === null ? {} : { forkedFrom }
@@ -34,12 +37,14 @@ export function presentConversation(conversation: Conversation) {
   return { id, projectId, title, activeTaskId, ...fork, ...times }
 }
 
+/** A message as the API shows it. Pure. */
 export function presentMessage(message: Message) {
   const { id, conversationId, taskId, role, text, status, createdAt, parts, turn } = message
   const base = { id, conversationId, taskId, role, text, status, createdAt: createdAt.toISOString(), parts }
   return turn === null ? base : { ...base, turn }
 }
 
+/** A task as the API shows it. Pure. */
 export function presentTask(task: Task, workers: Workers) {
   return {
     id: task.id,
@@ -70,6 +75,7 @@ export function presentTask(task: Task, workers: Workers) {
   }
 }
 
+/** A checkpoint as the API shows it. Pure. */
 export function presentCheckpoint(checkpoint: Checkpoint) {
   const { id, taskId, turn, treeHash, label, stat, restoredFrom, droppedAt, createdAt } = checkpoint
   const origin = restoredFrom === null ? {} : { restoredFrom }
@@ -77,6 +83,7 @@ export function presentCheckpoint(checkpoint: Checkpoint) {
   return { id, taskId, turn, treeHash, label, stat, ...origin, ...gone, createdAt: createdAt.toISOString() }
 }
 
+/** A round of a review as the API shows it. Pure. */
 export function presentRound(round: ReviewRound) {
   const {
     round: number,
@@ -106,11 +113,13 @@ export function presentRound(round: ReviewRound) {
   }
 }
 
+/** A project's context as the API shows it. Pure. */
 export function presentContext(context: StoredContext) {
   const { markdown, hash, tokens, sources, generatedAt } = context
   return { markdown, hash, generatedAt: generatedAt.toISOString(), tokens, sources }
 }
 
+/** A page of a listing, each item shown by `present`. Pure. */
 export function presentPage<Item, Shown>(page: Page<Item>, present: (item: Item) => Shown) {
   return { items: page.items.map(present), nextAfter: page.nextAfter }
 }

@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import { AppError } from '../shared/errors.ts'
 
+/** The largest JSON body that a route takes. */
 export const MAX_BODY_BYTES = 1024 * 1024
 
 /**

@@ -25,6 +25,7 @@ interface RouteSpec<P, Q, B> {
   readonly responses: Readonly<Record<number, { description: string; schema?: z.ZodType; mediaType?: string }>>
 }
 
+/** A request after its parts were checked against the route's schemas. */
 export interface RouteInput<P, Q, B> {
   readonly c: Context
   readonly params: Parsed<P>

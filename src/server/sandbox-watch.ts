@@ -5,6 +5,7 @@ import type { SandboxState } from './deps.ts'
 const FRESH_MS = 5 * 60_000
 const FIRST_LOOK_MS = 1_500
 
+/** Knows whether sandboxes can be had on this host, without asking anew for each request. */
 export interface SandboxWatch {
   /** What the newest look found; null while the first one lasts longer than 1.5 s. Never rejects. */
   state(): Promise<SandboxState | null>

@@ -12,6 +12,7 @@ export interface SseLimits {
   readonly pingEveryMs: number
 }
 
+/** What one reader may hold up before its stream ends: it comes back and reads on from where it was. */
 export const SSE_LIMITS: SseLimits = {
   maxQueueBytes: 1024 * 1024,
   maxQueueFrames: 2_000,
@@ -22,6 +23,7 @@ export const SSE_LIMITS: SseLimits = {
 /** Why a stream ended: we were done, the reader left, or it was too slow to keep. */
 export type EndReason = 'finished' | 'left' | 'slow' | 'failed' | 'shutdown'
 
+/** What a stream carried, and why it ended. */
 export interface SseStats {
   readonly reason: EndReason
   readonly frames: number

@@ -34,6 +34,7 @@ export function rawTransport(outgoing: ServerResponse, headers: Readonly<Record<
 
 const WEB_BUFFER_BYTES = 64 * 1024
 
+/** A transport whose other end is the body of a fetch `Response`. */
 export function webTransport(): { transport: Transport; body: ReadableStream<Uint8Array> } {
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined
   let drain = (): void => undefined

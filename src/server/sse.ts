@@ -13,12 +13,14 @@ const SSE_HEADERS = {
   'x-accel-buffering': 'no',
 }
 
+/** An open stream. */
 export interface SseStream {
   readonly connection: SseConnection
   /** What the route returns. */
   readonly response: Response
 }
 
+/** What a stream is of. */
 export interface OpenSse {
   readonly projectId: string
   readonly taskId?: string
@@ -46,6 +48,7 @@ export interface Sse {
   readonly openCount: number
 }
 
+/** The one place that opens streams: counted against `maxStreams`, with pings, bounded queues and an orderly end. */
 export function createSse(options: {
   maxStreams: number
   limits?: SseLimits

@@ -68,6 +68,7 @@ export interface TaskStarter {
   regenerateContext(taskId: string, signal: RegenerateContextSignal): Promise<Signalled>
 }
 
+/** Temporal as the server uses it. */
 export interface Temporal extends TaskStarter {
   /** Whether a worker asks for tasks. `none` also while Temporal is away. */
   workers(): Promise<'polling' | 'none'>

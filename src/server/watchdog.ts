@@ -18,6 +18,7 @@ const REASON = {
     'The task’s workflow ended from outside, so nothing works on it any more; the files are kept. Ask again to go on.',
 }
 
+/** What the watchdog needs. */
 export interface WatchdogDeps {
   readonly db: Db
   readonly temporal: Pick<Temporal, 'isWorkflowOver' | 'isComparisonOver'>

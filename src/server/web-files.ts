@@ -16,12 +16,14 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
 }
 
+/** A file of the page. */
 export interface WebFile {
   readonly data: Uint8Array<ArrayBuffer>
   readonly mediaType: string
   readonly isGzip: boolean
 }
 
+/** The built page, read from disk once. */
 export interface WebFiles {
   /** index.html with `__NONCE__` in the places of the nonce. */
   readonly index: string

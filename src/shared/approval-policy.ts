@@ -4,7 +4,9 @@ import { hostEntryFault, isListed } from './network.ts'
 
 /** Patterns of one kind. */
 export const MAX_PATTERNS = 50
+/** Decisions that a project remembers at most. */
 export const MAX_REMEMBERED = 200
+/** The longest pattern of a command, path or host. */
 export const MAX_PATTERN_CHARACTERS = 200
 /** How long the task waits when nothing else is said. */
 export const DEFAULT_EXPIRES_HOURS = 168
@@ -19,6 +21,7 @@ export interface RememberedDecision {
   readonly at: string
 }
 
+/** What of a project's work needs a person, and what people decided for good. */
 export interface ApprovalPolicy {
   /** `npm publish`, `terraform * prod`: words that stand in the command, `*` for anything between them. */
   readonly commands: readonly string[]
@@ -32,6 +35,7 @@ export interface ApprovalPolicy {
   readonly remembered: readonly RememberedDecision[]
 }
 
+/** The policy of a project that has none: nothing needs a person. */
 export const NO_POLICY: ApprovalPolicy = {
   commands: [],
   paths: [],

@@ -8,11 +8,14 @@ export const APPROVAL_KINDS = ['question', 'command', 'path', 'host', 'publish']
  */
 export type ApprovalKind = (typeof APPROVAL_KINDS)[number]
 
+/** What a person can say to an approval; `answer` is for questions. */
 export const DECISIONS = ['approve', 'deny', 'answer'] as const
+/** One of {@link DECISIONS}. */
 export type Decision = (typeof DECISIONS)[number]
 
 /** How long a decision holds: for this one call, for the task, or for the project from now on. */
 export const DECISION_SCOPES = ['once', 'task', 'project'] as const
+/** One of {@link DECISION_SCOPES}. */
 export type DecisionScope = (typeof DECISION_SCOPES)[number]
 
 /** Where an approval stands. `withdrawn`: its task ended before anybody decided. */

@@ -6,6 +6,7 @@
 const DEFAULT_BASE_PAUSE_MS = 100
 const MAX_DOUBLINGS = 20
 
+/** When a breaker opens, and for how long: after `threshold` failures in a row, each pause twice the one before. */
 export interface BreakerOptions {
   readonly threshold: number
   /** The first pause, in milliseconds; 100 when left out. */
@@ -17,6 +18,7 @@ export interface BreakerOptions {
   readonly random?: () => number
 }
 
+/** Keeps calls from a service that has just failed several times; see {@link BreakerOptions}. One process alone. */
 export class Breaker {
   #failures = 0
   #openUntil = 0

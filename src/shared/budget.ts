@@ -4,8 +4,10 @@ import type { Budget } from './task.ts'
 
 /** Whose limit: the task's own, its project's in all, or its project's on this UTC day. */
 export const BUDGET_SCOPES = ['task', 'project', 'day'] as const
+/** Over what a limit counts: a task, its project, or the project's day. */
 export type BudgetScope = (typeof BUDGET_SCOPES)[number]
 
+/** What a limit counts. */
 export type BudgetKind = 'usd' | 'turns' | 'minutes'
 
 /** Limits by scope, as a project sets them or the server gives them; what is not named is not limited here. */
@@ -14,6 +16,7 @@ export type BudgetsByScope = Readonly<Record<BudgetScope, Budget>>
 /** A project's own limits: those that it names. */
 export type ProjectBudget = Partial<BudgetsByScope>
 
+/** A project's own limits from the JSON of its row; none for null. Pure. */
 export function parseProjectBudget(text: string | null): ProjectBudget {
   return text === null ? {} : (JSON.parse(text) as ProjectBudget)
 }
@@ -25,8 +28,10 @@ export interface BudgetLimits {
   readonly maxMinutes: number | null
 }
 
+/** Nothing is limited. */
 export const NO_LIMITS: BudgetLimits = { maxUsd: null, maxTurns: null, maxMinutes: null }
 
+/** What was used, in dollars, turns and minutes. */
 export interface BudgetUse {
   readonly usd: number
   readonly turns: number
@@ -52,6 +57,7 @@ export interface BudgetMark {
   readonly limit: number
 }
 
+/** Limits with null for what is not named. Pure. */
 export function toLimits({ maxUsd, maxTurns, maxMinutes }: Budget): BudgetLimits {
   return { maxUsd: maxUsd ?? null, maxTurns: maxTurns ?? null, maxMinutes: maxMinutes ?? null }
 }

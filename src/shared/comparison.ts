@@ -11,6 +11,7 @@ export const COMPARISON_DAYS = 7
 
 /** `choosing`: it is decided, and the files are on their way. The last three are ends. */
 export type ComparisonState = 'running' | 'waiting' | 'choosing' | 'chosen' | 'cancelled' | 'failed'
+/** Who chooses among alternatives. */
 export type Chooser = 'person' | 'evidence'
 
 /** What a comparison's workflow goes by. */
@@ -80,6 +81,7 @@ export function canBeChosen({ status }: Pick<AlternativeResult, 'status'>): bool
   return status === 'completed'
 }
 
+/** The alternative that the evidence chooses. */
 export interface EvidenceChoice {
   readonly index: number
   /** One sentence that says what decided. */

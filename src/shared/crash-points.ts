@@ -44,6 +44,7 @@ export const CRASH_POINTS = [
   'comparison.fork_removed',
 ] as const
 
+/** One of the instants at which a test has a process die. */
 export type CrashPoint = (typeof CRASH_POINTS)[number]
 
 let armed: { readonly point: CrashPoint; left: number; readonly die: () => void } | null = null

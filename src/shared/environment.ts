@@ -3,6 +3,7 @@
 import type { ApprovalPolicy } from './approval-policy.ts'
 import type { Network } from './network.ts'
 
+/** A command that sets a project up. */
 export interface SetupCommand {
   readonly name: string
   readonly command: string
@@ -10,17 +11,20 @@ export interface SetupCommand {
   readonly cwd?: string
 }
 
+/** A command of the set-up as people see it. */
 export interface ShownSetupCommand extends SetupCommand {
   /** `detected`: from what the files say now. `custom`: from a person. */
   readonly source: 'detected' | 'custom'
 }
 
+/** A service that a project can start, such as its dev server; the port is found when none is named. */
 export interface Service {
   readonly name: string
   readonly command: string
   readonly port?: number
 }
 
+/** An environment variable of a project's commands. Not for secrets: everybody who may see the project reads it. */
 export interface Variable {
   readonly name: string
   readonly value: string
@@ -36,6 +40,7 @@ export interface EnvironmentBody {
   readonly approvals?: ApprovalPolicy
 }
 
+/** A project's environment in the version that holds. */
 export interface Environment extends EnvironmentBody {
   /** 0: nobody has saved one yet. */
   readonly version: number
@@ -46,6 +51,7 @@ export interface Environment extends EnvironmentBody {
  */
 export type SetupState = 'never' | 'running' | 'ready' | 'failed' | 'stale' | 'none'
 
+/** How a project's set-up stands, for people. */
 export interface SetupStatus {
   readonly state: SetupState
   /** ISO 8601; of the last run's end. */

@@ -10,6 +10,7 @@ interface ErrorRule {
   readonly retryable: boolean
 }
 
+/** Every error code with its HTTP status and whether the same call may do better later. The one place for codes. */
 export const ERRORS = {
   bad_request: { httpStatus: 400, retryable: false },
   invalid_json: { httpStatus: 400, retryable: false },
@@ -85,8 +86,10 @@ export const ERRORS = {
   project_source_failed: { httpStatus: 502, retryable: false },
 } as const satisfies Record<string, ErrorRule>
 
+/** One of the codes in {@link ERRORS}. */
 export type ErrorCode = keyof typeof ERRORS
 
+/** What an error carries beside its code and sentence. */
 export interface AppErrorOptions {
   readonly cause?: unknown
   /** Facts for the caller, never secrets: `{field: 'message'}` for malformed input. */

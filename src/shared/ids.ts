@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
+/** The first letters of an id, which say what it names. */
 export type IdKind =
   | 'prj'
   | 'cnv'

@@ -2,6 +2,7 @@
 
 import { oneLine } from './text/one-line.ts'
 
+/** Facts that a project remembers at most. */
 export const MAX_FACTS = 100
 /** Characters as people count them (code points). */
 export const MAX_FACT_CHARACTERS = 500
@@ -14,6 +15,7 @@ export interface Fact {
   readonly createdAt: string
 }
 
+/** What a project remembers. */
 export interface ProjectMemory {
   /** Goes up with every change; 0: nobody has asked for anything yet. */
   readonly version: number

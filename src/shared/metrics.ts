@@ -1,6 +1,7 @@
 /** What the figures of a project, or of all, look like. Types only. A rate of nothing is null: not known, never 0. */
 
 export const METRICS_BUCKETS = ['hour', 'day', 'week'] as const
+/** How wide a bar of a chart is. */
 export type MetricsBucket = (typeof METRICS_BUCKETS)[number]
 
 /** `from` inclusive, `to` exclusive. Buckets begin at whole hours, days or Mondays in UTC. */
@@ -76,8 +77,10 @@ export interface Figures {
   }
 }
 
+/** What became of a finding. */
 export type Fate = 'open' | 'fixed' | 'disputed' | 'dismissed'
 
+/** What one criterion's findings came to. */
 export interface CriterionFigures {
   readonly total: number
   readonly byFate: Readonly<Record<Fate, number>>
@@ -88,12 +91,14 @@ export interface CriterionFigures {
   readonly precision: number | null
 }
 
+/** How often a tool was called and failed, and how long it took. */
 export interface ToolFigures {
   readonly calls: number
   readonly errors: number
   readonly durationMs: DurationFigures
 }
 
+/** The figures of a range of time, as `GET /api/metrics` answers them. */
 export interface Metrics extends Figures {
   readonly range: { readonly from: string; readonly to: string; readonly bucket: MetricsBucket }
   readonly tasks: Figures['tasks'] & { readonly byOutcome: Readonly<Record<string, number>> }

@@ -8,6 +8,7 @@ export const NETWORK_POLICIES = ['none', 'registries', 'hosts', 'open'] as const
  */
 export type NetworkPolicy = (typeof NETWORK_POLICIES)[number]
 
+/** What a project's commands may reach. */
 export interface Network {
   readonly policy: NetworkPolicy
   /** Lower-case names, `*.` in front stands for any name below. With a policy other than `hosts` they are kept, unused. */

@@ -37,14 +37,18 @@ export const INSTALLED_FILES: readonly string[] = [
   '.yarn/install-state.gz',
   '.yarn/build-state.yml',
 ]
+/** The file beside which `vendor` holds what Composer installed. */
 export const COMPOSER_MANIFEST = 'composer.json'
 /** Virtual environments beside a manifest of {@link PYTHON_MANIFESTS}; plain words elsewhere. */
 export const ENVIRONMENT_NAMES: readonly string[] = ['venv', 'env', 'virtualenv']
+/** Directories in which the server keeps files of its own, among a project's. */
 export const OWN_DIRECTORIES: readonly string[] = ['.claude', '.keelson']
 /** Files that the server itself keeps in a workspace. */
 export const OWN_FILES: readonly string[] = ['.claude/project-context.md', '.claude/memory.md']
 
+/** Files that make a folder a Python project. */
 export const PYTHON_MANIFESTS: readonly string[] = ['pyproject.toml', 'setup.py', 'requirements.txt', 'setup.cfg']
+/** Files beside which a directory that is named like build output is build output. */
 export const BUILD_MANIFESTS: readonly string[] = [
   'package.json',
   'pyproject.toml',

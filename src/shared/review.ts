@@ -5,6 +5,7 @@ export const MAX_CRITERIA = 50
 /** How many checks a project has at most, those that are left out counted apart. */
 export const MAX_CHECKS = 20
 
+/** How much a finding weighs: `blocking` and `important` ones are owed a fix, a `note` is not. */
 export type Severity = 'blocking' | 'important' | 'note'
 
 /** One thing the reviewer looks for. `id` is a slug, unique in its criteria; `text` is at most 2,000 characters. */
@@ -34,6 +35,7 @@ export interface CheckSetting extends Check {
   readonly enabled?: boolean | undefined
 }
 
+/** What a project's reviews go by; each change makes a new version. */
 export interface Criteria {
   readonly version: number
   readonly criteria: readonly Criterion[]
@@ -70,6 +72,7 @@ export interface CriteriaProposal {
   readonly findings: readonly string[]
 }
 
+/** What a reviewer found, with its evidence; `line` counts from 1 in the reviewed tree. */
 export interface Finding {
   readonly id: string
   readonly criterionId?: string
@@ -86,8 +89,10 @@ export interface Finding {
   readonly judgement?: Judgement
 }
 
+/** Why a finding weighs less than its reviewer said. */
 export type DemotionReason = 'outside_the_change' | 'no_evidence' | 'criterion_off' | 'criterion_severity'
 
+/** A person's word on a finding. */
 export interface Judgement {
   readonly verdict: 'confirm' | 'dismiss'
   readonly reason?: string
@@ -143,8 +148,10 @@ export interface TreeEvidence {
   readonly gaps: readonly EvidenceGap[]
 }
 
+/** What a round of the review came to. */
 export type RoundVerdict = 'approved' | 'approved_with_notes' | 'issues_found' | 'checks_failed' | 'inconclusive'
 
+/** Where the review of a task stands. */
 export type ReviewStatus =
   | 'not_started'
   | 'skipped'

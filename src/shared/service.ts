@@ -5,6 +5,7 @@ export type ServiceState = 'starting' | 'listening' | 'exited' | 'stopped'
 
 /** Running at a time: of one project, whoever starts them. */
 export const MAX_SERVICES_PER_PROJECT = 3
+/** The longest command of a service. */
 export const MAX_SERVICE_COMMAND_CHARACTERS = 10_000
 
 /** Whether it has ended. Pure. */

@@ -2,8 +2,10 @@
 
 import type { ReviewState } from './review.ts'
 
+/** The queue that every worker of an installation polls. */
 export const TASK_QUEUE = 'coding-tasks'
 
+/** Where a task can stand; the last three are ends. */
 export const TASK_STATUSES = [
   'accepted',
   'running',
@@ -14,8 +16,10 @@ export const TASK_STATUSES = [
   'failed',
   'cancelled',
 ] as const
+/** One of {@link TASK_STATUSES}. */
 export type TaskStatus = (typeof TASK_STATUSES)[number]
 
+/** What a running task is about. */
 export type Phase =
   | 'preparing'
   | 'setup'
@@ -47,8 +51,10 @@ export interface Usage {
   readonly cacheWriteTokens: number
 }
 
+/** No tokens at all. */
 export const NO_USAGE: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
 
+/** The sum of two. Pure. */
 export function addUsage(a: Usage, b: Usage): Usage {
   return {
     inputTokens: a.inputTokens + b.inputTokens,
@@ -65,6 +71,7 @@ export interface Budget {
   readonly maxMinutes?: number
 }
 
+/** How large a change is: changed files, added and removed lines. */
 export interface DiffStat {
   readonly files: number
   readonly added: number
@@ -135,23 +142,28 @@ export interface TaskState {
   readonly pendingMessages: number
 }
 
+/** What the signal `cancelTask` carries; `by` is shown in the task's end. */
 export interface CancelTaskSignal {
   readonly reason?: string
   readonly by: string
 }
 
+/** What the signal `regenerateContext` carries. */
 export interface RegenerateContextSignal {
   readonly by: string
 }
 
+/** The id of a task's workflow: one a task, so that starting it twice is refused. Pure. */
 export function workflowIdFor(taskId: string): string {
   return `coding-task/${taskId}`
 }
 
+/** The id of the workflow that makes a project's context anew. Pure. */
 export function refreshWorkflowIdFor(projectId: string): string {
   return `refresh-project-context/${projectId}`
 }
 
+/** The id of the workflow that sets a project up alone. Pure. */
 export function setUpWorkflowIdFor(projectId: string): string {
   return `set-up/${projectId}`
 }

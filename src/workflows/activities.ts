@@ -7,21 +7,25 @@ import type { PublicationError, PublishInput } from '../shared/publication.ts'
 import type { ReviewState, RoundVerdict } from '../shared/review.ts'
 import type { DiffStat, Outcome, Phase, SetUpInput, TaskReason, Usage } from '../shared/task.ts'
 
+/** Which task an activity works for. */
 export interface TaskRef {
   readonly taskId: string
   readonly projectId: string
 }
 
+/** What comes next after a task was prepared. */
 export interface Prepared {
   readonly isSetupDue: boolean
 }
 
+/** What the task changed since its first checkpoint. */
 export interface ChangesResult {
   readonly changed: boolean
   readonly treeHash: string
   readonly stat: DiffStat
 }
 
+/** A slice of turns of the coder. */
 export interface TurnsInput extends TaskRef {
   readonly phase: 'working' | 'fixing'
   /** Whether the workflow can wait for people; those of the version before cannot, and say nothing. */
@@ -55,12 +59,14 @@ export interface ExpireApprovalsInput extends TaskRef {
   readonly due: readonly string[]
 }
 
+/** The tries of a comparison, ready to run. */
 export interface ForkedAlternatives {
   readonly runs: readonly AlternativeRun[]
   /** When nobody is waited for any more: ISO 8601 in UTC. */
   readonly expiresAt: string
 }
 
+/** A task whose next model call its budget does not allow. */
 export interface AwaitBudgetInput extends TaskRef {
   readonly phase?: Phase
   /** The model call that was not made. */
@@ -69,6 +75,7 @@ export interface AwaitBudgetInput extends TaskRef {
   readonly waitHours?: number
 }
 
+/** Whether and for how long the task waits. */
 export interface BudgetWait {
   /** False: the call may be made now, there is nothing to wait for. */
   readonly isReached: boolean
@@ -76,6 +83,7 @@ export interface BudgetWait {
   readonly waitMs: number
 }
 
+/** A round of the review. */
 export interface RoundInput extends TaskRef {
   readonly round: number
   readonly treeHash: string
@@ -83,12 +91,14 @@ export interface RoundInput extends TaskRef {
   readonly maxFixRounds: number
 }
 
+/** What the checks of a round came to. */
 export interface ChecksResult {
   readonly failed: number
   /** Set when failing checks ended the round: the state to show and whether a fix is owed. */
   readonly review: ReviewState
 }
 
+/** What the reviewer of a round came to. */
 export interface ReviewResult {
   readonly verdict: RoundVerdict
   readonly review: ReviewState
@@ -98,8 +108,10 @@ export interface ReviewResult {
   readonly need?: BudgetNeed
 }
 
+/** Why a task has no review. */
 export type SkipReason = 'no_changes' | 'disabled'
 
+/** How a task ends. */
 export type FinishInput = TaskRef &
   (
     | {
@@ -114,6 +126,10 @@ export type FinishInput = TaskRef &
     | { readonly kind: 'cancelled'; readonly by?: string; readonly reason?: string }
   )
 
+/**
+ * Every activity: ids and small facts go in and come out, all else is in Postgres. Each may run more than once, and at the
+ * same time as an attempt that was given up.
+ */
 export interface Activities {
   /**
    * All that comes before the first turn: `prepareSandbox` and, unless a set-up comes first,

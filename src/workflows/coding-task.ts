@@ -60,6 +60,10 @@ const VERDICT = defineSearchAttributeKey('KeelsonVerdict', SearchAttributeType.K
 
 const MAX_CANCEL_TEXT = 500
 
+/**
+ * The life of one task: prepare, turns, review and mending until the review is content or out of rounds, finish. Ends by
+ * itself whatever its activities do; a cancelled task is closed as such.
+ */
 export async function codingTask(input: CodingTaskInput): Promise<void> {
   const state = initialState(input, workflowInfo().startTime.getTime())
   const task: Task = {

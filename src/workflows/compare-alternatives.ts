@@ -52,6 +52,7 @@ interface Comparing {
   isCancelled: boolean
 }
 
+/** The life of a comparison: its tries as children, the choice, and what is removed afterwards. */
 export async function compareAlternatives({ comparisonId, projectId }: CompareInput): Promise<void> {
   const comparing: Comparing = {
     at: { comparisonId, projectId },

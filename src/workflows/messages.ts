@@ -19,9 +19,11 @@ export const regenerateProjectContext = defineSignal<[RegenerateContextSignal]>(
  */
 export const resolveApproval = defineUpdate<ResolvedApproval, [ResolveApproval]>('resolveApproval')
 
+/** Where the task stands. */
 export const taskState = defineQuery<TaskState>('taskState')
 /** What waits for a person, and how much was decided. */
 export const approvals = defineQuery<ApprovalsState>('approvals')
+/** Where its review stands. */
 export const reviewState = defineQuery<ReviewState>('reviewState')
 
 /** Ends a comparison without a choice; what native cancellation does too. */

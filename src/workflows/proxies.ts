@@ -18,16 +18,20 @@ const sandbox = proxyActivities<Activities>({ ...shared, startToCloseTimeout: '1
 const turns = proxyActivities<Activities>({ ...shared, startToCloseTimeout: '60m' })
 const records = proxyActivities<Activities>({ ...shared, startToCloseTimeout: '2m' })
 
+/** Preparing fills a sandbox and may wait for a clone. */
 export const { prepareTask, prepareSandbox, prepareProjectContext, refreshContext } = sandbox
 /** A slice may hold a command of ten minutes and a model call of ten more. */
 export const { runTurns, runChecks, reviewChanges } = turns
 /** A set-up has 15 minutes for its commands and may wait for another one. */
 export const { setUpProject, setUpAlone } = turns
+/** Each reads and writes rows. */
 export const { captureChanges, skipReview, awaitBudget, recordDecision, expireApprovals, finishTask, askToPublish } =
   records
 /** Each fetches or pushes at most once, within the time limits of git itself. */
 export const { buildCommit, pushBranch, openPullRequest } = sandbox
+/** Records how a publication ended. */
 export const { finishPublication } = records
 /** A choice copies files, and removing a try ends its processes. */
 export const { applyChoice, removeAlternatives } = sandbox
+/** Each reads and writes rows. */
 export const { forkAlternatives, weighAlternatives, lookAtComparison, recordChoice, endComparison } = records

@@ -22,6 +22,10 @@ import { toApprovals } from './state.ts'
 
 const MAX_MESSAGE = 1_500
 
+/**
+ * The life of a publication: leave of a person where it is needed, commit, push, pull request. A failure is kept with the
+ * publication and does not fail the workflow.
+ */
 export async function publishChanges({ publicationId, projectId }: PublishInput): Promise<void> {
   const input = { publicationId, projectId }
   let error: PublicationError | undefined

@@ -11,6 +11,7 @@ import {
   type Usage,
 } from '../shared/task.ts'
 
+/** What a task's workflow remembers between its steps. */
 export interface WorkflowState {
   phase: Phase
   turn: number
@@ -29,6 +30,7 @@ export interface WorkflowState {
   readonly decidedBefore: number
 }
 
+/** The state of a task that begins, or goes on after continue-as-new; `now` in milliseconds since the epoch. Pure. */
 export function initialState(input: CodingTaskInput, now: number): WorkflowState {
   const review: ReviewState = {
     status: 'not_started',
@@ -52,6 +54,7 @@ export function initialState(input: CodingTaskInput, now: number): WorkflowState
   return { ...carried, wakes: 0, waiting: [], decided: new Set(), decidedBefore: decidedApprovals }
 }
 
+/** The answer to the query `taskState`. Pure. */
 export function toTaskState(state: WorkflowState): TaskState {
   return {
     phase: state.phase,
@@ -63,6 +66,7 @@ export function toTaskState(state: WorkflowState): TaskState {
   }
 }
 
+/** The answer to the query `approvals`. Pure. */
 export function toApprovals(state: Pick<WorkflowState, 'waiting' | 'decided' | 'decidedBefore'>): ApprovalsState {
   return {
     open: state.waiting.map(({ approvalId, kind, title, requestedAt, expiresAt }) => ({

@@ -35,6 +35,7 @@ interface InUse {
   socket: number
 }
 
+/** Opens connections into a project's sandbox, to a port that one of its services listens on. */
 export function createPreviewDoors({
   db,
   workspaces,

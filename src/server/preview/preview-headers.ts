@@ -94,6 +94,7 @@ function innerOrigin(origin: string, { origin: asked }: PreviewTarget, host: str
   return new URL(origin).host === asked.host ? `http://${host}` : origin
 }
 
+/** What the headers of a preview's answer depend on. */
 export interface AnswerContext {
   readonly target: PreviewTarget
   readonly service: Pick<ServiceRow, 'ports'>

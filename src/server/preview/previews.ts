@@ -21,6 +21,7 @@ import { type AnswerContext, answerHeaders, ownWords, requestHeaders } from './p
 import { FAULT_POLICY, faultPage, type PreviewFault } from './preview-page.ts'
 import { createTargetReader, LOCAL_PREVIEW_DOMAIN, OPEN_PATH, type PreviewTarget } from './preview-target.ts'
 
+/** What previews need. */
 export interface PreviewDeps {
   readonly db: Db
   readonly workspaces: AppDeps['workspaces']
@@ -38,6 +39,7 @@ export interface PreviewDeps {
   readonly firstByteMs?: number
 }
 
+/** The pages of projects' services, each on an origin of its own. */
 export interface Previews {
   /** Which preview a request is for; null: it is for us. */
   targetOf(incoming: IncomingMessage): PreviewTarget | null
@@ -55,6 +57,7 @@ const MAX_HEADER_BYTES = 32 * 1024
 
 type Answer = (fault: PreviewFault) => void
 
+/** Previews over the services of all projects. Holds connections alone; any server answers any preview. */
 export function createPreviews(deps: PreviewDeps): Previews {
   const { db, auth, log, settings } = deps
   const domain = settings.previewDomain

@@ -20,6 +20,7 @@ import {
 } from '../schemas/conversations.ts'
 import { ConversationParams, OrderedPageQuery, PageQuery, ProjectParams } from '../schemas/fields.ts'
 
+/** Conversations of a project and their messages. */
 export function addConversationRoutes(app: OpenAPIHono, deps: AppDeps): void {
   const { db } = deps
   const ofProject = { path: '/api/workspace/{projectId}/conversations', tag: 'conversations', params: ProjectParams }

@@ -10,6 +10,7 @@ import { ContentQuery, ContentSchema, FilesQuery, TreeSchema } from '../schemas/
 const MAX_ENTRIES = 2_000
 const DEFAULT_CONTENT_BYTES = 256 * 1024
 
+/** The files of a project's workspace. */
 export function addFileRoutes(app: OpenAPIHono, deps: AppDeps): void {
   addRoute(
     app,

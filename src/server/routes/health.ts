@@ -3,6 +3,7 @@ import type { AppDeps, SandboxState } from '../deps.ts'
 import { addRoute } from '../route.ts'
 import { HealthSchema, ReadySchema } from '../schemas/installation.ts'
 
+/** `/healthz` and `/readyz`, which answer without a token. */
 export function addHealthRoutes(app: OpenAPIHono, deps: AppDeps): void {
   addRoute(
     app,

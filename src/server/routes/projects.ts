@@ -18,6 +18,7 @@ import { addRoute } from '../route.ts'
 import { PageQuery, ProjectParams } from '../schemas/fields.ts'
 import { CreateProjectBody, PatchProjectBody, ProjectListSchema, ProjectSchema } from '../schemas/projects.ts'
 
+/** Projects: made, listed, read, changed, deleted. */
 export function addProjectRoutes(app: OpenAPIHono, deps: AppDeps): void {
   const { db, settings } = deps
   const one = { method: 'get', path: '/api/projects/{projectId}', tag: 'projects', params: ProjectParams } as const

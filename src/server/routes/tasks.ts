@@ -13,6 +13,7 @@ import { MessageListSchema } from '../schemas/conversations.ts'
 import { OrderedPageQuery, ProjectParams, TaskParams } from '../schemas/fields.ts'
 import { BudgetBody, CancelBody, ReviewSchema, RoundParams, TaskListSchema, TaskSchema } from '../schemas/tasks.ts'
 
+/** Tasks: listed, read, cancelled, given more budget; their reviews. */
 export function addTaskRoutes(app: OpenAPIHono, deps: AppDeps): void {
   const { db } = deps
   const task = { tag: 'tasks', params: TaskParams } as const

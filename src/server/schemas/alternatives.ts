@@ -10,6 +10,7 @@ const MAX_MODEL_CHARACTERS = 200
 const MAX_SENTENCES = 20
 const MAX_SENTENCE_CHARACTERS = 2_000
 
+/** The path of a comparison. */
 export const ComparisonParams = z.object({ comparisonId: IdSchema })
 /** An index that is no number names nothing, so that it is not found. */
 export const AlternativeParams = ComparisonParams.extend({
@@ -19,6 +20,7 @@ export const AlternativeParams = ComparisonParams.extend({
     .transform(Number),
 })
 
+/** What a person asks for when a task's request is tried again. */
 export const CompareBody = z
   .strictObject({
     alternatives: z
@@ -47,6 +49,7 @@ export const CompareBody = z
   })
   .openapi('Compare')
 
+/** Which alternative a person takes. */
 export const ChooseBody = z
   .strictObject({ index: z.number().int().min(0).openapi({ description: '0 is the task’s own result' }) })
   .openapi('ChooseAlternative')
@@ -71,6 +74,7 @@ const AlternativeSchema = z
   })
   .openapi('Alternative')
 
+/** A comparison with what its alternatives came to so far. */
 export const ComparisonSchema = z
   .object({
     id: z.string(),
@@ -92,4 +96,5 @@ export const ComparisonSchema = z
   })
   .openapi('Comparison')
 
+/** The comparisons of a task. */
 export const ComparisonListSchema = z.object({ items: z.array(ComparisonSchema) })

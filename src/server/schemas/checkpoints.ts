@@ -4,10 +4,12 @@ import { z } from '@hono/zod-openapi'
 import { nonBlankText } from '../text.ts'
 import { emptyAsAbsent, FilePath, IdSchema, LeftOutList, listOf, RelativePath, Stat, Time, whole } from './fields.ts'
 
+/** The path of a checkpoint. */
 export const CheckpointParams = z.object({ checkpointId: IdSchema })
 
 const MAX_CONTEXT_LINES = 100_000
 
+/** Between which checkpoints, of which file, with how many unchanged lines around. */
 export const DiffQuery = z.object({
   from: z.preprocess(emptyAsAbsent, IdSchema.optional()),
   to: z.preprocess(emptyAsAbsent, IdSchema.optional()),
@@ -19,6 +21,7 @@ export const DiffQuery = z.object({
   }),
 })
 
+/** A checkpoint. */
 export const CheckpointSchema = z
   .object({
     id: z.string(),
@@ -33,10 +36,12 @@ export const CheckpointSchema = z
   })
   .openapi('Checkpoint')
 
+/** Checkpoints, a page at a time. */
 export const CheckpointListSchema = listOf(CheckpointSchema)
 
 const MAX_CHOSEN_PATHS = 1_000
 
+/** All of a checkpoint, or at most 1,000 of its files. */
 export const RestoreBody = z
   .strictObject({
     paths: z
@@ -48,10 +53,12 @@ export const RestoreBody = z
   })
   .openapi('Restore')
 
+/** Whether a checkpoint goes on as a conversation or as a project of its own. */
 export const ForkBody = z
   .strictObject({ into: z.enum(['conversation', 'project']), name: nonBlankText(200).optional() })
   .openapi('Fork')
 
+/** What lies between two checkpoints, cut where it says so. */
 export const DiffSchema = z
   .object({
     from: z.string().nullable(),

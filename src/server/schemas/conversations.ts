@@ -7,10 +7,13 @@ import { nonBlankText } from '../text.ts'
 import { ConversationParams, IdSchema, listOf, Time } from './fields.ts'
 import { BudgetSchema } from './tasks.ts'
 
+/** The path of a message. */
 export const MessageParams = ConversationParams.extend({ messageId: IdSchema })
 
+/** The longest message of a person. */
 export const MAX_MESSAGE_CHARACTERS = 100_000
 
+/** A message of a person, with what it asks for. */
 export const ChatBody = z
   .strictObject({
     message: nonBlankText(MAX_MESSAGE_CHARACTERS),
@@ -30,8 +33,10 @@ export const ChatBody = z
   })
   .openapi('ChatRequest')
 
+/** The title of a new conversation. */
 export const CreateConversationBody = z.strictObject({ title: nonBlankText(200).optional() })
 
+/** A conversation. */
 export const ConversationSchema = z
   .object({
     id: z.string(),
@@ -44,6 +49,7 @@ export const ConversationSchema = z
   })
   .openapi('Conversation')
 
+/** Conversations, a page at a time. */
 export const ConversationListSchema = listOf(ConversationSchema)
 
 const MessageSchema = z
@@ -59,8 +65,10 @@ const MessageSchema = z
   })
   .openapi('Message')
 
+/** Messages, a page at a time. */
 export const MessageListSchema = listOf(MessageSchema)
 
+/** Where a message went, and where its stream begins. */
 export const AcceptedSchema = z
   .object({
     taskId: z.string(),

@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi'
 import { NETWORK_POLICIES } from '../../shared/network.ts'
 import { Time } from './fields.ts'
 
+/** What a project's tasks are told of it. */
 export const ContextSchema = z
   .object({
     markdown: z.string(),
@@ -14,6 +15,7 @@ export const ContextSchema = z
   })
   .openapi('ProjectContext')
 
+/** A project's environment with the state of its set-up. */
 export const EnvironmentSchema = z
   .object({
     version: z.number(),

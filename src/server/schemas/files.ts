@@ -3,17 +3,20 @@
 import { z } from '@hono/zod-openapi'
 import { RelativePath, whole } from './fields.ts'
 
+/** Which directory, and how many levels below it. */
 export const FilesQuery = z.object({
   path: RelativePath.default(''),
   depth: whole(1, 20).transform((depth) => depth ?? 1),
 })
 
+/** Which part of a file, in bytes; at most 1 MiB. */
 export const ContentQuery = z.object({
   path: RelativePath.min(1),
   offset: whole(0, Number.MAX_SAFE_INTEGER).transform((offset) => offset ?? 0),
   length: whole(1, 1024 * 1024),
 })
 
+/** A directory with what lies in it. */
 export const TreeSchema = z
   .object({
     path: z.string(),
@@ -22,6 +25,7 @@ export const TreeSchema = z
   })
   .openapi('FileTree')
 
+/** A part of a file: as text when it is UTF-8, otherwise in base64. */
 export const ContentSchema = z
   .object({
     path: z.string(),

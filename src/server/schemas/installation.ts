@@ -2,11 +2,13 @@
 
 import { z } from '@hono/zod-openapi'
 
+/** From where a stream goes on, and which topics it has. */
 export const EventsQuery = z.object({
   after: z.string().optional().openapi({ description: 'The last seq you have; Last-Event-ID means the same' }),
   topics: z.string().optional().openapi({ description: 'messages,status,file-changes,terminal; all when left out' }),
 })
 
+/** What a browser signs in with: the token of the printed link, once, or the API token. */
 export const SessionBody = z
   .strictObject({
     setupToken: z.string().min(1).max(200).optional(),
@@ -19,10 +21,12 @@ export const SessionBody = z
     return z.NEVER
   })
 
+/** Which browsers are signed out. */
 export const SignOutBody = z.strictObject({
   everywhere: z.boolean().default(false).openapi({ description: 'End the sign-ins of all browsers' }),
 })
 
+/** An event, as streams and listings have it. */
 export const EnvelopeSchema = z
   .object({
     v: z.literal(1),
@@ -37,6 +41,7 @@ export const EnvelopeSchema = z
   .loose()
   .openapi('StreamEvent', { description: 'The JSON in the data field of each frame; the frame is named by its topic' })
 
+/** Whether a process lives, and its parts. */
 export const HealthSchema = z.object({ status: z.string(), parts: z.record(z.string(), z.string()).optional() })
 
 /** `by` and `detail` may name this host's users and paths: only who has the token is told them. */

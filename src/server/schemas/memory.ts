@@ -6,6 +6,7 @@ import { oneLine } from '../../shared/text/one-line.ts'
 import { nonBlankText } from '../text.ts'
 import { IdSchema, ProjectParams, Time } from './fields.ts'
 
+/** What a project remembers. */
 export const MemorySchema = z
   .object({
     version: z.number(),
@@ -19,6 +20,7 @@ const EditedFact = z.strictObject({
   createdAt: Time.optional().openapi({ description: 'May stand here as the GET gave it; it does not change' }),
 })
 
+/** All that a project is to remember from now on. */
 export const MemoryBody = z
   .strictObject({ facts: z.array(EditedFact).max(MAX_FACTS).superRefine(refuseRepeats) })
   .openapi('NewMemory')

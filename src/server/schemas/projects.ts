@@ -21,6 +21,7 @@ const GitUrl = z.string().max(2_048).refine(isHttpsUrl, 'must be an https:// URL
 
 const GitRef = z.string().regex(/^(?!-)(?!.*\.\.)[\w./@+-]{1,200}$/, 'must be a branch, tag or commit name')
 
+/** Where a project's files come from. */
 export const SourceSchema = z
   .discriminatedUnion('kind', [
     z.strictObject({
@@ -46,6 +47,7 @@ export const SourceSchema = z
   ])
   .openapi('ProjectSource')
 
+/** A new project. */
 export const CreateProjectBody = z
   .strictObject({
     name: nonBlankText(200),
@@ -54,11 +56,13 @@ export const CreateProjectBody = z
   })
   .openapi('NewProject')
 
+/** What of a project changes; what is not named stays. */
 export const PatchProjectBody = z.strictObject({
   name: nonBlankText(200).optional(),
   budget: ProjectBudgetBody.optional(),
 })
 
+/** A project. */
 export const ProjectSchema = z
   .object({
     id: z.string(),
@@ -76,6 +80,7 @@ export const ProjectSchema = z
   })
   .openapi('Project')
 
+/** Projects, a page at a time. */
 export const ProjectListSchema = listOf(ProjectSchema)
 
 function isHttpsUrl(text: string): boolean {

@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi'
 import { nonBlankText } from '../text.ts'
 import { IdSchema, ProjectParams } from './fields.ts'
 
+/** A project's criteria, with the checks that its files give and those that are left out. */
 export const CriteriaAnswerSchema = z
   .object({
     version: z.number(),
@@ -33,10 +34,13 @@ export const CriteriaAnswerSchema = z
   })
   .openapi('ReviewCriteria')
 
+/** The path of a proposal. */
 export const ProposalParams = ProjectParams.extend({ proposalId: IdSchema })
 
+/** A person's word on a proposal. */
 export const ProposalBody = z.strictObject({ decision: z.enum(['accept', 'decline']) })
 
+/** Changes of the criteria that people's verdicts speak for. */
 export const ProposalsSchema = z
   .object({
     items: z.array(
@@ -54,17 +58,21 @@ export const ProposalsSchema = z
   })
   .openapi('CriteriaProposals')
 
+/** What was decided, and the version of the criteria after it. */
 export const ProposalDecisionSchema = z
   .object({ decision: z.enum(['accept', 'decline']), version: z.number() })
   .openapi('CriteriaProposalDecision')
 
+/** The path of a finding. */
 export const FindingParams = z.object({ findingId: IdSchema })
 
+/** A person's word on a finding. */
 export const FindingBody = z.strictObject({
   verdict: z.enum(['confirm', 'dismiss']),
   reason: nonBlankText(2_000).optional(),
 })
 
+/** A finding. */
 export const FindingSchema = z
   .object({ id: z.string(), severity: z.string(), state: z.string() })
   .loose()

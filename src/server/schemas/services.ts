@@ -5,8 +5,10 @@ import { MAX_SERVICE_COMMAND_CHARACTERS } from '../../shared/service.ts'
 import { nonBlankText } from '../text.ts'
 import { IdSchema, ProjectParams, Time } from './fields.ts'
 
+/** The path of a service. */
 export const ServiceParams = ProjectParams.extend({ serviceId: IdSchema })
 
+/** A service that is to run. */
 export const ServiceBody = z
   .strictObject({
     name: nonBlankText(100)
@@ -22,6 +24,7 @@ export const ServiceBody = z
   })
   .openapi('NewService')
 
+/** A service. */
 export const ServiceSchema = z
   .object({
     id: z.string(),
@@ -40,12 +43,14 @@ export const ServiceSchema = z
   })
   .openapi('Service')
 
+/** The services of a project, and how many there may be. */
 export const ServicesSchema = z.object({
   items: z.array(ServiceSchema),
   nextAfter: z.string().nullable(),
   limits: z.object({ perProject: z.number(), perHost: z.number() }),
 })
 
+/** Where a browser sees a service's pages. */
 export const PreviewSchema = z
   .object({
     url: z.string(),
@@ -57,6 +62,7 @@ export const PreviewSchema = z
   })
   .openapi('Preview')
 
+/** The end of a service's output. */
 export const ServiceLogSchema = z
   .object({ serviceId: z.string(), text: z.string(), sizeBytes: z.number(), truncated: z.boolean() })
   .openapi('ServiceLog')

@@ -7,6 +7,7 @@ import { TASK_STATUSES } from '../../shared/task.ts'
 import { nonBlankText } from '../text.ts'
 import { LeftOutList, listOf, Stat, TaskParams, Time } from './fields.ts'
 
+/** The path of a round of a task's review. */
 export const RoundParams = TaskParams.extend({
   round: z
     .string()
@@ -14,6 +15,7 @@ export const RoundParams = TaskParams.extend({
     .transform(Number),
 })
 
+/** Limits in dollars, turns and minutes. */
 export const BudgetSchema = z
   .strictObject({
     maxUsd: z.number().positive().max(100_000).optional(),
@@ -22,17 +24,21 @@ export const BudgetSchema = z
   })
   .openapi('Budget')
 
+/** New limits of a task; what is not named stays. */
 export const BudgetBody = BudgetSchema.refine(
   (budget) => Object.keys(budget).length > 0,
   'name at least one of maxUsd, maxTurns, maxMinutes',
 )
 
+/** Why a task is cancelled, for people. */
 export const CancelBody = z.strictObject({ reason: nonBlankText(500).optional() })
 
 const ReviewStateSchema = z.object({ status: z.string(), round: z.number() }).loose().openapi('ReviewState')
 
+/** The review of a task with its rounds. */
 export const ReviewSchema = ReviewStateSchema.extend({ rounds: z.array(z.object({ round: z.number() }).loose()) })
 
+/** What ran in a task, what that proves, and what is missing. */
 export const EvidenceSchema = z
   .object({
     evidence: z.enum(['verified', 'partly', 'unverified']),
@@ -74,6 +80,7 @@ export const EvidenceSchema = z
   })
   .openapi('Evidence')
 
+/** A task. */
 export const TaskSchema = z
   .object({
     id: z.string(),
@@ -116,4 +123,5 @@ export const TaskSchema = z
   })
   .openapi('Task')
 
+/** Tasks, a page at a time. */
 export const TaskListSchema = listOf(TaskSchema)
