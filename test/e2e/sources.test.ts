@@ -243,3 +243,61 @@ test('in the terminal: a token once, then a message, a pull request; what cannot
     left: [],
   })
 })
+
+/** `keelson` in a terminal of its own: `typed` is entered at the sight of `prompt`. Both streams, as the terminal shows them. */
+async function atTerminal(words: readonly string[], prompt: string, typed: string) {
+  const { PATH, HOME } = process.env
+  const env = { PATH, HOME, KEELSON_HOME: stack.home, TERM: 'xterm' }
+  const command = [process.execPath, join(ROOT, 'bin', 'keelson'), ...words].map((word) => `'${word}'`).join(' ')
+  const child = spawn('script', ['-qec', command, '/dev/null'], { env })
+  let shown = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    const isAsked = shown.includes(prompt)
+    shown += chunk.toString()
+    if (!isAsked && shown.includes(prompt)) child.stdin.write(typed)
+  })
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, shown }
+}
+
+test('who may not push publishes from their fork in the terminal; the token is typed and never shown', {
+  timeout: 120_000,
+}, async () => {
+  const host = new URL(git.origin).host
+  const url = `${git.origin}/team/project.git`
+  const prompt = `Token for ${host}`
+  const left = await atTerminal(['credentials', host], prompt, `${TOKEN}\x03`)
+  const typed = await atTerminal(['credentials', host], prompt, `x\x7f${TOKEN}\r`)
+  git.quirks.isReadOnly.add('team/project')
+  github.forks.make = () => git.fork('team/project', 'someone/project')
+  const chat = await keelson(['chat', '--git', url, scriptOf([running('echo forked > c.txt'), { text: 'Changed.' }])])
+  const refused = await keelson(['publish', '--pr', '--branch', 'mine'])
+  const published = await keelson(['publish', '--pr', '--fork', '--branch', 'mine'])
+  const inChat = await keelson(['chat', '--git', url, '/publish fork pr mine'])
+  const json = await keelson(['publish', '--fork', '--branch', 'mine', '--json'])
+  const pull = github.pulls.at(-1)
+  const at = /Branch mine of someone\/project at [0-9a-f]{12}: \S+\/someone\/project\/tree\/mine\n/
+  expect({
+    left: [left.code, left.shown.includes('Nothing was stored.'), left.shown.includes(TOKEN)],
+    typed: [typed.code, typed.shown.includes(`Stored for ${host}.`), typed.shown.includes(TOKEN)],
+    chat: chat.code,
+    refused: [refused.code, refused.out.includes('--fork')],
+    published: [published.code, at.test(published.out), published.out.includes(`Pull request #${pull?.number}:`)],
+    inChat: [inChat.code, at.test(inChat.out)],
+    json: [json.code, JSON.parse(json.out).fork],
+    pull: [pull?.head, pull?.from],
+    forks: github.forks.made,
+    violations: github.violations,
+  }).toEqual({
+    left: [2, true, false],
+    typed: [0, true, false],
+    chat: 0,
+    refused: [1, true],
+    published: [0, true, true],
+    inChat: [0, true],
+    json: [0, 'someone/project'],
+    pull: ['mine', 'someone/project'],
+    forks: 1,
+    violations: [],
+  })
+})
