@@ -53,6 +53,8 @@ export function createSetupActivities(deps: ActivityDeps): Pick<Activities, 'set
       const attempt = await acquireLease(deps.db, ref, run, 'setup')
       const sandbox = await openSandbox(deps, attempt, run.onProgress)
       await setUp(deps, { projectId: ref.projectId, scope: attempt.scope, sandbox, run, attempt })
+      // Looked at anew: what was seen last was seen before the set-up, whose files would count as work of the task.
+      await sandbox.checkpoint()
       await sandbox.markLeftOut(ref.taskId)
     }),
     setUpAlone: runActivity(async ({ projectId }, run) => {

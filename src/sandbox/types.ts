@@ -418,7 +418,10 @@ export interface Sandbox {
    * that checkpoint and `tree`. What checkpoints leave out stays. Safe to repeat.
    */
   restore(tree: string, paths?: readonly string[], before?: string): Promise<void>
-  /** Notes, under a key, how the places that checkpoints leave out are now; what is noted already stays. Safe to repeat. */
+  /**
+   * Notes, under a key, how the places that checkpoints leave out are now; what is noted already stays. Which places these are
+   * may be known from the last checkpoint: one is taken first where a command may have made more. Safe to repeat.
+   */
   markLeftOut(key: string): Promise<void>
   /** In which of these places something changed since; empty when nothing was noted under the key. */
   leftOutSince(key: string): Promise<readonly LeftOut[]>

@@ -41,6 +41,9 @@ async function played(files: Record<string, string>, changed: Record<string, str
   const task = await stack.api.ended(taskId, HOUR_MS)
   const setup = await eventsOf(taskId, 'setup.finished')
   const checks = await eventsOf(taskId, 'review.check')
+  // What the set-up installed is no work of the task.
+  const { leftOut } = await stack.api.get<{ leftOut: { kind: string }[] }>(`/api/tasks/${taskId}/diff`)
+  expect(leftOut.filter(({ kind }) => kind !== 'cache')).toEqual([])
   return {
     projectId,
     taskId,

@@ -8,8 +8,8 @@ const MAX_BYTES = 512 * 1024 * 1024
 const MAX_FILES = 200_000
 
 /**
- * The named files and links of a directory, read as they are asked for; what lies below `leftOut` and what is neither is
- * skipped. Throws {@link UsageError} beyond 200,000 files or 512 MiB.
+ * The named files and links of a directory, read as they are asked for; what lies below `leftOut`, what is neither, and what
+ * git knows below a directory that is a link by now, is skipped. Throws {@link UsageError} beyond 200,000 files or 512 MiB.
  */
 export async function* directoryEntries(
   dir: string,
@@ -20,9 +20,21 @@ export async function* directoryEntries(
     throw new UsageError(`${dir} has more than 200,000 files: start in a smaller directory.`)
   let bytes = 0
   const root = Buffer.from(`${dir}/`)
+  const plain = new Map<string, boolean>([['', true]])
+  /** Whether a directory below the root, in bytes as latin1, and each one above it is one itself and no link to elsewhere. */
+  const isPlain = async (directory: string): Promise<boolean> => {
+    const known = plain.get(directory)
+    if (known !== undefined) return known
+    const above = await isPlain(directory.slice(0, Math.max(0, directory.lastIndexOf('/'))))
+    const stat = above ? await lstat(Buffer.concat([root, Buffer.from(directory, 'latin1')])).catch(() => null) : null
+    plain.set(directory, stat?.isDirectory() === true)
+    return stat?.isDirectory() === true
+  }
   for (const file of files) {
     const place = Buffer.concat([root, file])
     if (isBelow(place.toString(), leftOut)) continue
+    const slash = file.lastIndexOf('/')
+    if (slash > 0 && !(await isPlain(file.toString('latin1', 0, slash)))) continue
     const stat = await lstat(place).catch(() => null) // tracked and deleted
     if (stat === null) continue
     if (stat.isSymbolicLink()) {

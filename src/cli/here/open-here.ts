@@ -11,12 +11,11 @@ import { listFiles } from './list-files.ts'
 
 /**
  * The project of a directory, with the directory's files in it: found by its name, or made. `home` holds our own data and is
- * never sent. Throws {@link UsageError} where git is missing or the directory too large, `ApiError` also while a task of
- * the project runs.
+ * never sent. Throws {@link UsageError} where git does not say what belongs to the directory or that is too large, `ApiError`
+ * also while a task of the project runs.
  */
 export async function openHere(api: Api, dir: string, home: string): Promise<ChosenProject> {
   const files = await listFiles(dir)
-  if (files === null) throw new UsageError('--here needs git, which says what belongs to the directory: install it.')
   const name = nameOf(dir)
   const found = (await allProjects(api)).findLast((project) => project.name === name)
   const project = found ?? (await api.call<ChosenProject>('POST', '/api/projects', { name, source: { kind: 'empty' } }))

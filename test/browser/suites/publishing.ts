@@ -78,6 +78,31 @@ export function publishingSuite(bench: Workbench, hosts: { git: GitHostFixture; 
       await context.close()
     })
 
+    test('who may not push publishes from their own fork by one click, and the card says so', async () => {
+      const { git, forge } = hosts
+      git.quirks.isReadOnly.add('team/project')
+      forge.forks.make = () => git.fork('team/project', 'someone/project')
+      const { path } = await aPlace(bench, { kind: 'git', url: `${git.origin}/team/project.git` })
+      const { page, watch, context } = await openAt(bench, path)
+      await say(page, scriptOf([running('echo forked > b.txt'), { text: 'Done.' }]))
+      await ending(page, /^Approved/)
+      await page.getByRole('button', { name: 'Create pull request' }).click()
+      const state = page.getByRole('status', { name: 'Publication' })
+      await state.getByRole('button', { name: 'Publish from a fork' }).click({ timeout: 60_000 })
+      await state.getByRole('link', { name: /^Pull request #/ }).waitFor({ timeout: 60_000 })
+      await looks(page, 'publish-fork', state)
+      const pull = forge.pulls.at(-1)
+      expect({
+        told: (await state.textContent())?.includes('of someone/project'),
+        pull: [pull?.from, pull?.base],
+        forks: forge.forks.made,
+        violations: forge.violations,
+        problems: watch.problems,
+      }).toEqual({ told: true, pull: ['someone/project', 'main'], forks: 1, violations: [], problems: [] })
+      git.quirks.isReadOnly.delete('team/project')
+      await context.close()
+    })
+
     test('what came upstream is merged by a click on Sync, a conflict is named, and its marks are one click more', async () => {
       const { git } = hosts
       git.repository('team/synced', "printf '1\\n2\\n3\\n' > a.txt; git add -A; git commit -qm first")

@@ -30,7 +30,7 @@ const sh = (script: string, cwd = dir) => {
     env: { PATH: process.env['PATH'], HOME: root, ...identity },
   }).toString()
 }
-const names = async (at = dir) => ((await listFiles(at)) ?? []).map((name) => name.toString('latin1')).sort()
+const names = async (at = dir) => (await listFiles(at)).map((name) => name.toString('latin1')).sort()
 
 const FILES = `printf '1\\n2\\n3\\n4\\n5\\n' > n.txt; mkdir -p sub node_modules/d; echo s > sub/s.txt; echo d > node_modules/d/i.js
   echo '*.log' > .gitignore; echo l > a.log; ln -s n.txt link; printf x > "$(printf 'caf\\351')"`
@@ -58,7 +58,7 @@ test('files and links are read with their modes; what is gone, a repository insi
   sh(`git init -q; ${FILES}; chmod 755 n.txt; git add n.txt sub; rm sub/s.txt; mkdir -p .keelson inner; echo secret > .keelson/token
     git init -q inner; echo x > inner/x; git -C inner add x; git -C inner commit -qm x`)
   const seen: string[] = []
-  for await (const entry of directoryEntries(dir, (await listFiles(dir)) ?? [], join(dir, '.keelson'))) {
+  for await (const entry of directoryEntries(dir, await listFiles(dir), join(dir, '.keelson'))) {
     const path = Buffer.from(entry.path).toString('latin1')
     if (entry.kind === 'file') {
       const pieces: Buffer[] = []
@@ -72,6 +72,49 @@ test('files and links are read with their modes; what is gone, a repository insi
     'link -> n.txt',
     'n.txt 755 10',
   ])
+})
+
+test('what git cannot tell is no reason to send everything, nor is a home directory, and no link leads out', async () => {
+  const refusal = async (at: string, home?: string) =>
+    await listFiles(at, home).then(
+      () => 'listed',
+      (error: unknown) => (error instanceof Error ? error.message.replaceAll(root, 'ROOT') : String(error)),
+    )
+  sh(`git init -q; ${FILES}; echo '.env' >> .gitignore; echo secret > .env; git add -A; git commit -qm first`)
+  const worktree = join(root, 'tree')
+  sh(`git worktree add -q ${worktree}; echo new > ${worktree}/new.txt; echo secret > ${worktree}/.env`)
+  const inWorktree = await names(worktree)
+  sh('mkdir bare.git; git init -q --bare bare.git')
+  const bare = await refusal(join(dir, 'bare.git'))
+  sh('rm -rf sub; ln -s /etc sub; git ls-files -z --error-unmatch sub/s.txt > /dev/null; cp sub/hostname /dev/null')
+  const sent: string[] = []
+  const outside = [...(await listFiles(dir)), Buffer.from('sub/hostname'), Buffer.from('sub/ssl/openssl.cnf')]
+  for await (const { path } of directoryEntries(dir, outside, join(dir, '.keelson'))) {
+    sent.push(Buffer.from(path).toString('latin1'))
+  }
+  sh('printf broken > .git/index')
+  const broken = await refusal(dir)
+  const home = join(root, 'home', 'me')
+  mkdirSync(home, { recursive: true })
+  expect({
+    inWorktree,
+    bare,
+    sent: sent.filter((path) => path.startsWith('sub')),
+    broken: /^git cannot say what belongs to ROOT\S*: .*index/.test(broken),
+    home: [await refusal(home, home), await refusal(join(root, 'home'), home), await refusal(home, join(home, 'me'))],
+  }).toEqual({
+    inWorktree: ['.gitignore', 'caf\xe9', 'link', 'n.txt', 'new.txt', 'node_modules/d/i.js', 'sub/s.txt'],
+    bare: expect.stringMatching(
+      /^git cannot say what belongs to ROOT\S*: fatal: this operation must be run in a work tree/,
+    ),
+    sent: ['sub'],
+    broken: true,
+    home: Array.from({ length: 3 }, () =>
+      expect.stringMatching(
+        / holds a whole home directory and is no repository: start in a project's own directory\.$/,
+      ),
+    ),
+  })
 })
 
 /** A mailbox of what `change` does to a copy of the directory. */
