@@ -36,6 +36,8 @@ import {
 } from './show.ts'
 import { UsageError } from './usage-error.ts'
 
+/** Most usages fit. */
+const USAGE_WIDTH = 16
 /** A fetch, a merge and the writing of files. */
 const SYNC_TIMEOUT_MS = 600_000
 
@@ -126,7 +128,7 @@ async function help(session: Session): Promise<number> {
     session.writeJson(Object.values(COMMANDS).map(({ usage, what }) => ({ usage, what })))
     return EXIT.good
   }
-  for (const { usage, what } of Object.values(COMMANDS)) session.printer.note(`  ${usage.padEnd(14)}${what}`)
+  for (const { usage, what } of Object.values(COMMANDS)) session.printer.note(`  ${usage.padEnd(USAGE_WIDTH)}  ${what}`)
   return EXIT.good
 }
 

@@ -33,7 +33,8 @@ export async function findProject(
 /** The newest project of a repository and ref, made when there is none. */
 async function projectOfRepository(api: Api, url: string, ref: string | undefined): Promise<ChosenProject> {
   const found = (await allProjects(api)).findLast(
-    ({ source }) => source.kind === 'git' && source.url === url && source.ref === ref,
+    ({ source }) =>
+      source.kind === 'git' && source.url !== undefined && isSameRepository(source.url, url) && source.ref === ref,
   )
   if (found !== undefined) return found
   const last = url.replace(/\/+$/, '').split('/').at(-1) ?? ''
@@ -64,4 +65,11 @@ async function newSample(api: Api): Promise<ChosenProject> {
 export async function newConversation(api: Api, projectId: string): Promise<string> {
   const path = `/api/workspace/${encodeURIComponent(projectId)}/conversations`
   return (await api.call<{ id: string }>('POST', path, {})).id
+}
+
+/** Hosts give out one repository under an address with and without `.git`, and look at no case in their own name. */
+function isSameRepository(one: string, other: string): boolean {
+  const plain = (address: string) =>
+    (URL.canParse(address) ? new URL(address).href : address).replace(/\/+$/, '').replace(/\.git$/, '')
+  return plain(one) === plain(other)
 }

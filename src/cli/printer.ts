@@ -305,7 +305,7 @@ function figures(end: {
   const { diffStat, usage, costUsd } = end
   const tokens = usage.inputTokens + usage.outputTokens + usage.cacheReadTokens + usage.cacheWriteTokens
   const cost = costUsd === null ? '' : ` · $${costUsd.toFixed(4)}`
-  return `${diffStat.files} files +${diffStat.added} −${diffStat.removed} · ${count(tokens)} tokens${cost}`
+  return `${diffStat.files} ${diffStat.files === 1 ? 'file' : 'files'} +${diffStat.added} −${diffStat.removed} · ${count(tokens)} tokens${cost}`
 }
 
 /** What stands beside an approval that not all checks back, with the reasons; nothing where they do or nobody says. */

@@ -40,6 +40,9 @@ export async function runMessage(session: Session, message: string): Promise<num
       await askAtTerminal(session, event.approvalId)
       stopListening = cancelOnInterrupt(session, taskId, leave)
     }
+    if (!options.json && end !== undefined && isWorkOfRepository(session, end)) {
+      printer.note('  /publish pr, or keelson publish --pr, opens a pull request of it.', 'dim')
+    }
     if (session.directory !== undefined) await offerChange(session, session.directory, taskId)
     return end === undefined ? await exitCodeByTask(session, taskId) : exitCodeOf(end, options)
   } catch (error) {
@@ -48,6 +51,11 @@ export async function runMessage(session: Session, message: string): Promise<num
   } finally {
     stopListening()
   }
+}
+
+/** Whether a task left a change that its project's repository could be given. */
+function isWorkOfRepository({ project }: Session, end: StreamEvent): boolean {
+  return project.source.kind === 'git' && end.type === 'task.completed' && end.diffStat.files > 0
 }
 
 /** The first Ctrl-C asks for the task's end and goes on showing it, so that its confirmation is seen; the second leaves. */

@@ -143,7 +143,10 @@ const MAX_SHOWN_PATHS = 50
 /** What a sync changed, and where marks are. */
 export function showSync(printer: Printer, { status, commit, changed, conflicts }: SyncAnswer): void {
   if (status === 'up_to_date') return printer.note(`Nothing new came upstream (${cleanLine(commit.slice(0, 7))}).`)
-  printer.note(`Synced with ${cleanLine(commit.slice(0, 7))}: ${changed.length} files changed.`, 'green')
+  printer.note(
+    `Synced with ${cleanLine(commit.slice(0, 7))}: ${changed.length} ${changed.length === 1 ? 'file' : 'files'} changed.`,
+    'green',
+  )
   for (const path of changed.slice(0, MAX_SHOWN_PATHS)) {
     printer.note(`  ${cleanLine(path)}${conflicts.includes(path) ? '  conflict marks' : ''}`)
   }

@@ -194,6 +194,7 @@ test('in the terminal: a token once, then a message, a pull request; what cannot
   const listed = await keelson(['credentials'])
   const message = scriptOf([running('echo newcomer > b.txt'), { text: 'Changed.' }])
   const chat = await keelson(['chat', '--git', url, message])
+  const sameProject = await keelson(['chat', '--git', url.replace(/\.git$/, '/'), '/cost'])
   const before = github.pulls.length
   const published = await keelson(['publish', '--pr', '--branch', 'newcomer', '--title', 'From the terminal'])
   const again = await keelson(['publish', '--pr', '--branch', 'newcomer', '--json'])
@@ -210,7 +211,7 @@ test('in the terminal: a token once, then a message, a pull request; what cannot
   expect({
     stored: [stored.code, stored.out],
     listed: [listed.code, listed.out.includes(host), listed.out.includes(TOKEN)],
-    chat: chat.code,
+    chat: [chat.code, chat.out.includes('keelson publish --pr, opens a pull request'), sameProject.code],
     published: [published.code, published.out.split('\n').slice(0, 2)],
     again: [again.code, JSON.parse(again.out).pullRequest.number, github.pulls.length - before],
     patch: [patch.code, patch.out.startsWith('From '), patch.out.includes('+newcomer')],
@@ -223,7 +224,7 @@ test('in the terminal: a token once, then a message, a pull request; what cannot
   }).toEqual({
     stored: [0, `Stored for ${host}.\n`],
     listed: [0, true, false],
-    chat: 0,
+    chat: [0, true, 0],
     published: [
       0,
       [

@@ -103,8 +103,8 @@ describe('the printer', () => {
       [
         '  check test: not_run (jest is not installed) · 0 ms',
         '◦ verdict: approved, unverified (test: jest is not installed) · Fine.',
-        '✔ completed: approved, unverified (test: jest is not installed) · 1 files +1 −0 · 2 tokens',
-        '✔ completed: approved · 1 files +1 −0 · 2 tokens\n',
+        '✔ completed: approved, unverified (test: jest is not installed) · 1 file +1 −0 · 2 tokens',
+        '✔ completed: approved · 1 file +1 −0 · 2 tokens\n',
       ].join('\n'),
     )
   })
