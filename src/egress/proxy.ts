@@ -84,6 +84,7 @@ const HEADER_TIMEOUT_MS = 10_000
 const MAX_HEADER_BYTES = 32 * 1024
 /** Where HTTP is spoken without TLS. */
 const PLAIN_PORT = 80
+
 /** Makes the proxy; the caller listens. Closing it leaves open connections to their own end: `closeAllConnections` ends them. */
 export function createEgressProxy(options: EgressProxyOptions): Server {
   const limits = { ...DEFAULT_EGRESS_LIMITS, ...options.limits }

@@ -1,5 +1,6 @@
 /** The demonstration on E2B: a real instance whose VMs are the fake's, which speaks to the real SDK. */
 
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,7 +57,16 @@ test('the sample task is approved on E2B as on bwrap, a worker killed in the mid
   const taskId = stream.response.headers.get('x-keelson-task-id') ?? ''
   const commands = events.flatMap((event) => (event.type === 'command.finished' ? [event] : []))
   const diff = await api.get<{ files: { path: string }[] }>(`/api/tasks/${taskId}/diff`)
+  const { url, apiToken } = stack.state()
+  const archive = await fetch(`${url}/api/workspace/${projectId}/archive`, {
+    headers: { authorization: `Bearer ${apiToken}` },
+  })
+  const packed = Buffer.from(await archive.arrayBuffer())
   expect({
+    archive: [
+      archive.status,
+      execFileSync('tar', ['-tz'], { input: packed, encoding: 'utf8' }).includes('src/split-bill.js'),
+    ],
     faults: streamFaults(stream.frames),
     outcome: (await api.task(taskId)).outcome,
     rounds: (await api.task(taskId)).round,
@@ -66,6 +76,7 @@ test('the sample task is approved on E2B as on bwrap, a worker killed in the mid
     files: diff.files.map((file) => file.path),
     vms: fake.created.map((vm) => [vm.metadata['projectId'], vm.timeout, vm.autoPause]),
   }).toEqual({
+    archive: [200, true],
     faults: [],
     outcome: 'approved',
     rounds: 2,

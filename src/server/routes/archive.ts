@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
-import { getProject } from '../../db/project/projects.ts'
+import { getProject, type Project } from '../../db/project/projects.ts'
 import { getCheckpoint } from '../../db/workspace/checkpoints.ts'
 import { entryOfTree } from '../../sandbox/sources/tree-entry.ts'
 import type { Sandbox, WorkspaceEntry } from '../../sandbox/types.ts'
@@ -57,7 +57,7 @@ export function addArchiveRoutes(app: OpenAPIHono, deps: AppDeps): void {
       const end = begin()
       try {
         const sandbox = await deps.workspaces.open(project.id)
-        const entries = await entriesOf(deps, sandbox, project.id, query.checkpoint)
+        const entries = await entriesOf(deps, sandbox, project, query.checkpoint)
         const bytes = query.format === 'zip' ? writeZip(entries) : writeTar(entries)
         const body = query.format === 'zip' ? Readable.from(bytes) : zipped(bytes)
         body.once('close', end)
@@ -111,16 +111,21 @@ export function addArchiveRoutes(app: OpenAPIHono, deps: AppDeps): void {
 async function entriesOf(
   deps: AppDeps,
   sandbox: Sandbox,
-  projectId: string,
+  project: Pick<Project, 'id' | 'activeTaskId'>,
   checkpointId: string | undefined,
 ): Promise<AsyncIterable<WorkspaceEntry>> {
   if (checkpointId !== undefined) {
     const checkpoint = await getCheckpoint(deps.db, checkpointId)
-    if (checkpoint.projectId !== projectId) throw noSuch('checkpoint')
+    if (checkpoint.projectId !== project.id) throw noSuch('checkpoint')
     if (!sandbox.treeFiles) throw cannot()
     return treeEntries(sandbox.treeFiles(checkpoint.treeHash))
   }
-  if (!sandbox.packedEntries) throw cannot()
+  if (!sandbox.packedEntries) {
+    // A sandbox that is elsewhere gives its files as a checkpoint alone, and takes none beside the task that works there.
+    if (!sandbox.treeFiles) throw cannot()
+    if (project.activeTaskId !== null) throw atWork()
+    return treeEntries(sandbox.treeFiles(await sandbox.checkpoint()))
+  }
   let sizeBytes = 0
   for await (const entry of await sandbox.packedEntries()) {
     if (entry.kind === 'file') sizeBytes += entry.sizeBytes
@@ -149,6 +154,11 @@ function zipped(bytes: AsyncIterable<Uint8Array>): Readable {
   source.once('error', (error) => gzip.destroy(error))
   gzip.once('close', () => source.destroy())
   return source.pipe(gzip)
+}
+
+function atWork(): AppError {
+  const message = 'A task of this project is not over; the files of a checkpoint can be had meanwhile (?checkpoint=).'
+  return new AppError('task_running', message)
 }
 
 function cannot(): AppError {

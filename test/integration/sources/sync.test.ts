@@ -198,6 +198,49 @@ test('what lies in the way, a branch that was rewritten, a commit as source and 
   })
 })
 
+test('a branch that is gone is told, one that went back brings nothing, and commits of the agent stay through more than one sync', async () => {
+  const sentence = async (work: Promise<unknown>) =>
+    await work.then(
+      () => 'no failure',
+      (error: unknown) => (error instanceof AppError ? error.message : String(error)),
+    )
+  const gone = await aClone('gone', `${FIRST}; git branch other`)
+  host.inside('gone', 'git symbolic-ref HEAD refs/heads/other; git update-ref -d refs/heads/main')
+  const told = await sentence(syncProject(deps, gone.id, 'refuse'))
+
+  const back = await aClone('back', `${FIRST}; echo more > more.txt; git add -A; git commit -qm second`)
+  host.inside('back', 'git update-ref refs/heads/main main~1')
+  const went = (await syncProject(deps, back.id, 'refuse')).status
+  const stays = (await run(back.sandbox, 'cat more.txt; git status --porcelain')).output
+
+  const { id, sandbox } = await aClone('agent')
+  await run(sandbox, 'echo a > agent.txt; git add -A; git commit -qm agent; git tag mine; echo b > loose.txt')
+  const syncs: unknown[] = []
+  for (const n of ['two', 'three']) {
+    host.change('agent', `echo ${n} > ${n}.txt; git add -A; git commit -qm ${n}`)
+    const { status, changed, historyMoved } = await syncProject(deps, id, 'refuse')
+    syncs.push([status, changed, historyMoved])
+  }
+  const log =
+    'git log --format=%s; git log --format=%s origin/main; git rev-parse --abbrev-ref HEAD; cat *.txt | sort | tail -3'
+  const seen = (await run(sandbox, log)).output
+  const removed = await aClone('removed')
+  await run(removed.sandbox, 'rm -rf .git')
+  host.change('removed', 'echo new > new.txt; git add -A; git commit -qm second')
+  const without = await syncProject(deps, removed.id, 'refuse')
+  expect({ told, went, stays, syncs, seen, without: [without.status, without.changed, without.historyMoved] }).toEqual({
+    told: 'There is no branch, tag or commit "main" in the repository that its host gives out.',
+    went: 'up_to_date',
+    stays: 'more\n',
+    syncs: [
+      ['merged', ['two.txt'], true],
+      ['merged', ['three.txt'], true],
+    ],
+    seen: 'agent\nfirst\nthree\ntwo\nfirst\nmain\ngone\nthree\ntwo\n',
+    without: ['merged', ['new.txt'], false],
+  })
+})
+
 test('a sync whose process died while it wrote is taken back by whoever opens the files next', async () => {
   const { id, sandbox } = await aClone('died')
   const before = await sandbox.checkpoint()
