@@ -111,6 +111,8 @@ export interface ExecState {
   readonly droppedBytes: number
   /** One sentence when a limit other than time ended it, e.g. too many processes. */
   readonly reason?: string
+  /** The command never ran, since this host made no sandbox for it; `reason` says why and what to do. */
+  readonly noSandbox?: true
 }
 
 export interface ExecSpec {

@@ -30,7 +30,8 @@ export interface EndedExec extends HeadAndTail {
 /**
  * Starts a command, or attaches to it when `execId` was started before, and waits for its end. When the signal aborts,
  * `signal.reason` is thrown; the command is killed first only if `shouldKill(reason)`: otherwise it goes on and the next
- * attempt attaches to it. Throws `sandbox_unreachable` when the end is not reported 30 s after the command's own limit.
+ * attempt attaches to it. Throws `sandbox_unreachable` when the end is not reported 30 s after the command's own limit, and
+ * `sandbox_unavailable`, not to be retried, when this host makes no sandboxes.
  * Safe to repeat with the same `execId`.
  */
 export async function runExec(sandbox: Watched, spec: ExecSpec, options: RunExecOptions): Promise<EndedExec> {
@@ -49,6 +50,7 @@ export async function runExec(sandbox: Watched, spec: ExecSpec, options: RunExec
     cursor = poll.cursor
     state = poll.state
   }
+  if (state.noSandbox === true) throw new AppError('sandbox_unavailable', state.reason ?? 'There is no sandbox here.')
   const { headBytes, tailBytes } = options
   return { state, ...(await sandbox.output(spec.execId, { headBytes, tailBytes })) }
 }

@@ -16,6 +16,7 @@ import type { Fifo } from './fifo-pool.ts'
 import { identify, isAlive, type ProcessIdentity } from './identity.ts'
 import { type EndedState, type JobRecord, writeExit, writePid } from './job-files.ts'
 import { type Limits, overMemory, overProcesses } from './limits.ts'
+import { whyNoSandbox } from './no-sandbox.ts'
 import { OutputLog } from './output-log.ts'
 
 /** How the command is started: the program, its arguments, and what descriptors STATUS_FD to SECCOMP_FD carry. */
@@ -55,6 +56,9 @@ const FIRST_PID_WAIT_MS = 1_000
 /** The longest wait for a killed namespace to be gone, and for the output of a finished one. */
 const GONE_WAIT_MS = 5_000
 
+const MAX_STATUS_CHARS = 4_096
+const MAX_SAID_CHARS = 1_000
+
 const PERSIST_TRIES = 120
 const PERSIST_PAUSE_MS = 500
 
@@ -84,6 +88,9 @@ export class RunningCommand {
   private cause: EndCause | null = null
   private idleTimer: NodeJS.Timeout | null = null
   private windowBytes = 0
+  /** What bubblewrap told, and the first words of the output: they say why there was no sandbox. */
+  private status = ''
+  private said = ''
 
   constructor(options: CommandOptions) {
     this.record = options.record
@@ -125,11 +132,10 @@ export class RunningCommand {
     child.stdin?.on('error', () => undefined) // the command closed its input; its own exit tells the rest
     const status = child.stdio[3]
     if (status instanceof Socket) {
-      let text = ''
       status.on('error', () => undefined) // as above
       status.on('data', (chunk: Buffer) => {
-        if (text.length < 4096) text += chunk.toString('latin1')
-        const pid = /"child-pid": (\d+)/.exec(text)?.[1]
+        if (this.status.length < MAX_STATUS_CHARS) this.status += chunk.toString('latin1')
+        const pid = /"child-pid": (\d+)/.exec(this.status)?.[1]
         if (pid !== undefined && this.firstPid === 0) {
           this.firstPid = Number(pid)
           this.first = identify(this.firstPid)
@@ -144,6 +150,7 @@ export class RunningCommand {
   }
 
   private onOutput(chunk: Buffer): void {
+    if (this.said.length < MAX_SAID_CHARS) this.said += chunk.subarray(0, MAX_SAID_CHARS).toString('latin1')
     const failure = attempt(() => this.log.append(chunk))
     if (failure !== null)
       this.end({ status: 'killed', reason: `It was stopped because its output cannot be stored: ${failure}` })
@@ -287,6 +294,10 @@ export class RunningCommand {
     }
     // bwrap itself was killed from outside, by the kernel's memory killer or a person.
     if (signal !== null) return { status: 'killed' as const, exitCode: null, signal }
+    const why = this.isContained && code !== null ? whyNoSandbox({ code, status: this.status, said: this.said }) : null
+    if (why !== null) {
+      return { status: 'killed' as const, exitCode: null, signal: null, reason: why, noSandbox: true as const }
+    }
     return { status: 'exited' as const, exitCode: code, signal: null }
   }
 

@@ -7,6 +7,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { ProbeReport, Protection } from '../types.ts'
 import type { AskArgs } from './ask-sandbox.ts'
 import { forgetCgroups, type LimitKeeper } from './cgroup.ts'
+import { noSandboxSentence, SECCOMP, USER_NAMESPACES } from './no-sandbox.ts'
 import { PROGRAM_ENV, programCommand } from './own-program.ts'
 import type { RunnerPlan } from './plan-runner.ts'
 import { giveTo } from './take-over.ts'
@@ -14,9 +15,6 @@ import { giveTo } from './take-over.ts'
 const run = promisify(execFile)
 const TOOL_TIMEOUT_MS = 10_000
 const ASK_TIMEOUT_MS = 30_000
-
-const USER_NAMESPACES =
-  'Linux must allow user namespaces: on Ubuntu 24.04 add an AppArmor profile for bwrap, in Docker run unconfined'
 
 export interface ProbeOptions {
   /** Base directory of the sandboxes, as this process finds it. */
@@ -44,15 +42,8 @@ export async function probeBwrap(options: ProbeOptions): Promise<ProbeReport> {
   } catch (error) {
     if (error instanceof AppError) return refusal(error.message)
     const text = error instanceof Error ? error.message : String(error)
-    return refusal(`bubblewrap cannot make a sandbox here (${text.trim().slice(0, 300)}). ${wayOut(text)}`)
+    return refusal(noSandboxSentence(text))
   }
-}
-
-/** What to do about what bubblewrap said. Pure. */
-function wayOut(said: string): string {
-  return /unknown option/i.test(said)
-    ? 'This bubblewrap is too old: version 0.8 or newer is needed, as Debian 12 and Ubuntu 24.04 have it'
-    : USER_NAMESPACES
 }
 
 async function findMissingTools(): Promise<string[]> {
@@ -143,10 +134,7 @@ export function judge(facts: string, { user }: Pick<RunnerPlan, 'user'>): ProbeR
     row(
       'system-calls',
       'a seccomp filter',
-      unless(
-        has(/^Seccomp:\s+2$/m),
-        'the system call filter is not active: a kernel with CONFIG_SECCOMP_FILTER is needed',
-      ),
+      unless(has(/^Seccomp:\s+2$/m), `the system call filter is not active. ${SECCOMP}`),
     ),
     row(
       'kernel-settings',
