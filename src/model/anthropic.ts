@@ -7,10 +7,10 @@ import type { Usage } from '../shared/task.ts'
 import { asEventStream } from './answer-form.ts'
 import { misshapen, StallError, saidNothing, toModelError } from './failures.ts'
 import { followingRedirects } from './follow-redirects.ts'
-import { patientFetch } from './patient-fetch.ts'
 import { costUsd, isSameModel, type ModelProfile, profileFor } from './profiles.ts'
 import { ReplyAssembler } from './reply-assembler.ts'
 import { requestBody } from './request-body.ts'
+import { sendRequest } from './send-request.ts'
 import { listServerModels } from './server-models.ts'
 import type { Model, ModelDelta, ModelReading, ModelReply, ModelRequest, StreamOptions } from './types.ts'
 
@@ -65,7 +65,9 @@ export function createAnthropicModel(options: AnthropicModelOptions): Model {
   }
   const baseUrl = options.baseUrl ?? ANTHROPIC_URL
   const host = hostOf(baseUrl)
-  const follow = followingRedirects(firstEventTimeoutMs === undefined ? fetch : patientFetch)
+  // Anthropic is reached by the runtime's own fetch, which goes by the proxy that the runtime is told of.
+  const isAnthropic = !compat && options.kind !== 'scripted'
+  const follow = followingRedirects(isAnthropic ? fetch : sendRequest)
   const send: Send = compat ? async (url, init) => await asEventStream(await follow(url, init), host) : follow
   const watches = new AsyncLocalStorage<ByteWatch>()
   const client = new Anthropic({
