@@ -4,15 +4,17 @@ import { execFile, execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createClient } from 'redis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { workflowIdFor } from '../../src/shared/task.ts'
 import { aGitHost, type GitHostFixture } from '../support/git-host.ts'
 import { running, scriptOf } from '../support/model-admin.ts'
 import { CLIENT } from '../support/run-client.ts'
 import { TestStack } from '../support/stack.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { peopleStorySuite } from './suites/people-story.ts'
 
 const CANARY = 'glpat-CANARY-5f3a9c1e7b'
+const REGISTRY = 'npm_CANARY-8d20b7e1f4'
 const BASIC = Buffer.from(`bot:${CANARY}`).toString('base64')
 let git: GitHostFixture
 let stack: TestStack
@@ -41,7 +43,7 @@ async function watched<T>(work: () => Promise<T>): Promise<{ answer: T; seen: bo
         try {
           const text = readFileSync(`/proc/${pid}/${file}`, 'latin1')
           // The test's own git host has it.
-          if (Number(pid) !== process.pid && (text.includes(CANARY) || text.includes(BASIC))) seen = true
+          if (Number(pid) !== process.pid && [CANARY, BASIC, REGISTRY].some((each) => text.includes(each))) seen = true
         } catch {
           // It has ended.
         }
@@ -67,6 +69,51 @@ function filesWith(dir: string, texts: readonly string[]): string[] {
   })
 }
 
+const READS: Readonly<Record<string, (key: string) => string[]>> = {
+  string: (key) => ['GET', key],
+  stream: (key) => ['XRANGE', key, '-', '+'],
+  hash: (key) => ['HGETALL', key],
+  list: (key) => ['LRANGE', key, '0', '-1'],
+  set: (key) => ['SMEMBERS', key],
+  zset: (key) => ['ZRANGE', key, '0', '-1'],
+}
+
+/** Every key that Redis has, with what is in it. */
+async function redisTexts(url: string): Promise<string[]> {
+  const redis = await createClient({ url }).connect()
+  try {
+    const texts: string[] = []
+    for await (const keys of redis.scanIterator()) {
+      for (const key of keys) {
+        const read = READS[await redis.type(key)]
+        texts.push(`${key} ${read === undefined ? '' : JSON.stringify(await redis.sendCommand(read(key)))}`)
+      }
+    }
+    return texts
+  } finally {
+    redis.destroy()
+  }
+}
+
+/** The histories of all workflows there are, as text. */
+async function historyTexts(): Promise<string[]> {
+  const { workflow } = await stack.temporal()
+  const texts: string[] = []
+  for await (const { workflowId, runId } of workflow.list()) {
+    const history = await workflow.getHandle(workflowId, runId).fetchHistory()
+    const data = history.events?.map((event) => JSON.stringify(event, (_, value: unknown) => shown(value)))
+    texts.push(`${workflowId} ${data?.join('\n') ?? ''}`)
+  }
+  return texts
+}
+
+/** Bytes of a payload, which JSON would show as numbers, as text. */
+function shown(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1')
+  const bytes = typeof value === 'object' && value !== null && 'type' in value && 'data' in value ? value : null
+  return bytes?.type === 'Buffer' && Array.isArray(bytes.data) ? Buffer.from(bytes.data).toString('latin1') : value
+}
+
 async function client(cwd: string, ...words: string[]): Promise<{ code: number; out: string; notes: string }> {
   const env = { PATH: process.env['PATH'], KEELSON_HOME: stack.home, HOME: here }
   return await new Promise((resolve) => {
@@ -78,7 +125,7 @@ async function client(cwd: string, ...words: string[]): Promise<{ code: number; 
 
 const asks = (command: string) => scriptOf([running(command), { text: 'Done.' }])
 
-test('a stored token clones, works and syncs, and is in no column, log, event, history, process, workspace or file in clear', async () => {
+test('stored tokens clone, work, sync and publish, and like the instance’s own secrets are in no column, key of Redis, log, event, history, prompt, process, archive, workspace or file in clear', async () => {
   const { api } = stack
   const without = await api.newProject({ kind: 'git', url: `${git.origin}/app.git` })
   const refused = await api.call<{ error: { message: string } }>('GET', `/api/workspace/${without}/files`)
@@ -88,6 +135,7 @@ test('a stored token clones, works and syncs, and is in no column, log, event, h
     username: 'bot',
     value: CANARY,
   })
+  await api.post('/api/credentials', { kind: 'registry', host: 'registry.example.com', value: REGISTRY })
   const { answer, seen } = await watched(async () => {
     const projectId = await api.newProject({ kind: 'git', url: `${git.origin}/app.git`, credentialId: made.id })
     const work = asks('echo mine > mine.txt; env; cat .git/config; git log --format=%s')
@@ -101,23 +149,43 @@ test('a stored token clones, works and syncs, and is in no column, log, event, h
     const busy = await api.chat(projectId, { message: asks('sleep 3') })
     const whileRunning = await api.call<{ error: { code: string } }>('POST', `/api/workspace/${projectId}/sync`, {})
     await api.ended(busy.taskId)
-    return { projectId, taskId, task, synced, whileRunning }
+    const { publicationId } = await api.post<{ publicationId: string }>(`/api/tasks/${taskId}/publish`, {})
+    const published = await waitFor(async () => {
+      const { status } = await api.get<{ status: string }>(`/api/publications/${publicationId}`)
+      return status !== 'running' && status
+    }, 'it is published')
+    return { projectId, taskId, task, synced, whileRunning, published }
   })
-  const { projectId, taskId, task, synced, whileRunning } = answer
+  const { projectId, taskId, task, synced, whileRunning, published } = answer
   const content = await api.get<{ content: string }>(`/api/workspace/${projectId}/files/content?path=n.txt`)
   const { items } = await api.get<{ items: { id: string; lastUsedAt: string | null }[] }>('/api/credentials')
-  const { base64, texts } = { base64: Buffer.from(CANARY).toString('base64').slice(2, -4), texts: [CANARY, BASIC] }
+  const texts = [CANARY, BASIC, REGISTRY]
+  const { apiToken, databaseUrl, redisUrl } = stack.state()
+  const secrets = [...texts, apiToken, ...[databaseUrl, redisUrl].map((url) => new URL(url).password)]
+  const coded = [CANARY, REGISTRY].flatMap((text) => [
+    Buffer.from(text).toString('hex'),
+    Buffer.from(text).toString('base64').slice(2, -4),
+  ])
+  const isTold = (text: string) => [...secrets, ...coded].some((each) => text.includes(each))
   const tables = await stack.query<{ name: string }>(
     `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'`,
   )
   const columns: string[] = []
   for (const { name } of tables) {
     const rows = await stack.query<{ row: string }>(`SELECT t::text AS row FROM "${name}" t`)
-    const hex = Buffer.from(CANARY).toString('hex')
-    if (rows.some(({ row }) => [...texts, hex, base64].some((each) => row.includes(each)))) columns.push(name)
+    if (rows.some(({ row }) => isTold(row))) columns.push(name)
   }
-  const history = await (await stack.temporal()).workflow.getHandle(workflowIdFor(taskId)).fetchHistory()
   const events = JSON.stringify(await api.storedEvents(taskId))
+  const [histories, keys, prompts] = await Promise.all([
+    historyTexts(),
+    redisTexts(redisUrl),
+    stack.model.bodies(taskId).then((bodies) => bodies.map((body) => JSON.stringify(body))),
+  ])
+  const answers = await Promise.all(
+    [`workspace/${projectId}/archive`, `tasks/${taskId}/patch`, `tasks/${taskId}/evidence`, 'credentials'].map(
+      async (path) => JSON.stringify((await api.call('GET', `/api/${path}`)).body),
+    ),
+  )
   expect({
     refused: [refused.status, refused.body.error.message.includes(`store a token for ${host}`)],
     task: task.status,
@@ -128,21 +196,29 @@ test('a stored token clones, works and syncs, and is in no column, log, event, h
     seen,
     columns,
     progress: events.includes('sandbox.progress') && events.includes('Cloning from localhost'),
-    history: [CANARY, BASIC].some((each) => Buffer.from(JSON.stringify(history)).includes(each)),
-    events: texts.some((each) => events.includes(each)),
-    files: filesWith(stack.home, texts),
+    published,
+    looked: [histories.length > 2, keys.length > 0, prompts.length > 1, histories.join().includes(taskId)],
+    told: [events, ...histories, ...keys, ...prompts, ...answers].filter(isTold),
+    files: [
+      ...filesWith(stack.home, texts),
+      ...['logs', 'sandboxes'].flatMap((dir) => filesWith(join(stack.home, dir), secrets)),
+    ],
   }).toEqual({
     refused: [502, true],
     task: 'completed',
     synced: ['merged', ['n.txt']],
     whileRunning: [409, 'task_running'],
     content: '1\n2\n3\n4\n',
-    used: [[true, true]],
+    used: [
+      [true, true],
+      [false, false],
+    ],
     seen: false,
     columns: [],
     progress: true,
-    history: false,
-    events: false,
+    published: 'finished',
+    looked: [true, true, true, true],
+    told: [],
     files: [],
   })
 })
