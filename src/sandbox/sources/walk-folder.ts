@@ -72,11 +72,14 @@ async function* walkDirectory(
   for await (const child of namesIn(self)) {
     const path = name === '' ? child : `${name}/${child}`
     const at = Buffer.from(`${self}/${child}`, 'latin1')
-    const info = await lstat(at)
+    // A directory may be read and not entered, and a command may take away meanwhile what was just read.
+    const info = await lookOr(lstat(at), () => leftOut.unreadable(path))
+    if (info === null) continue
     if (info.isDirectory()) directories.push(child)
     else if (leftOut.isOwn(path)) continue
     else if (info.isSymbolicLink()) {
-      yield { kind: 'symlink', path: bytes(path), target: await readlink(at, { encoding: 'buffer' }) }
+      const target = await lookOr(readlink(at, { encoding: 'buffer' }), () => leftOut.unreadable(path))
+      if (target !== null) yield { kind: 'symlink', path: bytes(path), target }
     } else if (!info.isFile()) leftOut.special(path)
     else yield* regularFile(at, path, leftOut)
   }
@@ -84,7 +87,7 @@ async function* walkDirectory(
     const path = name === '' ? child : `${name}/${child}`
     const at = Buffer.from(`${self}/${child}`, 'latin1')
     if (await leftOut.isLeftOut(path, child, at, self)) continue
-    const opened = await openOr(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, () => leftOut.unreadable(path))
+    const opened = await lookOr(open(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), () => leftOut.unreadable(path))
     if (opened === null) continue
     try {
       const info = await opened.stat()
@@ -103,7 +106,7 @@ async function* namesIn(directory: string): AsyncGenerator<string> {
 }
 
 async function* regularFile(at: Buffer, path: string, leftOut: FolderFilter): AsyncGenerator<WorkspaceEntry> {
-  const file = await openOr(at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, () => leftOut.unreadable(path))
+  const file = await lookOr(open(at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), () => leftOut.unreadable(path))
   if (file === null) return
   try {
     const info: Stats = await file.stat()
@@ -137,15 +140,17 @@ async function* contentOf(file: FileHandle, path: string, leftOut: FolderFilter)
   }
 }
 
-/** Null when it is gone meanwhile or not ours to read, which `onRefused` is told. */
-async function openOr(at: Buffer, flags: number, onRefused: () => void): Promise<FileHandle | null> {
+/** What says that somebody changed it under our hands; EINVAL: what was a link is none any more. */
+const GONE = new Set(['ENOENT', 'ELOOP', 'ENOTDIR', 'ENXIO', 'EINVAL'])
+
+/** Null when it is gone meanwhile (a copy is of one moment or another) or not ours to look at, which `onRefused` is told. */
+async function lookOr<T>(asked: Promise<T>, onRefused: () => void): Promise<T | null> {
   try {
-    return await open(at, flags)
+    return await asked
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : ''
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
     if (code === 'EACCES' || code === 'EPERM') onRefused()
-    // Changed under our hands: a copy is of one moment or another.
-    else if (code !== 'ENOENT' && code !== 'ELOOP' && code !== 'ENOTDIR' && code !== 'ENXIO') throw error
+    else if (!GONE.has(code)) throw error
     return null
   }
 }

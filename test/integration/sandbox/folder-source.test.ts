@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createSandboxProvider } from '../../../src/sandbox/create.ts'
 import { type FillReport, fillSandbox } from '../../../src/sandbox/fill.ts'
 import type { Limits } from '../../../src/sandbox/local-bwrap/limits.ts'
+import { walkAll } from '../../../src/sandbox/sources/walk-folder.ts'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
 import { run } from '../../contract/sandbox/harness.ts'
 
@@ -287,3 +288,27 @@ test('a deep folder is refused, not walked for ever', async () => {
     message: expect.stringContaining('deeper than 100'),
   })
 })
+
+test('what is taken away while a folder is read is left out, and the rest comes', async () => {
+  const names = ['a', 'b', 'c', 'd']
+  for (const name of names) put(name, name)
+  symlinkSync('a', join(folder, 'link'))
+  const read: string[] = []
+  for await (const entry of walkAll(folder)) {
+    read.push(Buffer.from(entry.path).toString())
+    for (const name of [...names, 'link']) if (!read.includes(name)) rmSync(join(folder, name), { force: true })
+  }
+  expect(read).toHaveLength(1)
+})
+
+test.runIf(process.getuid?.() !== 0)(
+  'a directory that may be read and not entered is left out with what is in it',
+  async () => {
+    put('shown', '')
+    put('closed/in', '')
+    chmodSync(join(folder, 'closed'), 0o400)
+    const read: string[] = []
+    for await (const entry of walkAll(folder)) read.push(Buffer.from(entry.path).toString())
+    expect(read).toEqual(['shown', 'closed'])
+  },
+)
