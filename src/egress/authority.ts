@@ -16,6 +16,7 @@ const CA_DAYS = 3_650
 const HOST_DAYS = 30
 const MAX_HOSTS = 500
 
+/** The gateway's own certificate authority, by which it ends TLS where requests are to be read one by one. */
 export interface Authority {
   /** In PEM. */
   readonly certificate: string

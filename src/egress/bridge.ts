@@ -4,6 +4,8 @@
  */
 
 export const BRIDGE_FILE = 'bridge.cjs'
+
+/** Name of the socket in a door's directory; the bridge inside and the proxy outside must agree on it. */
 export const SOCKET_FILE = 'proxy.sock'
 
 /** `node bridge.cjs DOOR COMMAND ARGUMENT…`; ends with the command's exit code. */

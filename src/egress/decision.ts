@@ -29,6 +29,9 @@ export interface Registry {
   readonly credentials?: readonly RegistryCredential[]
 }
 
+/**
+ * The `Authorization` of a registry for the paths that begin with `pathPrefix`. A secret: it stays in the gateway's memory and its 0600 file.
+ */
 export interface RegistryCredential {
   readonly pathPrefix: string
   readonly authorization: string

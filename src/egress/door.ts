@@ -11,6 +11,7 @@ import { BRIDGE, BRIDGE_FILE, SOCKET_FILE } from './bridge.ts'
 const STALE_MS = 24 * 3_600_000
 const MAX_SWEPT = 1_000
 
+/** A way out for one command, which finds its socket at the path that `Doors.inside` makes of the name. */
 export interface Door {
   /** For `ExecSpec.door`. */
   readonly name: string
@@ -18,6 +19,7 @@ export interface Door {
   close(): Promise<void>
 }
 
+/** What is needed to open a door. */
 export interface DoorOptions {
   /** Where doors lie, see `Sandbox.doors`; made when it is missing. */
   readonly dir: string

@@ -13,6 +13,7 @@ import type { ControlRequest, GatewayArgs } from './gateway.ts'
 import { gatewayPaths, makeGatewayDir, netKey, replaceInOneStep, sandboxNetPaths } from './gateway-files.ts'
 import type { HostProxies } from './host-proxy.ts'
 
+/** What server and worker ask of the gateway, the process that holds the sandboxes' ways out. */
 export interface EgressGateway {
   /**
    * Makes a policy hold for a sandbox, at once also for commands that run, and makes sure that its way out is open. Safe to
@@ -53,6 +54,7 @@ export interface RegistryTokens {
   onUsed(id: string): void
 }
 
+/** How the gateway is reached, and started where none runs. */
 export interface EgressGatewayOptions extends GatewayArgs {
   /** The proxies that this host itself must use; written to a file, since arguments are seen by every user. */
   readonly hostProxies: HostProxies

@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 
+/** Where the gateway's files lie on this host; all of them in `dir`. */
 export interface GatewayPaths {
   readonly dir: string
   readonly control: string
@@ -28,6 +29,7 @@ export interface GatewayPaths {
   readonly trustStore: string
 }
 
+/** Where the files of one sandbox's way out lie on this host. */
 export interface SandboxNetPaths {
   /** The only part that is mounted into commands: a directory, since a gateway that starts anew makes its socket anew. */
   readonly mount: string

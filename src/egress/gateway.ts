@@ -32,6 +32,7 @@ import { limitResolve, resolveBySystem } from './resolve.ts'
 import { trustStoreOf } from './trust-store.ts'
 import { readTrusted } from './trusted-files.ts'
 
+/** The gateway's command line; `idleMs` after its last client and command it ends by itself. */
 export interface GatewayArgs {
   readonly sandboxesDir: string
   /** Files with certificates, in PEM, that are trusted on the way out besides Node's own list. */

@@ -15,6 +15,7 @@ import { capBytes, passedOn, refuseRequest, statusOf } from './http-message.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import { type Resolve, resolveBySystem } from './resolve.ts'
 
+/** What git asks a host for over HTTP: to fetch, or to push. */
 export type GitService = 'git-upload-pack' | 'git-receive-pack'
 
 /** Why the newest request that failed did so. */
@@ -28,6 +29,7 @@ export type GitFailure =
   /** The host sends git elsewhere: to another host, or to one of its own pages. */
   | { readonly kind: 'moved'; readonly to: string }
 
+/** The one repository that a proxy leads to, and what it may be asked. */
 export interface GitProxyOptions {
   /** Without brackets. */
   readonly host: string
@@ -52,6 +54,7 @@ export interface GitProxyOptions {
   readonly maxLifeMs: number
 }
 
+/** A proxy for one git command, which adds the authorization outside of the sandbox. */
 export interface GitProxy {
   /** The caller listens and closes. */
   readonly server: Server

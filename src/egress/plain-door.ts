@@ -16,6 +16,7 @@ export interface PlainTunnel {
   readonly way: WayOut
 }
 
+/** Bounds of the requests in one tunnel: headers, silence and each body. All times in milliseconds. */
 export interface PlainDoorOptions {
   /** Told of every request that was not passed on; must not throw. */
   onRefused(refused: { readonly host: string; readonly port: number; readonly reason: string }): void

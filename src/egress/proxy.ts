@@ -27,6 +27,7 @@ import { createPlainDoor, webSocketReason } from './plain-door.ts'
 import { type Resolve, resolveBySystem } from './resolve.ts'
 import { type WayOut, wayTo } from './way-out.ts'
 
+/** What one sandbox's proxy grants: connections at a time, and times in milliseconds. */
 export interface EgressLimits {
   readonly maxConnections: number
   readonly connectTimeoutMs: number
@@ -36,6 +37,7 @@ export interface EgressLimits {
   readonly maxBytes: number
 }
 
+/** Enough for an install of thousands of packages and for the largest toolchain there is. */
 export const DEFAULT_EGRESS_LIMITS: EgressLimits = {
   maxConnections: 256,
   connectTimeoutMs: 10_000,
@@ -56,6 +58,7 @@ export interface EgressRecord {
 /** Takes over a connection whose requests are to be read one by one; see read-only-door.ts. */
 export type ReadDoor = (socket: Socket, head: Buffer, target: { host: string; port: number }) => void
 
+/** Who decides about a request, who hears of it, and how the way out is found. */
 export interface EgressProxyOptions {
   decide(request: EgressRequest): EgressDecision
   /** Told of every decision; must not throw. */

@@ -18,6 +18,7 @@ import type { ReadDoor } from './proxy.ts'
 import { type Resolve, resolveBySystem } from './resolve.ts'
 import { type WayOut, wayTo } from './way-out.ts'
 
+/** What the door knows of registries, and whom it tells of refusals and used tokens. */
 export interface ReadDoorOptions {
   readonly authority: Authority
   /** The registries as they are now. */

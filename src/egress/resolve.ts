@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** All addresses of a name; a function so that tests can be a resolver that changes its mind. */
 export type Resolve = (host: string) => Promise<readonly string[]>
 
+/** How long a name is asked for, in milliseconds. */
 export interface PatientResolveOptions {
   /** The longest that one answer is waited for. */
   readonly tryTimeoutMs: number

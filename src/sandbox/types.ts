@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import type { LeftOut } from '../shared/left-out.ts'
 import type { Network, NetworkDenial } from '../shared/network.ts'
 
+/** Which provider made a sandbox; part of its stored identity, so a name is never changed or used anew. */
 export type SandboxKind = 'local-bwrap' | 'e2b' | 'unsafe-host'
 
 /** One thing that keeps commands from this host or from each other, and whether it does. */
@@ -46,6 +47,7 @@ export interface SandboxRef {
   readonly id: string
 }
 
+/** What {@link SandboxProvider.ensure} is asked for: the sandbox of one generation of one project. */
 export interface EnsureSpec {
   readonly projectId: string
   readonly generation: number
@@ -57,6 +59,7 @@ export interface EnsureSpec {
   readonly lostExecs?: readonly { readonly execId: string; readonly taskId: string }[]
 }
 
+/** A sandbox as its provider knows it, for listings, costs and the search for sandboxes that nobody owns. */
 export interface SandboxSummary {
   readonly ref: SandboxRef
   /** Milliseconds since the epoch, also `endAt`: when it ends or is paused unless somebody extends it. */
@@ -71,6 +74,7 @@ export interface SandboxSummary {
 /** Which of these tasks are not over. What is no task's name is over. */
 export type Unfinished = (taskIds: readonly string[]) => Promise<ReadonlySet<string>>
 
+/** Makes, opens, lists and destroys sandboxes of one kind. Every call may be repeated and made by several processes at once. */
 export interface SandboxProvider {
   readonly kind: SandboxKind
   /** Looks, never changes anything that lasts. Safe to repeat. */
@@ -96,8 +100,10 @@ export interface SandboxProvider {
   close(): Promise<void>
 }
 
+/** How a command stands. All but `running` are final; `lost`: nobody knows how it ended, so it is never started again. */
 export type ExecStatus = 'running' | 'exited' | 'timed_out' | 'idle_timed_out' | 'killed' | 'oom' | 'lost'
 
+/** What is known of a command; once its status is final nothing of it changes any more. */
 export interface ExecState {
   readonly execId: string
   readonly status: ExecStatus
@@ -115,6 +121,7 @@ export interface ExecState {
   readonly noSandbox?: true
 }
 
+/** A command to be started, with its limits. The provider refuses with `sandbox_bad_request` what is out of bounds. */
 export interface ExecSpec {
   /** Chosen by the caller and unique in the sandbox: 1 to 128 characters of `[A-Za-z0-9_.-]`. Starting it again attaches. */
   readonly execId: string
@@ -180,12 +187,14 @@ export interface Doors {
   inside(name: string): string
 }
 
+/** A piece of what a command printed, standard output and error together, as bytes: it may cut a character. */
 export interface ExecChunk {
   /** Byte offset in everything the command printed. */
   readonly offset: number
   readonly data: Uint8Array
 }
 
+/** An answer to `poll`: the command's state, and what it printed beyond the cursor that was given. */
 export interface ExecPoll {
   readonly state: ExecState
   readonly chunks: readonly ExecChunk[]
@@ -193,6 +202,7 @@ export interface ExecPoll {
   readonly cursor: number
 }
 
+/** A file's content, or the part of it that was asked for. */
 export interface FileSlice {
   readonly data: Uint8Array
   readonly sizeBytes: number
@@ -200,12 +210,14 @@ export interface FileSlice {
   readonly sha256?: string
 }
 
+/** What lies at a path, the link itself when it is one; `mode` holds the permission bits alone. */
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other'
   readonly sizeBytes: number
   readonly mode: number
 }
 
+/** One line of a listing; `sizeBytes` is 0 for what is no regular file. */
 export interface FileEntry {
   /** Relative to the workspace, `/` as separator. */
   readonly path: string
@@ -214,6 +226,7 @@ export interface FileEntry {
   readonly sizeBytes: number
 }
 
+/** A file to be replaced whole. Without `mode` the former file's mode is kept, a new one gets 0644. */
 export interface FileWrite {
   readonly path: string
   readonly data: Uint8Array | string
@@ -238,6 +251,7 @@ export type WorkspaceEntry =
       readonly data: AsyncIterable<Uint8Array>
     }
 
+/** How `replaceFiles` is watched and stopped, and what it leaves where it is. */
 export interface ReplaceOptions {
   /** Names at the workspace's top that stay when the new files bring none of their own, e.g. `.git`. */
   readonly keep?: readonly string[]
@@ -249,13 +263,16 @@ export interface ReplaceOptions {
   onProgress?(done: WorkspaceSize): void
 }
 
+/** Regular files and the bytes of their content, as far as they were counted. */
 export interface WorkspaceSize {
   readonly files: number
   readonly sizeBytes: number
 }
 
+/** What became of a path between two checkpoints; a rename is a `delete` and a `create`. */
 export type FileChangeKind = 'create' | 'modify' | 'delete'
 
+/** One path that differs between two checkpoints, with its lines; of a binary file none are counted. */
 export interface FileChange {
   readonly path: string
   readonly kind: FileChangeKind
@@ -333,6 +350,7 @@ export interface PruneAsk {
 /** Unchanged lines around each change of a diff, when nothing else is asked for. */
 export const CONTEXT_LINES = 3
 
+/** The text of what differs between two checkpoints. */
 export interface TreeDiff {
   /** Unified diff, cut at `maxBytes` on a line's end. */
   readonly patch: string

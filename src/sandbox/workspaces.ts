@@ -20,6 +20,7 @@ export interface WorkspaceRow {
   readonly fillBegun: boolean
 }
 
+/** Where it is noted which sandbox a project has. Each call is one move in the database, and safe to repeat. */
 export interface WorkspaceRecords {
   /** Throws `not_found`. */
   touch(projectId: string): Promise<WorkspaceRow>
@@ -60,11 +61,13 @@ export interface WorkspaceRecovery {
   lostExecs(projectId: string): Promise<readonly { readonly execId: string; readonly taskId: string }[]>
 }
 
+/** How whoever opens a workspace learns that the work goes on. */
 export interface OpenOptions {
   /** Called whenever something moves while the sandbox is made, filled or waited for. Must not throw. */
   onProgress?(said?: string): void
 }
 
+/** The sandboxes of all projects, each made and filled when it is first needed. */
 export interface Workspaces {
   /**
    * The project's sandbox, ready to use. One that is lost is made anew from its newest saved checkpoint where there is one;
@@ -89,6 +92,7 @@ interface Preparation {
   readonly listeners: Set<(said?: string) => void>
 }
 
+/** Ties the provider to what is noted of projects. The result keeps nothing that lasts: any number of processes may have one. */
 export function createWorkspaces(options: {
   readonly store: WorkspaceRecords
   readonly provider: SandboxProvider

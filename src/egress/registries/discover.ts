@@ -21,6 +21,7 @@ export interface KnownRegistries {
   readonly unsure: readonly string[]
 }
 
+/** What is known before the tools were asked: too old to be fresh, so they are asked next. */
 export const NO_REGISTRIES: KnownRegistries = { at: 0, registries: [], env: {}, tools: [], named: '[]', unsure: [] }
 
 /** Answers are good for a day: configuration changes are rare, and a set-up that lacks a host says so. */
@@ -43,6 +44,7 @@ const DIR_PREFIX = 'keelson-tools-'
 /** Far longer than the slowest tool may take. */
 const ABANDONED_MS = 3_600_000
 
+/** Where answers are kept, and what is asked. */
 export interface DiscoverOptions {
   readonly file: string
   /** The variables that the tools run with. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gatewayPaths, makeGatewayDir } from '../gateway-files.ts'
 import { areFresh, discoverRegistries, FRESH_MS, type KnownRegistries, readRegistries } from './discover.ts'
 
+/** The registries as they are known now, asked for anew in the background. */
 export interface RegistryKeeper {
   /**
    * Settles when there are answers to go by, those of an earlier start too, or after a minute. Rejects only with the
@@ -11,6 +12,7 @@ export interface RegistryKeeper {
   known(): KnownRegistries
 }
 
+/** Where the answers are kept, and with what the tools are asked. */
 export interface RegistryKeeperOptions {
   readonly sandboxesDir: string
   /** The variables that the tools run with. */

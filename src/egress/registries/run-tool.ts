@@ -10,6 +10,7 @@ export interface ToolRunner {
   run(program: string, args: readonly string[], options?: RunOptions): Promise<string | null>
 }
 
+/** What one run of a tool has besides the runner's own variables; without `timeoutMs` it ends after 20 s. */
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string

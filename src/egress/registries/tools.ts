@@ -21,6 +21,7 @@ export interface ToolAnswer {
   readonly isPartial?: boolean
 }
 
+/** What a question needs to ask a tool of this host. */
 export interface AskContext {
   readonly runner: ToolRunner
   /** The tools' own variables, for credentials that an npmrc takes from there. */
@@ -29,6 +30,7 @@ export interface AskContext {
   readonly dir: string
 }
 
+/** One tool and how it tells which registries it uses. */
 export interface ToolQuestion {
   readonly tool: string
   /** null: the tool is not there. */
@@ -37,6 +39,7 @@ export interface ToolQuestion {
 
 const SLOW_MS = 60_000
 
+/** Every tool that is asked, in the order in which their answers are joined. */
 export const TOOL_QUESTIONS: readonly ToolQuestion[] = [
   { tool: 'npm', ask: askNpm },
   { tool: 'yarn', ask: askYarn },
