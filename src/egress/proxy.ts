@@ -37,7 +37,7 @@ export interface EgressLimits {
   readonly maxBytes: number
 }
 
-/** Enough for an install of thousands of packages and for the largest toolchain there is. */
+/** What a sandbox's proxy grants where nobody says otherwise. */
 export const DEFAULT_EGRESS_LIMITS: EgressLimits = {
   maxConnections: 256,
   connectTimeoutMs: 10_000,

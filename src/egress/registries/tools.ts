@@ -39,7 +39,7 @@ export interface ToolQuestion {
 
 const SLOW_MS = 60_000
 
-/** Every tool that is asked, in the order in which their answers are joined. */
+/** Every tool of the host that is asked. */
 export const TOOL_QUESTIONS: readonly ToolQuestion[] = [
   { tool: 'npm', ask: askNpm },
   { tool: 'yarn', ask: askYarn },
