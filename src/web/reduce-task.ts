@@ -8,6 +8,7 @@ const MAX_TURNS_A_FILE = 50
 
 type Durable = Extract<StreamEvent, { seq: number }>
 
+/** A task of which only its first event is known; `at` in milliseconds. Pure. */
 export function newTask(id: string, event: { conversationId?: string; at: number }): TaskView {
   return {
     id,

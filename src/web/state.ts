@@ -25,6 +25,7 @@ export interface ViewState {
   readonly closedParts: readonly string[]
 }
 
+/** Words of a message. An open part grows by deltas. */
 export interface TextPart {
   readonly type: 'text' | 'thinking'
   readonly partId: string
@@ -32,6 +33,7 @@ export interface TextPart {
   readonly isOpen: boolean
 }
 
+/** A tool call of a message, from its first streamed letter to its result. */
 export interface ToolPart {
   readonly type: 'tool'
   readonly toolUseId: string
@@ -47,8 +49,10 @@ export interface ToolPart {
   readonly partId: string
 }
 
+/** A piece of a message. */
 export type PartView = TextPart | ToolPart
 
+/** A message as the stream told it. */
 export interface MessageView {
   readonly id: string
   readonly conversationId: string | null
@@ -68,6 +72,7 @@ export interface MessageView {
   readonly at: number
 }
 
+/** A command and what is held of its output. */
 export interface CommandView {
   readonly toolUseId: string
   readonly partId: string
@@ -85,6 +90,7 @@ export interface CommandView {
   readonly truncated: boolean
 }
 
+/** A file that the task touched; counts are of the whole task. */
 export interface FileView {
   readonly path: string
   readonly kind: 'create' | 'modify' | 'delete'
@@ -95,6 +101,7 @@ export interface FileView {
   readonly turns: readonly number[]
 }
 
+/** A review as the stream told it; verdict and summary are null while it runs. */
 export interface RoundView {
   readonly round: number
   /** Seq of its first event: its place among the messages. */
@@ -151,6 +158,7 @@ export type StepView =
   | { readonly kind: 'model_substituted'; readonly order: number; readonly message: string }
   | { readonly kind: 'review_skipped'; readonly order: number; readonly reason: 'no_changes' | 'disabled' }
 
+/** A task as its events told it; times in milliseconds since the epoch, null where nothing was said yet. */
 export interface TaskView {
   readonly id: string
   readonly conversationId: string | null
@@ -203,6 +211,7 @@ export interface TaskView {
   readonly steps: readonly StepView[]
 }
 
+/** The state before any event behind `lastSeq`. Pure. */
 export function initialViewState(lastSeq = 0): ViewState {
   return {
     lastSeq,

@@ -3,7 +3,7 @@ import { useMemo, useState } from 'react'
 import { api } from '../api/client.ts'
 import type { DiffFile } from '../api/types.ts'
 import { useQuery } from '../api/use-query.ts'
-import { VisibleText } from '../code/visible-text.tsx'
+import { ShortPath } from '../code/short-path.tsx'
 import type { WideHunks } from '../panels/changes/expand-hunks.ts'
 import { FileLines, FileNote } from '../panels/changes/file-lines.tsx'
 import { LineCounts } from '../panels/changes/line-counts.tsx'
@@ -78,9 +78,7 @@ function FileSection({
         className="flex w-full items-center gap-1.5 px-2 py-1.5 text-left hover:bg-hover"
       >
         <Chevron aria-hidden="true" className="size-4 shrink-0" />
-        <span className="min-w-0 flex-1 truncate font-mono text-xs">
-          <VisibleText text={file.path} />
-        </span>
+        <ShortPath path={file.path} className="flex-1" />
         <LineCounts added={file.added} removed={file.removed} />
       </button>
       {isOpen &&

@@ -1,5 +1,6 @@
 import type { ComparisonBody } from '../api/types.ts'
 
+/** One further try as it is typed in the dialog; nothing of it is checked yet. */
 export interface AlternativeDraft {
   /** Keeps its field while others come and go. */
   readonly key: number

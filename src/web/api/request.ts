@@ -3,6 +3,9 @@ import { ApiFault, faultFrom } from './fault.ts'
 /** No answer within this time counts as none: a proxy that swallowed it, a machine that slept. */
 const TIMEOUT_MS = 30_000
 
+/**
+ * What a call says beside its path: GET without a body unless given, `body` goes out as JSON, `signal` ends it early.
+ */
 export interface RequestOptions {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly body?: unknown

@@ -13,11 +13,13 @@ import type { Budget, DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } 
 
 export type { Budget, CheckResult, DiffStat, Finding, Metrics, MetricsBucket, ReviewState, Usage }
 
+/** One page of a list; `nextAfter` is the cursor of the next one, null behind the last. */
 export interface Page<Item> {
   readonly items: readonly Item[]
   readonly nextAfter: string | null
 }
 
+/** Where a project’s files came from, or are to come from. */
 export type ProjectSource =
   | { readonly kind: 'sample'; readonly name?: string }
   | { readonly kind: 'empty' }
@@ -34,6 +36,7 @@ export interface Credential {
   readonly lastUsedAt: string | null
 }
 
+/** A project as lists and its own call give it. */
 export interface Project {
   readonly id: string
   readonly name: string
@@ -65,6 +68,7 @@ export interface PreviewAddress {
   readonly form: 'host' | 'path'
 }
 
+/** A conversation without its messages; times are ISO 8601 in UTC. */
 export interface Conversation {
   readonly id: string
   readonly projectId: string
@@ -74,6 +78,7 @@ export interface Conversation {
   readonly updatedAt: string
 }
 
+/** A tool call within a stored message, with what came of it. */
 export interface ApiToolPart {
   readonly type: 'tool'
   readonly toolUseId: string
@@ -85,11 +90,13 @@ export interface ApiToolPart {
   readonly durationMs: number | null
 }
 
+/** A piece of a stored message. */
 export type ApiPart =
   | { readonly type: 'text' | 'thinking'; readonly text: string }
   | ApiToolPart
   | { readonly type: 'review' }
 
+/** A stored message; its text and its parts say the same. */
 export interface ApiMessage {
   readonly id: string
   readonly conversationId: string
@@ -116,6 +123,10 @@ export interface Approval extends Omit<ApprovalDetail, 'from'> {
   readonly expiresAt: string
 }
 
+/**
+ * A person’s decision on an approval: `answer` for a question alone, `scope` how far it holds (this once when left
+ * out).
+ */
 export interface DecisionBody {
   readonly decision: Decision
   readonly answer?: string
@@ -123,6 +134,7 @@ export interface DecisionBody {
   readonly scope?: DecisionScope
 }
 
+/** A task as it stands now; what an older server did not say is left out. */
 export interface ApiTask {
   readonly id: string
   readonly projectId: string
@@ -154,6 +166,7 @@ export interface ApiTask {
   readonly finishedAt: string | null
 }
 
+/** One review as it is stored; verdict and summary are null while it runs. */
 export interface ApiRound {
   readonly round: number
   readonly treeHash: string
@@ -165,8 +178,10 @@ export interface ApiRound {
   readonly finishedAt: string | null
 }
 
+/** A task’s review with all its rounds, oldest first. */
 export type ApiReview = ReviewState & { readonly rounds: readonly ApiRound[] }
 
+/** The tree of a project’s files at one moment, and what had changed since the task began. */
 export interface Checkpoint {
   readonly id: string
   readonly taskId: string
@@ -177,6 +192,7 @@ export interface Checkpoint {
   readonly createdAt: string
 }
 
+/** One changed file of a diff; `kind` is create, modify or delete. */
 export interface DiffFile {
   readonly path: string
   readonly kind: string
@@ -185,6 +201,10 @@ export interface DiffFile {
   readonly binary: boolean
 }
 
+/**
+ * What changed between two checkpoints; null ids stand for the task’s start and for now. `truncated`: the patch is
+ * cut, the list of files is whole.
+ */
 export interface Diff {
   readonly from: string | null
   readonly to: string | null
@@ -195,6 +215,7 @@ export interface Diff {
   readonly leftOut: readonly LeftOut[]
 }
 
+/** A name in a directory; `path` is relative to the workspace. */
 export interface FileEntry {
   readonly name: string
   readonly path: string
@@ -202,12 +223,14 @@ export interface FileEntry {
   readonly sizeBytes: number
 }
 
+/** What lies in a directory; `truncated`: there is more than the server lists at once. */
 export interface FileListing {
   readonly path: string
   readonly entries: readonly FileEntry[]
   readonly truncated: boolean
 }
 
+/** A file, or the range of it that was asked for; base64 where it is no text. */
 export interface FileContent {
   readonly path: string
   readonly sizeBytes: number
@@ -228,6 +251,7 @@ export interface ProjectEnvironment extends Environment {
   readonly proposal?: { readonly path: string; readonly text: string }
 }
 
+/** What a task is told of its project, and which files it was made from. */
 export interface ProjectContext {
   readonly markdown: string
   readonly hash: string
@@ -236,6 +260,7 @@ export interface ProjectContext {
   readonly sources: readonly string[]
 }
 
+/** A message to the agent. The same `clientMessageId` with the same text is one message, however often it is sent. */
 export interface ChatRequest {
   readonly message: string
   readonly conversationId?: string
@@ -245,6 +270,7 @@ export interface ChatRequest {
   readonly budget?: Budget
 }
 
+/** What became of a message; reading the events after `cursor` begins with it. */
 export interface Accepted {
   readonly taskId: string
   readonly messageId: string
@@ -254,11 +280,13 @@ export interface Accepted {
   readonly cursor: number
 }
 
+/** Whether the server’s stores answer, part by part. */
 export interface Readiness {
   readonly status: string
   readonly parts?: Readonly<Record<string, string>>
 }
 
+/** One thing that reviews look for. */
 export interface ReviewCriterion {
   readonly id: string
   readonly text: string
@@ -269,6 +297,7 @@ export interface ReviewCriterion {
   readonly judged?: number
 }
 
+/** A command that must pass; `detected` ones come from the project’s files, others from a person. */
 export interface ReviewCheck {
   readonly name: string
   readonly command: string
@@ -290,6 +319,7 @@ export interface ReviewCriteria {
 
 export type { CriteriaProposal } from '../../shared/review.ts'
 
+/** What a task’s verdict rests on: everything that ran, what people decided, and what its last words claim. */
 export interface ApiEvidence {
   readonly evidence: Evidence
   readonly gaps: readonly EvidenceGap[]
@@ -310,6 +340,7 @@ export interface Instance {
   readonly temporalNamespace?: string
 }
 
+/** How a task’s change is to be published; what is left out the server decides. */
 export interface PublishWish {
   readonly branch?: string
   readonly pullRequest?: boolean
@@ -375,6 +406,7 @@ export interface Comparison {
   readonly items: readonly Alternative[]
 }
 
+/** What further tries are asked for. */
 export interface ComparisonBody {
   readonly alternatives: readonly { readonly model?: string; readonly criteria?: readonly string[] }[]
   /** Whether the task's own result stands beside them. */

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 
+/** Where a reading by GET stands. */
 export interface Query<Value> {
   /** The newest answer; stays while it is asked for again. */
   readonly value: Value | undefined

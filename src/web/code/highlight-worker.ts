@@ -7,6 +7,7 @@ import dark from 'shiki/themes/github-dark-high-contrast.mjs'
 import light from 'shiki/themes/github-light-high-contrast.mjs'
 import type { Language } from './languages.ts'
 
+/** Code to colour; `id` stands in the answer again. */
 export interface HighlightRequest {
   readonly id: number
   readonly code: string
@@ -16,6 +17,7 @@ export interface HighlightRequest {
 /** A run of one colour: its text, its colour on light and on dark. */
 export type Token = readonly [text: string, light: string, dark: string]
 
+/** The lines of the request with this `id`. */
 export interface HighlightAnswer {
   readonly id: number
   /** Null when the language could not be loaded. */

@@ -2,6 +2,7 @@ import { useEffect, useState } from 'react'
 import type { HighlightAnswer, HighlightRequest, Token } from './highlight-worker.ts'
 import type { Language } from './languages.ts'
 
+/** Coloured runs, line by line. */
 export type TokenLines = readonly (readonly Token[])[]
 
 /** Longer code stays plain: colour is not worth the wait. */

@@ -37,6 +37,7 @@ interface ComposerProps {
   readonly onSend: (message: ComposedMessage) => void
 }
 
+/** What was written, as it is to be sent; model and budget only where they are not the usual ones. */
 export interface ComposedMessage {
   readonly text: string
   readonly delivery: Delivery
@@ -158,6 +159,7 @@ export function Composer({ projectId, conversationId, instance, onSend }: Compos
           rows={1}
           value={text}
           id="composer"
+          dir="auto"
           aria-label="Message to the agent"
           aria-autocomplete="list"
           aria-controls={mentions.mention === null ? undefined : listId}

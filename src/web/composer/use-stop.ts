@@ -5,6 +5,7 @@ import { useView } from '../store/use-view.ts'
 import { activeTaskIdOf, taskOf } from '../store/workspace-state.ts'
 import { showFault } from '../ui/toast.tsx'
 
+/** What a button needs that stops a task; `stop` asks once and shows what failed. */
 export interface Stop {
   /** The conversation's task that is not over; null when it is idle. */
   readonly taskId: string | null

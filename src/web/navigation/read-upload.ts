@@ -6,6 +6,7 @@ import { kindsOfFiles } from '../../shared/places.ts'
 const MAX_TOTAL_CHARACTERS = 900_000
 const MAX_FILES = 2_000
 
+/** What goes to the server, by path, and what does not. */
 export interface Upload {
   readonly files: Readonly<Record<string, string>>
   /** Paths that are not among them, and why. */

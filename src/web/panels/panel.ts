@@ -1,5 +1,6 @@
 import type { TaskView } from '../state.ts'
 
+/** The tabs of the right-hand region, as Alt and a digit count them. */
 export const PANEL_NAMES = [
   'changes',
   'terminal',
@@ -11,9 +12,12 @@ export const PANEL_NAMES = [
   'environment',
   'preview',
 ] as const
+/** A tab of the right-hand region, as the address names it. */
 export type PanelName = (typeof PANEL_NAMES)[number]
 
+/** The parts of the Review tab. */
 export const REVIEW_VIEWS = ['rounds', 'evidence', 'criteria'] as const
+/** A part of the Review tab, as the address names it. */
 export type ReviewView = (typeof REVIEW_VIEWS)[number]
 
 /** A place in the right-hand region. All of it stands in the address, so each place can be linked. */
@@ -39,6 +43,7 @@ export interface PanelTarget {
   readonly turn?: number
 }
 
+/** What every panel is given. */
 export interface PanelProps {
   readonly projectId: string
   readonly conversationId: string | null

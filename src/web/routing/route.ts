@@ -2,6 +2,7 @@
 
 import { PANEL_NAMES, type PanelTarget, REVIEW_VIEWS } from '../panels/panel.ts'
 
+/** A place of the page; null: the first project, or its newest conversation. */
 export interface Route {
   readonly projectId: string | null
   readonly conversationId: string | null
@@ -11,6 +12,7 @@ export interface Route {
 /** Stands in the address in place of a conversation that its first message will make. */
 export const NEW_CONVERSATION = 'new'
 
+/** The place of an address that names nothing. */
 export const HOME: Route = { projectId: null, conversationId: null, target: null }
 
 const ID = /^[\w.:-]{1,128}$/
@@ -24,6 +26,7 @@ export function parseRoute(pathname: string, search: string): Route {
   return { projectId, conversationId: idOf(conversation), target: parseTarget(new URLSearchParams(search)) }
 }
 
+/** The path and search of a place; `parseRoute` leads back to it. Pure. */
 export function formatRoute({ projectId, conversationId, target }: Route): string {
   if (projectId === null) return '/'
   const path = `/p/${encodeURIComponent(projectId)}`

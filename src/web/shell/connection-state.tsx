@@ -24,6 +24,9 @@ function describe(connection: WorkspaceState['connection']): { tone: Tone; label
     case 'waiting':
       return { tone: 'warn', label: 'The connection is lost; trying again', text: 'Reconnecting …' }
     case 'polling':
+      if (!connection.isAnswered) {
+        return { tone: 'warn', label: 'Nothing answers; trying again', text: 'Reconnecting …' }
+      }
       return { tone: 'warn', label: 'Streams do not come through; asking every few seconds', text: 'Slow updates' }
     case 'resting':
       return { tone: 'neutral', label: 'Resting while this tab is hidden', text: null }

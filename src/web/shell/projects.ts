@@ -3,6 +3,7 @@ import { api } from '../api/client.ts'
 import { faultOf } from '../api/fault.ts'
 import type { Project, ProjectSource } from '../api/types.ts'
 
+/** The projects, oldest first, and how their reading went; the list stays when a later reading fails. */
 export interface ProjectList {
   readonly status: 'loading' | 'ready' | 'failed'
   readonly projects: readonly Project[]

@@ -6,6 +6,9 @@ import type { Instance } from '../api/types.ts'
 import { HOME } from '../routing/route.ts'
 import { goTo } from '../routing/use-route.ts'
 
+/**
+ * Who sits before the page: signed in, signed out with a sentence why, or not known while the server does not answer.
+ */
 export type SessionState =
   | { readonly kind: 'checking' }
   | { readonly kind: 'in'; readonly instance: Instance; readonly isFirstVisit: boolean }

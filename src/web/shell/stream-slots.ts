@@ -4,6 +4,7 @@
  */
 const SLOTS = 2
 
+/** A place for one stream; `release` gives it back, twice is harmless. */
 export interface StreamSlot {
   release(): void
 }

@@ -1,6 +1,7 @@
 import { useEffect } from 'react'
 import { useStored } from './stored.ts'
 
+/** What a person chose; `system` follows the machine. */
 export type ThemeChoice = 'system' | 'light' | 'dark'
 
 /** The person's choice; index.html applies the stored one before the first paint. */

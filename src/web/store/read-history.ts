@@ -11,6 +11,7 @@ export interface History extends Loaded<readonly MessageView[]> {
   readonly isWhole: boolean
 }
 
+/** What was read of a conversation so far: its end, and once it is whole all of it. */
 export interface HistoryPart {
   readonly value: readonly MessageView[]
   readonly isWhole: boolean

@@ -11,6 +11,7 @@ export type StreamState =
   /** No more tries: signed out, or the project is gone. */
   | { readonly kind: 'ended'; readonly code: string }
 
+/** What a stream needs. Its callbacks are called in the order in which frames arrive and must not throw. */
 export interface EventStreamOptions {
   /** The address with the cursor of this moment. */
   readonly url: () => string
@@ -18,6 +19,7 @@ export interface EventStreamOptions {
   readonly onState: (state: StreamState) => void
 }
 
+/** An open stream; after `close` nothing is called any more but what is being read. */
 export interface Stream {
   /** The machine woke, the network is back, the page is looked at again: tries now, or checks that frames still come. */
   wake(): void
@@ -170,6 +172,7 @@ function watchSilence(onSilence: () => void): { heard(): void; stop(): void } {
   }
 }
 
+/** A server-sent event as the wire has it. */
 export interface SseFrame {
   readonly event?: string | undefined
   readonly data: string

@@ -8,6 +8,7 @@ import { parseFrame, readFrames } from './stream.ts'
 
 const REPLAY_TIMEOUT_MS = 30_000
 
+/** An ended task and its messages; null: its stream told of no task. */
 export interface Replay {
   readonly task: TaskView | null
   readonly messages: readonly MessageView[]

@@ -3,6 +3,7 @@ import type { MessageView, TaskView } from '../state.ts'
 import { currentTaskIdOf, messagesOf, taskOf, type WorkspaceState } from './workspace-state.ts'
 import type { WorkspaceStore } from './workspace-store.ts'
 
+/** The open project’s store; null outside of a project. */
 export const WorkspaceContext = createContext<WorkspaceStore | null>(null)
 
 /** The open project's store. Throws outside an open project. */

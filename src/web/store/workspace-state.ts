@@ -5,6 +5,7 @@ import type { History } from './read-history.ts'
 import type { StreamState } from './stream.ts'
 import { threadMessages } from './thread-messages.ts'
 
+/** Something that is read: `value` holds what is known meanwhile, `error` why it failed. */
 export interface Loaded<Value> {
   readonly status: 'loading' | 'ready' | 'failed'
   readonly value: Value
@@ -23,10 +24,11 @@ export interface Outgoing {
   readonly error: unknown
 }
 
+/** How what is shown keeps up with the server. */
 export type Connection =
   | StreamState
   /** Streams do not come through: what is shown is read by GET every few seconds. */
-  | { readonly kind: 'polling' }
+  | { readonly kind: 'polling'; readonly isAnswered: boolean }
   /** The page is hidden, and others hold the few connections that a browser allows. */
   | { readonly kind: 'resting' }
 
@@ -54,11 +56,13 @@ export interface WorkspaceState {
   readonly givenBack: GivenBack | null
 }
 
+/** The words of a message that was taken back before the agent read it. */
 export interface GivenBack {
   readonly conversationId: string
   readonly text: string
 }
 
+/** The state of a project of which nothing was read yet. Pure. */
 export function newWorkspaceState(projectId: string): WorkspaceState {
   return {
     projectId,
@@ -122,6 +126,7 @@ export function activeTaskIdOf(state: WorkspaceState, conversationId: string): s
   return state.conversations.find((conversation) => conversation.id === conversationId)?.activeTaskId ?? null
 }
 
+/** Whether the task has ended, as far as the page knows. Pure. */
 export function isOverView(task: TaskView): boolean {
   return task.status === 'completed' || task.status === 'failed' || task.status === 'cancelled'
 }

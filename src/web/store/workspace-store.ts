@@ -29,6 +29,7 @@ const BURST_TELL_MS = 250
 const MAX_REPLAYS_AT_ONCE = 2
 const MAX_SEND_TRIES = 40
 
+/** What a store is made with; `onEvent` hears each event after it was folded. */
 export interface WorkspaceStoreOptions {
   readonly projectId: string
   /** Runs its argument soon, at most once a frame: all that arrived until then is told together. */
@@ -36,6 +37,7 @@ export interface WorkspaceStoreOptions {
   readonly onEvent?: (event: StreamEvent) => void
 }
 
+/** A message to be sent; twice with one `clientMessageId` is one message. */
 export interface Draft {
   readonly text: string
   readonly conversationId: string | null
@@ -255,7 +257,7 @@ export class WorkspaceStore {
       return
     }
     if (state.kind === 'waiting' && state.failures >= BLOCKED_AFTER && this.#state.connection.kind !== 'polling') {
-      this.#setConnection({ kind: 'polling' })
+      this.#setConnection({ kind: 'polling', isAnswered: true })
       void this.#poll()
       return
     }
@@ -397,8 +399,10 @@ export class WorkspaceStore {
         this.#set({ polled: { ...this.#state.polled, [taskId]: taskFromApi(task, review) } })
       }
       this.#dropConfirmed()
+      this.#notePoll(true)
     } catch (error) {
       if (signal.aborted) return
+      this.#notePoll(false)
       this.#set({ error: faultOf(error) })
     }
     this.#pollTimer = setTimeout(() => void this.#poll(), POLL_MS)
@@ -422,6 +426,11 @@ export class WorkspaceStore {
       ({ messageId, clientMessageId }) => !own.has(clientMessageId) && (messageId === null || !shown.has(messageId)),
     )
     if (left.length !== outgoing.length) this.#set({ outgoing: left })
+  }
+
+  /** Whether the last reading by GET was answered; nothing once the stream has come through meanwhile. */
+  #notePoll(isAnswered: boolean): void {
+    if (this.#state.connection.kind === 'polling') this.#setConnection({ kind: 'polling', isAnswered })
   }
 
   #setConnection(connection: Connection): void {

@@ -43,10 +43,10 @@ function renderBlock(token: Tokens.Generic, isGrowing: boolean): ReactNode {
     case 'heading': {
       // The page has headings of its own above these.
       const Heading = `h${Math.min(6, (token['depth'] as number) + 2)}` as 'h3'
-      return <Heading>{inline(token.tokens)}</Heading>
+      return <Heading dir="auto">{inline(token.tokens)}</Heading>
     }
     case 'paragraph':
-      return <p>{inline(token.tokens)}</p>
+      return <p dir="auto">{inline(token.tokens)}</p>
     case 'text':
       return token.tokens === undefined ? <PlainText text={token['text'] as string} /> : inline(token.tokens)
     case 'code': {
@@ -54,7 +54,7 @@ function renderBlock(token: Tokens.Generic, isGrowing: boolean): ReactNode {
       return <CodeBlock code={text} language={lang} isComplete={!isGrowing || /\n(```+|~~~+)\s*$/.test(token.raw)} />
     }
     case 'blockquote':
-      return <blockquote>{children(token.tokens, isGrowing)}</blockquote>
+      return <blockquote dir="auto">{children(token.tokens, isGrowing)}</blockquote>
     case 'list':
       return renderList(token as Tokens.List, isGrowing)
     case 'hr':
@@ -63,7 +63,7 @@ function renderBlock(token: Tokens.Generic, isGrowing: boolean): ReactNode {
       return renderTable(token as Tokens.Table)
     default:
       // HTML and whatever else comes: as the text that it is.
-      return <p>{revealReordering(token.raw)}</p>
+      return <p dir="auto">{revealReordering(token.raw)}</p>
   }
 }
 
@@ -90,7 +90,14 @@ function renderList(list: Tokens.List, isGrowing: boolean): ReactNode {
       )}
     </li>
   ))
-  return list.ordered ? <ol start={Number(list.start) || 1}>{items}</ol> : <ul>{items}</ul>
+  // Each text has the direction of its own first letters, whatever the page's is.
+  return list.ordered ? (
+    <ol dir="auto" start={Number(list.start) || 1}>
+      {items}
+    </ol>
+  ) : (
+    <ul dir="auto">{items}</ul>
+  )
 }
 
 function renderTable(table: Tokens.Table): ReactNode {

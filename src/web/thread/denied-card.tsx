@@ -35,7 +35,7 @@ export function DeniedCard({ host, reason }: { host: string; reason: string }) {
       className="mx-2 my-1 flex flex-wrap items-center gap-x-3 gap-y-1 rounded-xl border border-line bg-warn-soft px-3 py-2 text-sm"
     >
       <Unplug aria-hidden="true" className="size-4 shrink-0 text-warn" />
-      <p className="min-w-0 flex-1 break-words">
+      <p className="min-w-0 flex-1 basis-52 break-words">
         <VisibleText text={reason} />
       </p>
       {canAllow && (

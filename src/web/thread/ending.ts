@@ -2,6 +2,7 @@ import { EVIDENCE_WORDS } from '../../shared/evidence.ts'
 import type { Outcome } from '../../shared/task.ts'
 import type { TaskView } from '../state.ts'
 
+/** How an ended task is spoken of. */
 export interface Ending {
   readonly title: string
   readonly tone: 'good' | 'warn' | 'bad' | 'neutral'

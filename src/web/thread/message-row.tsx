@@ -83,12 +83,13 @@ function RemoveQueued({ message, text }: { message: MessageView; text: string })
   )
 }
 
+/** A person’s words; `badge` says where they stand on their way, `action` is what may be done about it. */
 export function UserBubble({ text, badge, action = null }: { text: string; badge: string | null; action?: ReactNode }) {
   return (
     <div className="flex flex-col items-end gap-1 pt-3 pb-1">
       <div className="max-w-[88%] rounded-2xl rounded-br-md bg-accent-soft px-3.5 py-2 break-words whitespace-pre-wrap">
         <span className="sr-only">You: </span>
-        {revealReordering(text)}
+        <div dir="auto">{revealReordering(text)}</div>
       </div>
       {badge !== null && (
         <div className="flex items-center gap-1">
@@ -105,7 +106,9 @@ function Note({ message }: { message: MessageView }) {
   return (
     <p className="flex items-start gap-2 rounded-lg bg-sunken px-3 py-2 text-sm text-muted">
       <Info aria-hidden="true" className="mt-0.5 size-4 shrink-0" />
-      <span className="min-w-0 break-words whitespace-pre-wrap">{revealReordering(text)}</span>
+      <span dir="auto" className="min-w-0 break-words whitespace-pre-wrap">
+        {revealReordering(text)}
+      </span>
     </p>
   )
 }

@@ -6,6 +6,7 @@ import { Skeleton } from '../ui/spinner.tsx'
 
 const ReviewerTranscript = lazyPart(() => import('./reviewer-transcript.tsx'), <Skeleton lines={3} />)
 
+/** Whose words: a round of a task; `isLive` while it runs. */
 export interface ReviewerWordsProps {
   readonly taskId: string
   readonly round: number

@@ -47,9 +47,10 @@ function describe(step: QuietStep): { icon: ReactNode; text: string } {
     }
     case 'setup': {
       const done = step.fromCache ? 'Dependencies restored from cache' : 'Dependencies installed'
-      const how = step.state === 'ready' ? done : 'The set-up failed'
-      const icon = step.state === 'ready' ? <PackageCheck aria-hidden="true" /> : <TriangleAlert aria-hidden="true" />
-      return { icon, text: `${how} in ${formatDuration(step.durationMs)}` }
+      const took = formatDuration(step.durationMs)
+      if (step.state === 'ready') return { icon: <PackageCheck aria-hidden="true" />, text: `${done} in ${took}` }
+      const text = `The set-up failed after ${took}; what it printed stands under Environment`
+      return { icon: <TriangleAlert aria-hidden="true" />, text }
     }
     case 'approval_resolved':
       return { icon: <UserCheck aria-hidden="true" />, text: revealHidden(resolvedText(step)) }

@@ -3,8 +3,10 @@
 import { isRecord } from '../../shared/is-record.ts'
 import { revealHidden } from '../text/reveal-hidden.ts'
 
+/** What a tool does, for its icon. */
 export type ToolKind = 'run' | 'read' | 'write' | 'edit' | 'find' | 'search' | 'review' | 'ask' | 'plan' | 'other'
 
+/** A tool call in one line. */
 export interface ToolSummary {
   readonly kind: ToolKind
   readonly verb: string

@@ -9,6 +9,7 @@ const LOOKS = {
   danger: 'bg-bad-soft text-bad hover:border-bad border-transparent',
 } as const
 
+/** A button’s look and state; a busy one cannot be pressed. */
 export interface ButtonProps extends ComponentProps<'button'> {
   readonly look?: keyof typeof LOOKS
   readonly size?: 'small' | 'normal'

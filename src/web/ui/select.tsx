@@ -2,6 +2,7 @@ import { ChevronDown } from 'lucide-react'
 import { useId } from 'react'
 import { classNames } from './class-names.ts'
 
+/** One choice of a list. */
 export interface SelectOption<Value extends string> {
   readonly value: Value
   readonly label: string

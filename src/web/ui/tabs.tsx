@@ -2,6 +2,7 @@ import { Tabs as Radix } from 'radix-ui'
 import type { ReactNode } from 'react'
 import { classNames } from './class-names.ts'
 
+/** A tab as the row shows it. */
 export interface TabItem<Id extends string> {
   readonly id: Id
   readonly label: string

@@ -14,6 +14,7 @@ import { useReviewKeys } from './use-review-keys.ts'
 const LINES_OPEN_AT_FIRST = 1_500
 const MAX_VIEWED = 500
 
+/** A diff, and where the address leads in it; `taskId` is whose “viewed” marks are kept. */
 export interface DiffFilesProps {
   readonly diff: Diff
   readonly taskId: string

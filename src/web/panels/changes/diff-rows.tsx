@@ -10,6 +10,7 @@ import { changedSpan, type PatchLine, pairLines } from './parse-patch.ts'
 /** The colours of a line, once they are there. */
 export type TokensOf = (line: PatchLine) => readonly Token[] | undefined
 
+/** Lines of one hunk with what stands beside them; `line` is the one that the address names. */
 export interface RowsProps {
   readonly lines: readonly PatchLine[]
   readonly tokensOf: TokensOf
@@ -27,7 +28,9 @@ const LOOK = {
   context: { row: '', mark: ' ', word: '', strong: '' },
 } as const
 
+/** Columns of a table whose sides stand under each other: two numbers and the text. */
 export const UNIFIED_COLUMNS = 3
+/** Columns of a table whose sides stand beside each other: a number and a text each. */
 export const SPLIT_COLUMNS = 4
 
 /** Lines that follow each other, removed and added ones under each other. */

@@ -17,6 +17,7 @@ export interface WideHunks {
   readonly truncated: boolean
 }
 
+/** A file’s diff from top to bottom: lines that are shown, and gaps that could be. */
 export type DiffBlock =
   | { readonly kind: 'lines'; readonly lines: readonly PatchLine[] }
   | {

@@ -2,16 +2,16 @@ import { ChevronDown, ChevronRight, CircleHelp, FileText } from 'lucide-react'
 import { useState } from 'react'
 import type { Finding } from '../../../shared/review.ts'
 import type { DiffFile } from '../../api/types.ts'
-import { VisibleText } from '../../code/visible-text.tsx'
+import { ShortPath } from '../../code/short-path.tsx'
 import type { FileView } from '../../state.ts'
 import { Badge } from '../../ui/badge.tsx'
-import { classNames } from '../../ui/class-names.ts'
 import { IconButton } from '../../ui/icon-button.tsx'
 import type { FileLinesProps } from './file-lines.tsx'
 import { FileLines, FileNote } from './file-lines.tsx'
 import { LineCounts } from './line-counts.tsx'
 import { WhyList } from './why-list.tsx'
 
+/** One file of a diff with its heading; the caller keeps what is open and what was viewed. */
 export interface FileDiffProps extends Omit<FileLinesProps, 'path'> {
   readonly file: DiffFile
   readonly isViewed: boolean
@@ -49,9 +49,7 @@ export function FileDiff(props: FileDiffProps) {
           className="flex min-w-0 flex-1 items-center gap-1.5 rounded text-left text-sm"
         >
           {isOpen ? <ChevronDown className="size-4 shrink-0" /> : <ChevronRight className="size-4 shrink-0" />}
-          <span className={classNames('truncate font-mono text-xs', isViewed && 'text-faint')} title={file.path}>
-            <VisibleText text={file.path} />
-          </span>
+          <ShortPath path={file.path} className={isViewed && 'text-faint'} />
           {kind !== 'modify' && <Badge tone={KIND_TONE[kind]}>{kind === 'create' ? 'new' : 'deleted'}</Badge>}
         </button>
         <LineCounts added={file.added} removed={file.removed} />

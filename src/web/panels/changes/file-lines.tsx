@@ -15,6 +15,7 @@ import { useExpansion } from './use-expansion.ts'
 const LINES_AT_ONCE = 600
 const MAX_LINE_CHARACTERS = 4_000
 
+/** A file’s hunks, and what may be done with their lines. */
 export interface FileLinesProps {
   readonly path: string
   readonly hunks: readonly PatchHunk[]

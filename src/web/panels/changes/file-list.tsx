@@ -1,7 +1,7 @@
 import { Check } from 'lucide-react'
 import { useState } from 'react'
 import type { DiffFile } from '../../api/types.ts'
-import { VisibleText } from '../../code/visible-text.tsx'
+import { ShortPath } from '../../code/short-path.tsx'
 import { Button } from '../../ui/button.tsx'
 import { LineCounts } from './line-counts.tsx'
 
@@ -30,9 +30,7 @@ export function FileList({
               onClick={() => onJump(file.path)}
               className="flex w-full items-center gap-2 rounded px-1.5 py-0.5 text-left hover:bg-hover"
             >
-              <span className="min-w-0 flex-1 truncate font-mono text-xs">
-                <VisibleText text={file.path} />
-              </span>
+              <ShortPath path={file.path} className="flex-1" />
               {isViewed(index) && (
                 <span className="flex items-center gap-0.5 text-xs text-faint">
                   <Check aria-hidden="true" className="size-3" />

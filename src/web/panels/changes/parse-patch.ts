@@ -1,5 +1,6 @@
 /** A unified diff as git prints it, taken apart for the eye. Pure. */
 
+/** A line of a hunk; numbers count from 1. */
 export interface PatchLine {
   readonly kind: 'context' | 'added' | 'removed'
   /** Line number before the change; null for an added line. */
@@ -11,6 +12,7 @@ export interface PatchLine {
   readonly isUnended: boolean
 }
 
+/** Lines of a file that lie together. */
 export interface PatchHunk {
   /** What git writes after the numbers, usually the function that the lines lie in. */
   readonly heading: string

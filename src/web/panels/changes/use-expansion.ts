@@ -8,6 +8,7 @@ export const LINES_A_STEP = 20
 /** What is read from the server at once, in unchanged lines around each change; the last is the most that it takes. */
 const READS = [100, 2_000, 100_000] as const
 
+/** A file’s diff with the unchanged lines that somebody asked for. */
 export interface Expansion {
   readonly blocks: readonly DiffBlock[]
   /** The gap whose lines are being read. */

@@ -11,6 +11,7 @@ export interface ApprovalDraft {
   readonly remembered: readonly RememberedDecision[]
 }
 
+/** The policy as its fields show it. Pure. */
 export function approvalDraftOf(policy: ApprovalPolicy = NO_POLICY): ApprovalDraft {
   const { commands, paths, hosts, publishing = false, expiresInHours, remembered } = policy
   return {

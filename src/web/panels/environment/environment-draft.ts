@@ -15,6 +15,7 @@ export interface EnvironmentDraft {
   readonly approvals: ApprovalDraft
 }
 
+/** The environment as its fields show it. Pure. */
 export function environmentDraftOf({ network, setup, variables, approvals }: ProjectEnvironment): EnvironmentDraft {
   return {
     policy: network.policy,

@@ -8,6 +8,7 @@ import { VisibleText } from '../../code/visible-text.tsx'
 import { classNames } from '../../ui/class-names.ts'
 import { AfterDelay } from '../../ui/spinner.tsx'
 
+/** Whose files are listed; another `version` reads open directories again. */
 export interface FileTreeProps {
   readonly projectId: string
   /** Asks again for what is open when it changes. */

@@ -2,6 +2,7 @@ import { useEffect, useId, useRef } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 
+/** One colour of the bars, a value for each bucket. */
 export interface ChartSeries {
   readonly label: string
   /** A token of the theme. */
@@ -9,6 +10,7 @@ export interface ChartSeries {
   readonly values: readonly number[]
 }
 
+/** Series over the same buckets, and how their numbers are written. */
 export interface ChartProps {
   readonly title: string
   /** What the numbers are, as it stands behind them. */

@@ -8,6 +8,7 @@ export interface CriteriaDraft {
   readonly enabled: boolean
 }
 
+/** The criteria as their fields show them. Pure. */
 export function criteriaDraftOf({ criteria, checks, maxFixRounds, enabled }: ReviewCriteria): CriteriaDraft {
   return { criteria, checks, maxFixRounds, enabled }
 }

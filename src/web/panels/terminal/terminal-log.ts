@@ -8,12 +8,14 @@ export interface ShownCommand {
   readonly isEnded: boolean
 }
 
+/** A piece for the screen: words of ours, or bytes of a command. */
 export interface TerminalWrite {
   /** Set for the first piece of a command: where a person jumps to. */
   readonly starts: string | null
   readonly data: string | Uint8Array
 }
 
+/** What is to be written, and what stands on the screen after it. */
 export interface TerminalStep {
   readonly writes: readonly TerminalWrite[]
   readonly shown: readonly ShownCommand[]
