@@ -147,6 +147,28 @@ test('what an install or a build brings again is neither counted nor copied, and
   })
 })
 
+test('a folder of 51,000 files, nearly all of them in node_modules, comes in without those, described or not', async () => {
+  for (const name of ['described', 'bare']) {
+    put(`${name}/package.json`, name === 'bare' ? '{}' : '{"dependencies":{"left":"1.0.0"}}')
+    const make = 'mkdir -p m{1..51} && for m in m*; do (cd "$m" && touch {1..500}); done'
+    put(`${name}/node_modules/index.js`)
+    execFileSync('bash', ['-c', make], { cwd: join(folder, name, 'node_modules') })
+  }
+  const sandbox = await aSandbox()
+  const report = await fill(sandbox)
+  const { output } = await run(sandbox, 'find . -type f | LC_ALL=C sort')
+  expect({ files: output.trim().split('\n'), report: { ...report, notes: [...report.notes].sort() } }).toMatchObject({
+    files: ['./bare/package.json', './described/package.json'],
+    report: {
+      files: 2,
+      notes: [
+        'bare/node_modules: not taken over, it holds more than 2000 files.',
+        'described/node_modules: not taken over, an install brings it again.',
+      ],
+    },
+  })
+})
+
 test('files that decide what is left out are read as what they are: a pipe, a link or a device in their place ends nothing', async () => {
   put('.git/HEAD', 'ref: refs/heads/main\n')
   put('node_modules/a/index.js', '1')
