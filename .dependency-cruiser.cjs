@@ -83,6 +83,7 @@ module.exports = {
       '^src/config\\.ts',
       'the rest receives values',
     ),
+    never('settings-are-config', '^src/(?!config|settings/)', '^src/settings/', 'settings are read by config.ts alone'),
     never('nothing-imports-test', '^src/', '^test/', 'tests import the program, not the other way round'),
     never('web-is-apart', '^src/web/', '^src/(?!web/|shared/|events/topics)', 'the page knows the contract only'),
     {

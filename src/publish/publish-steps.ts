@@ -4,12 +4,7 @@
  * text, its tree and its parent), so that a step which is repeated after its process was killed makes the same one.
  */
 
-import { z } from 'zod'
 import { credentialHostOf } from '../credentials/credential-host.ts'
-import type { Credentials } from '../credentials/credentials.ts'
-import type { Db } from '../db/client.ts'
-import { getProject, type Project } from '../db/project/projects.ts'
-import { query } from '../db/query.ts'
 import {
   endPublication,
   getPublication,
@@ -17,21 +12,17 @@ import {
   type Publication,
   recordProgress,
 } from '../db/task/publications.ts'
-import { readTaskRecords } from '../db/task/task-records.ts'
 import { getTask } from '../db/task/tasks.ts'
 import type { GitService } from '../egress/git-proxy.ts'
-import { entryOfTree } from '../sandbox/sources/tree-entry.ts'
-import { fromPathText } from '../sandbox/tree-file-path.ts'
-import type { Sandbox, SandboxProvider, TreeFile, WorkspaceEntry } from '../sandbox/types.ts'
+import type { SandboxProvider } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError, type ErrorCode } from '../shared/errors.ts'
 import type { PublicationError, PublishInput } from '../shared/publication.ts'
-import { noSuch } from '../shared/refusals.ts'
 import { gitCredentialFor } from '../sources/git-credential.ts'
 import { gitHostOf } from '../sources/git-host.ts'
-import { type GitCredential, type GitResult, type GitSettings, runGit } from '../sources/run-git.ts'
+import { type GitCredential, type GitResult, runGit } from '../sources/run-git.ts'
 import { slugOf } from './branch-name.ts'
-import { asPublished } from './change-text.ts'
+import { putFiles, removedPaths } from './commit-files.ts'
 import {
   COMMIT_SCRIPT,
   DEEPEN_SCRIPT,
@@ -41,26 +32,21 @@ import {
   TOLD,
   TREE_SCRIPT,
 } from './commit-scripts.ts'
-import type { NamedForge } from './forges/find-forge.ts'
 import { createForges } from './forges/open-forge.ts'
-import { gitChangesIn } from './git-changes.ts'
-import { guardedBody } from './mail-patch.ts'
 import { openOrUpdate } from './open-pull-request.ts'
-import { openPlace, placeEnvironment, printable, REPOSITORY, removePlace, runInPlace, TREE } from './place.ts'
+import { openPlace, placeEnvironment, removePlace, runInPlace } from './place.ts'
 import { type CommitPlan, planCommit } from './plan-commit.ts'
+import { commitMessage, gitDate, pullRequestWords } from './publication-words.ts'
 import { forkNotReady, type PublishTarget, requireFilled, targetOf } from './publish-target.ts'
-import { pullRequestText } from './pull-request-text.ts'
+import { type GitProject, gitProject, type PublishDeps, type StepControl, type Work } from './publish-work.ts'
 import { fetchFailure, isTooShallow, pushFailure } from './push-failure.ts'
+import { refuseMarks, refuseWorkflowFiles, requireBase } from './refuse-publication.ts'
 import { LS_REMOTE_SCRIPT, prefixesOf, type RemoteRefs, readRemoteRefs } from './remote-refs.ts'
-import { workflowFiles } from './workflow-files.ts'
 
 const LIMIT_MINUTES = 8
 /** A host may run checks of its own before it takes a push. */
 const SILENCE_MS = 120_000
 const MAX_LISTED_CHARACTERS = 1024 * 1024
-const MAX_REMOVED = 200_000
-const MAX_NAMED = 5
-const GIT_PATH = /(^|\/)(\.git|git~1)[ .]*(\/|$)/i
 /** What keeps a service from saying whether a branch is protected; the push will tell. */
 const ASKED_IN_VAIN: ReadonlySet<ErrorCode> = new Set([
   'forge_unknown',
@@ -69,31 +55,6 @@ const ASKED_IN_VAIN: ReadonlySet<ErrorCode> = new Set([
   'missing_scope',
   'credential_refused',
 ])
-const AGENT_EMAIL = 'agent@keelson.invalid'
-
-/** Whom a commit names as author or committer. */
-export interface Person {
-  readonly name: string
-  readonly email: string
-}
-
-/** What the steps need: where files and tokens are, and in whose name commits are made. */
-export interface PublishDeps {
-  readonly db: Db
-  /** A local provider, where commits are made; null: there is none here. */
-  readonly staging: SandboxProvider | null
-  open(projectId: string): Promise<Sandbox>
-  readonly credentials: Pick<Credentials, 'find' | 'markUsed'>
-  /** Services that the operator named. */
-  readonly forges: readonly NamedForge[]
-  readonly git: GitSettings & { readonly author: Person; readonly committer: Person }
-}
-
-/** What a step is watched by. */
-export interface StepControl {
-  readonly signal: AbortSignal
-  onProgress(): void
-}
 
 /**
  * The steps of one publication, in this order; each reads from its row how far the ones before it came. All throw
@@ -114,16 +75,6 @@ export interface PublishSteps {
   openPullRequest(publicationId: string, control: StepControl): Promise<void>
   /** Ends the publication with its event and removes what the steps left on this machine. Safe to repeat. */
   finish(input: PublishInput, error: PublicationError | null): Promise<void>
-}
-
-type GitProject = Project & { readonly source: Extract<Project['source'], { kind: 'git' }> }
-
-interface Work {
-  readonly publication: Publication
-  readonly project: GitProject
-  readonly target: PublishTarget
-  readonly place: Sandbox
-  readonly control: StepControl
 }
 
 /** Makes the steps of one process. */
@@ -385,16 +336,6 @@ function stagingOf({ staging }: PublishDeps): SandboxProvider {
   throw new AppError('sandbox_unavailable', message)
 }
 
-/** Throws `no_git_source` with the way out, `not_found`. */
-export async function gitProject(db: Db, projectId: string): Promise<GitProject> {
-  const project = await getProject(db, projectId)
-  const { source } = project
-  if (source.kind === 'git') return { ...project, source }
-  const message =
-    'This project was not made from a repository, so there is nowhere to publish to. Take its patch (GET /api/tasks/:taskId/patch) or its files (GET /api/workspace/:projectId/archive).'
-  throw new AppError('no_git_source', message)
-}
-
 /** The name for a conversation whose own is taken: with the end of its id. Pure. */
 export function spareBranch({ branch, conversationId }: Pick<Publication, 'branch' | 'conversationId'>): string {
   const suffix = `-${conversationId.slice(-6)}`
@@ -406,115 +347,9 @@ export function defaultBranch(title: string): string {
   return `keelson/${slugOf(title)}`
 }
 
-function requireBase(branch: string, base: string | null, { project: { sourceReport }, target }: Work): void {
-  if (base === null && sourceReport?.commit !== undefined) {
-    const message =
-      'A pull request needs a branch to go into, and the repository names no default one: make the project of a branch ("ref"), or push the branch and open it there.'
-    throw new AppError('bad_request', message)
-  }
-  if (base === null) {
-    const message = 'A pull request needs a branch to go into, and the repository is empty: push the branch first.'
-    throw new AppError('bad_request', message)
-  }
-  if (branch !== base || target.fork !== null) return
-  const message = `A pull request from ${branch} into itself cannot be opened: leave "branch" out, or name another one.`
-  throw new AppError('bad_request', message)
-}
-
-async function putFiles(place: Sandbox, from: Sandbox, tree: string, control: StepControl): Promise<void> {
-  if (from.treeFiles === undefined || place.replaceFiles === undefined) {
-    throw new AppError('sandbox_bad_request', 'This kind of sandbox cannot give its files out.')
-  }
-  await place.replaceFiles(entriesBelow(from.treeFiles(tree)), {
-    keep: [REPOSITORY],
-    check: () => control.signal.throwIfAborted(),
-    onProgress: () => control.onProgress(),
-  })
-}
-
-async function* entriesBelow(files: AsyncIterable<TreeFile>): AsyncGenerator<WorkspaceEntry> {
-  const prefix = Buffer.from(`${TREE}/`)
-  yield { kind: 'directory', path: Buffer.from(TREE), mode: 0o755 }
-  for await (const file of files) {
-    const path = fromPathText(file.path)
-    if (GIT_PATH.test(path.toString('latin1'))) continue
-    yield { ...readable(entryOfTree(file)), path: Buffer.concat([prefix, path]) }
-  }
-}
-
-/** Git must be able to read what a task made unreadable for itself; only the execute bit counts in the end. */
-function readable(entry: WorkspaceEntry): WorkspaceEntry {
-  if (entry.kind === 'symlink') return entry
-  return { ...entry, mode: entry.kind === 'directory' ? 0o755 : (entry.mode & 0o100) === 0 ? 0o644 : 0o755 }
-}
-
-/**
- * What is to leave the commit: paths that an earlier state of the project had and the delivered one has not. A file that
- * checkpoints never held (too large, too many) is in neither and so stays in the repository.
- */
-async function removedPaths({ db }: PublishDeps, { publication }: Work, sandbox: Sandbox): Promise<string[]> {
-  const { projectId, taskId, treeHash } = publication
-  const last = await lastOnBranch(db, publication)
-  const rows = await query<{ tree: string }>(
-    db,
-    `SELECT tree_hash AS tree FROM checkpoints WHERE project_id = $1 AND dropped_at IS NULL ORDER BY position LIMIT 1`,
-    [projectId],
-  )
-  const { startTree } = await getTask(db, taskId)
-  const before = new Set([rows[0]?.tree, startTree, last?.treeHash].filter((tree) => typeof tree === 'string'))
-  const removed = new Set<string>()
-  for (const tree of before) {
-    const { changes } = await gitChangesIn(sandbox, tree, treeHash, MAX_REMOVED)
-    for (const { path, to } of changes) if (to === null) removed.add(Buffer.from(path).toString('latin1'))
-  }
-  return [...removed].sort()
-}
-
 /** The same files were published before: their commit stands for them. */
 async function alreadyThere({ db }: PublishDeps, publication: Publication, parent: string | null): Promise<string> {
   const last = await lastOnBranch(db, publication)
   if (parent !== null && last?.commit === parent) return parent
   throw new AppError('no_changes', 'These files are in the repository already: there is nothing to commit.')
-}
-
-function refuseWorkflowFiles({ allowWorkflowFiles }: Publication, changed: readonly string[]): void {
-  const found = workflowFiles(changed)
-  if (allowWorkflowFiles || found.length === 0) return
-  const named = found.slice(0, MAX_NAMED).join(', ')
-  const more = found.length > MAX_NAMED ? ` and ${found.length - MAX_NAMED} more` : ''
-  const message = `The change touches files that make the host run something: ${named}${more}. Look at them, then publish with allowWorkflowFiles.`
-  throw new AppError('workflow_files', message)
-}
-
-/** What was asked for, as the route wrote it. */
-const Wish = z.object({ title: z.string().optional(), body: z.string().optional() })
-
-async function pullRequestWords(
-  { db }: PublishDeps,
-  publication: Publication,
-): Promise<{ body: string; isTitleNamed: boolean }> {
-  const task = await getTask(db, publication.taskId)
-  const [record] = await readTaskRecords(db, [task.id])
-  if (record === undefined) throw noSuch('task')
-  const { title, body: own } = Wish.parse(JSON.parse(publication.request))
-  const shown = asPublished(task, publication.treeHash)
-  const body = pullRequestText({ task: shown, record, own, publicationId: publication.id })
-  return { body, isTitleNamed: title !== undefined }
-}
-
-/** A sync may have left marks in the files, which nobody wants in a commit. */
-function refuseMarks(found: string): void {
-  if (found.trim() === '') return
-  const message = `The sync left conflict marks in ${printable(found.trim().split('\n').slice(0, MAX_NAMED).join(', '))}. Have them resolved, then publish the task that did it.`
-  throw new AppError('sync_conflict', message)
-}
-
-async function commitMessage({ db }: PublishDeps, publication: Publication): Promise<string> {
-  const { model } = await getTask(db, publication.taskId)
-  const agent = model.replace(/[^\w .@/:-]/g, '').slice(0, 80)
-  return `${publication.title}\n\n${guardedBody(publication.body)}\nCo-authored-by: Keelson (${agent}) <${AGENT_EMAIL}>\n`
-}
-
-function gitDate(date: Date): string {
-  return `${Math.floor(date.getTime() / 1000)} +0000`
 }

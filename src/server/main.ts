@@ -1,7 +1,7 @@
 /** The server process: settings, what it leans on, the app, and a clean end in the reverse order. */
 
 import { join } from 'node:path'
-import { type Config, ConfigError, isLoopback, loadConfig } from '../config.ts'
+import { ConfigError, isLoopback, loadConfig } from '../config.ts'
 import { type Credentials, createCredentials } from '../credentials/credentials.ts'
 import { openSealingKey } from '../credentials/key.ts'
 import { createRegistryTokens } from '../credentials/registry-tokens.ts'
@@ -29,6 +29,7 @@ import { createSandboxProviders, e2bOptions, stagingOf } from '../sandbox/create
 import { DEFAULT_LIMITS } from '../sandbox/local-bwrap/limits.ts'
 import type { SandboxProviders } from '../sandbox/providers.ts'
 import { createWorkspaces, type Workspaces } from '../sandbox/workspaces.ts'
+import type { Config } from '../settings/config-groups.ts'
 import { armCrashPoint } from '../shared/crash-points.ts'
 import type { CodingTaskInput } from '../shared/task.ts'
 import { createFiller } from '../sources/fill-project.ts'

@@ -6,7 +6,7 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client'
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common'
-import type { Config } from '../config.ts'
+import type { Config } from '../settings/config-groups.ts'
 import { type CompareInput, compareWorkflowIdFor } from '../shared/comparison.ts'
 import { type PublishInput, publishWorkflowIdFor } from '../shared/publication.ts'
 import {

@@ -1,4 +1,5 @@
-import { type Config, ConfigError, loadConfig } from '../../config.ts'
+import { ConfigError, loadConfig } from '../../config.ts'
+import type { Config } from '../../settings/config-groups.ts'
 import { type Diagnosis, fail, ok } from './diagnosis.ts'
 
 /** Where no store is named, a start fills in its own: for the look they stand at addresses that nobody asks. */

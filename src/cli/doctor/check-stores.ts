@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { createClient } from 'redis'
-import type { Config } from '../../config.ts'
 import { createTemporal } from '../../server/temporal.ts'
+import type { Config } from '../../settings/config-groups.ts'
 import { type Diagnosis, fail, lineOf, ok } from './diagnosis.ts'
 
 const TIMEOUT_MS = 5_000

@@ -1,4 +1,4 @@
-import type { Config } from '../../config.ts'
+import type { Config } from '../../settings/config-groups.ts'
 import { checkHome } from './check-home.ts'
 import { checkModel, type ModelServer } from './check-model.ts'
 import { checkRegistries } from './check-registries.ts'

@@ -1,18 +1,8 @@
-import { closeSync, constants, lstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs'
+import { constants, lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { LeftOutKind } from '../../shared/left-out.ts'
-import {
-  type ByteName,
-  ifPossible,
-  isPlain,
-  type OpenDirectory,
-  openChild,
-  openRoot,
-  readNames,
-  statChild,
-  toFsPath,
-} from './descriptors.ts'
-import { directoryMode, fileMode, LINK_MODE, type TreeMode } from './entry-mode.ts'
+import { type ByteName, ifPossible, isPlain, openRoot, readNames, toFsPath } from './descriptors.ts'
+import { directoryMode, fileMode, LINK_MODE } from './entry-mode.ts'
 import { breathe } from './files.ts'
 import {
   encodePointer,
@@ -22,9 +12,11 @@ import {
   MAX_LARGE_TOTAL_BYTES,
 } from './large-files.ts'
 import { isInstalledFile, leftOutKind, mayBeSource, OWN_DIRECTORY, OWN_FILE_PATHS } from './left-out-rules.ts'
-import type { ObjectStore, TreeEntry } from './objects.ts'
-import { type CachedDirectory, STAT_NUMBERS, type StatCache } from './stat-cache.ts'
-import { MAX_INDEX_BYTES, readTrackedOutput, type TrackedOutput } from './tracked-output.ts'
+import type { ObjectStore } from './objects.ts'
+import { isSameDirectory, numbersOf, RACY_MS, SnapshotListing } from './snapshot-listing.ts'
+import type { StatCache } from './stat-cache.ts'
+import { pathInRepository, readRepository, type TrackedRepository } from './tracked-repository.ts'
+import { VisitedDirectory } from './visited-directory.ts'
 
 /** Directories below this depth are left out: each level costs an open descriptor. */
 export const MAX_TREE_DEPTH = 128
@@ -35,8 +27,6 @@ const MAX_ENTRIES = 500_000
 /** Left-out places that are told one by one. */
 export const MAX_LEFT_OUT = 10_000
 const ENTRIES_PER_BREATH = 500
-/** A file that changed this shortly before it was read may change again within the same tick of the file clock. */
-const RACY_MS = 100
 /** Below this length a path can be given to the kernel whole, which is quicker than by descriptor. */
 const MAX_PLAIN_PATH = 3_000
 const GIT_HOOK_SAMPLE = '.sample'
@@ -66,17 +56,11 @@ export interface SnapshotOptions {
   isSource(path: ByteName): boolean
 }
 
-/** A repository that the walk is in: what it tracks of directories that are usually left out. */
-interface Repository {
-  readonly at: ByteName
-  readonly tracked: TrackedOutput
-}
-
 /** What changes on the way down. */
 interface Place {
   readonly at: ByteName
   readonly depth: number
-  readonly repository: Repository | null
+  readonly repository: TrackedRepository | null
   /** Only what the repository tracks counts: the walk is in a directory that is left out otherwise. */
   readonly isTrackedOnly: boolean
 }
@@ -119,7 +103,7 @@ class Walk {
     try {
       const place = { at: '', depth: 0, repository: null, isTrackedOnly: false }
       // A workspace that cannot be read at all is an empty one that says so.
-      const found = (await this.#directory(new Visited(() => root), root.stat, place)) ?? {
+      const found = (await this.#directory(new VisitedDirectory(() => root), root.stat, place)) ?? {
         hash: await this.#store.putTree([]),
       }
       this.#cache.clear()
@@ -135,14 +119,14 @@ class Walk {
     }
   }
 
-  #leaveOut(path: ByteName, kind: LeftOutKind, repository: Repository | null = null): void {
+  #leaveOut(path: ByteName, kind: LeftOutKind, repository: TrackedRepository | null = null): void {
     if (this.#leftOut.length >= MAX_LEFT_OUT) return
-    const isTracked = (file: ByteName) => repository?.tracked.files.has(within(repository, file)) ?? false
+    const isTracked = (file: ByteName) => repository?.tracked.files.has(pathInRepository(repository, file)) ?? false
     this.#leftOut.push({ path, kind, isTracked })
   }
 
   /** `seen` is what its parent says of the directory, which is opened only when that is not what it was the last time. */
-  async #directory(here: Visited, seen: Stats, place: Place): Promise<{ hash: string } | null> {
+  async #directory(here: VisitedDirectory, seen: Stats, place: Place): Promise<{ hash: string } | null> {
     const { at, depth } = place
     if (this.#seen > MAX_ENTRIES) return this.#skip(at)
     const before = this.#cache.get(at)
@@ -155,7 +139,7 @@ class Walk {
     const isRepository = !place.isTrackedOnly && names.includes('.git')
     const repository = isRepository ? (readRepository(here, at) ?? place.repository) : place.repository
     const inner: Place = { ...place, repository }
-    const listing = new Listing(names, before)
+    const listing = new SnapshotListing(names, before)
     const prefix = at === '' ? '' : `${at}/`
     const plain = `${this.#workspace}/${prefix}`
     const base = plain.length < MAX_PLAIN_PATH && typeof toFsPath(plain) === 'string' ? plain : null
@@ -185,11 +169,11 @@ class Walk {
   /** Whether a file belongs to the checkpoint, as far as its name says. */
   #counts(name: ByteName, { at, repository, isTrackedOnly }: Place): boolean {
     if (at === OWN_DIRECTORY && OWN_FILE_PATHS.has(`${at}/${name}`)) return false
-    if (isTrackedOnly) return repository?.tracked.files.has(within(repository, `${at}/${name}`)) ?? false
+    if (isTrackedOnly) return repository?.tracked.files.has(pathInRepository(repository, `${at}/${name}`)) ?? false
     const path = at === '' ? name : `${at}/${name}`
     if (isInstalledFile(path)) {
       this.#buildDirectories.push(path)
-      const isTracked = repository?.tracked.files.has(within(repository, path)) ?? false
+      const isTracked = repository?.tracked.files.has(pathInRepository(repository, path)) ?? false
       if (isTracked || this.#isSource(path)) return true
       this.#leaveOut(path, 'dependencies', repository)
       return false
@@ -199,7 +183,7 @@ class Walk {
 
   /** A directory's tree; null when it is left out, or holds nothing that counts. */
   async #child(
-    here: Visited,
+    here: VisitedDirectory,
     { name, path, names, stat }: { name: ByteName; path: ByteName; names: readonly ByteName[]; stat: Stats },
     place: Place,
     depth: number,
@@ -208,11 +192,11 @@ class Walk {
     if (name === '.git') return place.isTrackedOnly ? null : await this.#gitDirectory(here, path)
     const kind = place.isTrackedOnly ? null : leftOutKind(path, { has: (sibling) => names.includes(sibling) })
     let isTrackedOnly = place.isTrackedOnly
-    if (isTrackedOnly && !repository?.tracked.directories.has(within(repository, path))) return null
+    if (isTrackedOnly && !repository?.tracked.directories.has(pathInRepository(repository, path))) return null
     if (kind !== null) {
       const isBuild = mayBeSource(path)
       if (isBuild) this.#buildDirectories.push(path)
-      const isTracked = repository?.tracked.directories.has(within(repository, path)) ?? false
+      const isTracked = repository?.tracked.directories.has(pathInRepository(repository, path)) ?? false
       if (!(isBuild && (isTracked || this.#isSource(path)))) {
         this.#leaveOut(path, kind, repository)
         if (!isTracked) return null
@@ -233,12 +217,12 @@ class Walk {
   }
 
   /** Of a git directory only what runs or steers programs: its hooks and its configuration. The rest is git's own. */
-  async #gitDirectory(here: Visited, path: ByteName): Promise<string | null> {
+  async #gitDirectory(here: VisitedDirectory, path: ByteName): Promise<string | null> {
     this.#leaveOut(path, 'git')
     const git = here.child('.git')
     try {
       const names = ['config', 'hooks']
-      const listing = new Listing(names, this.#cache.get(path))
+      const listing = new SnapshotListing(names, this.#cache.get(path))
       const config = git.stat('config')
       if (config?.isFile()) await this.#file(git, { name: 'config', path: `${path}/config`, index: 0 }, config, listing)
       const stat = git.stat('hooks')
@@ -262,10 +246,10 @@ class Walk {
   }
 
   async #file(
-    here: Visited,
+    here: VisitedDirectory,
     { name, path, index }: { name: ByteName; path: ByteName; index: number },
     stat: Stats,
-    listing: Listing,
+    listing: SnapshotListing,
   ): Promise<void> {
     const isLink = stat.isSymbolicLink()
     if (!isLink && !stat.isFile()) return this.#leaveOut(path, 'unseen')
@@ -296,125 +280,6 @@ class Walk {
   }
 }
 
-/**
- * A directory that the walk is in, opened when something in it is looked at by descriptor: most are as they were, and their
- * files are told by their numbers alone.
- */
-class Visited {
-  readonly #openIt: () => OpenDirectory | null
-  #opened: OpenDirectory | null | undefined
-
-  constructor(openIt: () => OpenDirectory | null) {
-    this.#openIt = openIt
-  }
-
-  /** Null when it cannot be had. The same one each time. */
-  open(): OpenDirectory | null {
-    if (this.#opened === undefined) this.#opened = this.#openIt()
-    return this.#opened
-  }
-
-  child(name: ByteName): Visited {
-    return new Visited(() => {
-      const here = this.open()
-      return here === null ? null : openChild(here, name)
-    })
-  }
-
-  stat(name: ByteName): Stats | null {
-    const here = this.open()
-    return here === null ? null : statChild(here, name)
-  }
-
-  close(): void {
-    this.#opened?.close()
-  }
-}
-
-/** One directory while it is walked: what is found, next to what was found the last time. */
-class Listing {
-  readonly #names: readonly ByteName[]
-  readonly #before: CachedDirectory | undefined
-  /** Where each name stood the last time; null: at the same place. */
-  readonly #places: ReadonlyMap<ByteName, number> | null
-  readonly #stats: Float64Array
-  readonly #hashes: string[]
-  readonly #modes: TreeMode[]
-  #count = 0
-
-  constructor(names: readonly ByteName[], before: CachedDirectory | undefined) {
-    this.#names = names
-    this.#before = before
-    const isSame = before !== undefined && sameNames(names, before.names)
-    this.#places = isSame || before === undefined ? null : new Map(before.names.map((name, index) => [name, index]))
-    this.#stats = new Float64Array(names.length * STAT_NUMBERS).fill(Number.NaN)
-    this.#hashes = Array<string>(names.length).fill('')
-    this.#modes = Array<TreeMode>(names.length).fill('')
-  }
-
-  get isEmpty(): boolean {
-    return this.#count === 0
-  }
-
-  /** The hash of a file that is as it was; null when it must be read. */
-  knownHash(index: number, stat: Stats): string | null {
-    const before = this.#before
-    if (before === undefined) return null
-    const place = this.#places === null ? index : this.#places.get(this.#names[index] ?? '')
-    if (place === undefined) return null
-    const at = place * STAT_NUMBERS
-    const { stats } = before
-    const isSame =
-      stats[at] === stat.ino &&
-      stats[at + 1] === stat.size &&
-      stats[at + 2] === stat.mtimeMs &&
-      stats[at + 3] === stat.ctimeMs
-    return isSame ? (before.hashes[place] ?? null) : null
-  }
-
-  /** `stat` is null when it must not be trusted the next time. */
-  set(index: number, mode: TreeMode, hash: string, stat: Stats | null): void {
-    this.#hashes[index] = hash
-    this.#modes[index] = mode
-    this.#count++
-    if (stat === null) return
-    const at = index * STAT_NUMBERS
-    this.#stats[at] = stat.ino
-    this.#stats[at + 1] = stat.size
-    this.#stats[at + 2] = stat.mtimeMs
-    this.#stats[at + 3] = stat.ctimeMs
-  }
-
-  async finish(store: ObjectStore, own: CachedDirectory['own']): Promise<CachedDirectory> {
-    const [names, stats, hashes, modes] = [this.#names, this.#stats, this.#hashes, this.#modes]
-    const before = this.#before
-    const isSame =
-      before !== undefined &&
-      this.#places === null &&
-      hashes.every((hash, index) => hash === before.hashes[index] && modes[index] === before.modes[index])
-    if (isSame)
-      return { own, names: before.names, stats, hashes: before.hashes, modes: before.modes, tree: before.tree }
-    const entries: TreeEntry[] = names.flatMap((name, index) => {
-      const [mode = '', hash = ''] = [modes[index], hashes[index]]
-      return hash === '' ? [] : [{ mode, name, hash }]
-    })
-    return { own, names, stats, hashes, modes, tree: await store.putTree(entries) }
-  }
-}
-
-/** What tells whether names came or went; null when they may do so again within the same tick of the file clock. */
-function numbersOf(stat: Stats): CachedDirectory['own'] {
-  return stat.ctimeMs + RACY_MS < Date.now() ? [stat.ino, stat.mtimeMs, stat.ctimeMs] : null
-}
-
-function isSameDirectory(a: CachedDirectory['own'], b: CachedDirectory['own']): boolean {
-  return a !== null && b !== null && a[0] === b[0] && a[1] === b[1] && a[2] === b[2]
-}
-
-function sameNames(a: readonly ByteName[], b: readonly ByteName[]): boolean {
-  return a === b || (a.length === b.length && a.every((name, index) => name === b[index]))
-}
-
 /** Only looks, so it may be led astray by a rename: what is there then has other numbers and is looked at by descriptor. */
 function quickStat(base: string, name: ByteName): Stats | null {
   const path = isPlain(name) ? base + name : toFsPath(base + name)
@@ -425,7 +290,7 @@ function quickStat(base: string, name: ByteName): Stats | null {
  * Takes a file or link that is as it was over from the last time; false when it is to be looked at. Apart from the rest and
  * without a promise, since in most checkpoints nearly every file is one of these.
  */
-function keepsKnown(listing: Listing, index: number, stat: Stats): boolean {
+function keepsKnown(listing: SnapshotListing, index: number, stat: Stats): boolean {
   const isLink = stat.isSymbolicLink()
   if (!isLink && (!stat.isFile() || stat.size > MAX_CHECKPOINT_FILE_BYTES)) return false
   const known = listing.knownHash(index, stat)
@@ -442,55 +307,6 @@ function isHooks(at: ByteName): boolean {
 function isWorthKeeping(names: readonly ByteName[], { at, isTrackedOnly }: Place): boolean {
   if (isTrackedOnly || isHooks(at)) return false
   return names.length === 0 && at !== OWN_DIRECTORY
-}
-
-function within({ at }: Repository, path: ByteName): ByteName {
-  return at === '' ? path : path.slice(at.length + 1)
-}
-
-/** What the repository of this directory tracks; null when its `.git` is no directory with an index that can be read. */
-function readRepository(here: Visited, at: ByteName): Repository | null {
-  const git = here.child('.git')
-  try {
-    const stat = git.stat('index')
-    if (stat === null || !stat.isFile() || stat.size > MAX_INDEX_BYTES) return null
-    const key = `${stat.ino}.${stat.size}.${stat.mtimeMs}.${stat.ctimeMs}`
-    const known = indexes.get(key)
-    if (known !== undefined) return { at, tracked: known }
-    const handle = git.open()?.handle
-    const data = handle === undefined ? null : ifPossible(() => readWhole(`${handle}/index`, stat.size))
-    const readBeside = (name: string): Buffer | null => {
-      const base = git.stat(name)
-      if (base === null || !base.isFile() || base.size > MAX_INDEX_BYTES) return null
-      return ifPossible(() => readWhole(`${handle}/${name}`, base.size))
-    }
-    const tracked = data === null ? null : readTrackedOutput(data, readBeside)
-    if (tracked === null) return null
-    if (stat.ctimeMs + RACY_MS < Date.now()) rememberIndex(key, tracked)
-    return { at, tracked }
-  } finally {
-    git.close()
-  }
-}
-
-/** Indexes that were read lately, by the numbers of their file. */
-const indexes = new Map<string, TrackedOutput>()
-const MAX_INDEXES = 32
-
-function rememberIndex(key: string, tracked: TrackedOutput): void {
-  const [oldest] = indexes.keys()
-  if (indexes.size >= MAX_INDEXES && oldest !== undefined) indexes.delete(oldest)
-  indexes.set(key, tracked)
-}
-
-function readWhole(file: string, sizeBytes: number): Buffer {
-  const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  try {
-    const data = Buffer.alloc(sizeBytes)
-    return data.subarray(0, readSync(fd, data, 0, sizeBytes, 0))
-  } finally {
-    closeSync(fd)
-  }
 }
 
 /** Content of a file that was regular a moment ago; null when it is not any more, or has grown too large. */

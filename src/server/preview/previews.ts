@@ -4,7 +4,7 @@
  * and told to the browser in its own name.
  */
 
-import { type IncomingMessage, request, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Db } from '../../db/client.ts'
@@ -16,9 +16,10 @@ import type { Auth } from '../auth.ts'
 import type { AppDeps } from '../deps.ts'
 import type { Origin } from '../forwarded.ts'
 import { accessCookies, accessOf, takeTicket } from './preview-access.ts'
+import { type Answer, answerWith, headOf, reasonPhrase, refuseSocket, socketHeaders } from './preview-answers.ts'
 import { createPreviewDoors } from './preview-doors.ts'
-import { type AnswerContext, answerHeaders, ownWords, requestHeaders } from './preview-headers.ts'
-import { FAULT_POLICY, faultPage, type PreviewFault } from './preview-page.ts'
+import { endedFault, FAULTS, previewFaultOf, redirectFault, startingFault } from './preview-faults.ts'
+import { type AnswerContext, answerHeaders, requestHeaders } from './preview-headers.ts'
 import { createTargetReader, LOCAL_PREVIEW_DOMAIN, OPEN_PATH, type PreviewTarget } from './preview-target.ts'
 
 /** What previews need. */
@@ -54,8 +55,6 @@ const FIRST_BYTE_MS = 120_000
 /** A connection over which nothing goes for this long is ended. */
 const SILENT_MS = 3 * 3_600_000
 const MAX_HEADER_BYTES = 32 * 1024
-
-type Answer = (fault: PreviewFault) => void
 
 /** Previews over the services of all projects. Holds connections alone; any server answers any preview. */
 export function createPreviews(deps: PreviewDeps): Previews {
@@ -259,7 +258,7 @@ export function createPreviews(deps: PreviewDeps): Previews {
   /** What became of a request that failed before anything was passed on. */
   const failed = (error: unknown, refuse: Answer, serviceId: string): void => {
     if (!(error instanceof AppError)) log.error({ err: error, serviceId }, 'a preview failed')
-    refuse(faultOf(error))
+    refuse(previewFaultOf(error))
   }
 
   return {
@@ -305,153 +304,4 @@ function isForeign(incoming: IncomingMessage, { origin: asked, form }: PreviewTa
   const { origin } = incoming.headers
   if (origin === undefined) return incoming.headers['sec-fetch-site'] === 'cross-site'
   return !URL.canParse(origin) || new URL(origin).host !== asked.host
-}
-
-function answerWith(outgoing: ServerResponse, target: PreviewTarget, frameAncestors: readonly string[]): Answer {
-  return (fault) => {
-    if (outgoing.headersSent || outgoing.destroyed) {
-      outgoing.destroy()
-      return
-    }
-    const wantsHtml = (outgoing.req.headers.accept ?? '*/*').includes('html')
-    const text = wantsHtml ? faultPage(fault) : `${fault.title} ${fault.detail}\n`
-    const own: Record<string, string> = {
-      'Content-Type': wantsHtml ? 'text/html; charset=utf-8' : 'text/plain; charset=utf-8',
-      'Content-Length': String(Buffer.byteLength(text)),
-      'Cache-Control': 'no-store',
-      'X-Keelson-Preview': fault.code,
-      'Content-Security-Policy': FAULT_POLICY,
-      Connection: 'close',
-      ...(fault.retryAfterSeconds === undefined ? {} : { 'Retry-After': String(fault.retryAfterSeconds) }),
-    }
-    const headers = [...Object.entries(own), ...ownWords({ target, frameAncestors })].flat()
-    outgoing.writeHead(fault.status, headers)
-    outgoing.end(outgoing.req.method === 'HEAD' ? undefined : text)
-  }
-}
-
-function refuseSocket(socket: Duplex, { status, code, title, detail }: PreviewFault): void {
-  if (socket.destroyed || !socket.writable) return
-  const text = `${title} ${detail}\n`
-  const lines = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    'Connection: close',
-    'Content-Type: text/plain; charset=utf-8',
-    `X-Keelson-Preview: ${code}`,
-    `Content-Length: ${Buffer.byteLength(text)}`,
-  ]
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`)
-}
-
-function socketHeaders(answer: IncomingMessage, context: AnswerContext): string[] | null {
-  return answerHeaders(answer.rawHeaders, context)
-}
-
-function headOf(answer: IncomingMessage, headers: readonly string[]): string {
-  let text = `HTTP/1.1 ${answer.statusCode ?? 502} ${reasonPhrase(answer)}\r\n`
-  for (let i = 0; i + 1 < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
-  return `${text}\r\n`
-}
-
-/** The standard words: a project's own could hold anything. */
-function reasonPhrase({ statusCode }: IncomingMessage): string {
-  return STATUS_CODES[statusCode ?? 502] ?? 'Unknown'
-}
-
-const FAULTS = {
-  unknown: {
-    code: 'unknown',
-    status: 404,
-    title: 'There is no such preview.',
-    detail: 'Its service or its project was removed. Each start of a service has an address of its own.',
-  },
-  closed: {
-    code: 'closed',
-    status: 401,
-    title: 'This preview is opened from Keelson.',
-    detail: 'Open it from the Preview tab, or ask POST …/services/{id}/preview for an address that opens it.',
-  },
-  usedTicket: {
-    code: 'used_ticket',
-    status: 401,
-    title: 'This link was used already, or is too old.',
-    detail: 'Open the preview again from Keelson.',
-  },
-  foreignOrigin: {
-    code: 'foreign_origin',
-    status: 403,
-    title: 'Another page asked for this.',
-    detail: 'Pages of other origins may not send requests to a preview.',
-  },
-  foreignHost: {
-    code: 'foreign_host',
-    status: 403,
-    title: 'This server does not answer to that host name.',
-    detail: 'Set KEELSON_ALLOWED_HOSTS, or KEELSON_PREVIEW_DOMAIN for previews.',
-  },
-  tooMany: {
-    code: 'too_many',
-    status: 503,
-    title: 'Too many connections to this preview.',
-    detail: 'Close some of its pages, then load it again.',
-    retryAfterSeconds: 2,
-  },
-  slow: {
-    code: 'slow',
-    status: 504,
-    title: 'The service does not answer.',
-    detail: 'It took the request and sent nothing in time. Its log in the Preview tab may say why.',
-  },
-  noHttp: {
-    code: 'no_http',
-    status: 502,
-    title: 'The service gave no HTTP answer.',
-    detail: 'It closed the connection, or what it sent is not HTTP. Its log in the Preview tab may say why.',
-  },
-  malformed: { code: 'malformed', status: 400, title: 'This is no address of a page.', detail: '' },
-} as const satisfies Record<string, PreviewFault>
-
-function endedFault({ exitCode, reason, state }: ServiceRow, log: string): PreviewFault {
-  const how =
-    state === 'stopped' ? 'It was stopped.' : exitCode === null ? 'It ended.' : `It ended with exit code ${exitCode}.`
-  return {
-    code: 'ended',
-    status: 410,
-    title: 'The service has ended.',
-    detail: `${how} ${reason ?? ''} Start it again from the Preview tab.`,
-    log,
-  }
-}
-
-function startingFault({ wantedPort }: ServiceRow, log: string): PreviewFault {
-  const port = wantedPort === null ? 'on a port' : `on port ${wantedPort}`
-  return {
-    code: 'not_listening',
-    status: 503,
-    title: 'The service does not listen yet.',
-    detail: `This page loads again by itself until it listens ${port}.`,
-    log,
-    retryAfterSeconds: 1,
-  }
-}
-
-function redirectFault(location: string): PreviewFault {
-  return {
-    code: 'redirect_refused',
-    status: 502,
-    title: 'The service sends this page to Keelson itself.',
-    detail: `Such a redirect is not followed: ${location.slice(0, 300)}`,
-  }
-}
-
-function faultOf(error: unknown): PreviewFault {
-  if (error instanceof AppError && error.code === 'rate_limited') {
-    return { code: 'rate_limited', status: 429, title: 'Too many wrong credentials.', detail: 'Wait a minute.' }
-  }
-  if (error instanceof AppError && error.code === 'store_unavailable') {
-    const detail = 'This page loads again by itself.'
-    return { code: 'unavailable', status: 503, title: 'Keelson’s database is away.', detail, retryAfterSeconds: 2 }
-  }
-  const detail = error instanceof AppError ? error.message : 'Keelson’s log says why.'
-  return { code: 'unreachable', status: 502, title: 'The service cannot be reached.', detail, retryAfterSeconds: 2 }
 }

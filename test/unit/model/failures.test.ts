@@ -6,7 +6,8 @@ import {
   APIUserAbortError,
 } from '@anthropic-ai/sdk'
 import { describe, expect, test } from 'vitest'
-import { limitsOf, retryAfterMsOf, StallError, toModelError } from '../../../src/model/failures.ts'
+import { limitsOf, StallError, toModelError } from '../../../src/model/failures.ts'
+import { retryAfterMsOf } from '../../../src/model/retry-after.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 
 const KEY = 'sk-ant-secret-0123456789'
