@@ -10,6 +10,7 @@ export const CONTEXT_FILE = '.claude/project-context.md'
 /** Counted up when the same files would be rendered differently, so that a stored context of older code is not used. */
 const FORMAT_VERSION = 2
 
+/** What a model is told of a project before it has looked at anything; the same inputs give the same bytes. */
 export interface ProjectContext {
   /** At most about 1,500 tokens. */
   readonly markdown: string

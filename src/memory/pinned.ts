@@ -21,6 +21,7 @@ export interface Pinned extends Pick<TaskRecord, 'requests' | 'findings' | 'chec
   readonly notices: readonly string[]
 }
 
+/** Which lane's memory is wanted, up to which of its turns, and what it is told elsewhere anyway. */
 export interface PinnedAsk {
   readonly taskId: string
   readonly projectId: string

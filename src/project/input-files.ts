@@ -38,6 +38,7 @@ export const MANIFESTS: readonly string[] = [
 
 /** What people wrote for those who work on the project; a long one is read up to {@link MAX_PROSE_BYTES}. */
 export const RULES_FILES: readonly string[] = ['AGENTS.md', 'CLAUDE.md', 'REVIEW.md']
+/** In this order; the first that is there is quoted. */
 export const README_NAMES: readonly string[] = ['README', 'Readme', 'readme'].flatMap((name) =>
   ['', '.md', '.markdown', '.rst', '.txt'].map((end) => `${name}${end}`),
 )
@@ -142,5 +143,7 @@ export const ROOT_INPUTS: readonly string[] = [...MANIFESTS, ...RULES_FILES, ...
 /** Everything that is asked for by name in a package's directory. */
 export const ASKED_NAMES: readonly string[] = [...MANIFESTS, ...SIGNS, ...ASKED_DIRECTORIES]
 
+/** A manifest is parsed whole or not at all: half a JSON file says nothing. */
 export const MAX_MANIFEST_BYTES = 2 * 1024 * 1024
+/** Of rules, READMEs and other text for people the beginning says the most. */
 export const MAX_PROSE_BYTES = 64 * 1024

@@ -33,6 +33,7 @@ export interface PackageFiles {
   readonly paths: readonly string[]
 }
 
+/** What a project's files say of it: the only input of its context, its checks and its set-up. */
 export interface ProjectFiles {
   /** Which of the names that are asked for lie in the root. */
   readonly rootNames: ReadonlySet<string>

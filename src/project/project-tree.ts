@@ -9,6 +9,7 @@ const MAX_DEPTH = 3
 const MAX_DIRECTORIES = 60
 const MAX_ENTRIES_EACH = 200
 
+/** The names in one directory. */
 export interface Listing {
   /** All names, those of hidden directories too. */
   readonly names: ReadonlySet<string>
@@ -16,6 +17,7 @@ export interface Listing {
   readonly isCut: boolean
 }
 
+/** A project as far as it is shown, and what was seen on the way. */
 export interface ProjectTree {
   /** Files and directories to depth 3, sorted by path, without what is installed or ignored. */
   readonly entries: readonly FileEntry[]

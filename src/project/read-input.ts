@@ -1,6 +1,7 @@
 import type { Sandbox } from '../sandbox/types.ts'
 import { AppError } from '../shared/errors.ts'
 
+/** The beginning of a file that is asked for by name, decoded by its byte order mark. */
 export interface InputText {
   readonly text: string
   /** The file is longer than what was asked for: what is parsed must not be taken from it. */

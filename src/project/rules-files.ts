@@ -11,6 +11,7 @@ const MAX_IMPORT_DEPTH = 5
 const MAX_TRIES = 40
 const MAX_IMPORTED_CHARS = 128 * 1024
 
+/** One file of rules; `path` is relative to the workspace. */
 export interface RulesFile {
   readonly path: string
   readonly text: string

@@ -27,6 +27,10 @@ export function hasRun(check: CheckResult): boolean {
   return check.status !== 'not_run' && (check.status !== 'timed_out' || check.durationMs > 0)
 }
 
+/**
+ * What this very check, by name and command, did on the task's first tree; undefined when it was not asked for there.
+ * Pure.
+ */
 export function baselineOf(baseline: readonly BaselineEntry[], check: Check): BaselineEntry | undefined {
   return baseline.find((entry) => entry.name === check.name && entry.command === check.command)
 }

@@ -6,6 +6,7 @@ export interface LineRange {
   readonly last: number
 }
 
+/** One file of a diff with the lines of it that are new. */
 export interface ChangedFileLines {
   readonly path: string
   readonly kind: 'create' | 'modify' | 'delete'

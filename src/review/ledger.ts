@@ -5,6 +5,7 @@ import type { ReviewRound } from '../db/review/reviews.ts'
 import type { LedgerRow } from '../shared/ledger.ts'
 import type { BaselineEntry, CheckResult } from '../shared/review.ts'
 
+/** What was run in a task and what came of it, as far as its ledger names it. */
 export interface LedgerParts {
   /** In order. */
   readonly commands: readonly CommandRow[]
@@ -49,7 +50,7 @@ function endOf(how: string, isError: boolean): LedgerRow['status'] {
   if (how.startsWith('timed out')) return 'timed_out'
   if (how.startsWith('outcome unknown')) return 'lost'
   if (!how.startsWith('exit code: ') && !how.startsWith('ended by') && !how.startsWith('killed')) return 'not_run'
-  return isError || how.includes('an earlier part failed') ? 'failed' : 'passed'
+  return isError || how.includes('an earlier part ') ? 'failed' : 'passed'
 }
 
 function baselineRow({ name, command, failed, state }: BaselineEntry, startTree: string | null): LedgerRow {

@@ -1,5 +1,6 @@
 import type { CheckResult } from '../shared/review.ts'
 
+/** Something a check cannot run without, which is not there. */
 export interface Missing {
   /** A sentence for a person. */
   readonly reason: string

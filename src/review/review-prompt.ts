@@ -5,6 +5,7 @@ import { isExcused } from './check-outcome.ts'
 import { checkReport } from './check-report.ts'
 import type { ShownChange } from './read-change.ts'
 
+/** All that a reviewer's first message is made from; each part is bounded where the prompt is written. */
 export interface ReviewPromptInput {
   /** From 1. */
   readonly round: number

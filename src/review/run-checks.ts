@@ -19,6 +19,7 @@ const TAIL_BYTES = 5_800
 const MAX_OUTPUT_CHARS = 8_000
 const NO_TIME_LEFT = 'Not run: the time for all checks together was used up.'
 
+/** Under which ids checks run, for how long, and who hears of them. */
 export interface RunChecksOptions {
   readonly taskId: string
   /** Part of each exec id: a repeat of the same round attaches to what was started before. */
@@ -119,6 +120,7 @@ export function notRun(check: Check, output: string): CheckResult {
   return { name: check.name, command: check.command, status: 'timed_out', exitCode: null, durationMs: 0, output }
 }
 
+/** The checks that can run in this sandbox, and those that cannot with their reasons. */
 export interface AvailableChecks {
   readonly checks: readonly Check[]
   readonly leftOut: readonly LeftOutCheck[]

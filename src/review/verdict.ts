@@ -23,6 +23,7 @@ import { isFailing, isUnknown } from './check-outcome.ts'
 import { type ChangedLines, touches } from './diff-lines.ts'
 import { isOpen } from './is-open.ts'
 
+/** What is known of a round when its verdict is drawn: the reviewer's words and what the machine saw. */
 export interface RoundFacts {
   readonly checks: readonly CheckResult[]
   /** Null when the reviewer was not asked (a check failed) or gave nothing readable. */
@@ -41,6 +42,7 @@ export interface RoundFacts {
   readonly newId: () => string
 }
 
+/** A finding that counts for less than the reviewer said, and why. */
 export interface Demotion {
   readonly findingId: string
   readonly from: Severity
@@ -48,6 +50,7 @@ export interface Demotion {
   readonly why: DemotionReason
 }
 
+/** How a round ends, and what of it is stored. */
 export interface RoundResult {
   readonly verdict: RoundVerdict
   /** The earlier ones with the state they have now, then the new ones. */

@@ -13,11 +13,13 @@ import { CLONE_SCRIPT } from './clone-script.ts'
 import { gitHostOf } from './git-host.ts'
 import { type GitCredential, type GitSettings, runGit } from './run-git.ts'
 
+/** Commits of history that a clone has when nobody says otherwise. */
 export const DEFAULT_DEPTH = 50
 const LIMIT_MINUTES = 8
 const MAX_FILES = 200_000
 const MIB = 1024 * 1024
 
+/** How a clone reaches its host, and who is told how far it is. */
 export interface CloneOptions {
   readonly settings: GitSettings
   /** For the repository's host, if there is one. */

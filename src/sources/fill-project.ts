@@ -18,6 +18,7 @@ import type { GitSettings } from './run-git.ts'
 const MAX_CLONES = 16
 const MAX_CLONES_A_HOST = 8
 
+/** What filling a project needs of the process that does it. */
 export interface FillerDeps {
   readonly db: Db
   readonly sampleFiles: () => Readonly<Record<string, string>>

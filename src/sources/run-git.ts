@@ -41,6 +41,7 @@ export interface GitCredential extends OpenCredential {
   readonly isNamed: boolean
 }
 
+/** One run of git in a sandbox that may reach one repository and nothing else. */
 export interface GitRun {
   /** What the command is for, as a part of its exec id: `clone`. */
   readonly name: string
@@ -58,6 +59,7 @@ export interface GitRun {
   onOutput?(text: string): void
 }
 
+/** How a run of git ended; whether that is a failure is for the caller to say. */
 export interface GitResult {
   readonly state: ExecState
   /** The end of what git printed, both streams. */

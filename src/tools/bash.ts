@@ -3,7 +3,7 @@ import type { ExecState } from '../sandbox/types.ts'
 import { showOutput } from '../shared/text/clean-text.ts'
 import { defineTool } from './define-tool.ts'
 import { execIdFor, killsOnAbort, QUIET_ENV, runExec } from './exec.ts'
-import { readPipeStatus, withPipeStatus } from './pipe-status.ts'
+import { type FailedPipe, readPipeStatus, withPipeStatus } from './pipe-status.ts'
 
 const DEFAULT_TIMEOUT_MS = 120_000
 const MAX_TIMEOUT_MS = 600_000
@@ -26,7 +26,7 @@ type BashInput = z.infer<typeof BashInputSchema>
 
 /**
  * Runs one command under the tool-use id, so that a repeat attaches to it and never runs it twice. The result's first
- * line says how it ended, also when an earlier part of the last pipe failed; anything but exit code 0 is an error for the
+ * line says how it ended, also when an earlier part of a pipe failed; anything but exit code 0 is an error for the
  * model.
  */
 export const bash = defineTool<BashInput>({
@@ -44,13 +44,14 @@ export const bash = defineTool<BashInput>({
     const { sandbox, signal } = context
     signal.throwIfAborted()
     await context.begin({ kind: 'command', command: input.command, cwd: '.' })
+    const { command, env } = withPipeStatus(input.command)
     const ended = await runExec(
       sandbox,
       {
         execId: execIdFor(context.taskId, context.toolUseId),
         taskId: context.taskId,
-        argv: { sh: withPipeStatus(input.command) },
-        env: QUIET_ENV,
+        argv: { sh: command },
+        env: { ...QUIET_ENV, ...env },
         timeoutMs: input.timeout ?? DEFAULT_TIMEOUT_MS,
         network: true,
         reachesServices: true,
@@ -65,7 +66,7 @@ export const bash = defineTool<BashInput>({
       },
     )
     const { state } = ended
-    const pipe = readPipeStatus(ended.tail.byteLength === 0 ? ended.head : ended.tail)
+    const pipe = state.exitCode === 0 ? readPipeStatus(Buffer.concat([ended.head, ended.tail])) : null
     const how = `${howItEnded(state, input.timeout ?? DEFAULT_TIMEOUT_MS)}${pipe === null ? '' : pipeNote(pipe)}`
     const printed = showOutput(ended, ' run a narrower command to see them').trimEnd()
     return {
@@ -76,9 +77,11 @@ export const bash = defineTool<BashInput>({
   },
 })
 
-/** The shell's exit code is that of a pipe's last part; `make | tail` looks like success whatever make did. */
-function pipeNote(codes: readonly number[]): string {
-  return ` (that of the last part of the pipe; an earlier part failed: exit codes ${codes.join(', ')})`
+/** A pipe's exit code is that of its last part; `make | tail` looks like success whatever make did. */
+function pipeNote({ codes, isLast }: FailedPipe): string {
+  return isLast
+    ? ` (that of the last part of the pipe; an earlier part failed: exit codes ${codes.join(', ')})`
+    : ` (a pipe within the command hides a failure of an earlier part of it: exit codes ${codes.join(', ')})`
 }
 
 function howItEnded(state: ExecState, timeoutMs: number): string {

@@ -3,6 +3,7 @@ import type { PersonAsk } from '../approvals/person-ask.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Tool, ToolContext, ToolResult } from './tool.ts'
 
+/** A tool as it is written: {@link Tool} with its input's type, from which the definition for the model is made. */
 export interface ToolSpec<Input> {
   readonly name: string
   readonly description: string

@@ -51,7 +51,7 @@ export const edit = defineTool<EditInput>({
     if (opened.kind === 'missing')
       return refusal(`${showName(path)} does not exist. ${similar ?? 'Use write to create it.'}`)
     if (![path, target.path].some((known) => context.knownPaths.has(known)))
-      return refusal(`Read ${path} before you edit it.`)
+      return refusal(`Read ${showName(path)} before you edit it.`)
     if (!opened.file.isExact) return refusal(notExact(path, opened.file.encoding))
     const result = await editFile(path, opened.file, input, context)
     return note === null ? result : { ...result, content: `${result.content}\n(${note})` }
@@ -64,12 +64,14 @@ async function editFile(path: string, file: TextFile, input: EditInput, context:
   if (repeat === 'done') return alreadyDone(path, file.text, input)
   const placeholder = findPlaceholder(input.old_string, input.new_string)
   if (placeholder !== null && placeholder.lost !== null && input.confirm_complete !== true)
-    return refusal(placeholderRefusal(placeholder))
+    return refusal(placeholderRefusal(path, placeholder))
   const request = { oldString: input.old_string, newString: input.new_string, replaceAll: input.replace_all ?? false }
   const found = findReplacement(file.text, request)
-  if (!found.ok) return refusal(found.message)
+  if (!found.ok) return refusal(`${showName(path)} was not changed: ${found.message}`)
   if (found.text === file.text)
-    return refusal('old_string and new_string differ in nothing that the file would keep, such as its line ends.')
+    return refusal(
+      `${showName(path)} was not changed: old_string and new_string differ in nothing that it would keep, such as its line ends.`,
+    )
   await replaceFile(context, { path, current: file.sha256, content: encodeText(found.text, file.encoding) })
   const [before, after] = [new PlainText(file.text), new PlainText(found.text)]
   const places = found.count === 1 ? '' : ` in ${found.count} places, the first of them here`

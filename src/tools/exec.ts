@@ -9,6 +9,7 @@ const POLL_BYTES = 256 * 1024
 /** How long after its own limit a command may still be reported as running, before the sandbox counts as unreachable. */
 const OVERDUE_MS = 30_000
 
+/** How a command is watched: when that stops, who hears of it, and how much of its output is kept. */
 export interface RunExecOptions {
   readonly signal: AbortSignal
   /** Whether the abort means that the command must end, or only that this process stops watching it. */
@@ -23,6 +24,7 @@ export interface RunExecOptions {
 /** As much of a sandbox as a command needs that is started and watched. */
 type Watched = Pick<Sandbox, 'start' | 'poll' | 'output' | 'kill'>
 
+/** A command that ended, with its last state and the kept output. */
 export interface EndedExec extends HeadAndTail {
   readonly state: ExecState
 }

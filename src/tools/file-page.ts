@@ -7,12 +7,14 @@ import { BYTE_ORDER_MARK, encodingOf, type FoundEncoding, type TextEncoding, Tex
 
 const PIECE_BYTES = 512 * 1024
 
+/** One line without its line end. */
 export interface PageLine {
   /** At most the beginning that is shown. */
   readonly text: string
   readonly length: number
 }
 
+/** Some lines of a file, and the form of the whole of it. */
 export interface FilePage {
   readonly kind: 'page'
   readonly lines: readonly PageLine[]
@@ -23,6 +25,7 @@ export interface FilePage {
   readonly isExact: boolean
 }
 
+/** Which lines are wanted. */
 export interface PageAsk {
   /** First line, from 1. */
   readonly first: number

@@ -4,12 +4,14 @@ import { type Splice, spliceText } from './keep-line-ends.ts'
 import { PlainText, plainLineEnds } from './line-ends.ts'
 import { readShown } from './shown-text.ts'
 
+/** An edit as the model gave it; `oldString` is not empty. */
 export interface EditRequest {
   readonly oldString: string
   readonly newString: string
   readonly replaceAll: boolean
 }
 
+/** The text after an edit, or a sentence for the model that says why there is none and what to do. */
 export type FoundReplacement =
   | {
       readonly ok: true

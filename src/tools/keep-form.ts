@@ -6,6 +6,7 @@ import { readShown, SHOWN_FORM } from './shown-text.ts'
 import type { TextFile } from './text-file.ts'
 import { BYTE_ORDER_MARK, encodeText } from './text-form.ts'
 
+/** A content ready to be written. */
 export interface FormedContent {
   readonly text: string
   readonly data: Uint8Array

@@ -1,5 +1,6 @@
 import { linesOf } from './numbered-lines.ts'
 
+/** Lines, as a diff counts them. */
 export interface LineChanges {
   readonly added: number
   readonly removed: number

@@ -2,6 +2,7 @@
 
 export type LineEnd = '\n' | '\r\n' | '\r'
 
+/** How many there are of each; CRLF counts as one and in no other. */
 export interface LineEndCounts {
   readonly lf: number
   readonly crlf: number
@@ -9,6 +10,7 @@ export interface LineEndCounts {
   readonly cr: number
 }
 
+/** Counts the line ends of a text. Pure, two looks at it. */
 export function countLineEnds(text: string): LineEndCounts {
   let [lf, crlf, cr] = [0, 0, 0]
   for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) {

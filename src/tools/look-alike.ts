@@ -12,6 +12,7 @@ const MAX_NAMED = 5
 /** By so much a name may be longer than one that is not UTF-8 and shown with U+FFFD. */
 const MAX_BROKEN_CHARS = 4
 
+/** Which file a path was taken to name. */
 export interface FoundName {
   readonly path: string
   /** What the model is told when the file's name is not the one it gave, else null. */

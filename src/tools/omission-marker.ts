@@ -1,15 +1,17 @@
 /** Tells a line that stands for omitted code, in the comments of many languages, from one that is text. Pure. */
 
 const MAX_MARKER_CHARS = 200
+/** Longer comments that speak of the rest are sentences. */
+const MAX_PHRASE_CHARS = 40
 
 /** What begins a comment, alone on its line or behind code and a space; the longer ones first. */
-const OPENERS = String.raw`<!-- {{!-- <%-- {{/* {/* {{! --[[ """ ''' /** /// //! /* // (* {- {# <# @* #= #| ||| ### ## # --- -- ;; ; %% % * ! '`
-const OPENER = new RegExp(`^(?:${OPENERS.split(' ').map(escape).join('|')}|(?:REM|rem|dnl)(?=\\s))`)
+const OPENERS = String.raw`<!-- {{!-- <%-- {{/* {/* {{! <#-- <%# --[[ """ ''' /** /// //! /* // (* {- {# <# @* #= #| ||| ### ## # --- -- ;; ; %% % * ! '`
+const OPENER = new RegExp(`^(?:${OPENERS.split(' ').map(escape).join('|')}|(?:@?REM|@?rem|dnl|::|\\.\\.|")(?=\\s))`)
 const CLOSER = /\s*(?:--\}\}|\*\/\}\}|\*\/\}?|--%>|%>|-->|\}\}|\*\)|-\}|#\}|#>|\*@|=#|\|#|\]\]|"""|''')\s*$/
 /** Behind code only what is a comment beyond doubt. */
 const BEHIND_CODE = /\s(?:\/\/|\/\*|#|--|<!--)\s*(?=[[(<{]?\s*(?:\.{3}|…))/
 
-const DOTS = /^(?:\.{3,}|…)/
+const DOTS = /^(?:\.{3,}|[…⋯⋮])/
 const STANDS_FOR =
   /^(?:(?:the|all|all the|your|my)\s+)?(?:rest|remainder|remaining|existing|other|previous|unchanged|same)\b/i
 const NAMES_CODE = /\b(?:existing|unchanged|code|file|function|class|methods?|implementation|same)\b/i
@@ -25,12 +27,21 @@ const REST_OF_CODE =
 const CODE_NOUN =
   /\b(?:code|file|functions?|class|classes|methods?|implementations?|contents?|exports?|imports?|handlers?|routes?|components?|definitions?|declarations?|logic|lines?|module|script|body|props|fields|tests?|styles|rules|config|options|entries|items|page|markup|section|block|statements?|queries|query|types?)\b/i
 
+/** The same in other languages, with or without dots. */
+const ELSEWHERE =
+  /其余|其他(?:代码|部分|函数|方法)|(?:现有|原有|已有|剩余|以下)(?:的)?代码|省略|保持不变|既存の|残りの|変更なし|기존 코드|나머지|생략|остальн|существующ|без изменений|\bunverändert|\b(?:restlicher?|bestehender|übriger?) (?:code|rest)|\b(?:reste|suite) du (?:code|fichier)|\bcode existant|\binchangé|\bresto (?:del?|do) (?:código|codice|archivo|file)|\bcódigo existente|\bsin cambios|\bsem alterações/iu
+/** Said of a place where the old text would stand. */
+const NO_CHANGE = /^no (?:further |other )?changes?(?: (?:here|below|above|needed|required|in)\b.*)?$/i
+const ALL_ELSE = /^(?:keep|leave|keeping|leaving) (?:everything else|the rest|all else|the remainder)\b/i
+const STANDS_HERE = /^(?:your |the )?(?:previous|original|existing|old)\b/i
+
 const ENDS_WITH_NOUN = new RegExp(`${CODE_NOUN.source}(?: here)?$`, 'i')
 
 /** What every marker holds; nearly no other line does, so that a large text costs one look at each. */
 const MAY_SAY =
-  /\.{3}|…|rest\b|remain|exist|other|previous|original|everything|unchanged|untouched|omitted|truncated|snip|elided|same|not shown|brevity|\bas |here|continues/i
+  /\.{3}|[^\p{ASCII}]|no .*change|rest\b|remain|exist|other|previous|original|everything|unchanged|untouched|omitted|truncated|snip|elided|same|not shown|brevity|\bas |here|continues|resto|restlich|reste|suite|existente|sin cambios/iu
 
+/** A line that reads like one, taken by itself: what it stands for is told by what the change takes away. */
 export interface Marker {
   /** It can hardly be anything else; the others may be ordinary comments. */
   readonly isSure: boolean
@@ -78,12 +89,22 @@ function commentMarker({
     // A statement may begin with a semicolon, an asterisk or a quotation mark, and a spread with dots.
     if (/^[\p{L}_$]/u.test(rest) && /^[;*%!'"|@]/.test(opener)) return null
     const said = withoutBrackets(rest.trim())
-    if (STANDS_FOR.test(said) && isOnePhrase(said)) return 'sure'
+    if ((STANDS_FOR.test(said) || ELSEWHERE.test(said)) && isOnePhrase(said)) return 'sure'
     return isOnePhrase(said) && !/^['"|@]/.test(opener) ? 'perhaps' : null
   }
-  if (/^[*!'"|@]/.test(opener)) return null
+  if (/^(?:[*!'|]|@\*|"|\.\.)/.test(opener)) return null
   if (!isOnePhrase(inner)) return null
+  // A heading of Markdown.
+  if (/^##/.test(opener) && /^\p{L}+$/u.test(words)) return null
   if (REST_OF_FILE.test(inner)) return 'sure'
+  if (
+    NO_CHANGE.test(inner) ||
+    ALL_ELSE.test(inner) ||
+    (STANDS_HERE.test(inner) && / here$/i.test(inner) && ENDS_WITH_NOUN.test(inner))
+  )
+    return 'perhaps'
+  if (ELSEWHERE.test(inner) && inner.length <= MAX_PHRASE_CHARS) return 'perhaps'
+  if (inner !== words && /[\])}>]$/.test(words) && WHOLE_PHRASE.test(inner) && CODE_NOUN.test(inner)) return 'perhaps'
   if (STAYS.test(inner)) return WHOLE_PHRASE.test(inner) || CODE_NOUN.test(inner) ? 'perhaps' : null
   if (WHOLE_PHRASE.test(inner) && endsWithDots(inner)) return 'perhaps'
   return REST_OF_CODE.test(inner) && ENDS_WITH_NOUN.test(inner) ? 'perhaps' : null

@@ -2,7 +2,9 @@
 
 import { linesOf } from './numbered-lines.ts'
 import { type Marker, readMarker } from './omission-marker.ts'
+import { showName } from './shown-name.ts'
 
+/** A line that seems to stand for code that was not written. */
 export interface Placeholder {
   /** From 1, in the new text. */
   readonly line: number
@@ -42,8 +44,8 @@ function isFilled(line: string): boolean {
 }
 
 /** Why nothing was written, and how to insist. */
-export function placeholderRefusal({ line, text, lost }: Placeholder): string {
-  return `Line ${line} of the new text reads like a placeholder for omitted code ("${text}"), and ${lost} lines of the old text would be lost. Nothing was written: give the code in full, or, if the text is complete as it is, repeat the call with confirm_complete: true.`
+export function placeholderRefusal(path: string, { line, text, lost }: Placeholder): string {
+  return `${showName(path)} was not changed: line ${line} of the new text reads like a placeholder for omitted code ("${text}"), and ${lost} lines of the old text would be lost. Give the code in full, or, if the text is complete as it is, repeat the call with confirm_complete: true.`
 }
 
 /** What is said of a marker that takes nothing away, so that the model can look at it again. */

@@ -27,6 +27,7 @@ export function findTool(tools: readonly Tool[], name: string): Tool | undefined
   return tools.find((tool) => tool.definition.name === name)
 }
 
+/** An input that fits the tool's schema, or a sentence for the model on what does not. */
 export type ParsedInput =
   | { readonly ok: true; readonly input: unknown }
   | { readonly ok: false; readonly message: string }

@@ -2,6 +2,7 @@ import { refusal } from './define-tool.ts'
 import { sha256 } from './text-file.ts'
 import type { Effect, ToolContext, ToolResult } from './tool.ts'
 
+/** One file's next content, and what it replaces. */
 export interface Replacement {
   readonly path: string
   /** SHA-256 of the file as it is now, null when there is none. */

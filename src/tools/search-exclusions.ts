@@ -8,6 +8,7 @@ import { BUILT_NAMES, CACHE_NAMES, DEPENDENCY_NAMES, ENVIRONMENT_NAMES } from '.
 const INSTALLED = [...DEPENDENCY_NAMES, ...CACHE_NAMES, ...BUILT_NAMES]
 const MAX_ENTRIES = 2_000
 
+/** What ripgrep is told to leave out, and what the model is told of it. */
 export interface SearchExclusions {
   /** Arguments for ripgrep; later globs win over earlier ones. */
   readonly globs: readonly string[]

@@ -8,6 +8,7 @@ const FETCHED_BYTES = 256 * 1024
 
 const USAGE_ERROR = /^(?:rg: |regex |error[: ])/
 
+/** What ripgrep printed; `complete` is false beyond 256 KB. A failure's `message` is for the model. */
 export type SearchResult =
   | { readonly ok: true; readonly lines: readonly string[]; readonly complete: boolean }
   | { readonly ok: false; readonly message: string }

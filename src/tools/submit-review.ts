@@ -50,8 +50,10 @@ const SubmissionSchema = z
 
 /** What the reviewer said, in the shapes and lengths that are stored. Whether it is right is `verdict.ts`'s to say. */
 export type Submission = z.infer<typeof SubmissionSchema>
+/** One finding in the reviewer's words, checked for shape alone. */
 export type SubmittedFinding = z.infer<typeof FindingSchema>
 
+/** A review that can be judged, or what is wrong with its form. */
 export type ParsedSubmission =
   | { readonly ok: true; readonly submission: Submission }
   /** `problem` goes back to the reviewer, once; unreadable again means that the round is inconclusive. */

@@ -3,12 +3,15 @@
 import { isUtf8 } from 'node:buffer'
 import { unfinishedUtf8 } from '../shared/text/unfinished-utf8.ts'
 
+/** The encodings that the file tools read and write back; UTF-16 only with a byte order mark. */
 export type TextEncoding = 'utf-8' | 'utf-16le' | 'utf-16be'
 
 /** As much of a file as is looked at for NUL bytes, which no text in UTF-8 has. */
 const PROBE_BYTES = 8_192
+/** As a character; its bytes differ from encoding to encoding. */
 export const BYTE_ORDER_MARK = '\ufeff'
 
+/** A text that can be edited, or what a file is instead; `iconv` is the name by which iconv knows it. */
 export type FoundEncoding =
   | { readonly kind: 'text'; readonly encoding: TextEncoding }
   /** `name` says what the bytes look like, for a sentence: "UTF-32", "UTF-16 without a byte order mark" … */
@@ -41,6 +44,7 @@ function startsWith(bytes: Uint8Array, mark: readonly number[]): boolean {
   return bytes.length >= mark.length && mark.every((byte, index) => bytes[index] === byte)
 }
 
+/** Characters, and whether the same bytes can be made from them again. */
 export interface DecodedText {
   /** A byte order mark is its first character. */
   readonly text: string

@@ -10,6 +10,7 @@ import type { ServiceDesk } from './service.ts'
 
 export type { Effect }
 
+/** What a call knows of its surroundings; made anew for each call and each attempt at it. */
 export interface ToolContext {
   readonly toolUseId: string
   readonly taskId: string
@@ -32,6 +33,7 @@ export interface ToolContext {
   onProgress(): void
 }
 
+/** What a call came to, for the model and for people. */
 export interface ToolResult {
   /** What the model reads; control sequences stripped, at most about 30,000 characters. */
   readonly content: string
@@ -48,6 +50,7 @@ export interface ToolResult {
   readonly exec?: ExecState
 }
 
+/** One thing that a model may call. */
 export interface Tool<Input = unknown> {
   readonly definition: ToolDefinition
   readonly schema: z.ZodType<Input>

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 
+/** A path within the workspace, or a sentence for the model that says why it is none. */
 export type WorkspacePath =
   | { readonly ok: true; readonly path: string }
   | { readonly ok: false; readonly message: string }

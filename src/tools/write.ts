@@ -62,7 +62,7 @@ async function writeOver(path: string, opened: Writable, input: WriteInput, cont
     const placeholder = findPlaceholder(before ?? '', plain)
     if (placeholder !== null) {
       if (placeholder.lost === null) notes.push(placeholderNote(placeholder))
-      else if (input.confirm_complete !== true) return refusal(placeholderRefusal(placeholder))
+      else if (input.confirm_complete !== true) return refusal(placeholderRefusal(path, placeholder))
     }
     if (current === sha256(data) && repeat === 'first')
       return { content: `${path} has this content already.`, isError: false }

@@ -15,6 +15,7 @@ export interface DetectedCheck extends Check, CheckCommand {
   readonly fallbacks: readonly CheckCommand[]
 }
 
+/** What one detector found in one package; both lists may be empty. */
 export interface Detected {
   readonly checks: readonly DetectedCheck[]
   /** What the files name, or should name, and cannot be run. */
@@ -24,6 +25,7 @@ export interface Detected {
 /** Checks of one language in one package, as seen from its directory. `root` is the workspace's own package. Pure. */
 export type Detector = (files: PackageFiles, root: PackageFiles) => Detected
 
+/** The package has nothing of the detector's language. */
 export const NOTHING: Detected = { checks: [], leftOut: [] }
 
 /** A program on the PATH that runs this command. */

@@ -32,7 +32,7 @@ export const pythonChecks: Detector = ({ texts, names, paths }) => {
   else if (texts.has('tox.ini') || settings.includes('[tool.tox')) add('test', asModule(names, 'tox', 'tox -q'))
   else if (names.has('noxfile.py')) add('test', asModule(names, 'nox', 'nox'))
   else if (names.has('manage.py')) add('test', byPython(names, 'manage.py test', 'django'))
-  else if (hasTests) add('test', asModule(names, 'unittest', `unittest discover${unittestStart(paths)}`))
+  else if (hasTests) add('test', withoutSettings(names, paths))
   const lints: readonly (readonly [command: string, isConfigured: boolean])[] = [
     ['ruff check .', settings.includes('[tool.ruff') || names.has('ruff.toml') || names.has('.ruff.toml')],
     ['flake8', settings.includes('[flake8]') || names.has('.flake8')],
@@ -53,6 +53,26 @@ export const pythonChecks: Detector = ({ texts, names, paths }) => {
   }
 }
 
+const MAX_ASKED_FILES = 20
+
+/**
+ * unittest, or pytest where it is installed beside the project and a test file is written for it: unittest finds no test in
+ * functions. The sandbox is asked, since only names are known here.
+ */
+function withoutSettings(names: ReadonlySet<string>, paths: readonly string[]): CheckCommand[] {
+  const unittest = asModule(names, 'unittest', `unittest discover${unittestStart(paths)}`)
+  const files = paths.filter((path) => PYTEST_FILE.test(path) && /^[\w./-]+$/.test(path)).slice(0, MAX_ASKED_FILES)
+  const isManaged = environmentOf(names) === undefined && MANAGERS.some(([lock]) => names.has(lock))
+  if (files.length === 0 || isManaged) return unittest
+  const [pytest] = asModule(names, 'pytest', 'pytest -q')
+  if (pytest === undefined) return unittest
+  const isFor = `{ ${pytest.probe} && grep -qsE '^(async )?def test_|^(import|from) pytest' ${files.join(' ')}; }`
+  const others = unittest.map((way) => ({ ...way, probe: `${way.probe} && ! ${isFor}` }))
+  return [...others, { ...pytest, probe: isFor }]
+}
+
+const PYTEST_FILE = /(?:^|\/)(?:test_[^/]*|[^/]*_test)\.py$/
+
 function environmentOf(names: ReadonlySet<string>): string | undefined {
   return ['.venv', 'venv'].find((name) => names.has(name))
 }
@@ -70,6 +90,14 @@ function asModule(names: ReadonlySet<string>, module: string, rest: string): Che
   return byPython(names, `-m ${rest}`, module)
 }
 
+/** Managers that keep the environment elsewhere. */
+const MANAGERS: readonly (readonly [lock: string, program: string, run: string])[] = [
+  ['uv.lock', 'uv', 'uv run --frozen'],
+  ['poetry.lock', 'poetry', 'poetry run'],
+  ['pdm.lock', 'pdm', 'pdm run'],
+  ['Pipfile.lock', 'pipenv', 'pipenv run'],
+]
+
 /** `python …`: of the environment beside the project, of the one its manager keeps, else of the system. */
 function byPython(names: ReadonlySet<string>, rest: string, module: string): CheckCommand[] {
   const environment = environmentOf(names)
@@ -78,16 +106,10 @@ function byPython(names: ReadonlySet<string>, rest: string, module: string): Che
     probe: `${python} -c "import ${module}"`,
     needs: module === 'unittest' ? 'python3' : module,
   })
-  const managers: readonly (readonly [lock: string, program: string, command: string])[] = [
-    ['uv.lock', 'uv', `uv run --frozen python ${rest}`],
-    ['poetry.lock', 'poetry', `poetry run python ${rest}`],
-    ['pdm.lock', 'pdm', `pdm run python ${rest}`],
-    ['Pipfile.lock', 'pipenv', `pipenv run python ${rest}`],
-  ]
-  const managed = environment === undefined ? managers.filter(([lock]) => names.has(lock)) : []
+  const managed = environment === undefined ? MANAGERS.filter(([lock]) => names.has(lock)) : []
   return [
     ...(environment === undefined ? [] : [by(`${environment}/bin/python`)]),
-    ...managed.map(([, program, command]) => byProgram(program, command)),
+    ...managed.map(([, program, run]) => byProgram(program, `${run} python ${rest}`)),
     by('python3'),
   ]
 }

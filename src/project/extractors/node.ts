@@ -17,6 +17,7 @@ const PackageJsonSchema = z.object({
   workspaces: z.unknown().optional(),
 })
 
+/** A package.json as far as it is used; fields of a wrong type are absent. */
 export type PackageJson = z.infer<typeof PackageJsonSchema>
 
 /** Reads package.json; null when it is no JSON object. */

@@ -2,7 +2,7 @@
 
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { lstat, opendir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { BUILT_NAMES, CACHE_NAMES, DEPENDENCY_NAMES, OWN_FILES, PYTHON_MANIFESTS } from '../../shared/places.ts'
 import { readGitIndex } from '../git-index.ts'
@@ -40,8 +40,11 @@ export interface FolderFilter {
   /** Told of each file and directory that is taken over, for what of it cannot be: further bits, and that it is one with another. */
   taken(path: string, info: Stats): void
   unreadable(path: string): void
-  /** The text of `.git/config` without what may be a secret. */
-  cleanGitConfig(text: string): string
+  /**
+   * The beginning of a file as it is taken over: a repository's configuration, here or in a submodule, without what may be a
+   * secret. A link to a history that is not in the folder is noted. `text` holds one character a byte.
+   */
+  asTaken(path: string, text: string): string
 }
 
 /**
@@ -88,12 +91,27 @@ export async function createFolderFilter(root: string, { isOwn = false } = {}): 
       )
     },
     unreadable: (path) => note(`${shownPath(path)}: not taken over, it cannot be read by this service.`),
-    cleanGitConfig(text) {
+    asTaken(path, text) {
+      if (leadsAway(path, text))
+        note(
+          `${shownPath(path.slice(0, -'/.git'.length))}: taken over as files alone, it is a git worktree or submodule whose history lies elsewhere.`,
+        )
+      if (!GIT_CONFIG.test(path)) return text
       const clean = withoutSecrets(text)
-      if (clean !== text) note('.git/config: taken over without the credentials in it.')
+      if (clean !== text) note(`${shownPath(path)}: taken over without the credentials in it.`)
       return clean
     },
   }
+}
+
+/** Of the folder's repository, of one below it, of their submodules and worktrees, and of bare ones by the usual name. */
+const GIT_CONFIG = /(?:^|\/)(?:\.git|[^/]+\.git)\/(?:(?:modules|worktrees)\/.+\/)?config(?:\.worktree)?$/
+
+/** Whether a `.git` below the root is a file that names a place outside of the folder, or by a path of this host. */
+function leadsAway(path: string, text: string): boolean {
+  const target = path.endsWith('/.git') ? /^gitdir:[ \t]*([^\n]+)/.exec(text)?.[1] : undefined
+  if (target === undefined) return false
+  return posix.isAbsolute(target) || posix.join(posix.dirname(path), target).startsWith('../')
 }
 
 /** Throws `project_source_failed` when the folder's repository needs files that lie outside it. */

@@ -13,6 +13,8 @@ const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
 /** A piece of a file, the most that is in memory at once. */
 const CHUNK_BYTES = 1024 * 1024
 const MAX_DEPTH = 100
+/** Files of git that may be taken over otherwise than they are, by the end of their path. */
+const LOOKED_AT = /(?:^|\/)(?:config|config\.worktree|\.git)$/
 
 /** What was left out, in sentences that each name a path or a number; grows while the entries are read. */
 export interface FolderNotes {
@@ -46,7 +48,7 @@ const NOTHING_LEFT_OUT: FolderFilter = {
   taken: () => undefined,
   unreadable: () => undefined,
   isOwn: () => false,
-  cleanGitConfig: (text) => text,
+  asTaken: (_path, text) => text,
 }
 
 async function* walk(root: string, leftOut: FolderFilter): AsyncGenerator<WorkspaceEntry> {
@@ -133,10 +135,10 @@ async function* contentOf(file: FileHandle, path: string, leftOut: FolderFilter)
     const { bytesRead } = await file.read(buffer, 0, buffer.length, position)
     if (bytesRead === 0) return
     const piece = buffer.subarray(0, bytesRead)
-    // One that does not fit into one piece is no configuration.
-    const isConfig = path === '.git/config' && position === 0
+    // What does not fit into one piece is none of the small files that are looked at.
+    const isLookedAt = position === 0 && LOOKED_AT.test(path)
     position += bytesRead
-    yield isConfig ? Buffer.from(leftOut.cleanGitConfig(piece.toString('latin1')), 'latin1') : piece
+    yield isLookedAt ? Buffer.from(leftOut.asTaken(path, piece.toString('latin1')), 'latin1') : piece
   }
 }
 

@@ -38,6 +38,7 @@ export function cutText(text: string, maxLength: number): string {
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? maxLength - 1 : maxLength)
 }
 
+/** What is kept of an output: all of it, when `omittedBytes` is 0, else its beginning and its end. */
 export interface HeadAndTail {
   readonly head: Uint8Array
   readonly tail: Uint8Array

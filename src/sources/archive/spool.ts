@@ -6,9 +6,11 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError } from '../../shared/errors.ts'
 
+/** The largest upload that is taken, packed. */
 export const MAX_ARCHIVE_BYTES = 512 * 1024 * 1024
 const IDLE_MS = 60_000
 
+/** An upload in a file of its own, outside of any workspace. */
 export interface Spooled {
   readonly file: string
   /** Removes the file; safe to repeat. */

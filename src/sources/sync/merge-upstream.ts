@@ -6,8 +6,10 @@ import { describeFailedFetch } from '../clone-failure.ts'
 import { type GitCredential, type GitSettings, runGit } from '../run-git.ts'
 import { SYNC_SCRIPT } from './sync-script.ts'
 
+/** `refuse`: nothing changes when files conflict. `markers`: they are written with conflict marks. */
 export type OnConflict = 'refuse' | 'markers'
 
+/** The two sides of a merge: where upstream is, and the project's files with the commit they came from. */
 export interface MergeAsk {
   readonly url: string
   readonly ref: string | undefined

@@ -19,6 +19,7 @@ import type { GitSettings } from '../run-git.ts'
 import { applyMerge, moveHistory } from './apply-merge.ts'
 import { type Merge, mergeUpstream, type OnConflict } from './merge-upstream.ts'
 
+/** What a sync needs of the process that does it. */
 export interface SyncDeps {
   readonly db: Db
   /** Throws `sandbox_*`. */
@@ -30,6 +31,7 @@ export interface SyncDeps {
   kick(): void
 }
 
+/** What a sync came to. */
 export interface Synced {
   readonly status: 'up_to_date' | 'merged' | 'conflicts'
   /** The commits before and now. */

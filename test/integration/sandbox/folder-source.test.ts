@@ -303,6 +303,53 @@ test('a folder beyond a limit is refused with a sentence that names the limit, a
   })
 })
 
+test('a worktree within the folder is told, and credentials come in with no configuration of git, of a submodule or another repository', async () => {
+  git('init', '-q', '-b', 'main', '.')
+  put('a.txt', 'x')
+  git('add', '.')
+  git('commit', '-qm', 'one')
+  git('worktree', 'add', '-q', 'side')
+  const withToken = '[remote "origin"]\n\turl = https://me:s3cret@git.example.com/a.git\n'
+  const configs = [
+    '.git/modules/lib/config',
+    '.git/worktrees/side/config.worktree',
+    'in/.git/config',
+    'bare.git/config',
+  ]
+  for (const path of configs) put(path, withToken)
+  put('lib/.git', 'gitdir: ../.git/modules/lib\n')
+  put('config', withToken)
+  const sandbox = await aSandbox()
+  const { notes } = await fill(sandbox)
+  const { output } = await run(
+    sandbox,
+    'grep -rl s3cret . ; git worktree repair side >/dev/null; git -C side status -sb',
+  )
+  expect({ notes: notes.toSorted(), output }).toEqual({
+    notes: [
+      ...configs.map((path) => `${path}: taken over without the credentials in it.`),
+      'side: taken over as files alone, it is a git worktree or submodule whose history lies elsewhere.',
+    ].toSorted(),
+    output: './config\n## side\n',
+  })
+})
+
+test('51,000 files, nearly all of them installed, are a project of the few that are its own', async () => {
+  put('package.json', '{"dependencies":{"left":"1.0.0"}}')
+  put('index.js')
+  mkdirSync(join(folder, 'node_modules/left'), { recursive: true })
+  execFileSync('sh', ['-c', 'seq 1 51000 | xargs touch'], { cwd: join(folder, 'node_modules/left') })
+  const sandbox = await aSandbox()
+  const { files, notes } = await fill(sandbox)
+  const { output } = await run(sandbox, 'ls')
+  execFileSync('rm', ['-rf', folder])
+  expect({ files, notes, output }).toEqual({
+    files: 2,
+    notes: [expect.stringMatching(/^node_modules: /)],
+    output: 'index.js\npackage.json\n',
+  })
+})
+
 test('a deep folder is refused, not walked for ever', async () => {
   mkdirSync(join(folder, 'd/'.repeat(120)), { recursive: true })
   await expect(fill(await aSandbox())).rejects.toMatchObject({

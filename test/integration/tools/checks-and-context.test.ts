@@ -115,6 +115,28 @@ test('detected checks are those whose programs the sandbox has; the others say w
   expect(await runChecks(sandbox, checks, { taskId: 'tsk_1', round: 1, signal })).toMatchObject([{ status: 'passed' }])
 })
 
+test('tests that are functions are run by pytest without any setting, classes of unittest by unittest', async () => {
+  const looksAt = async (execId: string) => await detectProjectChecks(sandbox, { taskId: 'tsk_1', execId, signal })
+  const program = '#!/bin/sh\nexec true\n'
+  await sandbox.write([{ path: 'venv/bin/python', data: program, mode: 0o755 }])
+  await put({
+    'tests/test_a.py': 'import unittest\nclass A(unittest.TestCase):\n    def test_a(self):\n        pass\n',
+  })
+  const classes = await looksAt('detect-classes')
+  await put({ 'tests/test_b.py': 'async def test_b():\n    assert True\n' })
+  const functions = await looksAt('detect-functions')
+  await sandbox.write([
+    { path: 'venv/bin/python', data: '#!/bin/sh\ncase "$*" in *pytest*) exit 1;; esac\n', mode: 0o755 },
+  ])
+  const withoutPytest = await looksAt('detect-without')
+  const unittest = { name: 'test', command: 'venv/bin/python -m unittest discover -s tests -t .' }
+  expect([classes, functions, withoutPytest]).toEqual([
+    { checks: [unittest], leftOut: [] },
+    { checks: [{ name: 'test', command: 'venv/bin/python -m pytest -q' }], leftOut: [] },
+    { checks: [unittest], leftOut: [] },
+  ])
+})
+
 describe('the project context', () => {
   const files = {
     'package.json': JSON.stringify({ name: 'stats', scripts: { test: 'node --test' } }),

@@ -102,7 +102,22 @@ describe('bash', () => {
     ],
     ['echo a | cat', 'exit code: 0\na'],
     ['yes | head -1', 'exit code: 0\ny'],
-    ['false | true; echo later', 'exit code: 0\nlater'],
+    ...[
+      ['false | true; echo later', '1, 0', 'later'],
+      ['(false | tail -1); echo "$_"', '1, 0', ':'],
+      ['x=$(false | tail -1); echo "x=$x"', '1, 0', 'x='],
+      ['if sh -c "exit 9" | true; then echo yes; fi', '9, 0', 'yes'],
+      [
+        'set -xu; IFS=,; for i in 1 2; do false | cat; done; echo "$i"',
+        '1, 0',
+        '+ IFS=,\n+ for i in 1 2\n+ false\n+ cat\n+ for i in 1 2\n+ false\n+ cat\n+ echo 2\n2',
+      ],
+    ].map(([command = '', codes = '', printed = '']): [string, string] => [
+      command,
+      `exit code: 0 (a pipe within the command hides a failure of an earlier part of it: exit codes ${codes})\n${printed}`,
+    ]),
+    ['y=$( (false | true; echo q) 2>&1 ); echo "y=$y"', 'exit code: 0\ny=q'],
+    ['yes | head -1; echo a || b; env | grep -c keelson-pipe; true', 'exit code: 0\ny\na\n0'],
     ['false | true & wait', 'exit code: 0\n(no output)'],
     ['exec 2>log; false | true; cat log', 'exit code: 0\n(no output)'],
     ['trap "echo mine" EXIT; echo a | cat', 'exit code: 0\na\nmine'],
@@ -111,6 +126,21 @@ describe('bash', () => {
   ])('%j keeps its exit code, and a part of the last pipe that failed is told', async (command, content) => {
     const { result } = await call('bash', { command })
     expect([result.content, result.isError]).toEqual([content, !content.startsWith('exit code: 0')])
+  })
+
+  test('a failure in a pipe is told wherever the output is cut, and what watches it is not seen', async () => {
+    const cut = await call('bash', {
+      command: 'f() { nothere 2>&1 | head -0; echo "${PIPESTATUS[@]}"; }; f && seq 1 20000 | cat',
+    })
+    const faulty = await call('bash', { command: 'echo $LINENO | cat\necho (a' })
+    const long = await call('bash', {
+      command: 'i=0; while [ $i -lt 5000 ]; do i=$((i+1)); done; false | true; trap -p DEBUG; env | grep -ci keelson',
+    })
+    expect([cut.result.content.split('\n').slice(0, 2), faulty.result.content, long.result.content]).toEqual([
+      ['exit code: 0 (a pipe within the command hides a failure of an earlier part of it: exit codes 127, 0)', '127 0'],
+      expect.stringMatching(/^exit code: 2\n1\nbash: [^\n]*line 2: [^\n]*\nbash: [^\n]*line 2: `echo \(a'$/),
+      'exit code: 1\n0',
+    ])
   })
 
   test('starts in the workspace without input and without a pager', async () => {

@@ -186,6 +186,23 @@ describe('other languages', () => {
     expect(commands({ tests: null, 'tests/test_a.py': '' })).toEqual({
       test: 'python3 -m unittest discover -s tests -t .',
     })
+    const ways = (given: Record<string, string | null>) =>
+      detectChecks(aProject(given)).checks.map(({ command, fallbacks }) => [
+        command,
+        ...fallbacks.map((way) => way.command),
+      ])
+    const files = { tests: null, 'tests/test_a.py': '', 'tests.py': '' }
+    expect([ways({ ...files, venv: null }), ways({ ...files, 'uv.lock': '' }), ways({ 'tests.py': '' })]).toEqual([
+      [
+        [
+          'venv/bin/python -m unittest discover -s tests -t .',
+          'python3 -m unittest discover -s tests -t .',
+          'venv/bin/python -m pytest -q',
+        ],
+      ],
+      [['uv run --frozen python -m unittest discover -s tests -t .', 'python3 -m unittest discover -s tests -t .']],
+      [['python3 -m unittest discover']],
+    ])
   })
 
   test('Go and Rust ask no registry when their dependencies are at hand', () => {

@@ -93,6 +93,20 @@ describe('findPlaceholder', () => {
     '# (remaining code stays the same)',
     'function b() { /* ... existing code ... */ }',
     'export const b = 1 // … unchanged',
+    '<%# ... rest of the page %>',
+    '<#-- ... existing macros -->',
+    ':: ... rest of the script',
+    '@rem ... existing code',
+    '.. ... the rest of the page',
+    '" ... existing mappings',
+    '// ⋮ existing code ⋮',
+    '// ... 其余代码保持不变 ...',
+    '# … 既存のコード …',
+    '// ... 나머지 코드 ...',
+    '/* ... остальной код ... */',
+    '# ... resto del código ...',
+    '// ... bestehender Code ...',
+    '<!-- ... reste du fichier ... -->',
   ])('%s, in place of lines that are lost, stands for omitted code', (line) => {
     const before = 'a\n1\n2\n3\nb'
     expect(findPlaceholder(before, `a\n${line}\nb`)).toEqual({ line: 2, text: line.trim(), lost: 3 })
@@ -130,6 +144,21 @@ describe('findPlaceholder', () => {
     '// the same as above but for files',
     'print("... existing code ...")',
     '// existing callers pass null',
+    '## Unchanged',
+    '### Remaining',
+    '<!-- other pages link here -->',
+    '# no changes are made to the input',
+    '// no change of state happens here twice',
+    '  ...previous.map((p) => p),',
+    '    ...(a ? [existing] : []),',
+    '{...other}',
+    '...UserFields',
+    '... on Admin {',
+    'sub g { ... }',
+    'function f(...) return ... end',
+    'let s = xs[2...]',
+    'h(std::forward<Rest>(rest)...);',
+    '# 既存の利用者には、これまでどおり名前がそのまま残り、設定も以前と同じように使えるようになっています。',
   ])('%s is ordinary text, whatever is lost', (line) => {
     expect(findPlaceholder('1\n2\n3\n4\n5', line)).toBeNull()
   })
@@ -150,6 +179,15 @@ describe('findPlaceholder', () => {
     '[rest of code remains the same]',
     '// Your existing code goes here',
     'def f(): # ... as before',
+    '// previous code here',
+    '// [previous content]',
+    '// no changes below this line',
+    '# No further changes',
+    '// keep everything else',
+    '// ⋯',
+    '# 省略',
+    '// 既存のコード',
+    '// sin cambios',
   ])('%s may be an ordinary comment, and is refused only where it takes the place of half a file', (line) => {
     const lines = Array.from({ length: 12 }, (_, i) => `export const f${i} = ${i}`)
     const lost = (before: readonly string[], after: readonly string[]) =>
