@@ -95,7 +95,7 @@ function commentMarker({
   if (/^(?:[*!'|]|@\*|"|\.\.)/.test(opener)) return null
   if (!isOnePhrase(inner)) return null
   // A heading of Markdown.
-  if (/^##/.test(opener) && /^\p{L}+$/u.test(words)) return null
+  if (opener.startsWith('##') && /^\p{L}+$/u.test(words)) return null
   if (REST_OF_FILE.test(inner)) return 'sure'
   if (
     NO_CHANGE.test(inner) ||

@@ -323,7 +323,7 @@ test('a worktree within the folder is told, and credentials come in with no conf
   const { notes } = await fill(sandbox)
   const { output } = await run(
     sandbox,
-    'grep -rl s3cret . ; git worktree repair side >/dev/null; git -C side status -sb',
+    'grep -rl s3cret . ; git worktree repair side >/dev/null 2>&1; git -C side status -sb',
   )
   expect({ notes: notes.toSorted(), output }).toEqual({
     notes: [

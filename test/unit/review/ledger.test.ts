@@ -80,3 +80,14 @@ test('the ledger names who ran what on which files, how it ended, and what did n
     },
   ])
 })
+
+test('a command that hid a failure in any of its pipes did not pass', () => {
+  const ends = [
+    'exit code: 0 (that of the last part of the pipe; an earlier part failed: exit codes 1, 0)',
+    'exit code: 0 (a pipe within the command hides a failure of an earlier part of it: exit codes 1, 0)',
+    'exit code: 0',
+  ]
+  const commands = ends.map((how, index): CommandRow => ({ ...COMMAND, toolUseId: `tu_${index}`, how }))
+  const rows = ledgerOf({ commands, rounds: [], baseline: [], startTree: null })
+  expect(rows.map(({ status }) => status)).toEqual(['failed', 'failed', 'passed'])
+})
