@@ -35,6 +35,7 @@ const SWEEP_WAIT_MS = 8_000
 const POLL_MS = 100
 const PROJECTS_A_SWEEP = 100
 
+/** What a restorer works with; the caller closes `db`. */
 export interface RestorerDeps {
   readonly db: Db
   /** Not guarded: the restore itself opens the files. */
@@ -44,6 +45,7 @@ export interface RestorerDeps {
   kick(): void
 }
 
+/** Takes files back to a checkpoint; every worker and server has one, and any of them finishes what another began. */
 export interface Restorer {
   /**
    * Makes the files equal to a checkpoint, or only the chosen paths, and returns the checkpoint that records it. Throws
@@ -62,6 +64,10 @@ interface Settled {
   readonly recorded: CheckpointInConversation
 }
 
+/**
+ * Makes one. Holds nothing open and starts nothing; several beside each other are safe, since each restore is done
+ * under its project's lock.
+ */
 export function createRestorer(deps: RestorerDeps): Restorer {
   const { db, workspaces, log } = deps
 

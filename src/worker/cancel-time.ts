@@ -4,6 +4,7 @@ const PAGE = 200
 /** Histories are continued as new long before they are longer than this many pages. */
 const MAX_PAGES = 20
 
+/** One run of a workflow, as Temporal names it. */
 export interface RunRef {
   readonly workflowId: string
   readonly runId: string

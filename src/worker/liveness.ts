@@ -5,6 +5,7 @@ import { newId } from '../shared/ids.ts'
 
 const EVERY_MS = 2_500
 
+/** What keeps saying that a worker is there. */
 export interface Liveness {
   /** Says that the worker takes no more tasks. Never rejects. */
   close(): Promise<void>

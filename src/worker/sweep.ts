@@ -14,6 +14,10 @@ import type { SandboxProviders } from '../sandbox/providers.ts'
 import type { SandboxRef } from '../sandbox/types.ts'
 import { endStrangers } from './janitor.ts'
 
+/**
+ * What a sweep works with. `eventDays` and `execHours`: how long ended things are kept; `everyMs`: the pause between
+ * two.
+ */
 export interface SweepDeps {
   readonly db: Db
   readonly restorer: Pick<Restorer, 'settleAll'>
@@ -33,6 +37,7 @@ const MAX_CHECKPOINT_BYTES = 64 * 1024 * 1024
 /** A checkpoint is recorded within this time after it was taken. */
 const UNRECORDED_MS = 15_000
 
+/** The sweeps of one worker. */
 export interface Sweep {
   /** Waits for a sweep under way. */
   close(): Promise<void>

@@ -7,13 +7,18 @@ import type { Limits } from './limits.ts'
 import type { CertificateMount } from './public-certificates.ts'
 import { reachingCommand, serviceCommand } from './service-scripts.ts'
 
+/** The number that a command has inside, whoever it is outside. */
 export const SANDBOX_UID = 1000
+/** HOME of a command: a directory of its own in memory, gone with it. */
 export const SANDBOX_HOME = '/home/agent'
 
 /** File descriptors that the runner hands to bwrap. */
 export const STATUS_FD = 3
+/** Carries bubblewrap's arguments, each ended by NUL: on a command line every user of the host could read them. */
 export const ARGS_FD = 4
+/** Carries the filter of system calls, see seccomp.ts. */
 export const SECCOMP_FD = 5
+/** Carries the listening socket of a service. */
 export const DOOR_FD = 6
 
 /** Hard limits of the runner's own process, which a command's limits must not exceed. */
@@ -22,6 +27,7 @@ export interface HardLimits {
   readonly processes: number
 }
 
+/** Everything that decides what one command sees and may do. Paths are the host's, absolute and real. */
 export interface CommandArgvInput {
   readonly argv: readonly string[]
   /** Relative to the workspace, already checked to hold no `..`. */

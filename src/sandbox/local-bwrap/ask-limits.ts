@@ -72,6 +72,7 @@ export function followCommand(child: ChildProcess): AskedCommand {
   }
 }
 
+/** How a command is started for a question, and whether the kernel lets us sum up its shared memory. */
 export interface AskLimitsOptions {
   start(argv: readonly string[], cgroup?: CommandCgroup): AskedCommand
   readonly countsSegments: boolean

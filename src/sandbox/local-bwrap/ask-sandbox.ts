@@ -15,6 +15,7 @@ import type { RunnerArgs } from './runner.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
 import { canCountSegments } from './shared-segments.ts'
 
+/** What `ask-sandbox` takes: all that a runner takes, and a place of its own for the question. */
 export interface AskArgs extends RunnerArgs {
   /** A directory of this question's own with a `workspace` in it, which whoever asks removes. */
   readonly askDir: string

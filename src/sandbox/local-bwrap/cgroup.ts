@@ -34,6 +34,7 @@ export interface CgroupEvents {
   readonly refusedForks: number
 }
 
+/** The cgroup of one command. */
 export interface CommandCgroup {
   /** A process that writes `0` into each of these is in it, and so is all that it starts. */
   readonly procsFiles: readonly string[]
@@ -42,6 +43,7 @@ export interface CommandCgroup {
   remove(): Promise<void>
 }
 
+/** The cgroups of one runner, below a base of its own. */
 export interface Cgroups {
   readonly keeper: Exclude<LimitKeeper, 'watchdog'>
   /** Makes one with these limits. Throws when the kernel refuses. */
@@ -52,6 +54,7 @@ export interface Cgroups {
   close(): void
 }
 
+/** Whose cgroups are made, and which version of them. */
 export interface CgroupOptions {
   /** Base directory of the sandboxes and the runner's identity: they name the cgroup. */
   readonly dir: string

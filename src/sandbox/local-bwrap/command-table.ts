@@ -40,6 +40,7 @@ import { canCountSegments } from './shared-segments.ts'
 import { unlockWorkspace } from './unlock-workspace.ts'
 import { watchCommands } from './watchdog.ts'
 
+/** What a runner starts commands with. All but `dir` is part of its identity (`runnerIdentity`). */
 export interface RunnerOptions {
   /** Base directory of all sandboxes of this runner. */
   readonly dir: string
@@ -57,6 +58,7 @@ export interface RunnerOptions {
   readonly gatewayDir: string
 }
 
+/** The commands of one runner, running and ended, by sandbox and exec id. */
 export interface CommandTable {
   readonly size: number
   /** Throws `lease_lost` when a newer attempt than this has noted itself in the sandbox. */

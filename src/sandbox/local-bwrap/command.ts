@@ -31,6 +31,7 @@ export interface Launch {
   readonly env: Readonly<Record<string, string>>
 }
 
+/** One command that is about to start; its job directory is there already, and `onEnd` is called once. */
 export interface CommandOptions {
   readonly dir: string
   readonly record: JobRecord
@@ -62,11 +63,15 @@ const MAX_SAID_CHARS = 1_000
 const PERSIST_TRIES = 120
 const PERSIST_PAUSE_MS = 500
 
+/** Why a command was ended from outside, and the sentence about it, null when the status says it all. */
 export type EndCause = {
   readonly status: Exclude<ExecStatus, 'running' | 'exited' | 'lost'>
   readonly reason: string | null
 }
 
+/**
+ * A command from its start, in the constructor, to its recorded end. What cannot be started ends with exit code 127.
+ */
 export class RunningCommand {
   readonly record: JobRecord
   readonly dir: string

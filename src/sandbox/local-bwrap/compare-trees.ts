@@ -65,6 +65,7 @@ export async function compareTrees(
   return changes
 }
 
+/** Whether there is a directory at all. Pure. */
 export function isDirectoryNode(node: TreeNode | null): boolean {
   return node !== null && isDirectoryMode(node.mode)
 }

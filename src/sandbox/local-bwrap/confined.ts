@@ -135,11 +135,13 @@ function makeDirectory(name: string): boolean {
   }
 }
 
+/** The directory of a relative path, empty for the workspace itself. Pure. */
 export function parentOf(relative: string): string {
   const parent = path.posix.dirname(relative)
   return parent === '.' ? '' : parent
 }
 
+/** The word that the API has for what a path is; devices, pipes and sockets are `other`. Pure. */
 export function kindOf(stat: { isFile(): boolean; isDirectory(): boolean; isSymbolicLink(): boolean }) {
   if (stat.isFile()) return 'file' as const
   if (stat.isDirectory()) return 'directory' as const

@@ -13,6 +13,7 @@ const NAMES_A_CALL = 512
 /** Name of an entry, or a path of names, one character a byte. */
 export type ByteName = string
 
+/** A directory that is held open, so that nobody can put another one in its place. Whoever opened it closes it. */
 export interface OpenDirectory {
   readonly fd: number
   /** Path through which the kernel reaches this very directory. */
@@ -37,6 +38,7 @@ export function toShown(path: ByteName): string {
   return Buffer.from(path, 'latin1').toString('utf8')
 }
 
+/** A name in UTF-8 as one character a byte. Pure. */
 export function toBytes(path: string): ByteName {
   return Buffer.from(path, 'utf8').toString('latin1')
 }

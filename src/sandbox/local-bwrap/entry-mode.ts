@@ -18,6 +18,7 @@ function bitsOf(mode: TreeMode): number {
   return Number.parseInt(mode, 8)
 }
 
+/** The mode of a symbolic link, git's own. */
 export const LINK_MODE: TreeMode = '120000'
 
 /** The mode of a file with these permissions. Pure, as all of this file. */
@@ -31,10 +32,12 @@ export function directoryMode(permissions: number): TreeMode {
   return (bits === 0o755 ? DIRECTORY : DIRECTORY | bits).toString(8)
 }
 
+/** Whether an entry of this mode is a directory, whatever its permissions. */
 export function isDirectoryMode(mode: TreeMode): boolean {
   return (bitsOf(mode) & FORMAT_BITS) === DIRECTORY
 }
 
+/** Whether an entry of this mode is a symbolic link. */
 export function isLinkMode(mode: TreeMode): boolean {
   return (bitsOf(mode) & FORMAT_BITS) === LINK
 }

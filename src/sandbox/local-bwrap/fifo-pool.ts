@@ -11,6 +11,7 @@ export interface Fifo {
   readonly writeFd: number
 }
 
+/** Hands out FIFOs; `take` rejects when none can be made, `close` removes those that nobody took. */
 export interface FifoPool {
   take(): Promise<Fifo>
   close(): void

@@ -18,6 +18,7 @@ const ENTRIES_PER_BREATH = 500
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
 
+/** Lets the event loop serve others; awaited by walks between two pieces of their work. */
 export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** The places of one workspace; both are real paths on the same file system. */

@@ -24,10 +24,12 @@ const GIT_MOVING = /(^|\/)(objects|logs|index|[^/]*\.lock|FETCH_HEAD|ORIG_HEAD|C
 
 /** Hexadecimal digits of a file's hash; one more character says whether it lies in a cache. */
 const HASH_CHARACTERS = 15
+/** Length of a file's print. */
 export const PRINT_CHARACTERS = HASH_CHARACTERS + 1
 const IN_CACHE = 'c'
 const OUTSIDE_CACHE = 'f'
 
+/** What a left-out place held, as hashes: enough to say what changed in it, not what it was. */
 export interface PlacePrint {
   readonly kind: LeftOutKind
   /** Each file's print, and where the file is. */

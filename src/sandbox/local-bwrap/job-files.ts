@@ -94,6 +94,7 @@ export function writeWhole(file: string, data: string | Uint8Array): void {
   renameSync(fresh, file)
 }
 
+/** Notes the process of a command for a worker without a runner. Throws what the file system says; safe to repeat. */
 export function writePid(dir: string, identity: ProcessIdentity): void {
   writeWhole(path.join(dir, 'pid.json'), JSON.stringify(identity))
 }
@@ -116,6 +117,9 @@ export function writeExit(dir: string, state: EndedState): EndedState {
   }
 }
 
+/**
+ * Replaces the end of a long output; `start` is its offset in bytes. Throws what the file system says; safe to repeat.
+ */
 export function writeTail(dir: string, start: number, data: Uint8Array): void {
   const header = Buffer.alloc(TAIL_HEADER_BYTES)
   header.writeBigUInt64LE(BigInt(start))
@@ -177,6 +181,7 @@ export function readJobRunner(dir: string): ProcessIdentity | null {
   return readJson<JobRecord>(path.join(dir, 'spec.json'))?.runner ?? null
 }
 
+/** The task whose command this was, null when there is no such job. */
 export function readTaskId(dir: string): string | null {
   return readJson<JobRecord>(path.join(dir, 'spec.json'))?.taskId ?? null
 }

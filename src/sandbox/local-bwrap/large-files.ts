@@ -12,10 +12,12 @@ import path from 'node:path'
 export const MAX_CHECKPOINT_FILE_BYTES = 2 * 1024 * 1024
 /** Files beyond this are only noticed (see left-out.ts), as is what goes beyond the sum. Both are documented. */
 export const MAX_LARGE_FILE_BYTES = 128 * 1024 * 1024
+/** What the large files of one checkpoint may come to, in bytes. */
 export const MAX_LARGE_TOTAL_BYTES = 512 * 1024 * 1024
 const CHUNK_BYTES = 1024 * 1024
 const POINTER = /^keelson large file\0 sha256 ([0-9a-f]{64}) size (\d{1,15})\n$/
 
+/** A large file's content by its hash, in hexadecimal digits. */
 export interface LargeContent {
   readonly sha256: string
   readonly sizeBytes: number
@@ -32,6 +34,7 @@ export function decodePointer(blob: Buffer): LargeContent | null {
   return sha256 === undefined || size === undefined ? null : { sha256, sizeBytes: Number(size) }
 }
 
+/** The contents of large files beside a sandbox's object store. */
 export interface LargeFiles {
   /**
    * Reads a file to its end, in pieces, and keeps its content when there is room. Null when it is not regular, grew while

@@ -58,6 +58,7 @@ export function checkName(what: string, name: unknown): string {
   throw new AppError('sandbox_bad_request', `${what} must be 1 to 128 characters of A-Z a-z 0-9 _ . -`)
 }
 
+/** The id of a project's sandbox. Throws `sandbox_bad_request` for names that could be paths. Pure. */
 export function sandboxId(projectId: string, generation: number): string {
   if (!Number.isSafeInteger(generation) || generation < 0) {
     throw new AppError('sandbox_bad_request', 'generation must be a whole number from 0')
@@ -102,6 +103,7 @@ export function projectOf(id: string): string {
   return checkName('projectId', id.split('/')[0])
 }
 
+/** Where a command's files lie. Throws `sandbox_bad_request` for an exec id that could be a path. Pure. */
 export function jobDir(paths: SandboxPaths, execId: string): string {
   return path.join(paths.jobs, checkName('execId', execId))
 }

@@ -103,5 +103,7 @@ export function isBelowCache(file: ByteName): boolean {
   return file.split('/').slice(0, -1).some(isCacheName)
 }
 
+/** Files in a workspace that are ours: no checkpoint holds them. */
 export const OWN_FILE_PATHS: ReadonlySet<ByteName> = new Set(OWN_FILES)
+/** The directory that they lie in; what else is in it is the project's. */
 export const OWN_DIRECTORY = '.claude'

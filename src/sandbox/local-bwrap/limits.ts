@@ -33,6 +33,7 @@ function commandsOfThisHost(): number {
   return Math.max(4, Math.min(64, fitting))
 }
 
+/** What a command and a sandbox get where nothing else is set. */
 export const DEFAULT_LIMITS: Limits = {
   maxTimeoutMs: 600_000,
   maxProcesses: 256,
@@ -48,6 +49,7 @@ export const DEFAULT_LIMITS: Limits = {
 
 /** The part of a command's output that is kept from its start; what comes later goes through the ring of the tail. */
 export const LOG_HEAD_BYTES = 8 * MIB
+/** How much of a long output's end is kept, in bytes. */
 export const LOG_TAIL_BYTES = 256 * 1024
 
 /** Why a command was ended, for the model and people. */
@@ -60,6 +62,7 @@ export function overProcesses({ maxProcesses }: Limits): string {
   return `It was stopped because it ran more than ${maxProcesses} processes and threads.`
 }
 
+/** A number of bytes in whole MiB, for sentences. Pure. */
 export function inMib(bytes: number): number {
   return Math.round(bytes / MIB)
 }

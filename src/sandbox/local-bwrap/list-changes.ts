@@ -22,6 +22,7 @@ const NEWLINE = 10
 /** Pairs of contents whose count a sandbox remembers; forgotten as a whole when there are too many. */
 const MAX_KNOWN = 5_000
 
+/** Lines that one change adds and removes; both are 0 for a binary file. */
 export interface LineCount {
   readonly added: number
   readonly removed: number

@@ -54,6 +54,7 @@ export function objectHash(type: 'blob' | 'tree', data: Uint8Array): string {
   return createHash('sha1').update(`${type} ${data.length}\0`).update(data).digest('hex')
 }
 
+/** The hash of git's tree without entries. */
 export const EMPTY_TREE = objectHash('tree', Buffer.alloc(0))
 
 /** The bytes of a tree object; entries are sorted as git wants them, directories as if their name ended in a slash. */
@@ -68,6 +69,7 @@ export function encodeTree(entries: readonly TreeEntry[]): Buffer {
   )
 }
 
+/** The entries of a tree object, in its order. Its bytes must be a tree's: nothing checks them. Pure. */
 export function decodeTree(data: Buffer): TreeEntry[] {
   const entries: TreeEntry[] = []
   for (let at = 0; at < data.length; ) {

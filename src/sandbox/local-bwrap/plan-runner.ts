@@ -44,6 +44,9 @@ export interface RunnerPlan {
   readonly args: RunnerArgs
 }
 
+/**
+ * What decides how the runner of a directory is started; see `LocalProviderOptions` for what leaves it to a default.
+ */
 export interface RunnerPlanOptions {
   /** Base directory of the sandboxes, a real path. */
   readonly dir: string

@@ -16,6 +16,7 @@ const run = promisify(execFile)
 const TOOL_TIMEOUT_MS = 10_000
 const ASK_TIMEOUT_MS = 30_000
 
+/** What a probe asks with. */
 export interface ProbeOptions {
   /** Base directory of the sandboxes, as this process finds it. */
   readonly dir: string

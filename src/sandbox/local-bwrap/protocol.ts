@@ -12,6 +12,7 @@ import { WORKSPACE } from './layout.ts'
 
 /** Longest line either side takes: standard input of 8 MiB in base64, all arguments, and the frame. */
 export const MAX_LINE_BYTES = 16 * 1024 * 1024
+/** Largest input that a command is started with, in bytes. */
 export const MAX_STDIN_BYTES = 8 * 1024 * 1024
 /** The kernel takes 128 KiB for one argument, and 2 MiB for all of them with the environment. */
 const MAX_WORD_BYTES = 120_000
@@ -112,12 +113,15 @@ const RequestSchema = z.discriminatedUnion('op', [
 /** A request with its id and the identity of the runner that it is meant for. */
 export type NumberedRequest = Readonly<z.infer<typeof RequestSchema>>
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id' | 'identity'> : never
+/** A request as callers make it; the connection numbers it. */
 export type RunnerRequest = Unnumbered<NumberedRequest>
 
+/** The answer: states of the commands that were asked about, or the code and sentence of a refusal. */
 export type RunnerReply =
   | { readonly ok: true; readonly states: readonly ExecState[] }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string }
 
+/** The same with the number of its request, as it goes over the socket. */
 export type NumberedReply = RunnerReply & { readonly id: number }
 
 /** Throws `sandbox_bad_request` with a sentence that names the first field that is wrong. Pure. */

@@ -53,6 +53,7 @@ import { createStoreReports } from './store-report.ts'
 import { giveTo, takeOverWorkspace } from './take-over.ts'
 import { createTreeStates } from './tree-state.ts'
 
+/** What a provider of this host's sandboxes is made of; `createSandboxProvider` fills in the defaults. */
 export interface LocalProviderOptions {
   readonly kind: Extract<SandboxKind, 'local-bwrap' | 'unsafe-host'>
   /** Where all sandboxes of this host live; made when it is missing. */

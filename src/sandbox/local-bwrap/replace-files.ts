@@ -17,6 +17,7 @@ import { removeTree } from './remove-tree.ts'
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
 /** Directories, files and links of one workspace. */
 export const MAX_ENTRIES = 200_000
+/** How many directories may lead to an entry. */
 export const MAX_PATH_DEPTH = 100
 const MAX_PATH_BYTES = 3_900
 const MAX_NAME_BYTES = 255

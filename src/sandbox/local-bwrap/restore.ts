@@ -36,6 +36,7 @@ const FILES_PER_BREATH = 50
 const MAX_LOOK_DEPTH = 128
 const MAX_LOOK_NAMES = 10_000
 
+/** Where the contents of a checkpoint are read. */
 export interface RestoreStores {
   readonly store: Pick<ObjectStore, 'readBlob'>
   readonly large: Pick<LargeFiles, 'pathOf'>

@@ -10,6 +10,9 @@ import { PROGRAM_ENV, programCommand } from './own-program.ts'
 import type { RunnerPlan } from './plan-runner.ts'
 import { createLineSplitter, type NumberedReply, type RunnerReply, type RunnerRequest } from './protocol.ts'
 
+/**
+ * One process' way to the runner of a directory; it connects when it is first asked and again after the runner died.
+ */
 export interface RunnerClient {
   /**
    * Sends a request and waits for its answer. With `spawn` a runner is started when none answers, otherwise null says
@@ -19,6 +22,7 @@ export interface RunnerClient {
   close(): void
 }
 
+/** How long a request may take, in milliseconds, and whether it may start a runner. */
 export interface RunnerRequestOptions {
   readonly spawn: boolean
   /** The answer is late after this; `sandbox_unreachable` then. */

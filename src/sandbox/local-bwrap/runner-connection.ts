@@ -9,6 +9,7 @@ const MAX_OPEN_REQUESTS = 10_000
 /** A worker that leaves this much unread is broken, too. */
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024
 
+/** What one connection is served with; `onLeave` is called once, when the worker is gone. */
 export interface ServeOptions {
   readonly table: CommandTable
   /** Which requests are meant for this runner, see `runnerIdentity`. */

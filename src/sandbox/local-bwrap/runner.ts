@@ -22,6 +22,9 @@ import { serveClient } from './runner-connection.ts'
 import { forgetRunner, livingRunners, runnerIdentity, sweepFifos, writeRunner } from './runner-identity.ts'
 import { lockFile, lockName, sweepJobs } from './runner-state.ts'
 
+/**
+ * What the runner's process takes, as one JSON argument. `idleMs`: it ends after so long without commands and workers.
+ */
 export interface RunnerArgs extends RunnerOptions {
   readonly idleMs: number
   /** Whom the runner becomes before it does anything; null: it is started by an ordinary user, or without a sandbox. */

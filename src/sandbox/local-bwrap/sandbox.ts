@@ -54,6 +54,7 @@ const LOOKING: TurnKind = 'looking'
 /** Without a runner to tell us, files are looked at this often. */
 const FILE_POLL_MS = 50
 
+/** The parts of one opened sandbox; they belong to its provider, which closes them. */
 export interface LocalSandboxOptions {
   readonly ref: SandboxRef
   readonly paths: SandboxPaths

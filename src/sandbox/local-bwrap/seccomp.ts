@@ -118,6 +118,7 @@ interface Jump {
   readonly no?: 'deny'
 }
 
+/** What the filter refuses beyond what it always does, see `seccompProgram`. */
 export interface SeccompOptions {
   /** Nobody counts what System V keeps: no shared memory above 128 KiB, no more than 32 semaphores a set, no queue. */
   readonly smallSegments?: boolean

@@ -39,6 +39,7 @@ export interface LeftOutPlace {
   readonly isTracked: (file: ByteName) => boolean
 }
 
+/** What one walk of a workspace found; `tree` is stored. */
 export interface Snapshot {
   readonly tree: string
   readonly leftOut: readonly LeftOutPlace[]
@@ -48,6 +49,7 @@ export interface Snapshot {
   readonly readFiles: number
 }
 
+/** The workspace, and where its contents are stored. */
 export interface SnapshotOptions {
   readonly workspace: string
   readonly store: ObjectStore

@@ -13,6 +13,7 @@ import { readGeneration } from './store-generation.ts'
 /** Numbers an entry: inode, size, mtime and ctime in milliseconds with fractions. NaN: not to be trusted. */
 export const STAT_NUMBERS = 4
 
+/** What a walk knows of a directory, so that the next one reads nothing that is as it was. */
 export interface CachedDirectory {
   /** Inode, mtime and ctime of the directory itself when its names were read; null: they are to be read again. */
   readonly own: readonly [number, number, number] | null
@@ -27,6 +28,7 @@ export interface CachedDirectory {
   readonly tree: string
 }
 
+/** Directories by their path from the workspace; empty for the workspace itself. */
 export type StatCache = Map<ByteName, CachedDirectory>
 
 const MAGIC = 'keelson stat cache 3\n'

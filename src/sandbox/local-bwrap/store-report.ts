@@ -6,6 +6,7 @@ const REST_MS = 5_000
 const REST_FACTOR = 20
 const REQUEST_MS = 15_000
 
+/** Tells the runner how large checkpoints are. */
 export interface StoreReports {
   /**
    * Has a sandbox's checkpoints measured, by a child process, and the runner told: they count to the sandbox's limit, and the
@@ -19,6 +20,7 @@ interface Report {
   isWanted: boolean
 }
 
+/** Makes one for a process. A measurement that fails is told as larger than any limit. */
 export function createStoreReports(client: RunnerClient): StoreReports {
   /** Those that are measured or rest. */
   const active = new Map<string, Report>()

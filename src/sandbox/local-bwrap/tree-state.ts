@@ -29,6 +29,7 @@ const SAVED_PART = 0.02
 const MAX_CACHED_NAMES = 400_000
 const MAX_STATES = 64
 
+/** What a process knows of one sandbox's checkpoints. Losing it costs time only. */
 export interface TreeState {
   readonly store: ObjectStore
   readonly large: LargeFiles
@@ -132,6 +133,9 @@ function noteExact(gitDir: string, tree: string): void {
   }
 }
 
+/**
+ * Whether a tree was stored by a version that keeps modes and empty directories, so that a restore may rely on them.
+ */
 export function isExact(gitDir: string, tree: string): boolean {
   return existsSync(exactFile(gitDir, tree))
 }
@@ -172,6 +176,7 @@ function decideSources(gitDir: string, sources: readonly ByteName[]): void {
   }
 }
 
+/** The states of one process; `forget` is for a sandbox that was removed. */
 export interface TreeStates {
   /** The state of a sandbox, the same one for all who ask in this process. */
   of(paths: SandboxPaths): TreeState

@@ -19,6 +19,7 @@ export interface WatchedCommand {
   readonly command: RunningCommand
 }
 
+/** What is watched below which directory, and by which limits. */
 export interface WatchOptions {
   readonly dir: string
   readonly limits: Limits
@@ -27,6 +28,7 @@ export interface WatchOptions {
   readonly countsSegments: boolean
 }
 
+/** A watch that runs; `stop` ends it and may be called twice. */
 export interface Watch {
   /** Bytes of a sandbox that this process cannot see, e.g. of its checkpoints; they count to its limit. */
   noteStore(sandbox: string, storeBytes: number): void

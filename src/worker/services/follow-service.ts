@@ -28,6 +28,7 @@ import { cleanText, showOutput } from '../../shared/text/clean-text.ts'
 import { commandEnd, type KeptOutput } from '../../tools/command-end.ts'
 import { choosePort } from './choose-port.ts'
 
+/** What following a service needs; all of it is the worker's, which closes it. */
 export interface FollowDeps {
   readonly db: Db
   readonly workspaces: Pick<Workspaces, 'open'>

@@ -6,6 +6,7 @@ const CLAIM_EVERY_MS = 500
 /** Services that one worker follows; others wait for another worker, or for one of these to end. */
 const MAX_FOLLOWED = 100
 
+/** What keeps the services of all projects followed. */
 export interface ServiceKeeper {
   /** Lets go of what it follows: the services run on, and the next worker takes them over at once. */
   close(): Promise<void>
