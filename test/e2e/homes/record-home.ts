@@ -4,9 +4,9 @@
  *   node --import tsx test/e2e/homes/record-home.ts REVISION NAME [--tree DIRECTORY]
  *
  * writes `test/e2e/homes/NAME.tar.gz`. Root starts it, since owners are part of what is taken over. The revision is taken
- * from git, with its own dependencies and its own `npm start`; `--tree` names one that is prepared already, on the disk of /tmp. Nothing of the
- * recording machine is kept: it runs under another host name, secrets are left out, and a path of this machine, its name
- * or a secret in what is kept fails the recording.
+ * from git, with its own dependencies and its own `npm start`; `--tree` names one that is prepared already, on the disk of
+ * /tmp. Nothing of the recording machine is kept: it runs under another host name, secrets are left out, and a path of this
+ * machine, its name or a secret in what is kept fails the recording.
  */
 
 import { execFileSync, spawn } from 'node:child_process'
@@ -35,6 +35,7 @@ const LEFT_OUT = [
   'processes.json',
   'state.json',
   'api-token',
+  'credentials.key',
 ]
 
 /** Copies of the machine's certificates, and what the way out makes at each start. */
