@@ -9,6 +9,7 @@ const ENTER = 0x0d
 const LINE_END = 0x0a
 const HISTORY_LINES = 200
 
+/** What a person gave the prompt: a line, or one of the keys that end it. */
 export type Typed =
   | { readonly kind: 'text'; readonly text: string }
   /** Ctrl-C at the prompt. */

@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process'
 import { AppError } from '../shared/errors.ts'
 
+/** One git command of our own on this host, with the repository that it works in. */
 export interface OwnGitOptions {
   readonly gitDir: string
   /** What it reads, some at a time; left out: nothing. */

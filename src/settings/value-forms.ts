@@ -92,11 +92,13 @@ export const personName = z
   .string()
   .trim()
   .regex(/^[^<>\p{Cc}]{1,200}$/u, 'must be a name without < and >')
+/** An e-mail address as git writes it into a commit, without what would end the field. */
 export const personEmail = z
   .string()
   .trim()
   .regex(/^[^<>\s\p{Cc}]{1,200}$/u, 'must be an e-mail address without < and >')
 
+/** A DNS name with at least one dot, in small letters. */
 export const domainName = z
   .string()
   .trim()
