@@ -4,6 +4,7 @@ import type { SandboxKind } from './types.ts'
 const E2B_USD_PER_VCPU_SECOND = 0.000014
 const E2B_USD_PER_GIB_SECOND = 0.0000045
 
+/** What a sandbox costs at most, as far as its provider's prices are known. */
 export interface CostEstimate {
   /** At most this, from prices and times alone; null when its size is not known. */
   readonly usd: number | null

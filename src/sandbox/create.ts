@@ -11,6 +11,7 @@ import { createLocalProvider, type SandboxLogger } from './local-bwrap/provider.
 import { joinProviders, type SandboxProviders } from './providers.ts'
 import type { SandboxKind, SandboxProvider } from './types.ts'
 
+/** What any provider may be made from; each kind takes what it needs of it. */
 export interface SandboxProviderOptions {
   /** `unsafe-host` only because a person asked for it by name; nothing falls back to it. */
   readonly kind: SandboxKind

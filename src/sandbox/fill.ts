@@ -14,6 +14,7 @@ const COPY_LIMIT_MS = 8 * 60_000
 const EXCLUDE = '.git/info/exclude'
 const MAX_EXCLUDE_BYTES = 1024 * 1024
 
+/** Where the first files of a project come from. */
 export type Source =
   | { readonly kind: 'sample'; readonly name?: string | undefined }
   | { readonly kind: 'empty' }
@@ -22,6 +23,7 @@ export type Source =
   | { readonly kind: 'path'; readonly path: string }
   | { readonly kind: 'fork' }
 
+/** A repository that is cloned over https. */
 export interface GitSource {
   readonly kind: 'git'
   readonly url: string
@@ -39,6 +41,7 @@ export interface FillReport extends WorkspaceSize {
   readonly commit?: string
 }
 
+/** What files may come from, as the operator allows it. */
 export interface FillOptions {
   readonly sampleFiles: () => Readonly<Record<string, string>>
   /** Host directories below which a `path` source may lie. */

@@ -14,6 +14,7 @@ export type IndexReading =
     }
   | { readonly ok: false; readonly reason: string }
 
+/** Which part of an index a caller wants, and how much of it. */
 export interface IndexOptions {
   /** Which paths are returned; of a large repository a caller needs few. */
   isWanted(name: string): boolean

@@ -2,6 +2,7 @@
 
 /** Inside the sandbox: nothing else listens here, since every command has a network of its own. */
 export const PROXY_PORT = 3128
+/** The file with the trusted certificates, as commands see it. */
 export const CERTIFICATES = '/run/keelson/certificates.pem'
 /** The same certificates for the JVM, which reads no PEM. */
 export const TRUST_STORE = '/run/keelson/certificates.p12'

@@ -72,6 +72,7 @@ export function withPipeStatus(command: string): CommandWithTraps {
   return { command: `eval "$${VARIABLE}"; :; ${command}`, env: { [VARIABLE]: TRAPS } }
 }
 
+/** A pipe of a command of which a part failed. */
 export interface FailedPipe {
   /** The exit codes of its parts, in order. */
   readonly codes: readonly number[]

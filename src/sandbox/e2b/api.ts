@@ -3,6 +3,7 @@ import { AppError } from '../../shared/errors.ts'
 import { toSandboxError } from './failures.ts'
 import type { NetworkRules } from './network-rules.ts'
 
+/** Where E2B's API is and the key that opens it. */
 export interface E2bSettings {
   readonly apiKey: string
   readonly domain?: string | undefined
@@ -33,6 +34,7 @@ export interface E2bApi {
   guard<T>(vmId: string, work: () => Promise<T>): Promise<T>
 }
 
+/** One VM as the API lists it; times in milliseconds since 1970. */
 export interface VmInfo {
   readonly vmId: string
   readonly metadata: Readonly<Record<string, string>>
@@ -43,6 +45,7 @@ export interface VmInfo {
   readonly memoryMb: number
 }
 
+/** The time that one request to the API may take. */
 export const REQUEST_MS = 15_000
 /** Making or resuming a VM takes longer than other requests. */
 const CREATE_MS = 60_000

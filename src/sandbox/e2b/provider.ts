@@ -17,6 +17,7 @@ import { numbersAfter } from './replies.ts'
 import { createE2bSandbox } from './sandbox.ts'
 import { linkVm, PAYLOAD, type VmLink } from './vm.ts'
 
+/** What the provider needs besides E2B's settings. */
 export interface E2bProviderOptions extends E2bSettings {
   readonly ledger: SandboxLedger
   readonly store: CheckpointStore
@@ -32,6 +33,7 @@ const LINK_MS = 60_000
 const TASK = /^[A-Za-z0-9_.-]{1,128}$/
 const VM_ID = /^[A-Za-z0-9_-]{1,64}$/
 
+/** The provider that keeps each project in a VM of its own at E2B. Any number of processes may use it side by side. */
 export function createE2bProvider(options: E2bProviderOptions): SandboxProvider {
   const { ledger, store, logger } = options
   const api = createE2bApi(options)

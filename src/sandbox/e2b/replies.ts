@@ -14,6 +14,7 @@ const STATUSES: ReadonlySet<string> = new Set<ExecStatus>([
   'lost',
 ])
 
+/** The error for a reply that does not have the form of vm.sh's; retried, since a reply may have been cut. */
 export function nonsense(): AppError {
   return new AppError('sandbox_unreachable', 'The VM answered something that makes no sense.')
 }
@@ -40,6 +41,7 @@ export function parseState(line: string | undefined): ExecState {
   }
 }
 
+/** The states of commands, one a line. Throws `sandbox_unreachable` for a line of another form. */
 export function readStates(text: string): ExecState[] {
   return text
     .split('\n')
@@ -48,6 +50,7 @@ export function readStates(text: string): ExecState[] {
     .sort((a, b) => a.startedAt - b.startedAt)
 }
 
+/** The bytes of a field in base64; none for a field that is absent. */
 export function fromBase64(base64: string | undefined): Buffer {
   return Buffer.from(base64 ?? '', 'base64')
 }
@@ -59,6 +62,7 @@ export function numbersAfter(word: string, line: string | undefined): number[] {
   return rest.map(numberOf)
 }
 
+/** The tree hash behind `word` in a line. Throws `sandbox_unreachable` for any other line. */
 export function hashAfter(word: string, line: string | undefined): string {
   const [first, hash = ''] = (line ?? '').split(' ')
   if (first !== word || !TREE_HASH.test(hash)) throw nonsense()

@@ -42,6 +42,7 @@ const MAX_NAMES_BYTES = 16 * 1024 * 1024
 const LINES_BYTES = 64 * 1024
 const BUSY_RETRY_MS = 10_000
 
+/** What one project's sandbox needs. */
 export interface E2bSandboxOptions {
   readonly ref: SandboxRef
   /** The link as it is now; a VM that was found to be gone has none any more. */

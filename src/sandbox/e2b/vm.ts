@@ -30,6 +30,7 @@ const NOISE_BYTES = 64 * 1024
  */
 const SUSPICIOUS: ReadonlySet<string> = new Set(['sandbox_unreachable', 'sandbox_gone', 'sandbox_auth_failed'])
 
+/** How one operation of vm.sh is called. */
 export interface VmCall {
   /** A file that the operation gets; it stands where `PAYLOAD` stands in the arguments. */
   readonly payload?: Uint8Array | undefined
@@ -45,6 +46,7 @@ export interface VmCall {
 /** Stands for the payload's path in an operation's arguments. */
 export const PAYLOAD = '\u0001payload'
 
+/** The way into one VM. It outlives the VM's sleep: a call wakes it. */
 export interface VmLink {
   readonly vmId: string
   /**
@@ -289,6 +291,7 @@ function readReply(output: string): string {
   }
 }
 
+/** A word that any POSIX shell takes as it is. Pure. */
 export function shellQuote(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -83,6 +83,7 @@ export function numbersOf(stat: Stats): CachedDirectory['own'] {
   return stat.ctimeMs + RACY_MS < Date.now() ? [stat.ino, stat.mtimeMs, stat.ctimeMs] : null
 }
 
+/** Whether no name came or went between two looks; false where either cannot be trusted. */
 export function isSameDirectory(a: CachedDirectory['own'], b: CachedDirectory['own']): boolean {
   return a !== null && b !== null && a[0] === b[0] && a[1] === b[1] && a[2] === b[2]
 }

@@ -30,6 +30,7 @@ const WORKTREE =
 const BORROWED =
   'The repository borrows objects from another one (objects/info/alternates); run "git repack -a -d" and remove that file first.'
 
+/** What is left out of a host folder while it is copied, and the sentences that say so. */
 export interface FolderFilter {
   readonly notes: readonly string[]
   /** Whether a directory is not walked. `at` is a path to it, `beside` one to the directory that holds it. */

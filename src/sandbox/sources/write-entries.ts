@@ -11,6 +11,7 @@ const MAX_BYTES = 1024 * 1024 * 1024
 const MAX_FILES = 50_000
 const COMMAND_MS = 60_000
 
+/** Who watches the writing; `check` throws to end it. */
 export interface WriteEntriesOptions {
   check(): void
   onProgress(): void

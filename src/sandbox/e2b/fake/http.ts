@@ -14,6 +14,7 @@ export async function readRequest(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(parts)
 }
 
+/** Ends a request with a JSON body. */
 export function answerJson(
   response: ServerResponse,
   status: number,

@@ -18,6 +18,7 @@ import { startVm, type Vm } from './vm.ts'
 const ENVD_VERSION = '0.6.13'
 const PAGE = 50
 
+/** Where the stand-in for E2B keeps its VMs, and with which programs they run. */
 export interface FakeE2bOptions {
   readonly dir: string
   readonly bwrapPath: string
@@ -32,6 +33,7 @@ export interface FakeE2bOptions {
 /** What the control plane answers instead of working: a status, a broken connection, or nothing wrong. */
 export type Trouble = number | 'cut' | null
 
+/** A running stand-in for E2B, with what it was asked and ways to disturb it. */
 export interface FakeE2b {
   readonly url: string
   /** Every request as `METHOD /path`, and who was asked: the API or a VM. */

@@ -13,6 +13,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { lookAtHost } from '../../local-bwrap/host-view.ts'
 
+/** The home directory as commands in a VM see it. */
 export const VM_HOME = '/home/user'
 const RUN_DIR = '/run/envd'
 /** How long after its end a process's exit code can still be asked for, as in envd. */
@@ -21,10 +22,12 @@ const EXIT_KEPT_MS = 30_000
 const DRAIN_MS = 300
 const FIFO_BATCH = 16
 
+/** What a process in a VM says while it runs, and its end. */
 export type ProcessEvent =
   | { readonly kind: 'data'; readonly stream: 'stdout' | 'stderr'; readonly data: Buffer }
   | { readonly kind: 'end'; readonly exitCode: number }
 
+/** A process in a VM, as envd lets its callers see it. */
 export interface VmProcess {
   readonly pid: number
   readonly command: string
@@ -33,6 +36,7 @@ export interface VmProcess {
   listen(listener: (event: ProcessEvent) => void): () => void
 }
 
+/** One VM of the stand-in: a directory on this host, in which bwrap runs commands. */
 export interface Vm {
   /** Home directory on the host. */
   readonly home: string
