@@ -78,18 +78,18 @@ afterAll(() => {
   for (const server of [proxy, web, rude]) server.close()
 })
 
-/** What comes back to these bytes until the proxy closes, or `until` was said; then `then` is sent, once. */
-function talk(text: string, { until, then }: { until?: string; then?: string } = {}): Promise<string> {
+/** What comes back to these bytes until the proxy closes, or `until` was said; then `reply` is sent, once. */
+function talk(text: string, { until, reply }: { until?: string; reply?: string } = {}): Promise<string> {
   return new Promise((done) => {
     const socket = connect(portOf(proxy), '127.0.0.1')
     let answer = ''
-    let isThen = false
+    let isReplied = false
     socket.on('data', (chunk) => {
       answer += chunk.toString('latin1')
       if (until === undefined || !answer.includes(until)) return
-      if (then === undefined || isThen) socket.destroy()
-      isThen = true
-      if (then !== undefined && !socket.destroyed) socket.write(then, 'latin1')
+      if (reply === undefined || isReplied) socket.destroy()
+      isReplied = true
+      if (reply !== undefined && !socket.destroyed) socket.write(reply, 'latin1')
     })
     socket.on('close', () => done(answer))
     socket.on('error', () => undefined)
@@ -236,7 +236,7 @@ test('plain HTTP in a tunnel names its host in each request, where others are no
       inTunnel('front.example', 'Upgrade: websocket', 'Connection: Upgrade'),
       `GET http://other.example/ HTTP/1.1\r\nHost: front.example\r\n\r\n`,
       `GET / HTTP/1.0\r\n\r\n`,
-    ].map((text) => talk(`CONNECT ${target} HTTP/1.1\r\n\r\n`, { until: 'established', then: text })),
+    ].map((text) => talk(`CONNECT ${target} HTTP/1.1\r\n\r\n`, { until: 'established', reply: text })),
   )
   expect({
     answers: tries.map(sentenceOf),
