@@ -6,7 +6,7 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Config } from './settings/config-groups.ts'
 import { type Env, EnvSchema } from './settings/env-schema.ts'
 import { groupSettings, isCompat, modelKind } from './settings/group-settings.ts'

@@ -1,6 +1,6 @@
 /** What a server said about a failed call, in whichever place servers of several makers put it. Pure. */
 
-import { APIError } from '@anthropic-ai/sdk'
+import type { APIError } from '@anthropic-ai/sdk'
 import { retryAfterMsOf } from './retry-after.ts'
 
 /** A failed call in what its answer says: each field is absent or null where the server said nothing of it. */

@@ -4,7 +4,7 @@ import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { type ByteName, ifPossible } from './descriptors.ts'
 import { RACY_MS } from './snapshot-listing.ts'
 import { MAX_INDEX_BYTES, readTrackedOutput, type TrackedOutput } from './tracked-output.ts'
-import { VisitedDirectory } from './visited-directory.ts'
+import type { VisitedDirectory } from './visited-directory.ts'
 
 /** A repository that the walk is in: what it tracks of directories that are usually left out. */
 export interface TrackedRepository {

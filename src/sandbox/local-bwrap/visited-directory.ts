@@ -1,5 +1,4 @@
 import type { Stats } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { type ByteName, type OpenDirectory, openChild, statChild } from './descriptors.ts'
 
 /**
