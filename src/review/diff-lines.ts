@@ -1,7 +1,9 @@
-/** Reads a unified diff as git prints it. Pure; knows nothing of files. */
+/** Which lines a diff touches. Pure; knows nothing of files. */
 
+import { type PatchFile, type PatchHunk, parsePatch } from '../shared/patch.ts'
+
+/** First and last line, counted from 1 in the file as it is after the change. */
 export interface LineRange {
-  /** First and last line, counted from 1 in the file as it is after the change. */
   readonly first: number
   readonly last: number
 }
@@ -18,131 +20,25 @@ export interface ChangedFileLines {
 /** By path, relative to the workspace. */
 export type ChangedLines = ReadonlyMap<string, ChangedFileLines>
 
-interface OpenFile {
-  path: string
-  kind: ChangedFileLines['kind']
-  binary: boolean
-  ranges: LineRange[]
-}
-
-interface Hunk {
-  oldLeft: number
-  newLeft: number
-  newLine: number
-}
-
-/**
- * The lines that each file's change touches. Understands new, deleted, renamed, binary and mode-only entries, quoted
- * names and a patch that was cut anywhere. A line inside a hunk is never taken for a header, whatever it looks like.
- */
+/** The lines that each file's change touches; see {@link parsePatch} for what is understood. Pure. */
 export function changedLines(patch: string): ChangedLines {
-  const files: OpenFile[] = []
-  let hunk: Hunk | null = null
-  for (const line of patch.split('\n')) {
-    const file = files.at(-1)
-    if (hunk !== null && file !== undefined && takeHunkLine(line, hunk, file)) {
-      if (hunk.oldLeft === 0 && hunk.newLeft === 0) hunk = null
-      continue
-    }
-    hunk = file === undefined ? null : hunkFrom(line)
-    if (hunk === null) takeHeader(line, files)
-  }
+  const files = parsePatch(patch).filter(({ path }) => path !== '')
   return new Map(
-    files.filter((file) => file.path !== '').map((file) => [file.path, { ...file, ranges: merge(file.ranges) }]),
+    files.map(({ path, kind, binary, hunks }) => [path, { path, kind, binary, ranges: merge(rangesOf(kind, hunks)) }]),
   )
 }
 
-function hunkFrom(line: string): Hunk | null {
-  const match = /^@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/.exec(line)
-  if (match === null) return null
-  const newLeft = Number(match[3] ?? 1)
-  const newLine = Number(match[2])
-  // A hunk without new lines names the line before the gap; the next one is where the counting goes on.
-  return { oldLeft: Number(match[1] ?? 1), newLeft, newLine: newLeft === 0 ? newLine + 1 : newLine }
-}
-
-function takeHunkLine(line: string, hunk: Hunk, file: OpenFile): boolean {
-  const mark = line[0]
-  if (mark === '\\') return true
-  if (mark === '+' && hunk.newLeft > 0) {
-    file.ranges.push({ first: hunk.newLine, last: hunk.newLine })
-    hunk.newLeft--
-    hunk.newLine++
-    return true
+function rangesOf(kind: PatchFile['kind'], hunks: readonly PatchHunk[]): LineRange[] {
+  const ranges: LineRange[] = []
+  for (const { firstAfter, lines } of hunks) {
+    let next = firstAfter
+    for (const line of lines) {
+      if (line.kind === 'added') ranges.push({ first: next, last: next })
+      if (line.kind !== 'removed') next += 1
+      else if (kind !== 'delete') ranges.push({ first: Math.max(1, next - 1), last: next })
+    }
   }
-  if (mark === '-' && hunk.oldLeft > 0) {
-    if (file.kind !== 'delete') file.ranges.push({ first: Math.max(1, hunk.newLine - 1), last: hunk.newLine })
-    hunk.oldLeft--
-    return true
-  }
-  // Some tools strip the space of an empty context line.
-  if ((mark === ' ' || line === '') && hunk.oldLeft > 0 && hunk.newLeft > 0) {
-    hunk.oldLeft--
-    hunk.newLeft--
-    hunk.newLine++
-    return true
-  }
-  return false
-}
-
-function takeHeader(line: string, files: OpenFile[]): void {
-  const file = files.at(-1)
-  if (line.startsWith('diff --git ')) {
-    files.push({ path: pathOfGitLine(line.slice(11)), kind: 'modify', binary: false, ranges: [] })
-  } else if (line.startsWith('--- ')) {
-    takeOldName(line.slice(4), files)
-  } else if (file === undefined) {
-    return
-  } else if (line.startsWith('+++ ')) {
-    const path = pathOf(line.slice(4), 'b/')
-    if (path === null) file.kind = 'delete'
-    else file.path = path
-  } else if (line.startsWith('new file mode')) file.kind = 'create'
-  else if (line.startsWith('deleted file mode')) file.kind = 'delete'
-  else if (line.startsWith('rename to ')) file.path = unquote(line.slice(10))
-  else if (/^Binary files .* differ$/.test(line) || line === 'GIT binary patch') file.binary = true
-}
-
-function takeOldName(name: string, files: OpenFile[]): void {
-  const path = pathOf(name, 'a/')
-  const file = files.at(-1)
-  // Without a `diff --git` line (plain `diff -u`) this line opens the file.
-  if (file === undefined || file.ranges.length > 0) {
-    files.push({ path: path ?? '', kind: path === null ? 'create' : 'modify', binary: false, ranges: [] })
-  } else if (path === null) file.kind = 'create'
-  else if (file.path === '') file.path = path
-}
-
-/** Null for /dev/null. Git ends a name that has spaces with a tab. */
-function pathOf(name: string, prefix: string): string | null {
-  const path = unquote(name.replace(/\r?$/, '').replace(/\t.*$/, ''))
-  if (path === '/dev/null') return null
-  return path.startsWith(prefix) ? path.slice(prefix.length) : path
-}
-
-/** `a/X b/X`: the only way to split a name with spaces is that both halves are the same; a rename says so further down. */
-function pathOfGitLine(names: string): string {
-  if (names.startsWith('"')) {
-    const end = /^"(?:[^"\\]|\\.)*"/.exec(names)?.[0] ?? ''
-    return pathOf(end, 'a/') ?? ''
-  }
-  const half = (names.length - 1) / 2
-  const [left, right] = [names.slice(0, half), names.slice(half + 1)]
-  return left.slice(2) === right.slice(2) ? left.slice(2) : ''
-}
-
-const ESCAPES: Readonly<Record<string, number>> = { a: 7, b: 8, t: 9, n: 10, v: 11, f: 12, r: 13, '"': 34, '\\': 92 }
-
-/** Git's C-style quoting: octal escapes are the bytes of UTF-8. */
-function unquote(name: string): string {
-  if (!name.startsWith('"') || !name.endsWith('"') || name.length < 2) return name
-  const bytes: number[] = []
-  for (const [part] of name.slice(1, -1).matchAll(/\\[0-7]{3}|\\.|[^\\]/gsu)) {
-    if (/^\\[0-7]{3}$/.test(part)) bytes.push(Number.parseInt(part.slice(1), 8))
-    else if (part.startsWith('\\')) bytes.push(ESCAPES[part.slice(1)] ?? part.charCodeAt(1))
-    else bytes.push(...new TextEncoder().encode(part))
-  }
-  return new TextDecoder().decode(Uint8Array.from(bytes))
+  return ranges
 }
 
 function merge(ranges: readonly LineRange[]): LineRange[] {

@@ -1,5 +1,6 @@
 import { ChevronDown, ChevronRight } from 'lucide-react'
 import { useMemo, useState } from 'react'
+import { type PatchHunk, parsePatch } from '../../shared/patch.ts'
 import { api } from '../api/client.ts'
 import type { DiffFile } from '../api/types.ts'
 import { useQuery } from '../api/use-query.ts'
@@ -7,7 +8,6 @@ import { ShortPath } from '../code/short-path.tsx'
 import type { WideHunks } from '../panels/changes/expand-hunks.ts'
 import { FileLines, FileNote } from '../panels/changes/file-lines.tsx'
 import { LineCounts } from '../panels/changes/line-counts.tsx'
-import { type PatchHunk, parsePatch } from '../panels/changes/parse-patch.ts'
 import { Skeleton } from '../ui/spinner.tsx'
 import { ErrorState } from '../ui/states.tsx'
 
@@ -19,11 +19,11 @@ export function AlternativeDiff({ comparisonId, index, name }: { comparisonId: s
   const { value, error, reload } = useQuery(`alternative-diff:${comparisonId}:${index}`, (signal) =>
     api.getAlternativeDiff(comparisonId, index, {}, signal),
   )
-  const hunks = useMemo(() => (value === undefined ? [] : parsePatch(value.patch)), [value])
+  const hunks = useMemo(() => (value === undefined ? [] : parsePatch(value.patch).map((file) => file.hunks)), [value])
   const readWide = async (path: string, context: number): Promise<WideHunks> => {
     const wide = await api.getAlternativeDiff(comparisonId, index, { path, context })
     const at = wide.files.findIndex((file) => file.path === path)
-    return { contextLines: context, hunks: parsePatch(wide.patch)[at] ?? [], truncated: wide.truncated }
+    return { contextLines: context, hunks: parsePatch(wide.patch)[at]?.hunks ?? [], truncated: wide.truncated }
   }
   return (
     <section aria-label={`Diff of ${name}`} className="mt-4">

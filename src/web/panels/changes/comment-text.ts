@@ -1,4 +1,4 @@
-import type { PatchLine } from './parse-patch.ts'
+import type { PatchLine } from '../../../shared/patch.ts'
 
 const MAX_QUOTED = 400
 

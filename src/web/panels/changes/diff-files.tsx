@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
+import { type PatchHunk, parsePatch } from '../../../shared/patch.ts'
 import type { Finding } from '../../../shared/review.ts'
 import { api } from '../../api/client.ts'
 import type { Diff } from '../../api/types.ts'
@@ -7,7 +8,7 @@ import type { TaskView } from '../../state.ts'
 import type { PanelProps } from '../panel.ts'
 import { FileDiff, fileAnchor } from './file-diff.tsx'
 import { FileList } from './file-list.tsx'
-import { isSameHunks, type PatchHunk, parsePatch } from './parse-patch.ts'
+import { isSameHunks } from './patch-lines.ts'
 import { useReviewKeys } from './use-review-keys.ts'
 
 /** Files whose lines are shown without being asked for, by the sum of their lines. */
@@ -138,7 +139,7 @@ export function DiffFiles({ diff, taskId, task, conversationId, isSplit, target,
             readWide={async (contextLines) => {
               const wide = await api.getDiff(taskId, { ...ends, path: file.path, context: contextLines })
               const at = wide.files.findIndex(({ path }) => path === file.path)
-              return { contextLines, hunks: parsePatch(wide.patch)[at] ?? [], truncated: wide.truncated }
+              return { contextLines, hunks: parsePatch(wide.patch)[at]?.hunks ?? [], truncated: wide.truncated }
             }}
             onToggle={() => setToggled(new Map(toggled).set(file.path, !isOpen))}
             onViewed={(value) => setViewed(index, value)}
@@ -160,7 +161,7 @@ export function DiffFiles({ diff, taskId, task, conversationId, isSplit, target,
 function useHunks(diff: Diff): readonly (readonly PatchHunk[])[] {
   const known = useRef<ReadonlyMap<string, readonly PatchHunk[]>>(new Map())
   return useMemo(() => {
-    const hunks = parsePatch(diff.patch).map((fresh, index) => {
+    const hunks = parsePatch(diff.patch).map(({ hunks: fresh }, index) => {
       const old = known.current.get(diff.files[index]?.path ?? '')
       return old !== undefined && isSameHunks(old, fresh) ? old : fresh
     })

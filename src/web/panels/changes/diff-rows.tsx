@@ -1,11 +1,12 @@
 import { Fragment, type ReactNode } from 'react'
+import type { PatchLine } from '../../../shared/patch.ts'
 import type { Finding } from '../../../shared/review.ts'
 import { CodeLine } from '../../code/code-line.tsx'
 import type { Token } from '../../code/highlight-worker.ts'
 import { InlineCode } from '../../text/inline-code.tsx'
 import { classNames } from '../../ui/class-names.ts'
 import { FindingBadges } from '../../ui/review-badges.tsx'
-import { changedSpan, type PatchLine, pairLines } from './parse-patch.ts'
+import { changedSpan, pairLines } from './patch-lines.ts'
 
 /** The colours of a line, once they are there. */
 export type TokensOf = (line: PatchLine) => readonly Token[] | undefined

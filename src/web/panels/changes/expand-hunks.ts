@@ -1,6 +1,6 @@
 /** The unchanged lines around and between hunks, shown by request. Pure. */
 
-import type { PatchHunk, PatchLine } from './parse-patch.ts'
+import type { PatchHunk, PatchLine } from '../../../shared/patch.ts'
 
 /** How many lines of a gap are shown: behind the hunk before it, and before the hunk after it. */
 export interface Reveal {

@@ -1,4 +1,5 @@
 import { type ReactNode, useMemo, useState } from 'react'
+import type { PatchHunk, PatchLine } from '../../../shared/patch.ts'
 import type { Finding } from '../../../shared/review.ts'
 import { type TokenLines, useHighlight } from '../../code/highlighter.ts'
 import { languageOf } from '../../code/languages.ts'
@@ -8,7 +9,6 @@ import { commentText } from './comment-text.ts'
 import { FindingNote, SPLIT_COLUMNS, SplitRows, type TokensOf, UNIFIED_COLUMNS, UnifiedRows } from './diff-rows.tsx'
 import type { DiffBlock, WideHunks } from './expand-hunks.ts'
 import { GapRow } from './gap-row.tsx'
-import type { PatchHunk, PatchLine } from './parse-patch.ts'
 import { useExpansion } from './use-expansion.ts'
 
 /** More lines than this are shown when asked for. */

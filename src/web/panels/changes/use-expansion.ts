@@ -1,7 +1,7 @@
 import { useMemo, useRef, useState } from 'react'
+import type { PatchHunk } from '../../../shared/patch.ts'
 import { showFault } from '../../ui/toast.tsx'
 import { contextFor, type DiffBlock, diffBlocksOf, type Reveal, type WideHunks } from './expand-hunks.ts'
-import type { PatchHunk } from './parse-patch.ts'
 
 /** Lines that one click shows. */
 export const LINES_A_STEP = 20

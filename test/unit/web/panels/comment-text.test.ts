@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import type { PatchLine } from '../../../../src/shared/patch.ts'
 import { commentText } from '../../../../src/web/panels/changes/comment-text.ts'
-import type { PatchLine } from '../../../../src/web/panels/changes/parse-patch.ts'
 
 const line = (given: Partial<PatchLine>): PatchLine => ({
   kind: 'context',

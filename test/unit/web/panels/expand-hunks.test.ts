@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { parsePatch } from '../../../../src/shared/patch.ts'
 import { contextFor, type DiffBlock, diffBlocksOf } from '../../../../src/web/panels/changes/expand-hunks.ts'
-import { parsePatch } from '../../../../src/web/panels/changes/parse-patch.ts'
 
 /** A patch of a file with lines 1 to 60 in which 10 and 40 were changed. */
 function patchOf(contextLines: number): string {
@@ -18,7 +18,7 @@ function patchOf(contextLines: number): string {
   return `diff --git a/a b/a\n--- a/a\n+++ b/a\n${hunks}`
 }
 
-const hunksWith = (contextLines: number) => parsePatch(patchOf(contextLines))[0] ?? []
+const hunksWith = (contextLines: number) => parsePatch(patchOf(contextLines))[0]?.hunks ?? []
 
 /** A block as "7-13" (numbers after the change) or "gap 1: 23". */
 function shortly(block: DiffBlock): string {
@@ -61,8 +61,8 @@ describe('unchanged lines around hunks', () => {
   })
 
   test('there are none around a new file, and none where nothing is left', () => {
-    const made = parsePatch('diff --git a/a b/a\n--- /dev/null\n+++ b/a\n@@ -0,0 +1,2 @@\n+1\n+2\n')[0] ?? []
-    const gone = parsePatch('diff --git a/a b/a\n--- a/a\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-1\n-2\n')[0] ?? []
+    const made = parsePatch('diff --git a/a b/a\n--- /dev/null\n+++ b/a\n@@ -0,0 +1,2 @@\n+1\n+2\n')[0]?.hunks ?? []
+    const gone = parsePatch('diff --git a/a b/a\n--- a/a\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-1\n-2\n')[0]?.hunks ?? []
     expect([made, gone].map((hunks) => diffBlocksOf(hunks, null, new Map()).map(({ kind }) => kind))).toEqual([
       ['lines'],
       ['lines'],
