@@ -6,6 +6,9 @@ export function wellFormed<T>(value: T): T {
   return replaceIn(value) as T
 }
 
+/** Objects that hold none, so that a long conversation, whose blocks nobody changes, is not read whole at each of its turns. */
+const known = new WeakSet<object>()
+
 function replaceIn(value: unknown): unknown {
   if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed()
   if (typeof value !== 'object' || value === null) return value
@@ -13,8 +16,11 @@ function replaceIn(value: unknown): unknown {
     const items = value.map(replaceIn)
     return items.every((item, index) => item === value[index]) ? value : items
   }
+  if (known.has(value)) return value
   const before = Object.entries(value)
   const after = before.map(([key, item]) => [key.toWellFormed(), replaceIn(item)] as const)
   const isSame = after.every(([key, item], index) => key === before[index]?.[0] && item === before[index]?.[1])
-  return isSame ? value : Object.fromEntries(after)
+  if (!isSame) return Object.fromEntries(after)
+  known.add(value)
+  return value
 }
