@@ -135,7 +135,7 @@ describe('bash', () => {
 
   test('a failure in a pipe is told wherever the output is cut, and what watches it is not seen', async () => {
     const cut = await call('bash', {
-      command: 'f() { nothere 2>&1 | head -0; echo "${PIPESTATUS[@]}"; }; f && seq 1 20000 | cat',
+      command: 'f() { nothere 2>&1 | cat > cut; echo "${PIPESTATUS[@]}"; }; f && seq 1 20000 | cat',
     })
     const faulty = await call('bash', { command: 'echo $LINENO | cat\necho (a' })
     const long = await call('bash', {
