@@ -6,7 +6,7 @@ interface ProjectOptions {
   readonly maxWorkers?: number
 }
 
-/** One project a folder; the heavy ones run after the light ones, those that watch a page or kill parts one file at a time. */
+/** One project a folder; the heavy ones run after the light ones, that which watches a page one file at a time. */
 const project = (name: string, groupOrder: number, { testTimeout, maxWorkers = 2 }: ProjectOptions) => ({
   test: {
     name,
@@ -28,7 +28,7 @@ export default defineConfig({
       project('integration', 2, { testTimeout: 60_000, maxWorkers: 3 }),
       project('e2e', 3, { testTimeout: 180_000, maxWorkers: 3 }),
       project('browser', 4, { testTimeout: 120_000, maxWorkers: 1 }),
-      project('chaos', 5, { testTimeout: 600_000, maxWorkers: 1 }),
+      project('chaos', 5, { testTimeout: 600_000 }),
     ],
   },
 })
