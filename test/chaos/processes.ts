@@ -1,6 +1,7 @@
 /** A look at the machine's processes through /proc: who was started by whom, and how large they are. */
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { identify } from '../../scripts/lib/process-identity.mjs'
 
 export interface Found {
@@ -31,16 +32,34 @@ function readProcess(pid: number): Found | null {
   }
 }
 
-/** The process that runs the commands of an instance, which outlives its workers. */
+/**
+ * The process that runs the commands of an instance, which outlives its workers. The directory that it names may be a view of
+ * its own, in a mount namespace where the instance's lies elsewhere: it is the same directory all the same.
+ */
 export function findRunner(home: string): Found | undefined {
-  return listProcesses().find(({ command }) => command.includes(`"dir":"${home}/sandboxes"`))
+  const wanted = idOf(join(home, 'sandboxes'))
+  if (wanted === null) return undefined
+  return listProcesses().find(({ pid, command }) => {
+    const dir = /"dir":"([^"]+)"/.exec(command)?.[1]
+    return dir !== undefined && idOf(`/proc/${pid}/root${dir}`) === wanted
+  })
+}
+
+/** Device and inode; null for what is not there. */
+function idOf(path: string): string | null {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true })
+    return `${dev}:${ino}`
+  } catch {
+    // The process ended while it was looked at, or is another user's.
+    return null
+  }
 }
 
 /** Commands of the instance that run right now: the outermost process of each. */
 export function findCommands(home: string): Found[] {
-  const all = listProcesses()
-  const runner = all.find(({ command }) => command.includes(`"dir":"${home}/sandboxes"`))
-  return runner === undefined ? [] : all.filter(({ parent }) => parent === runner.pid)
+  const runner = findRunner(home)
+  return runner === undefined ? [] : listProcesses().filter(({ parent }) => parent === runner.pid)
 }
 
 export interface Size {
