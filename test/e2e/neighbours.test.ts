@@ -1,7 +1,17 @@
 /** What other users of the machine, and pages in a browser on it, can do with a running instance. */
 
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -92,10 +102,13 @@ function readableBy(uid: number): string[] {
   return [...stdout.split('\n'), ...ask.stdout.split('\n')].filter((line) => line !== '')
 }
 
+/** A database that runs makes and removes files meanwhile. */
 function filesBelow(path: string): string[] {
+  if (!existsSync(path)) return []
   return readdirSync(path, { withFileTypes: true }).flatMap((entry) => {
     const inner = join(path, entry.name)
-    return entry.isDirectory() ? filesBelow(inner) : entry.isFile() && statSync(inner).size > 0 ? [inner] : []
+    if (entry.isDirectory()) return filesBelow(inner)
+    return (statSync(inner, { throwIfNoEntry: false })?.size ?? 0) > 0 && entry.isFile() ? [inner] : []
   })
 }
 
