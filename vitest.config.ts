@@ -24,9 +24,9 @@ export default defineConfig({
     projects: [
       project('unit', 0, { testTimeout: 20_000 }),
       project('workflow', 1, { testTimeout: 60_000 }),
-      // These two wait for stores, commands and whole instances a third of their time and more.
+      // They wait for stores and commands a third of their time.
       project('integration', 2, { testTimeout: 60_000, maxWorkers: 3 }),
-      project('e2e', 3, { testTimeout: 180_000, maxWorkers: 3 }),
+      project('e2e', 3, { testTimeout: 180_000 }),
       project('browser', 4, { testTimeout: 120_000, maxWorkers: 1 }),
       project('chaos', 5, { testTimeout: 600_000 }),
     ],
