@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SILENT } from '../../scripts/lib/log.mjs'
+import { freePort } from '../../scripts/lib/ports.mjs'
 import { startPostgres } from '../../scripts/lib/postgres.mjs'
 import { type Stack, startStack } from '../../scripts/lib/supervisor.mjs'
 import { waitFor } from '../support/wait-for.ts'
@@ -46,7 +47,8 @@ afterEach(async () => {
 })
 
 async function start(): Promise<Stack> {
-  const settings = { PATH: process.env['PATH'] }
+  // The product's own choice is the same for every instance, so that two that start at once could meet there.
+  const settings = { PATH: process.env['PATH'], PORT: String(await freePort()) }
   const stack = await startStack({ home, settings, binaries: { redis, temporal }, log: SILENT, entries: STAND_INS })
   started.push(stack)
   return stack

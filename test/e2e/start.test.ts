@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SILENT } from '../../scripts/lib/log.mjs'
+import { freePort } from '../../scripts/lib/ports.mjs'
 import { identify, isAlive } from '../../scripts/lib/process-identity.mjs'
 import { isPartAlive, readRunningState, readState } from '../../scripts/lib/state.mjs'
 import { type Stack, startStack } from '../../scripts/lib/supervisor.mjs'
@@ -19,8 +20,10 @@ const RESTARTED = ['worker', 'server', 'model', 'temporal', 'redis', 'postgres']
 
 let home: string
 let started: Stack[]
+let port: number
 
-beforeEach(() => {
+beforeEach(async () => {
+  port = await freePort()
   home = mkdtempSync(join(tmpdir(), 'keelson-start-'))
   started = []
 })
@@ -31,7 +34,8 @@ afterEach(async () => {
 })
 
 async function start(settings: NodeJS.ProcessEnv = {}, entries = STAND_INS): Promise<Stack> {
-  const env = { PATH: process.env['PATH'], ...settings }
+  // The product's own choice is the same for every instance, so that two that start at once could meet there.
+  const env = { PATH: process.env['PATH'], PORT: String(port), ...settings }
   const stack = await startStack({ home, settings: env, binaries: { redis, temporal }, log: SILENT, entries })
   started.push(stack)
   return stack
