@@ -1,13 +1,7 @@
 /** What the proxies of this room do alike with a request and its answer. */
 
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
-
-/** RFC 9110, section 7.6.1, and the two that speak to the proxy alone. */
-const HOP_BY_HOP = new Set(
-  'connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade'.split(
-    ' ',
-  ),
-)
+import { HOP_BY_HOP } from '../shared/hop-by-hop.ts'
 
 /** By which some servers take a GET for something else. */
 const METHOD_OVERRIDES: ReadonlySet<string> = new Set(['x-http-method-override', 'x-http-method', 'x-method-override'])

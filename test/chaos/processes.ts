@@ -36,10 +36,10 @@ function readProcess(pid: number): Found | null {
  * The process that runs the commands of an instance, which outlives its workers. The directory that it names may be a view of
  * its own, in a mount namespace where the instance's lies elsewhere: it is the same directory all the same.
  */
-export function findRunner(home: string): Found | undefined {
+export function findRunner(home: string, all: readonly Found[] = listProcesses()): Found | undefined {
   const wanted = idOf(join(home, 'sandboxes'))
   if (wanted === null) return undefined
-  return listProcesses().find(({ pid, command }) => {
+  return all.find(({ pid, command }) => {
     const dir = /"dir":"([^"]+)"/.exec(command)?.[1]
     return dir !== undefined && idOf(`/proc/${pid}/root${dir}`) === wanted
   })
@@ -58,8 +58,9 @@ function idOf(path: string): string | null {
 
 /** Commands of the instance that run right now: the outermost process of each. */
 export function findCommands(home: string): Found[] {
-  const runner = findRunner(home)
-  return runner === undefined ? [] : listProcesses().filter(({ parent }) => parent === runner.pid)
+  const all = listProcesses()
+  const runner = findRunner(home, all)
+  return runner === undefined ? [] : all.filter(({ parent }) => parent === runner.pid)
 }
 
 export interface Size {

@@ -1,23 +1,13 @@
 /** What of a request a project's server sees, and what of its answer a browser sees. All functions here are pure. */
 
 import type { ServiceRow } from '../../db/workspace/services.ts'
+import { HOP_BY_HOP } from '../../shared/hop-by-hop.ts'
 import { cookiesOf, OWN_COOKIES } from './preview-access.ts'
 import { isLoopbackName, LOCAL_PREVIEW_DOMAIN, type PreviewTarget } from './preview-target.ts'
 
 /** Names and values in turn, as Node's `rawHeaders`. */
 export type RawHeaders = readonly string[]
 
-const HOP_BY_HOP = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
 /** Ours to say, or nothing that a project has to know. */
 const REPLACED = new Set(['host', 'cookie', 'forwarded', 'origin', 'x-real-ip'])
 /** An answer's words about more than its own origin. */

@@ -14,10 +14,10 @@ const WELL = [
   'Seccomp:\t2',
   'interfaces 0',
   'nested no',
-  'end',
   'keeper cgroup-v2',
   'memory kept',
   'processes kept',
+  'end',
 ]
 
 function judged(
@@ -31,6 +31,31 @@ function judged(
 }
 
 describe('what a sandbox says of itself', () => {
+  test('a sandbox counts as one only when everything it says about itself is right', () => {
+    const facts = WELL.map((line) => (line === 'keeper cgroup-v2' ? 'keeper cgroup-v1' : line))
+    const isOk = (lines: readonly string[]) => judge(lines.join('\n'), { user: USER }).ok
+    const instead: readonly [string, string][] = [
+      ['outer Uid: 70000 70000 70000 70000', 'outer Uid: 0 0 0 0'],
+      ['outer Groups:', 'outer Groups: 0 4'],
+      ['uid 1000', 'uid 0'],
+      ['CapEff:\t0000000000000000', 'CapEff:\t0000000000000001'],
+      ['NoNewPrivs:\t1', 'NoNewPrivs:\t0'],
+      ['Seccomp:\t2', 'Seccomp:\t0'],
+      ['interfaces 0', 'interfaces 1'],
+      ['nested no', 'nested yes'],
+      ['memory kept', ''],
+      ['processes kept', ''],
+      ['end', ''],
+    ]
+    const more = ['missing node', 'writable /proc/sys/x', 'key /etc/ssl/a', 'descriptor 100', 'seen /usr/src/app']
+    expect([
+      isOk(facts),
+      instead.filter(([line, other]) => isOk(facts.map((fact) => (fact === line ? other : fact)))),
+      more.filter((line) => isOk([...facts, line])),
+      judge('', { user: USER }).ok,
+    ]).toEqual([true, [], [], false])
+  })
+
   test('all protections hold where each answer is as it must be', () => {
     expect(judged({})).toMatchObject({ ok: true, failing: [] })
   })

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { leftOutKind } from '../../../src/sandbox/local-bwrap/left-out-rules.ts'
 import { decodeTree, encodeTree, objectHash, type TreeEntry } from '../../../src/sandbox/local-bwrap/objects.ts'
-import { judge } from '../../../src/sandbox/local-bwrap/probe.ts'
 import { createLineSplitter } from '../../../src/sandbox/local-bwrap/protocol.ts'
 import { parseChanges } from '../../../src/sandbox/local-bwrap/shadow-git.ts'
 
@@ -48,47 +47,6 @@ test('build output is ignored only beside a manifest, dependencies always', () =
     leftOutKind('.yarn/cache', new Set()),
     leftOutKind('.yarn/releases', new Set()),
   ]).toEqual(['dependencies', null, 'build', null, null, 'dependencies', 'dependencies', null, 'dependencies', null])
-})
-
-test('a sandbox counts as one only when everything it says about itself is right', () => {
-  const facts = [
-    'outer Uid: 70000 70000 70000 70000',
-    'outer Gid: 70000 70000 70000 70000',
-    'outer Groups:',
-    'uid 1000',
-    'CapEff:\t0000000000000000',
-    'CapBnd:\t0000000000000000',
-    'NoNewPrivs:\t1',
-    'Seccomp:\t2',
-    'interfaces 0',
-    'nested no',
-    'keeper cgroup-v1',
-    'memory kept',
-    'processes kept',
-    'end',
-  ]
-  const who = { user: { uid: 70000, gid: 70000 } }
-  const isOk = (lines: readonly string[]) => judge(lines.join('\n'), who).ok
-  const instead: readonly [string, string][] = [
-    ['outer Uid: 70000 70000 70000 70000', 'outer Uid: 0 0 0 0'],
-    ['outer Groups:', 'outer Groups: 0 4'],
-    ['uid 1000', 'uid 0'],
-    ['CapEff:\t0000000000000000', 'CapEff:\t0000000000000001'],
-    ['NoNewPrivs:\t1', 'NoNewPrivs:\t0'],
-    ['Seccomp:\t2', 'Seccomp:\t0'],
-    ['interfaces 0', 'interfaces 1'],
-    ['nested no', 'nested yes'],
-    ['memory kept', ''],
-    ['processes kept', ''],
-    ['end', ''],
-  ]
-  const more = ['missing node', 'writable /proc/sys/x', 'key /etc/ssl/a', 'descriptor 100', 'seen /usr/src/app']
-  expect([
-    isOk(facts),
-    instead.filter(([line, other]) => isOk(facts.map((fact) => (fact === line ? other : fact)))),
-    more.filter((line) => isOk([...facts, line])),
-    judge('', who).ok,
-  ]).toEqual([true, [], [], false])
 })
 
 test('lines are whole however the bytes are cut', () => {
