@@ -28,8 +28,23 @@ const CODE_NOUN =
   /\b(?:code|file|functions?|class|classes|methods?|implementations?|contents?|exports?|imports?|handlers?|routes?|components?|definitions?|declarations?|logic|lines?|module|script|body|props|fields|tests?|styles|rules|config|options|entries|items|page|markup|section|block|statements?|queries|query|types?)\b/i
 
 /** The same in other languages, with or without dots. */
-const ELSEWHERE =
-  /其余|其他(?:代码|部分|函数|方法)|(?:现有|原有|已有|剩余|以下)(?:的)?代码|省略|保持不变|既存の|残りの|変更なし|기존 코드|나머지|생략|остальн|существующ|без изменений|\bunverändert|\b(?:restlicher?|bestehender|übriger?) (?:code|rest)|\b(?:reste|suite) du (?:code|fichier)|\bcode existant|\binchangé|\bresto (?:del?|do) (?:código|codice|archivo|file)|\bcódigo existente|\bsin cambios|\bsem alterações/iu
+const ELSEWHERE = new RegExp(
+  [
+    '其余|其餘|其[他它](?:代码|部分|函数|方法)|(?:现有|原有|已有|剩余|以下)(?:的)?代码|省略|(?:保持|代码|部分)不[变變]|未(?:更改|修改|改动)',
+    '既存の|残り[のは]|変更(?:なし|無し)|以下(?:略|同(?:じ|様))|기존 코드|나머지|생략|변경 없음',
+    'остальн|существующ|без изменений|прежн(?:ий|яя|ее|ие) (?:код|содержимое|функци|метод)',
+    String.raw`(?<!\p{L})(?:unverändert|(?:restliche|bestehende|übrige|vorhandene)[rsn]? (?:code|rest|funktion|methode|klasse|inhalt|datei))`,
+    String.raw`(?<!\p{L})rest (?:de[sr] (?:codes?|datei|klasse|funktion|methode)|bleibt)(?!\p{L})`,
+    String.raw`\b(?:reste|suite) du (?:code|fichier)|\bcode existant|\binchangé|\breste (?:reste )?(?:identique|pareil)`,
+    String.raw`\bresto (?:del?|do) (?:código|codice|archivo|file)|\brestante do (?:código|arquivo)|\bcódigo existente|\bcodice esistente`,
+    String.raw`\bsin cambios|\bsem alterações|\binvariat[oaie]\b|\bresto (?:permanece|queda|sigue|rimane) (?:igual|uguale)`,
+    String.raw`\breszta (?:kodu|pliku)|\bbez zmian\b`,
+  ].join('|'),
+  'iu',
+)
+/** All that a comment says, when it stands for more of the same; its full stops are part of it. */
+const AND_SO_ON =
+  /^(?:etc|et cetera|and so (?:on|forth)|ditto|(?:same )?as (?:before|above)|usw|wie (?:bisher|zuvor|oben|vorher)|comme (?:avant|précédemment)|igual que antes|como antes|come prima|и т\. ?д|и так далее|как (?:раньше|прежде|было)|同上|以上同様|等等)\W*$/iu
 /** Said of a place where the old text would stand. */
 const NO_CHANGE = /^no (?:further |other )?changes?(?: (?:here|below|above|needed|required|in)\b.*)?$/i
 const ALL_ELSE = /^(?:keep|leave|keeping|leaving) (?:everything else|the rest|all else|the remainder)\b/i
@@ -39,7 +54,7 @@ const ENDS_WITH_NOUN = new RegExp(`${CODE_NOUN.source}(?: here)?$`, 'i')
 
 /** What every marker holds; nearly no other line does, so that a large text costs one look at each. */
 const MAY_SAY =
-  /\.{3}|[^\p{ASCII}]|no .*change|rest\b|remain|exist|other|previous|original|everything|unchanged|untouched|omitted|truncated|snip|elided|same|not shown|brevity|\bas |here|continues|resto|restlich|reste|suite|existente|sin cambios/iu
+  /\.{3}|[^\p{ASCII}]|no .*change|rest\b|remain|exist|other|previous|original|everything|unchanged|untouched|omitted|truncated|snip|elided|same|not shown|brevity|\bas |here|continues|resto|restlich|reste|suite|esistente|sin cambios|etc|so (?:on|forth)|ditto|usw|wie |bestehend|vorhanden|comme avant|como antes|come prima|igual que|invariat|reszta|bez zmian/iu
 
 /** A line that reads like one, taken by itself: what it stands for is told by what the change takes away. */
 export interface Marker {
@@ -93,6 +108,7 @@ function commentMarker({
     return isOnePhrase(said) && !/^['"|@]/.test(opener) ? 'perhaps' : null
   }
   if (/^(?:[*!'|]|@\*|"|\.\.)/.test(opener)) return null
+  if (AND_SO_ON.test(inner)) return 'perhaps'
   if (!isOnePhrase(inner)) return null
   // A heading of Markdown.
   if (opener.startsWith('##') && /^\p{L}+$/u.test(words)) return null

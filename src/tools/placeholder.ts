@@ -20,8 +20,8 @@ export interface Placeholder {
  * well be an ordinary comment (`// ...`, `# unchanged`) counts only where half of the old text or more is gone.
  */
 export function findPlaceholder(before: string, after: string): Placeholder | null {
-  const old = linesOf(before.replaceAll('\r\n', '\n')).filter(isFilled)
-  const now = linesOf(after.replaceAll('\r\n', '\n'))
+  const old = linesOf(before.replaceAll(/\r\n?/g, '\n')).filter(isFilled)
+  const now = linesOf(after.replaceAll(/\r\n?/g, '\n'))
   const known = new Set(old)
   const filled = now.filter(isFilled)
   const kept = new Set(filled)

@@ -188,6 +188,24 @@ describe('findPlaceholder', () => {
     '# 省略',
     '// 既存のコード',
     '// sin cambios',
+    '# etc.',
+    '{/* etc. */}',
+    '// and so on...',
+    '<!-- as above -->',
+    '// и т. д.',
+    '# прежний код',
+    '// Rest der Datei',
+    '// übriger Code',
+    '-- wie bisher',
+    '// le reste reste identique',
+    '// el resto permanece igual',
+    '// restante do código',
+    '# codice esistente',
+    '// reszta kodu',
+    '// 后面的代码不变',
+    '// 同上',
+    '// (以下略)',
+    '// 残りは同じ',
   ])('%s may be an ordinary comment, and is refused only where it takes the place of half a file', (line) => {
     const lines = Array.from({ length: 12 }, (_, i) => `export const f${i} = ${i}`)
     const lost = (before: readonly string[], after: readonly string[]) =>
@@ -207,13 +225,14 @@ describe('findPlaceholder', () => {
     const lost = (before: string, after: string) => findPlaceholder(before, after)?.lost
     expect([
       lost(exports, `export const f0 = 1\n${marker}\n`),
+      lost(exports.replaceAll('\n', '\r'), `export const f0 = 1\r${marker}\r`),
       lost(exports, `${'const other = 1\n'.repeat(40)}${marker}\n`),
       lost(exports, `${exports}\n${marker}\n`),
       lost('line', readme),
       lost('# Old\nwords\n', readme),
       lost('z', marker),
       lost('function a() {\n  one()\n  two()\n}\n', `function a() {\n  ${marker}\n}\n`),
-    ]).toEqual([30, 30, null, null, null, 1, 2])
+    ]).toEqual([30, 30, 30, null, null, null, 1, 2])
   })
 
   test('a line that was there before may stay', () => {
