@@ -41,12 +41,14 @@ export const glob = defineTool<GlobInput>({
     if (pattern === null) return refusal('The pattern must not begin with "!", nor lead out of the workspace.')
     const leftOut = await findSearchExclusions(sandbox, path, `${path}/${pattern}`)
     const args = ['--files', '--null', `--glob=${pattern}`, ...leftOut.globs]
-    const found = await search(args, path, context, { end: '\0' })
+    const found = await search(args, path, context, { end: '\0', skipped: leftOut.names })
     if (!found.ok) return refusal(found.message)
     const shown = found.lines.slice(0, MAX_FILES).map((line) => showName(posix.join(path, line)))
     const answer =
       shown.length === 0 ? ['No files found.'] : [...shown, ...moreNote(found.lines.length, found.complete)]
-    const notes = [leftOut.note, note === null ? null : `(${note})`].filter((line) => line !== null)
+    const notes = [leftOut.noteOf(found.note === null), found.note, note === null ? null : `(${note})`].filter(
+      (line) => line !== null,
+    )
     return { content: [...answer, ...notes].join('\n'), isError: false }
   },
 })

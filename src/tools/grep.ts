@@ -53,12 +53,17 @@ export const grep = defineTool<GrepInput>({
     const leftOut =
       stat.kind === 'directory' ? await findSearchExclusions(sandbox, path, `${path}/${input.glob ?? ''}`) : null
     const end = input.output_mode === 'files_with_matches' ? '\0' : '\n'
-    const found = await search([...argsFor(input), ...(leftOut?.globs ?? []), '--', path], '.', context, { end })
+    const found = await search([...argsFor(input), ...(leftOut?.globs ?? []), '--', path], '.', context, {
+      end,
+      at: path,
+      skipped: leftOut?.names ?? [],
+    })
     if (!found.ok) return refusal(found.message)
     const lines = found.lines.length === 0 ? [] : linesOf(found.lines, input)
     const shown = await showAroundMatches(lines.slice(0, MAX_LINES), patternArgs(input), context)
     const notes = [
-      leftOut?.note ?? null,
+      leftOut?.noteOf(found.note === null) ?? null,
+      found.note,
       note === null ? null : `(${note})`,
       stat.kind === 'file' && lines.length === 0 ? await whyNotSearched(path, context) : null,
     ].filter((line) => line !== null)

@@ -12,8 +12,13 @@ const MAX_ENTRIES = 2_000
 export interface SearchExclusions {
   /** Arguments for ripgrep; later globs win over earlier ones. */
   readonly globs: readonly string[]
-  /** A line for the answer, when something that lies right in the directory searched is left out; else null. */
-  readonly note: string | null
+  /** The names of directories, at any depth, that `globs` leave out. */
+  readonly names: readonly string[]
+  /**
+   * A line for the answer, when something that lies right in the directory searched is left out; else null. What .gitignore
+   * names is left out only where ignore files were `read`.
+   */
+  noteOf(read: boolean): string | null
 }
 
 /**
@@ -34,7 +39,10 @@ export async function findSearchExclusions(sandbox: Sandbox, base: string, named
   }
   globs.push(...environments.map((name) => `--glob=!/${name}/**`))
   const told = [...installed.filter((name) => present.has(name)), ...environments].map((name) => `${name}/`)
-  if (present.has('.gitignore')) told.push('what .gitignore names')
-  if (told.length === 0) return { globs, note: null }
-  return { globs, note: `(not searched: ${told.join(', ')}; give such a directory as path to search it)` }
+  const hasRules = entries.some(({ name, kind }) => name === '.gitignore' && kind !== 'directory')
+  const noteOf = (read: boolean): string | null => {
+    const all = hasRules && read ? [...told, 'what .gitignore names'] : told
+    return all.length === 0 ? null : `(not searched: ${all.join(', ')}; give such a directory as path to search it)`
+  }
+  return { globs, names: installed, noteOf }
 }

@@ -25,7 +25,7 @@ export async function showAroundMatches(
   const paths = [...new Set(long.map(({ path }) => path))].slice(0, MAX_FILES)
   const regexp = `--regexp=.{0,${AROUND}}(?:${find.pattern}).{0,${AROUND}}`
   const args = ['--null', '--line-number', '--with-filename', '--no-heading', '--only-matching', ...find.args, regexp]
-  const found = await search([...args, '--', ...paths], '.', context, { part: '.around' })
+  const found = await search([...args, '--', ...paths], '.', context, { part: '.around', at: paths[0] ?? '.' })
   // The beginnings of the lines are shown then; what was found stays found.
   if (!found.ok) return lines
   const matches = new Map<string, string>()

@@ -220,7 +220,10 @@ function checkedName(bytes: Uint8Array): string {
   if (given.includes('\0')) refuse('a name holds a NUL byte')
   if (name.length > MAX_PATH_BYTES) refuse(`a name is longer than ${MAX_PATH_BYTES} bytes: ${shown(name)}`)
   const parts = name.split('/')
-  if (parts.length > MAX_PATH_DEPTH) refuse(`a file lies deeper than ${MAX_PATH_DEPTH} directories: ${shown(name)}`)
+  if (parts.length > MAX_PATH_DEPTH) {
+    const way = 'leave it out or move it to a directory above'
+    refuse(`a file or directory lies deeper than ${MAX_PATH_DEPTH} directories, ${way}: ${shown(name)}`)
+  }
   for (const part of parts) {
     if (part === '' || part === '.' || part === '..') refuse(`${shown(given)} leads out of the workspace`)
     if (part.length > MAX_NAME_BYTES) refuse(`a name is longer than ${MAX_NAME_BYTES} bytes: ${shown(part)}`)

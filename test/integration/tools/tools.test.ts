@@ -5,6 +5,7 @@ import pino from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createSandboxProvider } from '../../../src/sandbox/create.ts'
 import type { Sandbox, SandboxProvider, SandboxRef } from '../../../src/sandbox/types.ts'
+import { UNREAD_RULES } from '../../../src/tools/ignore-rules.ts'
 import { coderTools, findTool, parseToolInput } from '../../../src/tools/registry.ts'
 import { sha256 } from '../../../src/tools/text-file.ts'
 import type { Effect, ToolContext, ToolResult } from '../../../src/tools/tool.ts'
@@ -406,6 +407,35 @@ describe('glob and grep', () => {
       { path: 'ignored/f.ts', data: 'needle\n' },
       { path: '.gitignore', data: 'ignored/\n' },
       { path: 'bin', data: Uint8Array.of(0, 1, 110, 101) },
+    ])
+  })
+
+  test.each([
+    ['mkfifo src/deep/.ignore', true],
+    ['rm .gitignore; mkfifo .gitignore', true],
+    ['ln -s /dev/zero src/.rgignore', true],
+    ['mkfifo pipe; ln -s ../pipe src/.gitignore', true],
+    ['truncate -s 200M src/.gitignore', true],
+    ['mkfifo node_modules/.gitignore', true],
+    ['git init -q; rm -rf .git/info/exclude; mkdir -p .git/info; mkfifo .git/info/exclude', true],
+    ['mkdir src/.gitignore; ln -s nowhere src/.ignore; : > src/.rgignore; chmod 000 src/.rgignore', false],
+    ['ln -s ../.gitignore src/.ignore', false],
+  ])('a search waits at no ignore file: %j', async (made, isUnread) => {
+    await call('bash', { command: made })
+    const answers = [
+      await call('glob', { pattern: '*.ts', path: 'src' }),
+      await call('grep', { pattern: 'needle', path: 'src', glob: '*.ts', output_mode: 'files_with_matches' }),
+    ]
+    // What stands in installed packages is not met from here.
+    const isSeen = isUnread && !made.includes('node_modules')
+    expect(answers.map(({ result }) => [result.isError, result.content.split('\n')])).toEqual(
+      Array(2).fill([false, ['src/a.ts', 'src/deep/b.ts', ...(isSeen ? [UNREAD_RULES] : [])]]),
+    )
+    const { result } = await call('grep', { pattern: 'needle here' })
+    expect([result.isError, result.content.split('\n')[0], result.content.includes(UNREAD_RULES)]).toEqual([
+      false,
+      'src/deep/b.ts:2:needle here',
+      isUnread,
     ])
   })
 
