@@ -120,13 +120,18 @@ export async function takeTreeOver(
   tree: string,
   base: string,
 ): Promise<void> {
+  let packed: { readonly base: string; readonly data: Uint8Array } | undefined
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const stored = await store.trees(projectId)
     const newest = stored.at(-1)
-    const data = await from.pack(tree, stored.includes(base) ? base : '-')
-    await link.call('import', [PAYLOAD], { payload: data })
+    const known = stored.includes(base) ? base : '-'
+    // A pack that another process overtook in the store is still good, unless the store has lost what it builds on.
+    if (packed?.base !== known) {
+      packed = { base: known, data: await from.pack(tree, known) }
+      await link.call('import', [PAYLOAD], { payload: packed.data })
+    }
     if (newest === undefined || stored.includes(tree)) return
-    const outcome = await store.append(projectId, newest, { trees: [tree, newest], data })
+    const outcome = await store.append(projectId, newest, { trees: [tree, newest], data: packed.data })
     if (outcome === 'stored') return
     if (outcome === 'full') break
   }
