@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { AppError } from '../../shared/errors.ts'
 import type { ProbeReport, Protection } from '../types.ts'
@@ -15,6 +16,11 @@ import { giveTo } from './take-over.ts'
 const run = promisify(execFile)
 const TOOL_TIMEOUT_MS = 10_000
 const ASK_TIMEOUT_MS = 30_000
+/** A question of which a process was killed (for want of memory, say) tells nothing about the host, so it is put again. */
+const MAX_ASKS = 3
+const PAUSE_MS = 200
+/** No further question after this time. */
+const PATIENCE_MS = 10_000
 
 /** What a probe asks with. */
 export interface ProbeOptions {
@@ -37,6 +43,15 @@ export async function probeBwrap(options: ProbeOptions): Promise<ProbeReport> {
   if (missing.length > 0) {
     return refusal(`${missing.join(', ')} not found; on Debian: apt-get install git ripgrep util-linux coreutils`)
   }
+  const giveUpAt = performance.now() + PATIENCE_MS
+  for (let asks = 1; ; asks++) {
+    const report = await ask(options)
+    if (report.ok || asks === MAX_ASKS || performance.now() > giveUpAt) return report
+    await sleep(PAUSE_MS)
+  }
+}
+
+async function ask(options: ProbeOptions): Promise<ProbeReport> {
   try {
     const plan = await options.plan()
     return judge(await askSandbox(options, plan), plan)

@@ -7,6 +7,7 @@ import { identify, isAlive } from '../../../src/sandbox/local-bwrap/identity.ts'
 import { readPid } from '../../../src/sandbox/local-bwrap/job-files.ts'
 import { ownSocketPath, runnerSocketPath } from '../../../src/sandbox/local-bwrap/layout.ts'
 import { livingRunners } from '../../../src/sandbox/local-bwrap/runner-identity.ts'
+import { listProcesses, sendTo } from '../../chaos/processes.ts'
 import {
   anExecId,
   aSandbox,
@@ -43,6 +44,15 @@ async function waitUntilDead(pid: number): Promise<void> {
 }
 
 describe.skipIf(!report.ok)(`crashes (${report.detail})`, { timeout: 60_000 }, () => {
+  test('a probe whose process is killed while it asks is put again and tells the same', async () => {
+    const asking = host.provider().probe()
+    const killed = await waitFor(() => {
+      const asker = listProcesses().find(({ command }) => command.includes('askIdentity') && command.includes(host.dir))
+      return asker !== undefined && sendTo(asker.pid, 'SIGKILL') ? true : undefined
+    })
+    expect({ killed, ...(await asking) }).toEqual({ killed: true, ...report })
+  })
+
   test('a worker killed with -9 neither stops nor repeats its command', async () => {
     const { ref, sandbox } = await aSandbox(provider)
     const execId = anExecId()
