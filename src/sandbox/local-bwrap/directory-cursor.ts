@@ -9,6 +9,8 @@ const OWNER = 0o700
  * path nor what a command renames meanwhile matters. Neighbours cost one step. Call `close` at the end.
  */
 export class DirectoryCursor {
+  /** The permissions that directories had before `unlock` changed them, by path. */
+  readonly unlocked = new Map<ByteName, number>()
   readonly #open: { readonly name: ByteName; readonly directory: OpenDirectory }[] = []
   readonly #root: OpenDirectory
 
@@ -32,7 +34,7 @@ export class DirectoryCursor {
   /** The same; directories that are missing are made. Throws `sandbox_bad_request` when something else is in the way. */
   enterOrMake(path: ByteName): OpenDirectory {
     const directory = this.#walk(path, (parent, name) => {
-      unlock(parent)
+      this.unlock()
       const made = toFsPath(`${parent.handle}/${name}`)
       ifPossible(() => mkdirSync(made, 0o755))
       ifPossible(() => this.give(made))
@@ -43,6 +45,19 @@ export class DirectoryCursor {
     })
     if (directory !== null) return directory
     throw new AppError('sandbox_bad_request', `${toShown(path)} cannot be made: a file or a broken link is in the way`)
+  }
+
+  /**
+   * Lets us work in the directory that was entered last, whose owner may have taken the right to it away. Safe to repeat.
+   * Whoever is done gives the directories in `unlocked` back what they had.
+   */
+  unlock(): void {
+    const directory = this.#open.at(-1)?.directory ?? this.#root
+    const mode = directory.stat.mode & 0o7777
+    if ((mode & OWNER) === OWNER) return
+    const path = this.#open.map(({ name }) => name).join('/')
+    if (!this.unlocked.has(path)) this.unlocked.set(path, mode)
+    ifPossible(() => chmodSync(directory.handle, mode | OWNER))
   }
 
   /** Gives what we made to the owner of the workspace, whose commands are to work with it. */
@@ -71,10 +86,4 @@ export class DirectoryCursor {
   #leave(depth: number): void {
     for (const { directory } of this.#open.splice(depth).reverse()) directory.close()
   }
-}
-
-/** Lets us work in a directory whose owner took the right to it away; a restore sets its mode afterwards. */
-export function unlock(directory: OpenDirectory): void {
-  const mode = directory.stat.mode & 0o7777
-  if ((mode & OWNER) !== OWNER) ifPossible(() => chmodSync(directory.handle, mode | OWNER))
 }

@@ -26,7 +26,7 @@ import {
   toFsPath,
   toShown,
 } from './descriptors.ts'
-import { DirectoryCursor, unlock } from './directory-cursor.ts'
+import { DirectoryCursor } from './directory-cursor.ts'
 import { fileMode, isLargeMode, isLinkMode, permissionsOf } from './entry-mode.ts'
 import { breathe, makeStaged, type WorkspacePlace } from './files.ts'
 import { decodePointer, type LargeFiles } from './large-files.ts'
@@ -85,11 +85,13 @@ export async function applyChanges(
       else await putFile(cursor, place, { store, large }, at, kept(cursor, at, to, options))
       await pause()
     }
-    // A directory's rights come last: they may forbid what had to be done in it.
-    for (const { path: at, to } of [...changes].reverse()) {
-      if (to !== null && isDirectoryNode(to)) place.check?.()
-      const directory = to !== null && isDirectoryNode(to) ? cursor.enter(at) : null
-      if (directory !== null && to !== null) chmodSync(directory.handle, permissionsOf(to.mode))
+    // Directories' rights come last, deepest first: they may forbid what had to be done in them.
+    const permissions = new Map(cursor.unlocked)
+    for (const { path: at, to } of changes) if (to && isDirectoryNode(to)) permissions.set(at, permissionsOf(to.mode))
+    for (const [at, bits] of [...permissions].sort(([a], [b]) => (a < b ? 1 : -1))) {
+      place.check?.()
+      const directory = cursor.enter(at)
+      if (directory !== null) chmodSync(directory.handle, bits)
     }
   } finally {
     cursor.close()
@@ -106,7 +108,7 @@ function inParent(cursor: DirectoryCursor, at: ByteName, work: (parent: OpenDire
   const { parent, name } = split(at)
   const directory = cursor.enter(parent)
   if (directory === null) return
-  unlock(directory)
+  cursor.unlock()
   ifPossible(() => work(directory, name))
 }
 
@@ -176,7 +178,7 @@ async function putFile(
     cursor.give(staged)
     const { parent, name } = split(at)
     const directory = cursor.enterOrMake(parent)
-    unlock(directory)
+    cursor.unlock()
     if (statChild(directory, name)?.isDirectory()) removeEmpty(directory, name)
     renameSync(staged, toFsPath(`${directory.handle}/${name}`))
   } catch (error) {
