@@ -128,19 +128,29 @@ export function publicationCrashSuite(bench: { readonly stack: ChaosStack; reado
     })
 
     test('a server, as it tells Temporal of it: it is begun once', async () => {
-      const told: Record<string, object> = {}
+      const died: Record<string, readonly string[]> = {}
+      const told: object[] = []
       for (const [index, point] of SERVER_POINTS.entries()) {
         const server = await bench.stack.addServer(`publish-${index}`, { KEELSON_CRASH_POINT: point })
         try {
-          const branch = `server-${index}`
-          const id = await publish(taskIds[0] ?? '', branch, server.url)
-          await untilOver('publications', [id])
-          told[point] = { ...(await seen(id, branch)), died: server.endings[0] }
+          // Another server may be quicker to tell Temporal: after enough publications this one has come to its instant.
+          for (let round = 1; server.endings.length === 0 && round <= MAX_ROUNDS; round++) {
+            const branch = `server-${index}-${round}`
+            const ask = (url: string) => publish(taskIds[0] ?? '', branch, url)
+            // It may die before it answers; asked again under the same id, it is the same publication.
+            const id = await ask(server.url).catch(() => ask(bench.stack.url))
+            await untilOver('publications', [id])
+            told.push(await seen(id, branch))
+          }
+          died[point] = server.endings
         } finally {
           await server.stop()
         }
       }
-      expect(told).toEqual(Object.fromEntries(SERVER_POINTS.map((point) => [point, { ...ONCE, died: 'SIGKILL' }])))
+      expect({ died, told }).toEqual({
+        died: Object.fromEntries(SERVER_POINTS.map((point) => [point, ['SIGKILL']])),
+        told: told.map(() => ONCE),
+      })
     })
 
     test('Temporal, while the service is asked: what was done meanwhile is not done again', async () => {

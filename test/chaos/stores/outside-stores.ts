@@ -10,6 +10,7 @@ import { startTemporal } from '../../../scripts/lib/temporal.mjs'
 import { listProcesses, sendTo } from '../processes.ts'
 import type { Binaries } from '../stack.ts'
 import { holdAllConnections } from './connections.ts'
+import { takeLastRoom } from './last-room.ts'
 import type { Hit, Row, Store } from './matrix.ts'
 import { openProxy, type Weather } from './proxy.ts'
 import { mountVolume } from './volume.ts'
@@ -88,6 +89,7 @@ export async function startOutsideStores(
     const volume = volumes[store]
     if (volume === null) return await refuseInserts(postgres.url)
     volume.fill()
+    if (store === 'temporal') await takeLastRoom(temporal.address)
     return async () => {
       volume.empty()
       // A store whose log has no room may end itself; who runs it starts it again.

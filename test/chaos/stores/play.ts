@@ -136,7 +136,7 @@ async function playRow(scene: Scene, row: Row): Promise<RowResult> {
   const at = Date.now()
   options.say(`${name} for ${options.awayMs} ms (${inFlight} tasks in flight)`)
   const returns = await Promise.all(row.map((hit) => stores.take(hit)))
-  const tries = tryUntil(scene, at + options.awayMs)
+  const tries = tryUntil(scene, Date.now() + options.awayMs)
   const cursors = new Map(scene.viewers.map((viewer) => [viewer, viewer.cursor]))
   await sleep(options.awayMs)
   const wasSeen = scene.viewers.some((viewer) => viewer.cursor > (cursors.get(viewer) ?? 0))
