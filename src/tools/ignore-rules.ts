@@ -28,7 +28,9 @@ for ((; above > 0 && \${#bad} == 0; above--)); do
 done
 [ -z "$bad" ] && exec rg "$@"
 rg --no-ignore "$@"
-exit $(($? + ${UNREAD}))
+code=$?
+[ "$code" -gt 2 ] && exit "$code"
+exit $((code + ${UNREAD}))
 `
 
 /** Where a search looks and what it does not enter. */
