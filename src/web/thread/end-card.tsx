@@ -77,7 +77,8 @@ export function EndCard({ task, navigate }: { task: TaskView; navigate: (target:
       >
         The files go back to how they were before the task. The conversation stays, and a checkpoint of the present
         state is kept, so that this can be undone too. Commits and branches of the project's own git, installed
-        dependencies and running processes stay as they are.
+        dependencies and running processes stay as they are. A repository in a directory below comes back, once deleted,
+        without its history.
       </ConfirmDialog>
     </section>
   )
