@@ -13,7 +13,7 @@ export type Workers = 'polling' | 'none'
 
 /** A project as the API shows it. Pure. */
 export function presentProject(project: Project) {
-  const { id, name, source, sourceReport, sandboxProvider, activeTaskId, budget, createdAt } = project
+  const { id, name, source, sourceReport, sandboxProvider, activeTaskId, budget, alternativeOf, createdAt } = project
   // What was posted as files may be a megabyte; the files themselves have a route of their own.
   const shown = source.kind === 'files' ? { kind: source.kind, files: Object.keys(source.files).length } : source
   const { commit, ...report } = sourceReport ?? {}
@@ -26,6 +26,7 @@ export function presentProject(project: Project) {
     activeTaskId,
     budget,
     createdAt: createdAt.toISOString(),
+    ...(alternativeOf === null ? {} : { alternativeOf }),
   }
 }
 

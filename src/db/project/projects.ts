@@ -51,6 +51,8 @@ export interface Project {
   readonly contextHash: string | null
   /** The limits that it names itself. */
   readonly budget: ProjectBudget
+  /** The project whose task this one tries again; null for all but tries. */
+  readonly alternativeOf: string | null
   readonly createdAt: Date
 }
 
@@ -78,6 +80,7 @@ function toProject(row: ProjectRow): Project {
     activeTaskId: row.activeTaskId,
     contextHash: row.contextHash,
     budget: parseProjectBudget(row.budget),
+    alternativeOf: row.alternativeOf,
     createdAt: row.createdAt,
   }
 }

@@ -76,6 +76,10 @@ export const ProjectSchema = z
     activeTaskId: z.string().nullable(),
     budget: ProjectBudgetBody,
     createdAt: Time,
+    alternativeOf: z
+      .string()
+      .optional()
+      .describe('The project whose task this one tries again; it takes no messages of its own. Only a try has it'),
     latestSeq: z.number().optional(),
   })
   .openapi('Project')

@@ -44,6 +44,8 @@ export interface Project {
   readonly sandboxProvider: string
   readonly activeTaskId: string | null
   readonly createdAt: string
+  /** The project whose task this one tries again; only a try has it. */
+  readonly alternativeOf?: string
   /** Only when one project is read: the seq of its newest event. */
   readonly latestSeq?: number
 }

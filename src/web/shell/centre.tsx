@@ -7,10 +7,11 @@ import { type ComposedMessage, Composer } from '../composer/composer.tsx'
 import type { PanelTarget } from '../panels/panel.ts'
 import { PlanBar } from '../people/plan-bar.tsx'
 import { goTo } from '../routing/use-route.ts'
-import { useCurrentTaskId, useWorkspaceStore } from '../store/use-view.ts'
+import { useCurrentTaskId, useView, useWorkspaceStore } from '../store/use-view.ts'
 import { Thread } from '../thread/thread.tsx'
 import { Spinner } from '../ui/spinner.tsx'
 import { showFault } from '../ui/toast.tsx'
+import { TryNotice } from './try-notice.tsx'
 import { askForNotices } from './use-attention.ts'
 import { Welcome } from './welcome.tsx'
 
@@ -28,6 +29,7 @@ const MAX_TITLE = 80
 export function Centre({ instance, projectId, conversationId, target, navigate }: CentreProps) {
   const store = useWorkspaceStore()
   const taskId = useCurrentTaskId(conversationId)
+  const triedFor = useView((state) => state.project?.alternativeOf ?? null)
   const [isBeginning, setBeginning] = useState(false)
 
   const send = useCallback(
@@ -70,12 +72,16 @@ export function Centre({ instance, projectId, conversationId, target, navigate }
         />
       )}
       <PlanBar taskId={taskId} />
-      <Composer
-        projectId={projectId}
-        conversationId={conversationId}
-        instance={instance}
-        onSend={(message) => void send(message)}
-      />
+      {triedFor === null ? (
+        <Composer
+          projectId={projectId}
+          conversationId={conversationId}
+          instance={instance}
+          onSend={(message) => void send(message)}
+        />
+      ) : (
+        <TryNotice projectId={triedFor} />
+      )}
     </div>
   )
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Comparison } from '../../../src/web/api/types.ts'
 import { screenshot } from '../../support/browser.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
-import { aPlace, ending, openAt, say, thread, type Workbench } from '../pages.ts'
+import { aPlace, composer, ending, openAt, say, thread, type Workbench } from '../pages.ts'
 
 /** Each try writes something else. */
 const DIFFERENT = scriptOf([running('head -c 8 /dev/urandom | od -An -tx1 > made.txt'), { text: 'Made.' }])
@@ -59,6 +59,20 @@ export function alternativesSuite(bench: Workbench): void {
       await asking.getByRole('button', { name: 'Start it' }).press('Enter')
       await waits.waitFor({ timeout: 90_000 })
       await looks(bench, path, 'alternatives-waiting', (other) => compare(other).waitFor())
+      const open = await bench.stack.api.get<{ items: Comparison[] }>(`/api/tasks/${taskId}/alternatives`)
+      const tried = open.items[0]?.items.find(({ index }) => index === 1)
+      const aside = await openAt(bench, `/p/${tried?.projectId}/c/${tried?.conversationId}`)
+      const notice = aside.page.getByRole('region', { name: 'About this try' })
+      await notice.waitFor()
+      const boxes = await composer(aside.page).count()
+      await notice.getByRole('button', { name: 'Go to the project' }).press('Enter')
+      await composer(aside.page).waitFor()
+      const asideOf = {
+        boxes,
+        wentTo: new URL(aside.page.url()).pathname.split('/')[2],
+        problems: aside.watch.problems,
+      }
+      await aside.context.close()
       await waits.press('Enter')
       const dialog = page.getByRole('dialog', { name: 'Alternatives side by side' })
       await dialog.getByRole('button', { name: 'Show the diff of Alternative 1' }).press('Enter')
@@ -87,6 +101,7 @@ export function alternativesSuite(bench: Workbench): void {
           chosenBy,
           criteria: tries.map(({ criteria }) => criteria),
         })),
+        asideOf,
         serious,
         problems: watch.problems,
       }).toEqual({
@@ -99,6 +114,7 @@ export function alternativesSuite(bench: Workbench): void {
             criteria: [null, ['It says why.', 'It is short.'], null],
           },
         ],
+        asideOf: { boxes: 0, wentTo: projectId, problems: [] },
         serious: [],
         problems: [],
       })

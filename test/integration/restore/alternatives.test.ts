@@ -13,6 +13,7 @@ import { readBudget } from '../../../src/db/task/budgets.ts'
 import { lookAtComparison, recordChoice, weighComparison } from '../../../src/db/task/comparison-moves.ts'
 import { createComparison, getComparison, type NewComparison } from '../../../src/db/task/comparisons.ts'
 import { decideApproval } from '../../../src/db/task/decide-approval.ts'
+import { createPublication } from '../../../src/db/task/publications.ts'
 import { requireIdle } from '../../../src/db/task/require-idle.ts'
 import { getTask, tasksThatShouldRun } from '../../../src/db/task/tasks.ts'
 import { inProject } from '../../../src/db/transaction.ts'
@@ -262,6 +263,13 @@ test('a person adds nothing to the project of a try: no message, conversation, r
   await expect(post(db, { ...wanted, delivery: 'queue' })).rejects.toMatchObject(refused)
   await expect(createConversation(db, first.projectId, 'Mine')).rejects.toMatchObject(refused)
   await expect(inProject(db, first.projectId, requireIdle)).rejects.toMatchObject(refused)
+  const publication = {
+    ...{ projectId: first.projectId, conversationId, taskId, treeHash: 'f'.repeat(40) },
+    ...{ defaultBranch: 'keelson/try', spareBranch: 'keelson/try-2', title: 'Mine', body: '', request: '{}' },
+    ...{ pullRequest: false, draft: false, allowWorkflowFiles: false, wantsFork: false },
+  }
+  await expect(createPublication(db, publication)).rejects.toMatchObject(refused)
+  expect(await count('publications WHERE project_id = $1', [first.projectId])).toBe(0)
   await work({ made })
   await expect(createComparison(db, { ...WISH, projectId: first.projectId, taskId })).rejects.toMatchObject(refused)
   expect(await messages()).toBe(before)
