@@ -147,8 +147,11 @@ describe('a process that dies between two steps', () => {
     test.each(IN_SERVER)('%s: the message is answered once', async (point) => {
       const server = await stack.addServer(nameOf(point), { KEELSON_CRASH_POINT: point })
       try {
-        await runTask(nameOf(point), [server.url, stack.url])
-        expect(server.endings[0]).toBe('SIGKILL')
+        // Another server may be quicker: after enough messages this one has come to its instant.
+        for (let round = 1; server.endings.length === 0 && round <= MAX_ROUNDS; round++) {
+          await runTask(`${nameOf(point)}-${round}`, [server.url, stack.url])
+        }
+        expect(server.endings).toEqual(['SIGKILL'])
         noteDeath('server')
       } finally {
         await server.stop()
