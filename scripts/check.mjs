@@ -22,6 +22,11 @@ const CHECKS = [
     needs: 'src/web/tsconfig.json',
   },
   { title: 'import arrows', program: 'dependency-cruiser/bin/dependency-cruise.mjs', args: ['src'] },
+  {
+    title: 'circles of types',
+    program: 'dependency-cruiser/bin/dependency-cruise.mjs',
+    args: ['src', '--config', '.dependency-cruiser.types.cjs'],
+  },
   { title: 'dead code', program: 'knip/bin/knip.js', args: [] },
 ]
 

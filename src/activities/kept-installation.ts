@@ -14,9 +14,8 @@ import { AppError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 import { runExec } from '../tools/exec.ts'
 import type { ActivityDeps } from './deps.ts'
+import type { KeptSource, PlannedSetup, SetupAsk } from './planned-set-up.ts'
 import { endsTask } from './run-activity.ts'
-import type { PlannedSetup } from './run-set-up.ts'
-import type { SetupAsk } from './set-up.ts'
 
 /** Moves when kept installations are made or read in another way. */
 const FORM = 1
@@ -24,15 +23,6 @@ const MOVE_MS = 120_000
 const LOOK_MS = 30_000
 const MAX_LIST_BYTES = 256 * 1024
 const MAX_WORDS_BYTES = 4 * 1024
-
-/** A kept installation, and the places that it takes. */
-export interface KeptSource {
-  /** Whose it is: the project's own, or one that it was forked from. */
-  readonly projectId: string
-  readonly key: string
-  /** What lies in such places now, each byte of a name as one character. */
-  readonly present: readonly string[]
-}
 
 type Owned = Pick<SetupAsk, 'projectId' | 'sandbox' | 'run'> & { readonly owner: string }
 

@@ -3,40 +3,16 @@
 import { log } from '@temporalio/activity'
 import { addNotice } from '../db/turn/notices.ts'
 import { finishSetup, renewSetup, SETUP_LEASE_MS, tellProject } from '../db/workspace/environments.ts'
-import { planSetup, type SetupPlan } from '../environment/look-at-inputs.ts'
+import { planSetup } from '../environment/look-at-inputs.ts'
 import { deniedEvents, distinctDenials } from '../events/denied-events.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
-import type { Environment } from '../shared/environment.ts'
 import { newId } from '../shared/ids.ts'
 import type { NetworkDenial } from '../shared/network.ts'
 import type { ActivityDeps } from './deps.ts'
-import { type KeptSource, keepInstalled, restoreKept } from './kept-installation.ts'
-import type { SetupAsk } from './set-up.ts'
+import { keepInstalled, restoreKept } from './kept-installation.ts'
+import type { PlannedSetup } from './planned-set-up.ts'
 import { type FailedCommand, runCommands } from './set-up-commands.ts'
 import { putBackLocks, readLocks } from './set-up-locks.ts'
-
-/** A run as it is written down when it begins. */
-export interface SetupRun extends Pick<SetupPlan, 'commands' | 'hash'> {
-  /** Part of the ids of its commands. */
-  readonly runId: string
-  /** SHA-256 in hex of each lock file. */
-  readonly locks: Readonly<Record<string, string>>
-  /** The files as they were before it. */
-  readonly tree: string
-  /** What is tried in place of the commands first. */
-  readonly kept?: KeptSource
-  /** Nothing lay yet where it installs. */
-  readonly isFresh?: boolean
-}
-
-/** A run that this attempt begins or goes on with. */
-export interface PlannedSetup extends SetupAsk {
-  readonly owner: string
-  readonly environment: Environment
-  readonly plan: SetupRun
-  /** Another attempt began it. */
-  readonly isResumed: boolean
-}
 
 /**
  * Runs what was planned, tells how it went and records it. Throws the `sandbox_*` codes and what the run's signal says. Safe

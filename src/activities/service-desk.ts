@@ -7,7 +7,7 @@ import { DEFAULT_LIMITS } from '../sandbox/local-bwrap/limits.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { AppError } from '../shared/errors.ts'
 import { showOutput } from '../shared/text/clean-text.ts'
-import type { AgentService, ServiceDesk } from '../tools/service.ts'
+import type { AgentService, ServiceDesk } from '../tools/service-desk.ts'
 
 const LOG_HEAD_BYTES = 2_000
 const LOG_TAIL_BYTES = 8_000

@@ -9,14 +9,8 @@ import { showOutput } from '../shared/text/clean-text.ts'
 import { commandEnd } from '../tools/command-end.ts'
 import { runExec } from '../tools/exec.ts'
 import type { ActivityDeps } from './deps.ts'
+import type { PlannedSetup, SetupLimits } from './planned-set-up.ts'
 import { endsTask } from './run-activity.ts'
-import type { PlannedSetup } from './run-set-up.ts'
-
-/** How long one command of a set-up may run, and all of them together. */
-export interface SetupLimits {
-  readonly commandMs: number
-  readonly totalMs: number
-}
 
 /** How long one command of a set-up and all of them together may take, in milliseconds. */
 export const SETUP_LIMITS: SetupLimits = { commandMs: 600_000, totalMs: 15 * 60_000 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Sandbox } from '../sandbox/types.ts'
-import type { PlannedSetup } from './run-set-up.ts'
+import type { PlannedSetup } from './planned-set-up.ts'
 
 const MAX_LOCK_BYTES = 8 * 1024 * 1024
 

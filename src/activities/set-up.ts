@@ -4,11 +4,9 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Attempt, acquireLease } from '../db/task/attempt.ts'
+import { acquireLease } from '../db/task/attempt.ts'
 import { beginSetup, readSetup, resumeSetup, SETUP_LEASE_MS, type SetupRow } from '../db/workspace/environments.ts'
 import { planSetup, type SetupPlan } from '../environment/look-at-inputs.ts'
-import type { EventScope } from '../events/topics.ts'
-import type { Sandbox } from '../sandbox/types.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import type { Environment } from '../shared/environment.ts'
 import { AppError } from '../shared/errors.ts'
@@ -18,9 +16,10 @@ import { applyEnvironment } from './apply-environment.ts'
 import type { ActivityDeps } from './deps.ts'
 import { findInstalled } from './kept-installation.ts'
 import { openSandbox } from './open-sandbox.ts'
-import { type ActivityRun, runActivity } from './run-activity.ts'
-import { type PlannedSetup, runPlan, type SetupRun } from './run-set-up.ts'
-import { SETUP_LIMITS, type SetupLimits } from './set-up-commands.ts'
+import type { PlannedSetup, SetupAsk, SetupRun } from './planned-set-up.ts'
+import { runActivity } from './run-activity.ts'
+import { runPlan } from './run-set-up.ts'
+import { SETUP_LIMITS } from './set-up-commands.ts'
 
 const WAIT_POLL_MS = 1_000
 
@@ -29,18 +28,6 @@ export function isSetupDue(environment: Environment, plan: SetupPlan, row: Setup
   if (!environment.setup.enabled || plan.commands.length === 0) return false
   if (row.isRequested || row.state !== 'ready') return true
   return row.inputsHash !== plan.hash || row.sandbox !== sandboxId
-}
-
-/** What a task's set-up or one that nobody's task asked for needs. */
-export interface SetupAsk {
-  readonly projectId: string
-  readonly scope: EventScope
-  readonly sandbox: Sandbox
-  readonly run: ActivityRun
-  /** The task's, when there is one. */
-  readonly attempt: Attempt | null
-  /** How long one command may run and all of them together, in milliseconds; default 10 and 15 minutes. */
-  readonly limits?: SetupLimits
 }
 
 /**

@@ -6,7 +6,7 @@ import type { ToolDefinition } from '../model/types.ts'
 import type { ExecState, FileChangeKind, Sandbox } from '../sandbox/types.ts'
 import type { Effect } from '../shared/effect.ts'
 import type { PlanItem } from '../shared/plan.ts'
-import type { ServiceDesk } from './service.ts'
+import type { ServiceDesk } from './service-desk.ts'
 
 export type { Effect }
 

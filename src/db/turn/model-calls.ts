@@ -2,13 +2,12 @@
 
 import type { MessagePart, NewEvent } from '../../events/topics.ts'
 import type { ModelReply } from '../../model/types.ts'
-import type { Effect } from '../../shared/effect.ts'
 import { replyStored } from '../../shared/refusals.ts'
 import type { Usage } from '../../shared/task.ts'
 import { storable } from '../storable.ts'
 import type { Attempt } from '../task/attempt.ts'
-import { startEvents, turnFinished } from './tool-calls.ts'
-import type { JournalToolCall, JournalTurn, LaneName } from './turns.ts'
+import { type StartedCall, startEvents, turnFinished } from './tool-calls.ts'
+import type { JournalTurn, LaneName } from './turns.ts'
 
 /** Counts a model call that is made again (a turn's first came with the turn) and has readers drop what the last streamed. */
 export async function beginModelCall(attempt: Attempt, turn: number): Promise<number> {
@@ -44,12 +43,6 @@ export interface StoreReply {
   readonly reply: ModelReply
   readonly parts: readonly MessagePart[]
   readonly calls: readonly RequestedCall[]
-}
-
-/** The call that begins at once, with what it is about to do. */
-export interface StartedCall {
-  readonly call: Pick<JournalToolCall, 'toolUseId' | 'name' | 'turn'>
-  readonly effect: Effect
 }
 
 /**

@@ -9,8 +9,13 @@ import { storable } from '../storable.ts'
 import type { Attempt } from '../task/attempt.ts'
 import type { Tx } from '../transaction.ts'
 import { usageOf } from '../usage-columns.ts'
-import type { StartedCall } from './model-calls.ts'
 import { type JournalToolCall, type LaneName, roleOf, type TurnRow } from './turns.ts'
+
+/** The call that begins at once, with what it is about to do. */
+export interface StartedCall {
+  readonly call: Pick<JournalToolCall, 'toolUseId' | 'name' | 'turn'>
+  readonly effect: Effect
+}
 
 /** Notes what a call is about to do, directly before it does it. */
 export async function startTool(attempt: Attempt, call: JournalToolCall, effect: Effect): Promise<void> {

@@ -4,9 +4,8 @@ import { AppError } from '../../shared/errors.ts'
 import type { LooseTrees } from '../types.ts'
 import { isDirectoryMode, isLargeMode } from './entry-mode.ts'
 import { breathe } from './files.ts'
-import { decodePointer } from './large-files.ts'
-import type { TreeEntry } from './objects.ts'
-import type { TreeState } from './tree-state.ts'
+import { decodePointer, type LargeFiles } from './large-files.ts'
+import type { ObjectStore, TreeEntry } from './objects.ts'
 
 const MAX_DEPTH = 300
 /** Entries that are looked at; a checkpoint has at most as many. */
@@ -14,12 +13,18 @@ const MAX_ENTRIES = 500_000
 const ENTRIES_PER_BREATH = 200
 const GIT = '.git'
 
+/** Where a sandbox keeps its checkpoints. */
+interface CheckpointStores {
+  readonly store: ObjectStore
+  readonly large: LargeFiles
+}
+
 /**
  * Stores `tree` of `from` here, with what lies in `.git` as it is in `base`, and returns its hash. A large file whose content
  * is not kept there is named here all the same, as in every checkpoint that names it. Only within `inTurn`. Throws
  * `sandbox_bad_request`, `sandbox_busy`. Safe to repeat.
  */
-export async function adoptTree(to: TreeState, from: LooseTrees, tree: string, base: string): Promise<string> {
+export async function adoptTree(to: CheckpointStores, from: LooseTrees, tree: string, base: string): Promise<string> {
   let seen = 0
 
   /** `known` is the tree at the same place in `base`; null: there is none. */

@@ -11,7 +11,7 @@ import { type AskedCommand, askLimits, followCommand } from './ask-limits.ts'
 import { type Cgroups, type CommandCgroup, openCgroups } from './cgroup.ts'
 import { dropRights } from './drop-rights.ts'
 import { launcherArgv } from './launcher.ts'
-import type { RunnerArgs } from './runner.ts'
+import type { RunnerArgs } from './runner-args.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
 import { canCountSegments } from './shared-segments.ts'
 

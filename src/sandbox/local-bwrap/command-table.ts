@@ -6,15 +6,14 @@ import { gatewayPathsIn, sandboxNetPaths } from '../../egress/gateway-files.ts'
 import { AppError } from '../../shared/errors.ts'
 import { limitTime } from '../../shared/time-limit.ts'
 import { MAVEN_DIR, NETWORK_ENV, projectEnv } from '../network-env.ts'
-import type { ExecState, SandboxKind } from '../types.ts'
+import type { ExecState } from '../types.ts'
 import { ARGS_FD, bwrapArgv, commandEnv, type NetworkMounts, prlimitArgv, SANDBOX_HOME } from './argv.ts'
-import type { Cgroups, CommandCgroup, LimitKeeper } from './cgroup.ts'
+import type { Cgroups, CommandCgroup } from './cgroup.ts'
 import { type Launch, RunningCommand } from './command.ts'
 import { createCommandSlots } from './command-slots.ts'
 import { filesLeaseLost, newestLease } from './fence.ts'
 import { createFifoPool } from './fifo-pool.ts'
 import { killByPid, runningByFiles, waitByFiles } from './foreign-command.ts'
-import type { HostView } from './host-view.ts'
 import { identify, type ProcessIdentity } from './identity.ts'
 import { createJob, type JobRecord, requireState, writeExit } from './job-files.ts'
 import { launcherArgv } from './launcher.ts'
@@ -31,32 +30,14 @@ import {
   servicesDir,
   WORKSPACE,
 } from './layout.ts'
-import type { Limits } from './limits.ts'
 import { MAX_START_WAIT_MS, type StartMessage } from './protocol.ts'
+import type { RunnerOptions } from './runner-args.ts'
 import { fifosDir, livingRunners } from './runner-identity.ts'
 import { readHardLimits, writeSharedFiles } from './runner-state.ts'
 import { openServiceDoor, type ServiceDoor } from './service-door.ts'
 import { canCountSegments } from './shared-segments.ts'
 import { unlockWorkspace } from './unlock-workspace.ts'
 import { watchCommands } from './watchdog.ts'
-
-/** What a runner starts commands with. All but `dir` is part of its identity (`runnerIdentity`). */
-export interface RunnerOptions {
-  /** Base directory of all sandboxes of this runner. */
-  readonly dir: string
-  readonly limits: Limits
-  /** Only `unsafe-host` runs commands on the host itself. */
-  readonly kind: Extract<SandboxKind, 'local-bwrap' | 'unsafe-host'>
-  /** Absolute path of bwrap; null when there is none, which no command of `local-bwrap` can do without. */
-  readonly bwrapPath: string | null
-  readonly nodePath: string
-  /** Who keeps memory and processes within their limits; default the best that this host has. */
-  readonly keeper?: LimitKeeper
-  /** What of this host commands see, with sources as the runner finds them. */
-  readonly host: HostView
-  /** Directory of the egress gateway, as the runner finds it. */
-  readonly gatewayDir: string
-}
 
 /** The commands of one runner, running and ended, by sandbox and exec id. */
 export interface CommandTable {

@@ -1,7 +1,7 @@
 import { type DiskUse, measureDisk } from './disk-use.ts'
 import { projectCacheDir, sandboxPaths } from './layout.ts'
 import { inMib, type Limits } from './limits.ts'
-import type { Watch, WatchedCommand, WatchOptions } from './watchdog.ts'
+import type { Watch, WatchedCommand, WatchOptions } from './watch.ts'
 
 const TICK_MS = 500
 /** A command that runs this long has its sandbox measured. */

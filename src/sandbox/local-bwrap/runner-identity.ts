@@ -6,7 +6,7 @@ import { isRecord } from '../../shared/is-record.ts'
 import { identify, isAlive, type ProcessIdentity } from './identity.ts'
 import { isMissing, writeWhole } from './job-files.ts'
 import { namesIn } from './names-in.ts'
-import type { RunnerArgs } from './runner.ts'
+import type { RunnerArgs } from './runner-args.ts'
 
 const IDENTITY_CHARS = 16
 

@@ -14,24 +14,13 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
 import { type Cgroups, openCgroups } from './cgroup.ts'
-import { type CommandTable, createCommandTable, type RunnerOptions } from './command-table.ts'
-import type { CommandUser } from './command-user.ts'
+import { type CommandTable, createCommandTable } from './command-table.ts'
 import { dropRights } from './drop-rights.ts'
 import { checkSocketDirectory, runnerSocketPath, sandboxPaths } from './layout.ts'
+import type { RunnerArgs } from './runner-args.ts'
 import { serveClient } from './runner-connection.ts'
 import { forgetRunner, livingRunners, runnerIdentity, sweepFifos, writeRunner } from './runner-identity.ts'
 import { lockFile, lockName, sweepJobs } from './runner-state.ts'
-
-/**
- * What the runner's process takes, as one JSON argument. `idleMs`: it ends after so long without commands and workers.
- */
-export interface RunnerArgs extends RunnerOptions {
-  readonly idleMs: number
-  /** Whom the runner becomes before it does anything; null: it is started by an ordinary user, or without a sandbox. */
-  readonly user: CommandUser | null
-  /** Where it listens, short enough for a socket's address. */
-  readonly socketPath: string
-}
 
 const args = JSON.parse(process.argv[2] ?? '') as RunnerArgs
 const identity = runnerIdentity(args)

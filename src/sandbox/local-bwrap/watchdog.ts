@@ -4,6 +4,7 @@ import { watchDisk } from './disk-watch.ts'
 import { type Limits, overMemory, overProcesses } from './limits.ts'
 import { type MemoryFiles, measureMemoryFiles } from './memory-files.ts'
 import { measureTree } from './process-tree.ts'
+import type { Watch, WatchedCommand, WatchOptions } from './watch.ts'
 
 const CHECK_MS = 50
 /** Looking takes at most about a third of the time, however many processes there are. */
@@ -12,28 +13,6 @@ const FREE_DISK_CHECK_MS = 1_000
 const MEMORY_FILES_CHECK_MS = 500
 /** A descriptor that waits in a socket from one look to the next counts as a memory file of at least this size. */
 const SENT_FILE_BYTES = 64 * 1024 * 1024
-
-/** A running command and the id of its sandbox. */
-export interface WatchedCommand {
-  readonly sandbox: string
-  readonly command: RunningCommand
-}
-
-/** What is watched below which directory, and by which limits. */
-export interface WatchOptions {
-  readonly dir: string
-  readonly limits: Limits
-  readonly bwrapPath: string | null
-  /** System V shared memory is counted; else no command gets a segment that would matter. */
-  readonly countsSegments: boolean
-}
-
-/** A watch that runs; `stop` ends it and may be called twice. */
-export interface Watch {
-  /** Bytes of a sandbox that this process cannot see, e.g. of its checkpoints; they count to its limit. */
-  noteStore(sandbox: string, storeBytes: number): void
-  stop(): void
-}
 
 /**
  * Ends commands that use more processes, memory or disk than they may. Where a cgroup counts a command, the kernel keeps

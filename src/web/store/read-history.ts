@@ -1,7 +1,7 @@
 import type { ApiMessage, Page } from '../api/types.ts'
 import type { MessageView } from '../state.ts'
 import { messageFromApi } from './from-api.ts'
-import type { Loaded } from './workspace-state.ts'
+import type { Loaded } from './loaded.ts'
 
 const MAX_PAGES = 500
 

@@ -1,16 +1,10 @@
 import type { Conversation, Project } from '../api/types.ts'
 import { initialViewState } from '../reducer.ts'
 import type { MessageView, TaskView, ViewState } from '../state.ts'
+import type { Loaded } from './loaded.ts'
 import type { History } from './read-history.ts'
 import type { StreamState } from './stream.ts'
 import { threadMessages } from './thread-messages.ts'
-
-/** Something that is read: `value` holds what is known meanwhile, `error` why it failed. */
-export interface Loaded<Value> {
-  readonly status: 'loading' | 'ready' | 'failed'
-  readonly value: Value
-  readonly error: unknown
-}
 
 /** A message on its way to the server. It stands in the thread until the stream tells of it. */
 export interface Outgoing {

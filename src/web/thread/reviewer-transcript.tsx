@@ -7,8 +7,15 @@ import { useView } from '../store/use-view.ts'
 import { Markdown } from '../text/markdown.tsx'
 import { Skeleton } from '../ui/spinner.tsx'
 import { ErrorState } from '../ui/states.tsx'
-import type { ReviewerWordsProps } from './reviewer-words.tsx'
 import { ToolLine } from './tool-line.tsx'
+
+/** Whose words: a round of a task; `isLive` while it runs. */
+export interface ReviewerWordsProps {
+  readonly taskId: string
+  readonly round: number
+  readonly isLive: boolean
+  readonly navigate: (target: PanelTarget) => void
+}
 
 /** All that a round's reviewer said and looked at, read from the server. */
 export default function ReviewerTranscript({ taskId, round, isLive, navigate }: ReviewerWordsProps) {

@@ -1,18 +1,10 @@
 import { Eye } from 'lucide-react'
-import type { PanelTarget } from '../panels/panel.ts'
 import { Expandable } from '../ui/expandable.tsx'
 import { lazyPart } from '../ui/lazy-part.tsx'
 import { Skeleton } from '../ui/spinner.tsx'
+import type { ReviewerWordsProps } from './reviewer-transcript.tsx'
 
 const ReviewerTranscript = lazyPart(() => import('./reviewer-transcript.tsx'), <Skeleton lines={3} />)
-
-/** Whose words: a round of a task; `isLive` while it runs. */
-export interface ReviewerWordsProps {
-  readonly taskId: string
-  readonly round: number
-  readonly isLive: boolean
-  readonly navigate: (target: PanelTarget) => void
-}
 
 /** The reviewer's own words and reads, behind one line; read from the server once somebody opens it. */
 export function ReviewerWords(props: ReviewerWordsProps) {

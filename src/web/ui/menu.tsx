@@ -1,23 +1,7 @@
 import { Slot } from 'radix-ui'
-import { type ComponentType, type KeyboardEvent, type ReactNode, useState } from 'react'
+import { type ComponentType, type KeyboardEvent, useState } from 'react'
+import type { MenuProps } from './opened-menu.tsx'
 import { showFault } from './toast.tsx'
-
-/** One act of a menu. */
-export interface MenuEntry {
-  readonly label: string
-  readonly icon?: ReactNode
-  readonly onSelect: () => void
-  readonly isDangerous?: boolean
-  /** Given: one of several of which one holds. */
-  readonly isChosen?: boolean
-}
-
-/** A menu and the button that opens it. */
-export interface MenuProps {
-  readonly trigger: ReactNode
-  /** `line`: a line between two groups. */
-  readonly entries: readonly (MenuEntry | 'line')[]
-}
 
 /** A menu that opens from `trigger` (a button). Its code is loaded when a menu is opened for the first time. */
 export function Menu({ trigger, entries }: MenuProps) {

@@ -1,6 +1,23 @@
 import { DropdownMenu as Radix } from 'radix-ui'
+import type { ReactNode } from 'react'
 import { classNames } from './class-names.ts'
-import type { MenuEntry, MenuProps } from './menu.tsx'
+
+/** One act of a menu. */
+export interface MenuEntry {
+  readonly label: string
+  readonly icon?: ReactNode
+  readonly onSelect: () => void
+  readonly isDangerous?: boolean
+  /** Given: one of several of which one holds. */
+  readonly isChosen?: boolean
+}
+
+/** A menu and the button that opens it. */
+export interface MenuProps {
+  readonly trigger: ReactNode
+  /** `line`: a line between two groups. */
+  readonly entries: readonly (MenuEntry | 'line')[]
+}
 
 /** The menu of `Menu` from its first opening on; it begins open. */
 export default function OpenedMenu({ trigger, entries }: MenuProps) {

@@ -2,8 +2,8 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import type { SetupLimits } from '../../../src/activities/planned-set-up.ts'
 import { setUp } from '../../../src/activities/set-up.ts'
-import type { SetupLimits } from '../../../src/activities/set-up-commands.ts'
 import { aSetupBench } from './set-up-bench.ts'
 import { anAttempt, aTaskToSetUp, LOCK } from './world.ts'
 

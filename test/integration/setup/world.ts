@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { ActivityDeps } from '../../../src/activities/deps.ts'
-import type { SetupAsk } from '../../../src/activities/set-up.ts'
+import type { SetupAsk } from '../../../src/activities/planned-set-up.ts'
 import type { Db } from '../../../src/db/client.ts'
 import { saveEnvironment } from '../../../src/db/workspace/environments.ts'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
