@@ -67,6 +67,7 @@ describe('projects', () => {
       source,
       sandboxProvider: 'local-bwrap',
       activeTaskId: null,
+      alternativeOf: null,
       budget: {},
       contextHash: null,
       createdAt: expect.any(Date) as Date,
