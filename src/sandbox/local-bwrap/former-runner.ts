@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isAlive } from './identity.ts'
 import { type LivingRunner, livingRunners } from './runner-identity.ts'
 
 const END_WAIT_MS = 10_000
@@ -12,11 +13,14 @@ const LOOK_MS = 20
  */
 export async function endFormerRunners(dir: string, uid: number): Promise<void> {
   const isForeign = (runner: LivingRunner) => !isOf(uid, runner.process.pid)
-  for (const { process: runner } of livingRunners(dir).filter(isForeign)) signal(runner.pid, 'SIGTERM')
+  const former = livingRunners(dir).filter(isForeign)
+  for (const { process: runner } of former) signal(runner.pid, 'SIGTERM')
+  // One that is ending has taken its file away already, and its commands may still run.
+  const remaining = () => [...former.filter((each) => isAlive(each.process)), ...livingRunners(dir).filter(isForeign)]
   for (const deadline = Date.now() + END_WAIT_MS; Date.now() < deadline; await sleep(LOOK_MS)) {
-    if (!livingRunners(dir).some(isForeign)) return
+    if (remaining().length === 0) return
   }
-  for (const { process: runner } of livingRunners(dir).filter(isForeign)) signal(runner.pid, 'SIGKILL')
+  for (const { process: runner } of remaining()) signal(runner.pid, 'SIGKILL')
 }
 
 /** Whether a process is this user's; one that has ended is nobody's. */
