@@ -1,14 +1,7 @@
-import type { ServiceState } from '../shared/service.ts'
+import type { ServiceFacts } from '../shared/service.ts'
 
 /** A service as the agent sees it. */
-export interface AgentService {
-  readonly id: string
-  readonly name: string
-  readonly command: string
-  readonly state: ServiceState
-  readonly port: number | null
-  readonly ports: readonly number[]
-  readonly exitCode: number | null
+export interface AgentService extends ServiceFacts {
   readonly reason: string | null
 }
 

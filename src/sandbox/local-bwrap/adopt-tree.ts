@@ -14,7 +14,7 @@ const ENTRIES_PER_BREATH = 200
 const GIT = '.git'
 
 /** Where a sandbox keeps its checkpoints. */
-interface CheckpointStores {
+export interface CheckpointStores {
   readonly store: ObjectStore
   readonly large: LargeFiles
 }

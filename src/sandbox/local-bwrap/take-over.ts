@@ -80,7 +80,8 @@ async function giveTree(tree: string, user: CommandUser): Promise<void> {
       killSignal: 'SIGKILL',
     })
   } catch (error) {
-    // What a command or a neighbour took away meanwhile does not matter, be it all of the tree; the top tells whether all was gone through.
+    // What a command or a neighbour took away meanwhile does not matter, be it all of the tree; the top tells whether all
+    // was gone through.
     if (!existsSync(tree) || belongsTo(tree, user)) return
     throw new AppError('sandbox_unreachable', `${tree} could not be given to the user of commands (${user.uid})`, {
       cause: error,

@@ -9,14 +9,14 @@ import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { checkTrees } from '../tree-hash.ts'
 import type { LooseTrees } from '../types.ts'
-import { adoptTree } from './adopt-tree.ts'
+import { adoptTree, type CheckpointStores } from './adopt-tree.ts'
 import { legacyTree } from './compare-trees.ts'
 import type { ByteName } from './descriptors.ts'
 import { isMissing, writeWhole } from './job-files.ts'
-import { createLargeFiles, type LargeFiles } from './large-files.ts'
+import { createLargeFiles } from './large-files.ts'
 import type { SandboxPaths } from './layout.ts'
 import { KnownCounts } from './list-changes.ts'
-import { createDiskGuard, createObjectStore, type ObjectStore } from './objects.ts'
+import { createDiskGuard, createObjectStore } from './objects.ts'
 import { type LeftOutPlace, type Snapshot, takeSnapshot } from './snapshot.ts'
 import { countNames, loadStatCache, type StatCache, saveStatCache } from './stat-cache.ts'
 import { readGeneration } from './store-generation.ts'
@@ -30,9 +30,7 @@ const MAX_CACHED_NAMES = 400_000
 const MAX_STATES = 64
 
 /** What a process knows of one sandbox's checkpoints. Losing it costs time only. */
-export interface TreeState {
-  readonly store: ObjectStore
-  readonly large: LargeFiles
+export interface TreeState extends CheckpointStores {
   readonly counts: KnownCounts
   /** Walks the workspace and stores its tree. Only within `inTurn` of this git directory. */
   take(): Promise<Snapshot>

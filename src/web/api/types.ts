@@ -8,7 +8,7 @@ import type { LeftOut } from '../../shared/left-out.ts'
 import type { Metrics, MetricsBucket } from '../../shared/metrics.ts'
 import type { PlanItem } from '../../shared/plan.ts'
 import type { CheckResult, Evidence, EvidenceGap, Finding, ReviewState, RoundVerdict } from '../../shared/review.ts'
-import type { ServiceState } from '../../shared/service.ts'
+import type { ServiceFacts } from '../../shared/service.ts'
 import type { Budget, DiffStat, Outcome, Phase, TaskReason, TaskStatus, Usage } from '../../shared/task.ts'
 
 export type { Budget, CheckResult, DiffStat, Finding, Metrics, MetricsBucket, ReviewState, Usage }
@@ -51,15 +51,8 @@ export interface Project {
 }
 
 /** A long-lived command of the project, such as a dev server. */
-export interface ApiService {
-  readonly id: string
-  readonly name: string
-  readonly command: string
-  readonly state: ServiceState
-  readonly port: number | null
-  readonly ports: readonly number[]
+export interface ApiService extends ServiceFacts {
   readonly startedBy: 'user' | 'agent'
-  readonly exitCode: number | null
   readonly reason?: string
   readonly tail: string
 }
