@@ -1,5 +1,6 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { screenshot } from '../../support/browser.ts'
 import { copyPackage, giveTo } from '../../support/copy-package.ts'
@@ -78,8 +79,12 @@ export function previewsSuite(bench: Workbench): void {
         'the frame is there',
       )
       await frame.evaluate('window.isSamePage = true')
-      write('main.js', main('second words'))
-      await inside.getByText('second words').waitFor()
+      // Vite tells nobody of a change that comes before its watcher and the page's connection are ready: save until it is seen.
+      await waitFor(async () => {
+        write('main.js', main('second words'))
+        await setTimeout(500)
+        return (await inside.getByText('second words').count()) > 0
+      }, 'the change is seen')
       expect(await frame.evaluate('window.isSamePage')).toBe(true)
 
       const found: unknown = await frame.evaluate(spyOn(bench.stack.state().url))
