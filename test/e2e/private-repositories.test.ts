@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { aGitHost, type GitHostFixture } from '../support/git-host.ts'
+import { HELD, letGo } from '../support/held-command.ts'
 import { running, scriptOf } from '../support/model-admin.ts'
 import { CLIENT } from '../support/run-client.ts'
 import { TestStack } from '../support/stack.ts'
@@ -146,8 +147,9 @@ test('stored tokens clone, work, sync and publish, and like the instance’s own
       `/api/workspace/${projectId}/sync`,
       { onConflict: 'refuse' },
     )
-    const busy = await api.chat(projectId, { message: asks('sleep 3') })
+    const busy = await api.chat(projectId, { message: asks(HELD) })
     const whileRunning = await api.call<{ error: { code: string } }>('POST', `/api/workspace/${projectId}/sync`, {})
+    letGo(stack, projectId)
     await api.ended(busy.taskId)
     const { publicationId } = await api.post<{ publicationId: string }>(`/api/tasks/${taskId}/publish`, {})
     const published = await waitFor(async () => {

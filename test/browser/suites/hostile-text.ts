@@ -44,6 +44,7 @@ export function hostileTextSuite(bench: Workbench): void {
 
     test('holds the page up no longer than plain text of its length, whatever its shape', async () => {
       const longestTasks: Record<string, number> = {}
+      let enoughMs = 0
       for (const [name, piece] of Object.entries({
         plain: 'a ',
         under: '_a',
@@ -55,25 +56,31 @@ export function hostileTextSuite(bench: Workbench): void {
         const text = `${piece.repeat(20_000 / piece.length)} end`
         const { taskId } = await bench.stack.api.chat(projectId, { message: scriptOf([{ text }]) })
         await bench.stack.api.ended(taskId)
-        longestTasks[name] = await longestTaskAt(path)
+        longestTasks[name] = await longestTaskAt(path, enoughMs)
+        if (name === 'plain') enoughMs = 2.5 * longestTasks[name]
       }
-      const { plain = 0, ...others } = longestTasks
-      const slow = Object.entries(others).filter(([, longest]) => longest > 2.5 * plain)
+      const slow = Object.entries(longestTasks).filter(([, longest]) => longest > enoughMs)
       expect(slow, JSON.stringify(longestTasks)).toEqual([])
     })
 
-    /** Of two visits the better one: the milliseconds of the longest task until the answer's end stands there. */
-    async function longestTaskAt(path: string): Promise<number> {
-      const visits: number[] = []
-      for (let visit = 0; visit < 2; visit++) {
+    /**
+     * Of at most three visits the best one: the milliseconds of the longest task until the answer's end stands there. One that
+     * takes no longer than `enoughMs` ends the visits: what else the machine does only makes them longer.
+     */
+    async function longestTaskAt(path: string, enoughMs: number): Promise<number> {
+      let bestMs = Infinity
+      for (let visit = 0; visit < 3 && bestMs > enoughMs; visit++) {
         const { page, context } = await openAt(bench, '/healthz')
         await page.addInitScript({ content: LONG_TASKS })
         await page.goto(path)
         await ending(page, /^Done, no files changed$/)
-        visits.push(await page.evaluate<number>('new Promise((done) => setTimeout(() => done(seen.longest), 500))'))
+        bestMs = Math.min(
+          bestMs,
+          await page.evaluate<number>('new Promise((done) => setTimeout(() => done(seen.longest), 500))'),
+        )
         await context.close()
       }
-      return Math.min(...visits)
+      return bestMs
     }
 
     test('in files is made visible, and in the terminal it steers nothing', async () => {

@@ -1,9 +1,10 @@
-import { readdirSync, statSync, writeFileSync } from 'node:fs'
+import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { screenshot } from '../../support/browser.ts'
 import { copyPackage, giveTo } from '../../support/copy-package.ts'
+import { workspaceOf } from '../../support/held-command.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { aPlace, openAt, tab, type Workbench } from '../pages.ts'
 
@@ -12,14 +13,6 @@ const INDEX = `<!doctype html><html lang="en"><head><title>Own page</title></hea
 const main = (text: string) => `document.getElementById('text').textContent = ${JSON.stringify(text)}
 if (import.meta.hot) import.meta.hot.accept()
 `
-
-/** The host's directory of a project's files. */
-async function workspaceOf({ stack }: Workbench, projectId: string): Promise<string> {
-  await stack.api.get(`/api/workspace/${projectId}/files`)
-  const base = join(stack.home, 'sandboxes', 'projects', projectId)
-  const [generation = ''] = readdirSync(base)
-  return join(base, generation, 'workspace')
-}
 
 /** What a page finds out about us, run inside the hostile frame: each try with its result, or the name of its failure. */
 const spyOn = (ours: string) => `(async () => {
@@ -54,7 +47,9 @@ export function previewsSuite(bench: Workbench): void {
   describe('previews', () => {
     test('Vite’s dev server is started, seen, changed while it is looked at, and finds nothing of ours', async () => {
       const { projectId, path } = await aPlace(bench)
-      const workspace = await workspaceOf(bench, projectId)
+      // Asking for its files makes the workspace.
+      await bench.stack.api.get(`/api/workspace/${projectId}/files`)
+      const workspace = workspaceOf(bench.stack, projectId)
       copyPackage('vite', workspace)
       const write = (name: string, text: string) => {
         writeFileSync(join(workspace, name), text)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { screenshot, screenshotLooks } from '../../support/browser.ts'
+import { HELD, letGo } from '../../support/held-command.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { aPlace, composer, ending, openAt, say, thread, type Workbench } from '../pages.ts'
@@ -37,16 +38,15 @@ export function steeringSuite(bench: Workbench): void {
     })
 
     test('a message steers the running task, another waits until it is done', async () => {
-      const { path } = await aPlace(bench)
+      const { projectId, path } = await aPlace(bench)
       const { page, watch, context } = await openAt(bench, path)
-      await say(page, scriptOf([running('sleep 2'), running('echo second'), { text: 'All done.' }]))
-      await thread(page)
-        .getByRole('button', { name: /sleep 2/ })
-        .waitFor()
+      await say(page, scriptOf([running(HELD), running('echo second'), { text: 'All done.' }]))
+      await thread(page).getByRole('button', { name: /rm go/ }).waitFor()
       await say(page, 'Mind the umlauts.')
       await page.getByRole('combobox', { name: 'When the agent reads it' }).selectOption('queue')
       await say(page, scriptOf([{ text: 'And this one last.' }]))
       await thread(page).getByText('And this one last.').last().waitFor()
+      letGo(bench.stack, projectId)
       await ending(page, /^Done, no files changed$/)
       expect({ steered: await thread(page).getByText('Mind the umlauts.').count(), problems: watch.problems }).toEqual({
         steered: 1,

@@ -110,8 +110,8 @@ export function commandContract(underTest: () => ProviderUnderTest): void {
 
     test('the limit without output ends a silent command and spares a talking one', async () => {
       const [silent, talking] = await Promise.all([
-        run(sandbox, 'sleep 30', { idleTimeoutMs: 1_000 }),
-        run(sandbox, 'for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.25; done', { idleTimeoutMs: 1_000 }),
+        run(sandbox, 'sleep 30', { idleTimeoutMs: 3_000 }),
+        run(sandbox, 'for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.5; done', { idleTimeoutMs: 3_000 }),
       ])
       expect([silent.state.status, talking.state.status]).toEqual(['idle_timed_out', 'exited'])
     })

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { HELD, letGo } from '../../support/held-command.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
 import type { TestStack } from '../../support/stack.ts'
 import { waitFor } from '../../support/wait-for.ts'
@@ -43,7 +43,7 @@ export function attacksSuite(stack: TestStack): void {
     test('to others is nothing: a crowd of names, made, looked at and removed beside a neighbour’s command', async () => {
       const { api } = stack
       const [crowded, neighbour, third] = [await api.newProject(), await api.newProject(), await api.newProject()]
-      const quiet = await task(neighbour, 'while [ ! -e go ]; do sleep 0.2; done; echo done > done.txt')
+      const quiet = await task(neighbour, `${HELD}; echo done > done.txt`)
       await api.ended(await task(crowded, MANY_NAMES))
       // Long enough for the disk to be measured while it runs.
       await api.ended(await task(crowded, 'sleep 5; echo later > later.txt'))
@@ -53,8 +53,7 @@ export function attacksSuite(stack: TestStack): void {
       await waitFor(() => lies(crowded) === '', 'the crowd is gone', 60_000)
       const after = await task(third, 'touch again')
       await api.ended(after)
-      const generations = join(stack.home, 'sandboxes/projects', neighbour)
-      writeFileSync(join(generations, readdirSync(generations)[0] ?? '', 'workspace/go'), '')
+      letGo(stack, neighbour)
       const ended = await api.ended(quiet)
       expect([removed, ended.status, await exitCodes(quiet, before, after)]).toEqual([204, 'completed', [0, 0, 0]])
     })

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { HELD, letGo } from '../../support/held-command.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
 import type { TestStack } from '../../support/stack.ts'
 import { streamFaults } from '../../support/stream-faults.ts'
@@ -147,7 +148,7 @@ export function cancelSuite(stack: TestStack): void {
     test('a task that waits for its turn is cancelled at once and never starts', async () => {
       const { api } = stack
       const projectId = await api.newProject()
-      const first = await api.chat(projectId, { message: scriptOf([running('sleep 1'), { text: 'First.' }]) })
+      const first = await api.chat(projectId, { message: scriptOf([running(HELD), { text: 'First.' }]) })
       const conversationId = await api.newConversation(projectId)
       const waiting = await api.chat(projectId, { conversationId, message: scriptOf([running('touch never')]) })
       const answer = await api.call('POST', `/api/tasks/${waiting.taskId}/cancel`, {})
@@ -163,6 +164,11 @@ export function cancelSuite(stack: TestStack): void {
           'task.cancelled',
         ],
       ])
+      await waitFor(
+        async () => (await api.storedEvents(first.taskId)).some(({ type }) => type === 'command.started'),
+        'the first runs',
+      )
+      letGo(stack, projectId)
       expect((await api.ended(first.taskId)).outcome).toBe('no_changes')
       expect(await api.get(`/api/workspace/${projectId}/files`)).toMatchObject({
         entries: expect.not.arrayContaining([expect.objectContaining({ name: 'never' })]),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { blocksOf } from '../../../src/standin/wire.ts'
+import { HELD, letGo } from '../../support/held-command.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
 import type { TestStack } from '../../support/stack.ts'
 import { waitFor } from '../../support/wait-for.ts'
@@ -25,14 +26,15 @@ export function contextSuite(stack: TestStack): void {
       const stream = await api.chatStream(projectId, {
         message: scriptOf([
           running('echo "Rule two." >> AGENTS.md', { text: 'A new rule.' }),
-          running('sleep 2', { text: 'Slow.' }),
+          running(HELD, { text: 'Slow.' }),
           running('echo on', { text: 'On.' }),
           { text: 'Done.' },
         ]),
       })
-      const { taskId = '' } = await stream.next('command.started', (event) => event.command === 'sleep 2')
+      const { taskId = '' } = await stream.next('command.started', (event) => event.command === HELD)
       const before = await contextOf(projectId)
       const answers = [await regenerate(projectId), await regenerate(projectId)]
+      letGo(stack, projectId)
       await stream.untilTerminal()
       const after = await contextOf(projectId)
       const bodies = await model.bodies(taskId)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { WireRequest } from '../../../src/standin/wire.ts'
 import { blocksOf } from '../../../src/standin/wire.ts'
+import { HELD, letGo } from '../../support/held-command.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
 import type { TestStack } from '../../support/stack.ts'
 import { streamFaults } from '../../support/stream-faults.ts'
@@ -17,7 +18,7 @@ export function messagesSuite(stack: TestStack): void {
       const { api, model } = stack
       const projectId = await api.newProject()
       const message = scriptOf([
-        running('sleep 2', { text: 'A slow step.' }),
+        running(HELD, { text: 'A slow step.' }),
         running('echo next', { text: 'A second step.' }),
         { text: 'The script ends here.' },
         { text: 'I saw what was queued.' },
@@ -26,6 +27,7 @@ export function messagesSuite(stack: TestStack): void {
       const { taskId, conversationId } = await stream.next('command.started')
       const queued = await api.chat(projectId, { message: 'queued words', delivery: 'queue' })
       const steering = await api.chat(projectId, { message: 'steering words' })
+      letGo(stack, projectId)
       await stream.untilTerminal()
       await stream.ended
 
@@ -68,11 +70,13 @@ export function messagesSuite(stack: TestStack): void {
       const project = await api.projectStream(projectId, { after: 0 })
       const first = await api.chat(projectId, {
         conversationId: one,
-        message: scriptOf([running('sleep 1'), { text: 'First.' }]),
+        message: scriptOf([running(HELD), { text: 'First.' }]),
       })
       const second = await api.chat(projectId, { conversationId: two, message: scriptOf([{ text: 'Second.' }]) })
       const third = await api.chat(projectId, { conversationId: one, message: scriptOf([{ text: 'Third.' }]) })
       const waiting = await api.task(second.taskId)
+      await project.next('command.started')
+      letGo(stack, projectId)
       await Promise.all([api.ended(first.taskId), api.ended(second.taskId)])
       await project.next('task.completed', (event) => event.taskId === second.taskId)
       project.close()
