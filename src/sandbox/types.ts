@@ -226,6 +226,17 @@ export interface FileEntry {
   readonly sizeBytes: number
 }
 
+/** What lies in a directory. `truncated`: there is more, and `unlisted` says where. */
+export interface DirectoryListing {
+  readonly entries: readonly FileEntry[]
+  readonly truncated: boolean
+  /**
+   * Directories within the depth whose names are not all among `entries`, in order of paths; `names` is how many are missing,
+   * null when nobody counted them: it cannot be read, or has more names than are looked at.
+   */
+  readonly unlisted: readonly { readonly path: string; readonly names: number | null }[]
+}
+
 /** A file to be replaced whole. Without `mode` the former file's mode is kept, a new one gets 0644. */
 export interface FileWrite {
   readonly path: string
@@ -420,7 +431,12 @@ export interface Sandbox {
   /** The same without `.git`, what an install brings again and the server's own files: what a person would pack up. */
   packedEntries?(): Promise<AsyncIterable<WorkspaceEntry>>
   stat(path: string): Promise<FileStat | null>
-  list(path: string, options: { depth: number; limit: number }): Promise<{ entries: FileEntry[]; truncated: boolean }>
+  /**
+   * What lies in a directory and, down to `depth` levels, below it: at most `limit` entries, in order of names, each directory
+   * before what is in it. Links are named, not followed. A directory of many names pushes no other one out; `unlisted` says
+   * where names are missing. Throws `sandbox_bad_request` when there is no such directory.
+   */
+  list(path: string, options: { depth: number; limit: number }): Promise<DirectoryListing>
   remove(path: string): Promise<void>
 
   /** Stores the workspace's files as a git tree outside the workspace and returns its hash. Same files, same hash. */

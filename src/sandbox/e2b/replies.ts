@@ -2,7 +2,7 @@
 
 import { AppError } from '../../shared/errors.ts'
 import { TREE_HASH } from '../tree-hash.ts'
-import type { ExecState, ExecStatus, FileEntry, TreeFile } from '../types.ts'
+import type { DirectoryListing, ExecState, ExecStatus, FileEntry, TreeFile } from '../types.ts'
 
 const STATUSES: ReadonlySet<string> = new Set<ExecStatus>([
   'running',
@@ -71,13 +71,19 @@ export function hashAfter(word: string, line: string | undefined): string {
 
 const KINDS: Readonly<Record<string, FileEntry['kind']>> = { f: 'file', d: 'directory', l: 'symlink' }
 
-/** Entries of `find`, ordered by names, each directory before what is in it; `base` is where they lie. */
-export function readEntries(listing: string, base: string): FileEntry[] {
+/** A listing of `op_list` in vm.sh, ordered by names, each directory before what is in it; `base` is where it lies. Pure. */
+export function readListing(listing: string, base: string): Omit<DirectoryListing, 'truncated'> {
   const children = new Map<string, FileEntry[]>()
+  const unlisted: { path: string; names: number | null }[] = []
   for (const record of listing.split('\0')) {
     const [letter = '', size, ...rest] = record.split('\t')
     if (rest.length === 0) continue
-    const path = base === '' ? rest.join('\t') : `${base}/${rest.join('\t')}`
+    const relative = rest.join('\t').replace(/^\.\/?/, '')
+    const path = [base, relative].filter((part) => part !== '').join('/')
+    if (letter === '-') {
+      unlisted.push({ path, names: size === '?' ? null : numberOf(size) })
+      continue
+    }
     const slash = path.lastIndexOf('/')
     const kind = KINDS[letter] ?? 'other'
     const entry = { path, name: path.slice(slash + 1), kind, sizeBytes: kind === 'file' ? numberOf(size) : 0 }
@@ -86,15 +92,15 @@ export function readEntries(listing: string, base: string): FileEntry[] {
     if (siblings) siblings.push(entry)
     else children.set(parent, [entry])
   }
-  const ordered: FileEntry[] = []
+  const entries: FileEntry[] = []
   const visit = (parent: string) => {
     for (const entry of (children.get(parent) ?? []).sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      ordered.push(entry)
+      entries.push(entry)
       if (entry.kind === 'directory') visit(entry.path)
     }
   }
   visit(base)
-  return ordered
+  return { entries, unlisted: unlisted.sort((a, b) => (a.path < b.path ? -1 : 1)) }
 }
 
 const MODES: ReadonlySet<string> = new Set(['100644', '100755', '120000'])

@@ -20,7 +20,7 @@ import {
 import { packTree, takeKeptCheckpoint, takeTreeOver } from './keep-checkpoint.ts'
 import type { CheckpointStore } from './ledger.ts'
 import { readLeftOut } from './left-out.ts'
-import { fromBase64, nonsense, numbersAfter, parseState, readEntries, readStates, readTreeFiles } from './replies.ts'
+import { fromBase64, nonsense, numbersAfter, parseState, readListing, readStates, readTreeFiles } from './replies.ts'
 import { LAST_CALL_MS, linkOf, PAYLOAD, shellQuote, type VmLink } from './vm.ts'
 
 const MAX_TIMEOUT_MS = 600_000
@@ -168,17 +168,17 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       return { kind: kindOfMode(bits), sizeBytes, mode: bits & 0o7777 }
     },
     async list(directory, { depth, limit }) {
-      const args = [inside(directory), Math.min(depth, MAX_DEPTH), MAX_LISTED, MAX_LIST_BYTES]
+      const args = [inside(directory), Math.min(depth, MAX_DEPTH), Math.min(limit, MAX_LISTED), MAX_LIST_BYTES]
       const reply = await link.call('list', args, { maxBytes: inBase64(MAX_LIST_BYTES) })
-      const [base = '', listing] = reply.split('\n')
+      const [base = '', records] = reply.split('\n')
       const at = fromBase64(base.slice('base '.length)).toString('utf8').replace(/^\//, '')
-      const records = fromBase64(listing)
-      const isCut = records.length >= MAX_LIST_BYTES
+      const data = fromBase64(records)
+      const isCut = data.length >= MAX_LIST_BYTES
       // What was cut in the middle of a name is no entry.
-      const whole = isCut ? records.subarray(0, records.lastIndexOf(0) + 1) : records
-      const entries = readEntries(whole.toString('utf8'), at)
-      const truncated = isCut || entries.length > limit || entries.length >= MAX_LISTED
-      return { entries: entries.slice(0, limit), truncated }
+      const whole = isCut ? data.subarray(0, data.lastIndexOf(0) + 1) : data
+      const listing = readListing(whole.toString('utf8'), at)
+      if (isCut) return { ...listing, truncated: true, unlisted: [{ path: at, names: null }] }
+      return { ...listing, truncated: listing.unlisted.length > 0 }
     },
     remove: async (file) => void (await link.call('remove', [inside(file)])),
 

@@ -43,7 +43,7 @@ now_ms() {
 
 op_init() {
   local missing=() tool
-  for tool in git setsid stdbuf stat find grep head tail tee wc sort flock base64 mkfifo realpath du paste cut sed tr mktemp timeout comm; do
+  for tool in git setsid stdbuf stat find grep head tail tee wc sort flock base64 mkfifo realpath du paste cut sed tr mktemp timeout comm uniq xargs; do
     command -v "$tool" >/dev/null || missing+=("$tool")
   done
   [ ${#missing[@]} -eq 0 ] || refuse unavailable "the E2B template lacks ${missing[*]}; use one that has bash, coreutils, findutils, grep, git and util-linux"
@@ -512,13 +512,85 @@ op_stat() {
   if [ -n "$PARENT" ] && found=$(stat -c '%f %s' -- "$WORKSPACE/$1" 2>/dev/null); then printf 'stat %s\n' "$found"; else echo none; fi
 }
 
-# op_list PATH DEPTH LIMIT MAXBYTES: kind TAB size TAB path, each ended by NUL, in base64 and in no order.
+# op_list PATH DEPTH LIMIT MAXBYTES: level by level; directories of no more than their share whole, the others their
+# directories first, and at the end what is left of LIMIT is shared among these. In base64 and in no order, each ended by
+# NUL: kind TAB size TAB path of what is listed; `-` TAB count or `?` TAB path of a directory of which so many are missing.
 op_list() {
+  local work depth at count left=$3
+  local bytes=$4 deepest=$2
   resolve "$1" directory
   [ -d "$REAL" ] || bad "$1 is not a directory"
+  work=$(mktemp -d "$STAGING/list-XXXXXXXX") || refuse busy "the disk of the sandbox takes no more"
+  cd "$REAL" || bad "$1 cannot be read"
+  printf '.\0' >"$work/level"
+  : >"$work/listed"
+  : >"$work/large"
+  for ((depth = 1; depth <= deepest; depth++)); do
+    [ -s "$work/level" ] || break
+    list_level
+    grep -z '^d' "$work/found" | cut -z -f3- >"$work/level"
+  done
+  # What the small ones left is for the large ones; the first number is what is missing, the second what was listed.
+  sort -zn "$work/large" >"$work/sorted"
+  while share_out "$work/sorted"; do
+    if [ "$share" -gt 0 ]; then
+      by_name "$at" | tail -z -n "+$((had + 1))" | head -z -n "$share" >>"$work/listed"
+    fi
+    if [ "$count" -gt "$share" ]; then printf '%s\t%s\t%s\0' - $((count - share)) "$at" >>"$work/listed"; fi
+  done
   begin
   printf 'base %s\n' "$(printf '%s' "${REAL#"$WORKSPACE"}" | base64 -w0)"
-  find "$REAL" -mindepth 1 -maxdepth "$2" -printf '%y\t%s\t%P\0' 2>/dev/null | head -z -n "$3" | head -c "$4" | base64 -w0
+  head -c "$bytes" "$work/listed" | base64 -w0
+  rm -rf "$work"
+}
+# What the directories in `level` hold goes to `found` and `listed`; what is more than a share goes to `large`.
+list_level() {
+  local large=0
+  xargs -0 -a "$work/level" bash -c 'find "$@" -maxdepth 0 ! \( -readable -executable \) -printf "-\t?\t%p\0" 2>/dev/null' - >>"$work/listed"
+  xargs -0 -a "$work/level" bash -c 'find "$@" -mindepth 1 -maxdepth 1 -printf "%h\0" 2>/dev/null' - | uniq -zc | sed -z 's/^ *\([0-9]*\) /\1 0 /' | sort -zn >"$work/sorted"
+  : >"$work/whole"
+  : >"$work/found"
+  while share_out "$work/sorted"; do
+    if [ "$count" -le "$share" ]; then
+      printf '%s\0' "$at" >>"$work/whole"
+      continue
+    fi
+    # Half of the share is for what lies deeper. Each of these costs some processes, so no more than 200 of a level do.
+    had=0
+    if [ $((large++)) -lt 200 ] && [ "$share" -gt 0 ]; then
+      find "$at" -mindepth 1 -maxdepth 1 -type d -printf '%y\t%s\t%p\0' 2>/dev/null | sort -z -t $'\t' -k3 | head -z -n $(((share + 1) / 2)) >"$work/some"
+      had=$(grep -zc '' "$work/some")
+      cat "$work/some" >>"$work/found"
+    fi
+    left=$((left + share - had))
+    printf '%s %s %s\0' $((count - had)) "$had" "$at" >>"$work/large"
+  done
+  xargs -0 -r -a "$work/whole" bash -c 'find "$@" -mindepth 1 -maxdepth 1 -printf "%y\t%s\t%p\0" 2>/dev/null' - >>"$work/found"
+  cat "$work/found" >>"$work/listed"
+}
+# share_out FILE: the next record `count had path` of a list that is sorted by counts, and its share of what is left, which is
+# taken from it; false at the end. Whoever needs less than a share leaves the rest to those behind.
+share_out() {
+  if [ -z "${SHARERS:-}" ]; then
+    SHARERS=$(grep -zc '' "$1")
+    exec 6<"$1"
+  fi
+  if ! IFS= read -r -d '' -u 6 record; then
+    SHARERS=
+    exec 6<&-
+    return 1
+  fi
+  count=${record%% *} record=${record#* }
+  had=${record%% *} at=${record#* }
+  share=$((left / SHARERS))
+  SHARERS=$((SHARERS - 1))
+  [ "$share" -le "$count" ] || share=$count
+  left=$((left - share))
+}
+# by_name DIR: its directories and then the rest, each in order of names.
+by_name() {
+  find "$1" -mindepth 1 -maxdepth 1 -type d -printf '%y\t%s\t%p\0' 2>/dev/null | sort -z -t $'\t' -k3
+  find "$1" -mindepth 1 -maxdepth 1 ! -type d -printf '%y\t%s\t%p\0' 2>/dev/null | sort -z -t $'\t' -k3
 }
 op_remove() {
   [ -n "$1" ] || bad "the workspace itself cannot be removed"

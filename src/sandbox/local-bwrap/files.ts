@@ -3,15 +3,13 @@ import { constants, lstatSync, renameSync, rmdirSync, unlinkSync } from 'node:fs
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
-import type { FileEntry, FileSlice, FileStat } from '../types.ts'
+import type { FileSlice, FileStat } from '../types.ts'
 import { kindOf, openOrMakeDirectory, openPath, parentOf } from './confined.ts'
-import { type OpenDirectory, openChild, openRoot, readNames, statChild, toShown } from './descriptors.ts'
+import { type OpenDirectory, openChild, openRoot, readNames, statChild } from './descriptors.ts'
 import { giveToOwnerOf } from './ownership.ts'
 
 /** Largest part of a file that one `read` returns when the caller says nothing. */
 const DEFAULT_READ_BYTES = 16 * 1024 * 1024
-const MAX_LIST_DEPTH = 32
-const MAX_LISTED_NAMES = 50_000
 const MAX_MEASURED_DEPTH = 256
 /** Directory entries looked at between two breaths of the event loop. */
 const ENTRIES_PER_BREATH = 500
@@ -148,66 +146,6 @@ export function statPath(place: WorkspacePlace, relative: string): FileStat | nu
   if (found === null) return null
   found.close()
   return { kind: kindOf(found.stat), sizeBytes: found.stat.size, mode: found.stat.mode & 0o7777 }
-}
-
-/**
- * Lists a directory in order of names, each directory before what is in it; `depth` 1 is the directory alone. Links are
- * named, not followed. `truncated` says that there is more: beyond `limit`, or in a directory that cannot be read or has
- * more than 50,000 names.
- */
-export async function listDirectory(
-  place: WorkspacePlace,
-  relative: string,
-  options: { depth: number; limit: number },
-): Promise<{ entries: FileEntry[]; truncated: boolean }> {
-  const top = openPath(place.workspace, relative)
-  if (top === null) throw new AppError('sandbox_bad_request', `there is no directory ${relative || '.'}`)
-  try {
-    if (!top.stat.isDirectory()) throw new AppError('sandbox_bad_request', `${relative} is not a directory`)
-    const listing = { entries: new Array<FileEntry>(), limit: options.limit, isCut: false }
-    await listInto(top, top.at, Math.min(options.depth, MAX_LIST_DEPTH), listing)
-    return { entries: listing.entries, truncated: listing.isCut }
-  } finally {
-    top.close()
-  }
-}
-
-interface Listing {
-  readonly entries: FileEntry[]
-  readonly limit: number
-  isCut: boolean
-}
-
-async function listInto(directory: OpenDirectory, at: string, depth: number, listing: Listing): Promise<void> {
-  const names = readNames(directory, MAX_LISTED_NAMES)
-  if (names === null || names === 'many') {
-    listing.isCut = true
-    return
-  }
-  for (const byteName of names) {
-    const stat = statChild(directory, byteName)
-    if (stat === null) continue
-    if (listing.entries.length >= listing.limit) {
-      listing.isCut = true
-      return
-    }
-    const name = toShown(byteName)
-    const entryPath = at === '' ? name : `${at}/${name}`
-    const kind = kindOf(stat)
-    listing.entries.push({ path: entryPath, name, kind, sizeBytes: kind === 'file' ? stat.size : 0 })
-    if (listing.entries.length % ENTRIES_PER_BREATH === 0) await breathe()
-    if (kind !== 'directory' || depth <= 1) continue
-    const child = openChild(directory, byteName)
-    if (child === null) {
-      listing.isCut = true
-      continue
-    }
-    try {
-      await listInto(child, entryPath, depth - 1, listing)
-    } finally {
-      child.close()
-    }
-  }
 }
 
 /** Removes a file, a link or an empty directory; true when it is gone, false when it is a directory with something in it. */

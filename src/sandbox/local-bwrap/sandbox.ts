@@ -10,15 +10,7 @@ import { compareTrees, isDirectoryNode } from './compare-trees.ts'
 import { MAX_TREE_PATH_BYTES, relativePath } from './confined.ts'
 import { toBytes } from './descriptors.ts'
 import { type Fence, raiseFence } from './fence.ts'
-import {
-  listDirectory,
-  measureWorkspace,
-  readFileSlice,
-  removeOne,
-  statPath,
-  type WorkspacePlace,
-  writeFileWhole,
-} from './files.ts'
+import { measureWorkspace, readFileSlice, removeOne, statPath, type WorkspacePlace, writeFileWhole } from './files.ts'
 import { gitChangesBetween } from './git-changes.ts'
 import { isAlive } from './identity.ts'
 import {
@@ -35,6 +27,7 @@ import { jobDir, type SandboxPaths } from './layout.ts'
 import { changedSince, keepMark, pruneMarks } from './left-out.ts'
 import { isInstalledFile, mayBeSource } from './left-out-rules.ts'
 import type { Limits } from './limits.ts'
+import { listDirectory } from './list-directory.ts'
 import { MAX_START_WAIT_MS } from './protocol.ts'
 import { pruneObjects } from './prune-objects.ts'
 import { replaceFiles } from './replace-files.ts'

@@ -21,7 +21,12 @@ export function addFileRoutes(app: OpenAPIHono, deps: AppDeps): void {
       tag: 'files',
       params: ProjectParams,
       query: FilesQuery,
-      responses: { 200: { description: 'The tree, at most 2,000 entries', schema: TreeSchema } },
+      responses: {
+        200: {
+          description: 'The tree, at most 2,000 entries, shared fairly among its directories',
+          schema: TreeSchema,
+        },
+      },
     },
     async ({ c, params, query }) => {
       await getProject(deps.db, params.projectId)
@@ -30,8 +35,7 @@ export function addFileRoutes(app: OpenAPIHono, deps: AppDeps): void {
       const stat = path === '' ? null : await sandbox.stat(path)
       if (path !== '' && stat === null) throw new AppError('not_found', 'There is no such directory.')
       if (stat !== null && stat.kind !== 'directory') throw new AppError('bad_request', 'path: is not a directory')
-      const { entries, truncated } = await sandbox.list(path, { depth: query.depth, limit: MAX_ENTRIES })
-      return c.json({ path, entries, truncated })
+      return c.json({ path, ...(await sandbox.list(path, { depth: query.depth, limit: MAX_ENTRIES })) })
     },
   )
   addRoute(

@@ -16,12 +16,13 @@ export const ContentQuery = z.object({
   length: whole(1, 1024 * 1024),
 })
 
-/** A directory with what lies in it. */
+/** A directory with what lies in it; `unlisted`: where names are missing and how many, null when nobody counted them. */
 export const TreeSchema = z
   .object({
     path: z.string(),
     entries: z.array(z.object({ name: z.string(), path: z.string(), kind: z.string(), sizeBytes: z.number() })),
     truncated: z.boolean(),
+    unlisted: z.array(z.object({ path: z.string(), names: z.number().nullable() })),
   })
   .openapi('FileTree')
 

@@ -218,11 +218,15 @@ export interface FileEntry {
   readonly sizeBytes: number
 }
 
-/** What lies in a directory; `truncated`: there is more than the server lists at once. */
+/**
+ * What lies in a directory; `truncated`: there is more than the server lists at once, and `unlisted` says how many names are
+ * missing of which directory, null when nobody counted them.
+ */
 export interface FileListing {
   readonly path: string
   readonly entries: readonly FileEntry[]
   readonly truncated: boolean
+  readonly unlisted: readonly { readonly path: string; readonly names: number | null }[]
 }
 
 /** A file, or the range of it that was asked for; base64 where it is no text. */

@@ -139,10 +139,43 @@ export function fileContract(underTest: () => ProviderUnderTest): void {
             { path: 'tree/sub', name: 'sub', kind: 'directory', sizeBytes: 0 },
             { path: 'tree/sub/a.txt', name: 'a.txt', kind: 'file', sizeBytes: 2 },
           ],
+          unlisted: [],
         },
         2,
         true,
       ])
+    })
+
+    test('directories of very many names push no other one out of a listing, and it says what is missing where', async () => {
+      await run(
+        sandbox,
+        'mkdir -p many/a-wide/within many/src/deep/deeper; cd many; echo x > src/deep/deeper/found.txt; echo x > z.txt; ' +
+          'seq -f a-wide/n%05g 3000 | xargs touch; mkdir n-wide; seq -f n-wide/n%05g 200 | xargs touch',
+        { timeoutMs: 60_000 },
+      )
+      const { entries, ...rest } = await sandbox.list('many', { depth: 20, limit: 108 })
+      const paths = entries.map((entry) => entry.path.slice('many/'.length))
+      const names = (first: number, last: number) =>
+        Array.from({ length: last - first + 1 }, (_, index) => `n${String(first + index).padStart(5, '0')}`)
+      expect({ paths, ...rest }).toEqual({
+        paths: [
+          'a-wide',
+          ...names(1, 50).map((name) => `a-wide/${name}`),
+          'a-wide/within',
+          'n-wide',
+          ...names(1, 50).map((name) => `n-wide/${name}`),
+          'src',
+          'src/deep',
+          'src/deep/deeper',
+          'src/deep/deeper/found.txt',
+          'z.txt',
+        ],
+        truncated: true,
+        unlisted: [
+          { path: 'many/a-wide', names: 2_950 },
+          { path: 'many/n-wide', names: 150 },
+        ],
+      })
     })
 
     test('removing takes files, links themselves and whole directories, twice as well', async () => {

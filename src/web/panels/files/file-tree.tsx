@@ -75,11 +75,17 @@ function Level(props: LevelProps) {
       )}
       {tree.value.truncated && (
         <li role="none" style={indent} className="py-0.5 text-xs text-warn">
-          There are more than can be listed.
+          {moreThanListed(tree.value.unlisted[0]?.names ?? null)}
         </li>
       )}
     </>
   )
+}
+
+/** What a level says below its entries when some are missing. */
+function moreThanListed(names: number | null): string {
+  if (names === null) return 'There are more than can be listed.'
+  return names === 1 ? 'One more is not listed.' : `${names.toLocaleString('en')} more are not listed.`
 }
 
 function directoriesFirst(left: FileEntry, right: FileEntry): number {

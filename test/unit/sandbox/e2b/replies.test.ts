@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseState, readEntries, readTreeFiles } from '../../../../src/sandbox/e2b/replies.ts'
+import { parseState, readListing, readTreeFiles } from '../../../../src/sandbox/e2b/replies.ts'
 
 test('a state line is read, and nonsense from the VM is refused', () => {
   expect(parseState('state e1 tsk_a exited 3 - 100 200 6 0')).toEqual({
@@ -23,8 +23,13 @@ test('a state line is read, and nonsense from the VM is refused', () => {
 })
 
 test('entries come in order of names, each directory before what is in it', () => {
-  const listing = ['f\t2\tb/z', 'd\t4096\tb', 'l\t1\ta', 'p\t0\tb/y'].join('\0')
-  expect(readEntries(listing, 'top').map(({ path, kind, sizeBytes }) => [path, kind, sizeBytes])).toEqual([
+  const listing = ['f\t2\t./b/z', 'd\t4096\t./b', '-\t3\t./b', '-\t?\t.', 'l\t1\t./a', 'p\t0\t./b/y'].join('\0')
+  const { entries, unlisted } = readListing(listing, 'top')
+  expect(unlisted).toEqual([
+    { path: 'top', names: null },
+    { path: 'top/b', names: 3 },
+  ])
+  expect(entries.map(({ path, kind, sizeBytes }) => [path, kind, sizeBytes])).toEqual([
     ['top/a', 'symlink', 0],
     ['top/b', 'directory', 0],
     ['top/b/y', 'other', 0],
