@@ -30,6 +30,7 @@ import { addReviewCriteriaRoutes } from './routes/review-criteria.ts'
 import { addSandboxRoutes } from './routes/sandboxes.ts'
 import { addServiceRoutes } from './routes/services.ts'
 import { addSyncRoute } from './routes/sync.ts'
+import { addTaskEndingRoute } from './routes/task-ending.ts'
 import { addTaskRoutes } from './routes/tasks.ts'
 
 /** The HTTP contract as one app. Guards in order: who asks for whom (Host, Origin), then who asks (token), then what. */
@@ -63,6 +64,7 @@ export function createApp(deps: AppDeps): OpenAPIHono {
   addEventRoutes(app, deps)
   addTaskRoutes(app, deps)
   addEvidenceRoutes(app, deps)
+  addTaskEndingRoute(app, deps)
   addCheckpointRoutes(app, deps)
   addAlternativeRoutes(app, deps)
   addFileRoutes(app, deps)

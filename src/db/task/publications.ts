@@ -224,6 +224,12 @@ export async function listPublications(
   return toPage(await query<Publication>(db, text, values), options.limit, (publication) => publication.id)
 }
 
+/** The publication of a task that was asked for last; null: none was. */
+export async function newestPublication(db: Db, taskId: string): Promise<Publication | null> {
+  const text = `SELECT ${COLUMNS} FROM publications WHERE task_id = $1 ORDER BY position DESC LIMIT 1`
+  return (await query<Publication>(db, text, [taskId]))[0] ?? null
+}
+
 /** The last other publication of a project that left a commit on a branch of the same repository; null: there is none. */
 export async function lastOnBranch(
   db: Db,

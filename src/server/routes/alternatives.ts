@@ -72,8 +72,7 @@ function addCompareRoutes(app: OpenAPIHono, deps: AppDeps): void {
     },
     async ({ c, params }) => {
       await getTask(db, params.taskId)
-      const comparisons = await comparisonsOfTask(db, params.taskId, MAX_LISTED)
-      return c.json({ items: await Promise.all(comparisons.map((comparison) => present(deps, comparison))) })
+      return c.json({ items: await presentComparisons(deps, params.taskId) })
     },
   )
   addRoute(
@@ -173,6 +172,12 @@ function requireModel({ checkModel }: AppDeps, model: string, field: string): vo
       details: { [field]: error.message },
     })
   }
+}
+
+/** The newest 50 comparisons of a task as the contract has them, newest first. Only reads. */
+export async function presentComparisons(deps: AppDeps, taskId: string): Promise<z.input<typeof ComparisonSchema>[]> {
+  const comparisons = await comparisonsOfTask(deps.db, taskId, MAX_LISTED)
+  return await Promise.all(comparisons.map((comparison) => present(deps, comparison)))
 }
 
 async function present({ db }: AppDeps, comparison: Comparison): Promise<z.input<typeof ComparisonSchema>> {

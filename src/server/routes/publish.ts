@@ -46,7 +46,8 @@ const PublishBody = z
   })
   .openapi('Publish')
 
-const PublicationSchema = z
+/** A publication: what was asked for, how far it came, and how it ended. */
+export const PublicationSchema = z
   .object({
     id: z.string(),
     projectId: z.string(),
@@ -222,7 +223,8 @@ function addReadRoutes(app: OpenAPIHono, { db }: AppDeps): void {
   )
 }
 
-function presentPublication(publication: Publication): z.infer<typeof PublicationSchema> {
+/** A publication as the contract has it. Pure. */
+export function presentPublication(publication: Publication): z.infer<typeof PublicationSchema> {
   const { id, projectId, conversationId, taskId, status, step, branch, title, draft } = publication
   const { commit, parent, baseBranch, branchUrl, pullRequestNumber: number, pullRequestUrl: url } = publication
   return {

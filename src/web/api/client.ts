@@ -35,6 +35,7 @@ import type {
   Readiness,
   ReviewCriteria,
   Synced,
+  TaskEnding,
 } from './types.ts'
 
 const PAGE = 200
@@ -147,6 +148,8 @@ export const api = {
   archiveAddress: (projectId: string) => `${workspace(projectId, 'archive')}?format=zip`,
   getEvidence: (taskId: string, signal?: AbortSignal) =>
     request<ApiEvidence>(at('tasks', taskId, 'evidence'), { signal }),
+  /** Evidence, comparisons and the newest publication at once. */
+  getEnding: (taskId: string, signal?: AbortSignal) => request<TaskEnding>(at('tasks', taskId, 'ending'), { signal }),
   getReview: (taskId: string, signal?: AbortSignal) => request<ApiReview>(at('tasks', taskId, 'review'), { signal }),
   /** What the reviewer of a round said and looked at. */
   listReviewerMessages: (taskId: string, round: number, signal?: AbortSignal) =>

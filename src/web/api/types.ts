@@ -414,3 +414,14 @@ export interface ComparisonBody {
   /** Sent twice it begins one comparison. */
   readonly clientComparisonId: string
 }
+
+/** What stands on a task's end card beside the task itself. */
+export interface TaskEnding {
+  readonly evidence: ApiEvidence
+  /** Newest first. */
+  readonly comparisons: readonly Comparison[]
+  /** The newest; null: none was asked for. */
+  readonly publication: Publication | null
+  /** Whether the project has a repository to publish to. */
+  readonly isGit: boolean
+}

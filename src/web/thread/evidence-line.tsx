@@ -1,15 +1,21 @@
 import { ChevronRight } from 'lucide-react'
 import { EVIDENCE_WORDS } from '../../shared/evidence.ts'
+import type { ApiEvidence } from '../api/types.ts'
 import type { PanelTarget } from '../panels/panel.ts'
-import { useEvidence } from '../panels/review/use-evidence.ts'
 import type { TaskView } from '../state.ts'
 import { evidenceSummary } from './evidence-summary.ts'
 
 /** What a task's end rests on, in one line that leads to all of it; nothing where nothing ran and nobody was asked. */
-export function EvidenceLine({ task, navigate }: { task: TaskView; navigate: (target: PanelTarget) => void }) {
-  const { value } = useEvidence(task.id, task)
-  if (value === undefined) return null
-  const summary = evidenceSummary(value)
+export function EvidenceLine({
+  evidence,
+  task,
+  navigate,
+}: {
+  evidence: ApiEvidence
+  task: TaskView
+  navigate: (target: PanelTarget) => void
+}) {
+  const summary = evidenceSummary(evidence)
   if (summary.length === 0) return null
   const hasVerdict = task.diffStat.files > 0
   return (
@@ -20,7 +26,7 @@ export function EvidenceLine({ task, navigate }: { task: TaskView; navigate: (ta
     >
       <span className="text-faint">Evidence</span>
       <span className="min-w-0 text-muted">
-        {[...(hasVerdict ? [EVIDENCE_WORDS[value.evidence]] : []), ...summary].join(' · ')}
+        {[...(hasVerdict ? [EVIDENCE_WORDS[evidence.evidence]] : []), ...summary].join(' · ')}
       </span>
       <ChevronRight aria-hidden="true" className="size-3 shrink-0 self-center text-faint" />
     </button>

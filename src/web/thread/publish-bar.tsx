@@ -1,8 +1,8 @@
 import { Download, FileDown, GitBranch, GitPullRequest } from 'lucide-react'
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import { api } from '../api/client.ts'
-import type { Publication, PublishWish } from '../api/types.ts'
-import { useQuery } from '../api/use-query.ts'
+import type { PublishWish, TaskEnding } from '../api/types.ts'
+import { useFollowed } from '../api/use-followed.ts'
 import { newClientMessageId } from '../composer/client-message-id.ts'
 import { useWorkspaceStore } from '../store/use-view.ts'
 import { SyncBar } from '../sync/sync-bar.tsx'
@@ -12,31 +12,19 @@ import { PublicationState } from './publication-state.tsx'
 
 const LOOK_EVERY_MS = 1_500
 
-/** The ways out of the workspace for what a task changed, and how far a publication has come. */
-export function PublishBar({ taskId }: { taskId: string }) {
+/** The ways out of the workspace for what a task changed, and how far a publication has come; `ending` is null until it is read. */
+export function PublishBar({ taskId, ending }: { taskId: string; ending: TaskEnding | null }) {
   const { projectId } = useWorkspaceStore()
-  const [version, setVersion] = useState(0)
   const [busy, attempt] = useBusy<'publish' | 'patch'>()
   /** Chosen when the conversation's own was in somebody else's hands; what is published next goes there as well. */
   const [otherBranch, setOtherBranch] = useState<string | null>(null)
-  const { value } = useQuery(
-    `publish:${taskId}`,
-    async (signal) => {
-      const [project, publications] = await Promise.all([
-        api.getProject(projectId, signal),
-        api.listPublications(projectId, taskId, signal),
-      ])
-      return { isGit: project.source.kind === 'git', publication: publications.at(-1) ?? null }
-    },
-    version,
+  const { value: publication, reload } = useFollowed(
+    ending?.publication ?? null,
+    async (signal) => (await api.listPublications(projectId, taskId, signal)).at(-1) ?? null,
+    (newest) => newest?.status === 'running',
+    LOOK_EVERY_MS,
   )
-  const publication: Publication | null = value?.publication ?? null
   const isRunning = publication?.status === 'running'
-  useEffect(() => {
-    if (!isRunning) return
-    const timer = setInterval(() => setVersion((before) => before + 1), LOOK_EVERY_MS)
-    return () => clearInterval(timer)
-  }, [isRunning])
 
   const publish = (wish: PublishWish): void => {
     const clientPublishId = newClientMessageId()
@@ -46,7 +34,7 @@ export function PublishBar({ taskId }: { taskId: string }) {
       const isFork = wish.fork ?? publication?.wantsFork === true
       const more = { ...(branch === null ? {} : { branch }), ...(isFork ? { fork: true } : {}) }
       await api.publishTask(taskId, { ...wish, ...more, clientPublishId })
-      setVersion((before) => before + 1)
+      reload()
     })
   }
   const isBlocked = isRunning || busy === 'publish'
@@ -54,7 +42,7 @@ export function PublishBar({ taskId }: { taskId: string }) {
   return (
     <div className="mt-2 border-t border-line pt-2">
       <div className="flex flex-wrap gap-1.5">
-        {value?.isGit === true && (
+        {ending?.isGit === true && (
           <>
             <Button
               size="small"

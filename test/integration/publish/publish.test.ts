@@ -181,13 +181,16 @@ test('what the host refuses is told as what it is, and a name that is no branch 
   const refused = []
   for (const branch of names) refused.push((await world.post(`/api/tasks/${taskId}/publish`, { branch })).status)
   const { body } = await world.get(`/api/workspace/${projectId}/publications?taskId=${taskId}`)
+  const ending = (await world.get(`/api/tasks/${taskId}/ending`)).body
   expect({
+    ending: { isGit: ending['isGit'], publication: ending['publication'] },
     told: [files, hook].map((each) => [each['status'], errorOf(each)]),
     names: (files['error'] as { message: string }).message.includes('.github/workflows/ci.yml'),
     refused,
     stored: (body['items'] as unknown[]).length,
     branches: branches('refusing'),
   }).toEqual({
+    ending: { isGit: true, publication: hook },
     told: [
       ['failed', 'workflow_files'],
       ['failed', 'branch_protected'],
