@@ -40,10 +40,10 @@ export default function ChangesPanel({ projectId, conversationId, taskId, task, 
   const { stat, files, leftOut } = diff.value
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <div className="flex flex-wrap items-center gap-2 border-b border-line px-3 py-1.5">
-        <span className="text-sm font-medium">{formatPlural(stat.files, 'file')}</span>
+      <div className="flex flex-wrap items-center gap-x-2 gap-y-1.5 border-b border-line px-3 py-1.5 @md:flex-nowrap">
+        <span className="text-sm font-medium whitespace-nowrap">{formatPlural(stat.files, 'file')}</span>
         <LineCounts added={stat.added} removed={stat.removed} />
-        <span className="flex-1" />
+        <span className="flex-1 @md:hidden" />
         <RangeSelect
           projectId={projectId}
           task={task}

@@ -37,7 +37,7 @@ export function RangeSelect({
     if (!options.some(({ value }) => value === id)) options.push({ value: id, label: 'a checkpoint' })
   }
   return (
-    <div className="order-last flex w-full min-w-0 items-center gap-1.5 text-xs text-muted @md:order-none @md:w-auto">
+    <div className="order-last flex w-full min-w-0 items-center gap-1.5 text-xs text-muted @md:order-none @md:w-auto @md:flex-1 @md:justify-end">
       <Select
         label="Compare from"
         isLabelHidden
