@@ -62,7 +62,7 @@ async function editFile(path: string, file: TextFile, input: EditInput, context:
   const repeat = repeatState(context.begun, file.sha256)
   if (repeat === 'conflict') return conflictResult(path)
   if (repeat === 'done') return alreadyDone(path, file.text, input)
-  const placeholder = findPlaceholder(input.old_string, input.new_string)
+  const placeholder = findPlaceholder(input.old_string, input.new_string, 'piece')
   if (placeholder !== null && placeholder.lost !== null && input.confirm_complete !== true)
     return refusal(placeholderRefusal(path, placeholder))
   const request = { oldString: input.old_string, newString: input.new_string, replaceAll: input.replace_all ?? false }

@@ -2,7 +2,8 @@
 
 import { type Splice, spliceText } from './keep-line-ends.ts'
 import { PlainText, plainLineEnds } from './line-ends.ts'
-import { readShown } from './shown-text.ts'
+import { readShown, withNamedCharacters } from './shown-text.ts'
+import { BYTE_ORDER_MARK } from './text-form.ts'
 
 /** An edit as the model gave it; `oldString` is not empty. */
 export interface EditRequest {
@@ -43,7 +44,8 @@ export function findReplacement(text: string, request: EditRequest): FoundReplac
   const literal = placesOf(plain, request)
   const asShown = shown.oldString === request.oldString ? [] : placesOf(plain, shown)
   if (literal.length > 0 && asShown.length > 0) return { ok: false, message: BOTH }
-  if (literal.length > 0) return replaceAt(plain, literal, request)
+  if (literal.length > 0)
+    return replaceAt(plain, literal, { ...request, newString: withNamedCharacters(text, request.newString) })
   if (asShown.length > 0) return replaceAt(plain, asShown, shown)
   // A line of a file with mixed line ends, as it is shown: what follows its carriage return belongs to it.
   if (shown.oldString.endsWith('\r') && !plain.endsWithCr) {
@@ -64,10 +66,20 @@ function replaceAt(plain: PlainText, places: readonly number[], request: EditReq
   const splices = places.map((from): Splice => {
     const isExact = originalOf(plain, from, from + length) === request.oldString
     const isVerbatim = isExact && request.newString.includes('\r\n')
-    return { from, to: from + length, inserted: request.newString, isVerbatim }
+    return { from, to: from + length, inserted: withoutSecondMark(plain, from, request.newString), isVerbatim }
   })
   const text = spliceText(plain, splices)
+  if (!text.isWellFormed() && plain.original.isWellFormed()) return { ok: false, message: HALF }
   return { ok: true, text, inserted: request.newString, at: first, count: places.length, approximate: null }
+}
+
+const HALF =
+  'it would hold half of a character (a lone surrogate), which no file can. Give whole characters in old_string and new_string.'
+
+/** A file has one byte order mark, at its beginning; a text put right behind it that brings its own brings none. */
+function withoutSecondMark(plain: PlainText, from: number, inserted: string): string {
+  const isBehindMark = from === 1 && plain.text.startsWith(BYTE_ORDER_MARK)
+  return isBehindMark && inserted.startsWith(BYTE_ORDER_MARK) ? inserted.slice(1) : inserted
 }
 
 /**

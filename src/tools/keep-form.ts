@@ -2,7 +2,7 @@
 
 import { inLineEndsOf } from './keep-line-ends.ts'
 import { countLineEnds, lineEndOf } from './line-ends.ts'
-import { readShown, SHOWN_FORM } from './shown-text.ts'
+import { withNamedCharacters } from './shown-text.ts'
 import type { TextFile } from './text-file.ts'
 import { BYTE_ORDER_MARK, encodeText } from './text-form.ts'
 
@@ -39,11 +39,3 @@ export function contentInFormOf(file: TextFile | null, content: string): FormedC
 }
 
 const NAMES = { '\n': 'LF', '\r\n': 'CRLF', '\r': 'lone CR', mixed: 'mixed' } as const
-
-/** A shown form is read as its character where the file has that character and does not have the form as plain text. */
-function withNamedCharacters(before: string, content: string): string {
-  return content.replace(SHOWN_FORM, (form) => {
-    const character = readShown(form)
-    return before.includes(character) && !before.includes(form) ? character : form
-  })
-}

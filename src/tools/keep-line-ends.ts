@@ -1,5 +1,6 @@
 /** Puts a new text in the place of an old one and keeps every byte and every line end that it does not change. Pure. */
 
+import { alignLines } from './align-lines.ts'
 import { countLineEnds, type LineEnd, lineEndOf, lineEndsIn, PlainText, plainLineEnds } from './line-ends.ts'
 
 /** A stretch of `PlainText.text`, and what takes its place. */
@@ -32,6 +33,19 @@ function replacementOf(plain: PlainText, splice: Splice): { start: number; end: 
   }
   const old = plain.text.slice(splice.from, splice.to)
   const inserted = plainLineEnds(splice.inserted, plain.endsWithCr)
+  const same = commonEnds(old, inserted)
+  const [start, end] = [plain.originalOffset(splice.from + same.head), plain.originalOffset(splice.to - same.tail)]
+  const ends = endsAt(plain, start, end)
+  if (new Set([...ends.replaced, ends.after]).size > 1) return keepLines(plain, splice, { old, inserted, same })
+  return { start, end, text: withLineEnds(inserted.slice(same.head, inserted.length - same.tail), ends, false) }
+}
+
+interface CommonEnds {
+  readonly head: number
+  readonly tail: number
+}
+
+function commonEnds(old: string, inserted: string): CommonEnds {
   const shorter = Math.min(old.length, inserted.length)
   let head = 0
   while (head < shorter && old.charCodeAt(head) === inserted.charCodeAt(head)) head++
@@ -41,15 +55,47 @@ function replacementOf(plain: PlainText, splice: Splice): { start: number; end: 
     old.charCodeAt(old.length - 1 - tail) === inserted.charCodeAt(inserted.length - 1 - tail)
   )
     tail++
-  const start = plain.originalOffset(splice.from + head)
-  const end = plain.originalOffset(splice.to - tail)
+  return { head, tail }
+}
+
+interface Texts {
+  readonly old: string
+  readonly inserted: string
+  readonly same: CommonEnds
+}
+
+/** Where lines of several ends are replaced, each line that stays keeps its own, wherever it stands among the new ones. */
+function keepLines(plain: PlainText, splice: Splice, texts: Texts): { start: number; end: number; text: string } {
+  const { old, inserted } = texts
+  // Whole lines: a line is known by all that it says.
+  const head = old.slice(0, texts.same.head).lastIndexOf('\n') + 1
+  const lineEnd = old.indexOf('\n', old.length - texts.same.tail)
+  const tail = lineEnd === -1 ? 0 : old.length - lineEnd - 1
+  const [start, end] = [plain.originalOffset(splice.from + head), plain.originalOffset(splice.to - tail)]
+  const ends = endsAt(plain, start, end)
   const middle = inserted.slice(head, inserted.length - tail)
-  return { start, end, text: withLineEnds(middle, endsAt(plain, start, end), false) }
+  const now = middle.split('\n')
+  const aligned = alignLines(old.slice(head, old.length - tail).split('\n'), now)
+  if (aligned === null) return { start, end, text: withLineEnds(middle, ends, false) }
+  const known = [...ends.replaced, ends.after]
+  const ofNext = [...aligned, known.length]
+  for (let at = aligned.length - 1; at >= 0; at--) ofNext[at] ??= ofNext[at + 1] ?? known.length
+  // A line that is none of the old ones takes the end of the one that it replaces; where it replaces none, that of the next.
+  let replaced = 0
+  const text = now.slice(0, -1).map((line, at) => {
+    const following = ofNext[at] ?? known.length
+    const own = Math.min(aligned[at] ?? replaced, following, known.length - 1)
+    if (aligned[at] !== null || own < following) replaced = own + 1
+    return `${line}${known[own] ?? ends.other}`
+  })
+  return { start, end, text: text.join('') + (now.at(-1) ?? '') }
 }
 
 interface Ends {
   /** The line ends that are replaced, in order. */
   readonly replaced: readonly LineEnd[]
+  /** The next one behind them, or the last one where there is none. */
+  readonly after: LineEnd
   /** What ends a line that was not there before. */
   readonly other: LineEnd
 }
@@ -57,8 +103,9 @@ interface Ends {
 function endsAt({ original, endsWithCr }: PlainText, start: number, end: number): Ends {
   const replaced = lineEndsIn(original.slice(start, end), endsWithCr)
   const after = nextLineEnd(original, end, endsWithCr)
-  const other = replaced.at(-1) ?? after ?? lastLineEnd(original, start, endsWithCr) ?? '\n'
-  return { replaced, other }
+  const last = replaced.at(-1)
+  const other = last ?? after ?? lastLineEnd(original, start, endsWithCr) ?? '\n'
+  return { replaced, after: after ?? other, other }
 }
 
 function withLineEnds(text: string, ends: Ends, keepsCrlf: boolean): string {

@@ -11,6 +11,7 @@ const CLOSER = /\s*(?:--\}\}|\*\/\}\}|\*\/\}?|--%>|%>|-->|\}\}|\*\)|-\}|#\}|#>|\
 /** Behind code only what is a comment beyond doubt. */
 const BEHIND_CODE = /\s(?:\/\/|\/\*|#|--|<!--)\s*(?=[[(<{]?\s*(?:\.{3}|…))/
 
+const TO_DO = /^\[?(?:todo|fixme|note|xxx)\b\]?(?:\(\w*\))?\s*[:\-–]?\s*/i
 const DOTS = /^(?:\.{3,}|[…⋯⋮])/
 const STANDS_FOR =
   /^(?:(?:the|all|all the|your|my)\s+)?(?:rest|remainder|remaining|existing|other|previous|unchanged|same)\b/i
@@ -68,7 +69,9 @@ export function readMarker(line: string): Marker | null {
   if (line.length >= MAX_MARKER_CHARS || !MAY_SAY.test(line)) return null
   const trimmed = line.trim().replace(/\s+/g, ' ')
   const body = commentBody(behindCode(trimmed) ?? trimmed)
-  const marker = body === null ? textMarker(trimmed) : commentMarker(body)
+  const said = body === null ? textMarker(trimmed) : commentMarker(body)
+  // A note of what is left to do may be just that.
+  const marker = said === null && body !== null ? toDoMarker(body) : said
   return marker === null ? null : { isSure: marker === 'sure', namesCode: NAMES_CODE.test(trimmed) }
 }
 
@@ -83,20 +86,19 @@ function behindCode(trimmed: string): string | null {
         .replace(/(?<=\*\/)[\s)}\];,]*$/, '')
 }
 
+interface CommentBody {
+  readonly words: string
+  readonly opener: string
+}
+
 /** The words of a line that is a comment, with the character that began it; null when the line is none. */
-function commentBody(trimmed: string): { readonly words: string; readonly opener: string } | null {
+function commentBody(trimmed: string): CommentBody | null {
   const opener = OPENER.exec(trimmed)?.[0]
   if (opener === undefined) return null
   return { words: trimmed.slice(opener.length).replace(CLOSER, '').trim(), opener }
 }
 
-function commentMarker({
-  words,
-  opener,
-}: {
-  readonly words: string
-  readonly opener: string
-}): 'sure' | 'perhaps' | null {
+function commentMarker({ words, opener }: CommentBody): 'sure' | 'perhaps' | null {
   const inner = withoutBrackets(words)
   const dots = DOTS.exec(inner)?.[0]
   if (dots !== undefined) {
@@ -126,6 +128,11 @@ function commentMarker({
   return REST_OF_CODE.test(inner) && ENDS_WITH_NOUN.test(inner) ? 'perhaps' : null
 }
 
+function toDoMarker({ words, opener }: CommentBody): 'perhaps' | null {
+  const after = words.replace(TO_DO, '')
+  return after !== words && commentMarker({ words: after, opener }) !== null ? 'perhaps' : null
+}
+
 /** The same without a comment: dots, a space and words that name code, or words in brackets. A spread has no space. */
 function textMarker(trimmed: string): 'sure' | 'perhaps' | null {
   if (trimmed === '…' || trimmed === '[…]' || trimmed === '[...]') return 'perhaps'
@@ -142,7 +149,7 @@ function textMarker(trimmed: string): 'sure' | 'perhaps' | null {
     }
     return isBracketed && STAYS.test(said) ? 'perhaps' : null
   }
-  const isBracketed = inner !== trimmed && /^[[(<]/.test(trimmed)
+  const isBracketed = inner !== trimmed && /^(?:[[(<]|\{(?=\w+ \w))/.test(trimmed)
   return isBracketed && isOnePhrase(inner) && WHOLE_PHRASE.test(inner) && (CODE_NOUN.test(inner) || STAYS.test(inner))
     ? 'perhaps'
     : null

@@ -1,5 +1,6 @@
 /** Guards against a file that loses code because the model wrote a line that stands for it. Pure. */
 
+import { findLoneComment } from './lone-comment.ts'
 import { linesOf } from './numbered-lines.ts'
 import { type Marker, readMarker } from './omission-marker.ts'
 import { showName } from './shown-name.ts'
@@ -17,9 +18,10 @@ export interface Placeholder {
  * The first line of `after` that reads like a marker for omitted code and was not in `before`, or null. Only what the
  * change takes away tells whether it is one: `lost` is a number when the old text shrinks by at least two lines that are
  * nowhere in the new one, when most of a longer text is gone, or when nothing but markers takes its place. A line that may as
- * well be an ordinary comment (`// ...`, `# unchanged`) counts only where half of the old text or more is gone.
+ * well be an ordinary comment (`// ...`, `# unchanged`) counts only where half of the old text or more is gone; so does a comment
+ * of any words that takes the place of a block by itself. `extent` says whether the texts are a whole file or a piece of one.
  */
-export function findPlaceholder(before: string, after: string): Placeholder | null {
+export function findPlaceholder(before: string, after: string, extent: 'file' | 'piece'): Placeholder | null {
   const old = linesOf(before.replaceAll(/\r\n?/g, '\n')).filter(isFilled)
   const now = linesOf(after.replaceAll(/\r\n?/g, '\n'))
   const known = new Set(old)
@@ -36,7 +38,15 @@ export function findPlaceholder(before: string, after: string): Placeholder | nu
     const index = markers.findIndex((marker, at) => marker !== null && !known.has(now[at] ?? '') && wanted(marker))
     return index === -1 ? null : { line: index + 1, text: now[index]?.trim() ?? '', lost: told }
   }
-  return found(isLoss, lost) ?? found((marker) => marker.isSure, null)
+  const alone = losesHalf ? findLoneComment(old, filled, extent) : null
+  const byPlace = alone === null ? undefined : filled[alone]
+  return (
+    found(isLoss, lost) ??
+    (byPlace === undefined || known.has(byPlace)
+      ? null
+      : { line: now.indexOf(byPlace) + 1, text: byPlace.trim(), lost }) ??
+    found((marker) => marker.isSure, null)
+  )
 }
 
 function isFilled(line: string): boolean {

@@ -15,7 +15,7 @@ const SHORT: Readonly<Record<string, string>> = { '\r': 'r', '\f': 'f', '\v': 'v
 const LONG: Readonly<Record<string, string>> = { r: '\r', f: '\f', v: '\v', b: '\b' }
 
 /** A shown form in a text; global, for `replace` alone. */
-export const SHOWN_FORM = /\u27e6\\(?:([rfvb])|x([0-9a-f]{2})|u([0-9a-f]{4}))\u27e7/g
+const SHOWN_FORM = /\u27e6\\(?:([rfvb])|x([0-9a-f]{2})|u([0-9a-f]{4}))\u27e7/g
 
 /** The text with every character that cannot be seen in its visible form. Linear in the length of the text. */
 export function showCharacters(text: string): string {
@@ -34,6 +34,17 @@ export function readShown(shown: string): string {
     (_form, short: string | undefined, byte: string | undefined, unit: string | undefined) =>
       short === undefined ? String.fromCharCode(Number.parseInt(byte ?? unit ?? '', 16)) : (LONG[short] ?? ''),
   )
+}
+
+/**
+ * The content with each shown form read as its character where `text`, which it becomes a part of, has that character and does
+ * not have the form as plain text. Pure; twice gives the same.
+ */
+export function withNamedCharacters(text: string, content: string): string {
+  return content.replace(SHOWN_FORM, (form) => {
+    const character = readShown(form)
+    return text.includes(character) && !text.includes(form) ? character : form
+  })
 }
 
 function hex(code: number, digits: number): string {

@@ -59,7 +59,7 @@ async function writeOver(path: string, opened: Writable, input: WriteInput, cont
   // Of a finished attempt the content before is gone: a replaced file's line counts are no longer known.
   const counted = repeat === 'done' && existed ? { added: 0, removed: 0 } : countLineChanges(before, plain)
   if (repeat !== 'done') {
-    const placeholder = findPlaceholder(before ?? '', plain)
+    const placeholder = findPlaceholder(before ?? '', plain, 'file')
     if (placeholder !== null) {
       if (placeholder.lost === null) notes.push(placeholderNote(placeholder))
       else if (input.confirm_complete !== true) return refusal(placeholderRefusal(path, placeholder))

@@ -109,9 +109,9 @@ describe('findPlaceholder', () => {
     '<!-- ... reste du fichier ... -->',
   ])('%s, in place of lines that are lost, stands for omitted code', (line) => {
     const before = 'a\n1\n2\n3\nb'
-    expect(findPlaceholder(before, `a\n${line}\nb`)).toEqual({ line: 2, text: line.trim(), lost: 3 })
+    expect(findPlaceholder(before, `a\n${line}\nb`, 'file')).toEqual({ line: 2, text: line.trim(), lost: 3 })
     // Where nothing is lost it is only pointed out.
-    expect(findPlaceholder('', `a\n${line}\nb`)).toEqual({ line: 2, text: line.trim(), lost: null })
+    expect(findPlaceholder('', `a\n${line}\nb`, 'file')).toEqual({ line: 2, text: line.trim(), lost: null })
   })
 
   test.each([
@@ -160,7 +160,7 @@ describe('findPlaceholder', () => {
     'h(std::forward<Rest>(rest)...);',
     '# 既存の利用者には、これまでどおり名前がそのまま残り、設定も以前と同じように使えるようになっています。',
   ])('%s is ordinary text, whatever is lost', (line) => {
-    expect(findPlaceholder('1\n2\n3\n4\n5', line)).toBeNull()
+    expect(findPlaceholder('1\n2\n3\n4\n5', line, 'file')).toBeNull()
   })
 
   test.each([
@@ -206,10 +206,13 @@ describe('findPlaceholder', () => {
     '// 同上',
     '// (以下略)',
     '// 残りは同じ',
+    '// TODO: rest of code',
+    '# TODO(me): existing code here',
+    '{existing code}',
   ])('%s may be an ordinary comment, and is refused only where it takes the place of half a file', (line) => {
     const lines = Array.from({ length: 12 }, (_, i) => `export const f${i} = ${i}`)
     const lost = (before: readonly string[], after: readonly string[]) =>
-      findPlaceholder(before.join('\r\n'), after.join('\n'))?.lost
+      findPlaceholder(before.join('\r\n'), after.join('\n'), 'file')?.lost
     expect([
       lost(lines, ['export const f0 = 1', line]),
       lost(lines, [...lines.slice(4), line]),
@@ -218,11 +221,60 @@ describe('findPlaceholder', () => {
     ]).toEqual([12, undefined, undefined, undefined])
   })
 
+  test.each([
+    '// phần còn lại giữ nguyên',
+    '# بقية الكود كما هو',
+    '// kodun geri kalanı aynı',
+    '-- zbytek kódu beze změny',
+    '<!-- בלי שינוי -->',
+    '# etc. (inchangé)',
+    '// suite identique',
+    '// 28 more lines',
+    '/* see above */',
+    '// other functions',
+  ])('%s is refused by its place: it alone stands where half of a file was, and no code follows', (line) => {
+    const lines = Array.from({ length: 12 }, (_, i) => `export const f${i} = ${i}`)
+    const lost = (after: readonly string[], before: readonly string[] = lines) =>
+      findPlaceholder(before.join('\n'), after.join('\n'), 'file')?.lost
+    expect([
+      lost(['export const f0 = 1', line]),
+      lost([...lines.slice(0, 3), line, '', ...lines.slice(10)]),
+      lost([...lines.slice(0, 9), line]),
+      lost(['import { a } from "./a.js"', line]),
+      lost([line, 'import { a } from "./a.js"']),
+      lost([line], lines.slice(0, 4)),
+      lost([lines[0] ?? '', line], [...lines, line]),
+    ]).toEqual([12, 7, undefined, undefined, undefined, undefined, undefined])
+  })
+
+  test.each([
+    '// moved to ./other.ts',
+    '// the helpers were removed',
+    '// intentionally a no-op',
+    '// eslint-disable-next-line',
+    '// see docs/usage.md',
+    '// 见 src/f.ts',
+    '#include <stdio.h>',
+    '## Änderungen',
+    'const ç = 1',
+  ])('%s may take the place of half a file', (line) => {
+    const lines = Array.from({ length: 12 }, (_, i) => `export const f${i} = ${i}`).join('\n')
+    expect(findPlaceholder(lines, `export const f0 = 0\n${line}`, 'file')).toBeNull()
+  })
+
+  test('within a piece that is given in full an ordinary English comment may stay alone', () => {
+    const old = `function f() {\n  work()\n  a()\n  b()\n  c()\n  d()\n}`
+    expect([
+      findPlaceholder(old, 'function f() {\n  // debug helpers\n}', 'piece'),
+      findPlaceholder(old, 'function f() {\n  // giữ nguyên\n}', 'piece')?.lost,
+    ]).toEqual([null, 5])
+  })
+
   test('what counts is what is lost', () => {
     const exports = Array.from({ length: 30 }, (_, i) => `export const f${i} = ${i}`).join('\n')
     const marker = '// ... existing code ...'
     const readme = '# Use\n```js\nstart({\n  port: 1,\n  // ... other options\n})\n```\n'
-    const lost = (before: string, after: string) => findPlaceholder(before, after)?.lost
+    const lost = (before: string, after: string) => findPlaceholder(before, after, 'file')?.lost
     expect([
       lost(exports, `export const f0 = 1\n${marker}\n`),
       lost(exports.replaceAll('\n', '\r'), `export const f0 = 1\r${marker}\r`),
@@ -236,7 +288,7 @@ describe('findPlaceholder', () => {
   })
 
   test('a line that was there before may stay', () => {
-    expect(findPlaceholder('// ... existing code ...\n1\n2', 'x\n// ... existing code ...')).toBeNull()
+    expect(findPlaceholder('// ... existing code ...\n1\n2', 'x\n// ... existing code ...', 'file')).toBeNull()
   })
 })
 

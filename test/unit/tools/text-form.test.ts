@@ -36,9 +36,22 @@ describe('an edit takes the line ends of what it replaces or of its neighbours',
     ['int a3;\n\fint b;\n', '\fint b', '\fint c', 'int a3;\n\fint c;\n'],
     ['s = "⟦\\f⟧";\n', 's = "⟦\\f⟧"', 't = "⟦\\f⟧"', 't = "⟦\\f⟧";\n'],
     ['s = "⟦\\f⟧";\n', 's = "⟦\\u27e6⟧\\f⟧"', 't = "⟦\\u27e6⟧\\f⟧"', 't = "⟦\\f⟧";\n'],
+    ['a\nb\r\nc\nd\r\n', 'a\nb\nc\nd', 'X\na\nb\nc\nD', 'X\na\nb\r\nc\nD\r\n'],
+    ['a\nb\r\nc\nd\r\n', 'a\nb\nc\nd', 'b\nc\nD', 'b\r\nc\nD\r\n'],
+    ['\ufeffa\nb\n', 'a', '\ufeffA', '\ufeffA\nb\n'],
+    ['int a;\n\fint b;\n', 'int b;', 'int b;\n⟦\\f⟧int c;', 'int a;\n\fint b;\n\fint c;\n'],
+    ['a\nb\n', 'b', 'b⟦\\f⟧', 'a\nb⟦\\f⟧\n'],
     ['a // \rb\nc\n', 'a // ⟦\\r⟧b', 'a\nb', 'a\nb\nc\n'],
   ])('%j: %j → %j', (text, oldString, newString, wanted) => {
     expect(edited(text, oldString, newString)).toBe(wanted)
+  })
+
+  test('an edit that would leave half of a character is refused', () => {
+    expect([edited('x\u{1f600}y', '⟦\\ud83d⟧', 'z'), edited('a\f', 'a⟦\\f⟧', '⟦\\ud83d⟧')]).toEqual([
+      expect.stringContaining('half of a character'),
+      expect.stringContaining('half of a character'),
+    ])
+    expect(edited('x\u{1f600}y', '\u{1f600}', '\u{1f601}')).toBe('x\u{1f601}y')
   })
 
   test('a form that is in the file as character and as plain text is refused until it is clear which', () => {
@@ -64,6 +77,7 @@ describe('an edit takes the line ends of what it replaces or of its neighbours',
         const part = plain.text.slice(from, to)
         fc.pre(part !== '' && plain.text.indexOf(part) === plain.text.lastIndexOf(part) && oldString !== newString)
         fc.pre(!/⟦|\\/.test(oldString + newString))
+        fc.pre(`${text.slice(0, start)}${newString}${text.slice(end)}`.isWellFormed())
         const found = findReplacement(text, { oldString, newString, replaceAll: false })
         if (!found.ok) throw new Error(found.message)
         expect(found.text.startsWith(text.slice(0, start))).toBe(true)
@@ -133,6 +147,7 @@ describe('write keeps the form of the file', () => {
     ['\ufeffa\nb\n', 'a\nB\n', '\ufeffa\nB\n'],
     ['a\rb\r', 'a\nc\n', 'a\rc\r'],
     ['a\nb\r\nc\nd\n', 'a\nb\nX\nd\n', 'a\nb\r\nX\nd\n'],
+    ['a\nb\r\nc\nd\r\ne\n', 'A\na\nb\nc\nd\nE\n', 'A\na\nb\r\nc\nd\r\nE\n'],
     ['a\n', 'a\r\nb\r\n', 'a\r\nb\r\n'],
     ['', 'a\nb\n', 'a\nb\n'],
     ['a\f\n', 'a⟦\\f⟧\nb\n', 'a\f\nb\n'],
@@ -154,6 +169,38 @@ describe('write keeps the form of the file', () => {
       }),
     )
   })
+})
+
+test('each line that stays keeps its own end, whatever is put in, taken out or changed around it', () => {
+  const ends = fc.constantFrom('\n', '\r\n')
+  // Each line is named once, so that which of them stay is beyond doubt.
+  const lines = fc.array(fc.record({ end: ends, fate: fc.constantFrom('stays', 'goes', 'changes', 'gets one more') }), {
+    minLength: 1,
+    maxLength: 12,
+  })
+  fc.assert(
+    fc.property(lines, fc.boolean(), (given, isLastOpen) => {
+      const names = given.map((_line, at) => `line ${at}`)
+      const whole = given.map(({ end }, at) => `${names[at]}${end}`).join('')
+      const before = isLastOpen ? whole.replace(/\r?\n$/, '') : whole
+      const put = given.flatMap(({ fate }, at): string[] => {
+        if (fate === 'goes') return []
+        if (fate === 'changes') return [`other ${at}`]
+        return fate === 'stays' ? [names[at] ?? ''] : [`new ${at}`, names[at] ?? '']
+      })
+      const content = `${put.join('\n')}${isLastOpen || put.length === 0 ? '' : '\n'}`
+      const edit = edited(before, new PlainText(before).text, content)
+      fc.pre(content !== new PlainText(before).text && content !== '')
+      for (const after of [edit, inLineEndsOf(before, content)]) {
+        expect(new PlainText(after).text).toBe(content)
+        const endOf = (text: string, name: string) => new RegExp(`${name}(\r\n|\n|$)`).exec(text)?.[1]
+        for (const name of put.filter((line) => names.includes(line)))
+          if (endOf(after, name) !== '' && endOf(before, name) !== '')
+            expect([name, endOf(after, name)]).toEqual([name, endOf(before, name)])
+      }
+    }),
+    { numRuns: 500 },
+  )
 })
 
 describe('encodings', () => {
