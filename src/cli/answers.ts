@@ -124,6 +124,16 @@ export interface EnvironmentAnswer {
     readonly output?: string
   }
   readonly toolchains: readonly { readonly name: string; readonly version: string }[]
+  /** Servers of the version before tell none. */
+  readonly services?: readonly object[]
+}
+
+/** The files as they were at a moment; `stat` is against the one before. */
+export interface CheckpointAnswer {
+  readonly id: string
+  readonly label: string
+  readonly stat: { readonly files: number; readonly added: number; readonly removed: number }
+  readonly createdAt: string
 }
 
 /**

@@ -41,6 +41,8 @@ export interface Api {
   call<T>(method: string, path: string, body?: object, timeoutMs?: number): Promise<T>
   /** The same, tried again while the server is away, at most a minute. Only for calls that may be repeated. */
   insist<T>(method: string, path: string, body?: object): Promise<T>
+  /** Replaces what is at `path`, given that it is still at `version`. Throws {@link ApiError}, `version_conflict` when it is not. */
+  save<T>(path: string, version: number, body: object): Promise<T>
   /** Sends bytes as they come, at most ten minutes. Throws {@link ApiError}. */
   upload(method: string, path: string, body: Readable): Promise<void>
   /** Reads an answer that is no JSON as it is. Throws {@link ApiError}. */
@@ -58,14 +60,15 @@ export function createApi(home: string, { howToStart }: { readonly howToStart: s
   const request = async (
     method: string,
     path: string,
-    init: { accept: string; signal: AbortSignal; body?: object; bytes?: Readable },
+    init: { accept: string; signal: AbortSignal; body?: object; bytes?: Readable; version?: number },
   ) => {
     const state = await instance()
-    const { accept, signal, body, bytes } = init
+    const { accept, signal, body, bytes, version } = init
     const headers = {
       accept,
       authorization: `Bearer ${state.apiToken}`,
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(version === undefined ? {} : { 'if-match': `"${version}"` }),
     }
     let response: Response
     try {
@@ -83,20 +86,28 @@ export function createApi(home: string, { howToStart }: { readonly howToStart: s
     return response
   }
 
-  const call = async <T>(method: string, path: string, body?: object, timeoutMs = CALL_TIMEOUT_MS): Promise<T> => {
+  const callAt = async <T>(
+    method: string,
+    path: string,
+    { timeoutMs, ...sent }: { timeoutMs: number; body?: object; version?: number },
+  ): Promise<T> => {
     const limit = limitTime(timeoutMs)
     try {
       const { signal } = limit
-      const response = await request(method, path, { accept: 'application/json', signal, ...(body && { body }) })
+      const response = await request(method, path, { accept: 'application/json', signal, ...sent })
       return (response.status === 204 ? undefined : await response.json()) as T
     } finally {
       limit.release()
     }
   }
 
+  const call = <T>(method: string, path: string, body?: object, timeoutMs = CALL_TIMEOUT_MS): Promise<T> =>
+    callAt<T>(method, path, { timeoutMs, ...(body && { body }) })
+
   return {
     instance,
     call,
+    save: (path, version, body) => callAt('PUT', path, { timeoutMs: CALL_TIMEOUT_MS, version, body }),
     insist: (method, path, body) => insist(() => call(method, path, body)),
     upload: async (method, path, bytes) => {
       const limit = limitTime(TRANSFER_TIMEOUT_MS)

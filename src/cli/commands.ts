@@ -1,6 +1,7 @@
 /** Commands of the terminal's client that begin with a slash: they ask the server and never the model. */
 
 import { writeFile } from 'node:fs/promises'
+import { allowHost } from './allow-host.ts'
 import { choose, compare, newestComparison, showComparison, wishOf } from './alternatives.ts'
 import type {
   CriteriaAnswer,
@@ -17,9 +18,12 @@ import type {
 } from './answers.ts'
 import { ApiError } from './api.ts'
 import { answer, approve, askAtTerminal, deny, waiting } from './approvals.ts'
+import { checkpoints, restoreTo } from './checkpoints.ts'
 import { clean } from './clean-text.ts'
 import { EXIT } from './exit-codes.ts'
+import { columns } from './grammar/columns.ts'
 import { publishTask, showPublication } from './publish-work.ts'
+import { raiseTo } from './raise-budget.ts'
 import type { Session } from './session.ts'
 import {
   showContext,
@@ -52,10 +56,23 @@ interface Command {
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   undo: { usage: '/undo', what: 'take back what the last task changed in the files', run: undo },
+  checkpoints: { usage: '/checkpoints', what: 'the files as they were before, newest last', run: checkpoints },
+  restore: {
+    usage: '/restore ID',
+    what: 'take the files back to a checkpoint',
+    takesArgument: true,
+    run: restoreTo,
+  },
   diff: { usage: '/diff [path]', what: 'what the newest task changed', takesArgument: true, run: diff },
   evidence: { usage: '/evidence', what: 'what ran in the newest task, and what its words rest on', run: evidence },
   context: { usage: '/context', what: 'what the agent is told about the project', run: context },
   env: { usage: '/env', what: 'network, set-up and variables of the project', run: env },
+  allow: {
+    usage: '/allow HOST',
+    what: 'let the project’s commands reach a host',
+    takesArgument: true,
+    run: allowHost,
+  },
   setup: { usage: '/setup', what: 'run the project’s set-up again', run: setup },
   sync: {
     usage: '/sync [markers]',
@@ -76,8 +93,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: patch,
   },
   alternatives: {
-    usage: '/alternatives [MODEL|COUNT …] [evidence]',
-    what: 'have the newest task tried again by models, or so many times; alone, how the tries stand',
+    usage: '/alternatives [MODEL|COUNT …] [evidence] | diff NUMBER',
+    what: 'have the newest task tried again by models, or so many times; alone, how the tries stand; with diff, what one of them changed',
     takesArgument: true,
     run: alternatives,
   },
@@ -87,7 +104,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     takesArgument: true,
     run: chooseOne,
   },
-  criteria: { usage: '/criteria', what: 'what reviews look for', run: criteria },
+  criteria: {
+    usage: '/criteria [accept ID | decline ID]',
+    what: 'what reviews look for; what is proposed for them is taken over or not',
+    takesArgument: true,
+    run: criteria,
+  },
   memory: { usage: '/memory', what: 'what the project remembers', run: memory },
   forget: { usage: '/forget ID', what: 'make the project forget a fact', takesArgument: true, run: forget },
   services: {
@@ -105,6 +127,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: approve,
   },
   deny: { usage: '/deny [ID] [WHY]', what: 'do not let it, or leave a question to it', takesArgument: true, run: deny },
+  budget: {
+    usage: '/budget AMOUNT [turns|minutes]',
+    what: 'a new total for the newest task, in dollars or else; one that waits for it goes on',
+    takesArgument: true,
+    run: budget,
+  },
   cost: { usage: '/cost', what: 'tokens and dollars of the newest task and of the project', run: cost },
   help: { usage: '/help', what: 'this list', run: help },
 }
@@ -128,7 +156,8 @@ async function help(session: Session): Promise<number> {
     session.writeJson(Object.values(COMMANDS).map(({ usage, what }) => ({ usage, what })))
     return EXIT.good
   }
-  for (const { usage, what } of Object.values(COMMANDS)) session.printer.note(`  ${usage.padEnd(USAGE_WIDTH)}  ${what}`)
+  const lines = Object.values(COMMANDS).flatMap(({ usage, what }) => columns(usage, what, USAGE_WIDTH))
+  for (const line of lines) session.printer.note(line)
   return EXIT.good
 }
 
@@ -186,7 +215,8 @@ async function context(session: Session): Promise<number> {
   return EXIT.good
 }
 
-async function criteria(session: Session): Promise<number> {
+async function criteria(session: Session, argument: string): Promise<number> {
+  if (argument !== '') return await decideProposal(session, argument)
   const found = await session.api.insist<CriteriaAnswer>('GET', `${workspaceOf(session)}/review-criteria`)
   const proposals = await session.api.insist<CriteriaProposalsAnswer>(
     'GET',
@@ -198,6 +228,22 @@ async function criteria(session: Session): Promise<number> {
     showProposals(session.printer, proposals)
   }
   return EXIT.good
+}
+
+async function decideProposal(session: Session, argument: string): Promise<number> {
+  const [, decision = '', proposalId = ''] = /^(accept|decline)\s+(\S+)$/.exec(argument) ?? []
+  if (decision === '') throw new UsageError('/criteria takes nothing, accept ID or decline ID.')
+  const path = `${workspaceOf(session)}/review-criteria/proposals/${encodeURIComponent(proposalId)}`
+  const decided = await session.api.call<{ version: number }>('POST', path, { decision })
+  if (session.options.json) session.writeJson(decided)
+  const how = decision === 'accept' ? 'Accepted' : 'Declined'
+  session.printer.note(`${how}; the criteria are at version ${decided.version}.`, 'green')
+  return EXIT.good
+}
+
+async function budget(session: Session, argument: string): Promise<number> {
+  const task = await newestTask(session)
+  return task === null ? EXIT.bad : await raiseTo(session, task.id, argument)
 }
 
 async function env(session: Session): Promise<number> {
@@ -269,11 +315,25 @@ async function alternatives(session: Session, argument: string): Promise<number>
   const tasks = await newestTasks(session)
   const [newest] = tasks
   if (newest === undefined) return EXIT.bad
+  if (words[0] === 'diff') return await alternativeDiff(session, tasks, words.slice(1))
   const comparison =
     words.length === 0 ? await newestComparison(session.api, tasks) : await compare(session.api, newest, wishOf(words))
   if (session.options.json) session.writeJson(comparison)
   else showComparison(session.printer, comparison)
   return comparison.state === 'failed' ? EXIT.bad : EXIT.good
+}
+
+async function alternativeDiff(session: Session, tasks: readonly string[], words: readonly string[]): Promise<number> {
+  const [index = '', ...more] = words
+  if (!/^\d{1,2}$/.test(index) || more.length > 0) {
+    throw new UsageError('/alternatives diff takes the number of an alternative; 0 is the task’s own result.')
+  }
+  const { id } = await newestComparison(session.api, tasks)
+  const path = `/api/comparisons/${encodeURIComponent(id)}/alternatives/${index}/diff`
+  const changes = await session.api.insist<DiffAnswer>('GET', path)
+  if (session.options.json) session.writeJson(changes)
+  else showDiff(session.printer, changes)
+  return EXIT.good
 }
 
 async function chooseOne(session: Session, what: string): Promise<number> {

@@ -7,6 +7,7 @@ import type { Command, CommandContext, Host } from './command-line/command.ts'
 import { COMMANDS } from './command-line/command-table.ts'
 import { completionLines } from './command-line/complete.ts'
 import { EXIT } from './exit-codes.ts'
+import { wrapped } from './grammar/columns.ts'
 import { row } from './grammar/help-text.ts'
 import { nearestName } from './grammar/nearest-name.ts'
 import { createPrinter } from './printer.ts'
@@ -63,6 +64,10 @@ function commandNamed(name: string): Command {
 async function help([name]: readonly string[], context: CommandContext): Promise<number> {
   if (name !== undefined) return await commandNamed(name).run(['--help'], context)
   const commands = COMMANDS.map((command) => row(command.name, command.what))
+  const notes = [
+    `All data are in ${context.home} (KEELSON_HOME names another directory). Every command but help, version, patch and completion takes --json.`,
+    'Ends with 0 when it went well, 1 when it did not, 2 when it could not be asked (wrong words, nothing runs, refused), 130 after Ctrl-C.',
+  ]
   context.write(`keelson COMMAND [options]
 
 A self-hosted coding-agent server: start it, chat with it, take what it made.
@@ -71,9 +76,7 @@ ${commands.join('\n')}
 ${row('help COMMAND', 'what a command takes; COMMAND --help says the same')}
 ${row('version', 'the version')}
 
-All data are in ${context.home} (KEELSON_HOME names another directory). Every command but help, version,
-patch and completion takes --json. Ends with 0 when it went well, 1 when it did not, 2 when it could not be asked (wrong words,
-nothing runs, refused), 130 after Ctrl-C.
+${notes.flatMap((note) => wrapped(note)).join('\n')}
 `)
   return EXIT.good
 }

@@ -28,10 +28,10 @@ export const CHAT_OPTIONS = {
   help: { type: 'boolean', short: 'h', what: 'this text' },
 } as const satisfies OptionTable
 
-const NOTES = `Without a message there is a prompt, on a terminal. A message such as "/help" is a command that asks the server, not the
-model: /undo, /diff, /context, /criteria, /memory, /cost, … Ctrl-C once cancels the task and waits for the confirmation,
-twice leaves at once. Ends with 0 when the task completed well, 1 when it did not, 2 when it could not be asked, 130 after a
-cancel.`
+const NOTES = [
+  'Without a message there is a prompt, on a terminal. A message such as "/help" is a command that asks the server, not the model: /undo, /diff, /context, /criteria, /memory, /cost, …',
+  'Ctrl-C once cancels the task and waits for the confirmation, twice leaves at once. Ends with 0 when the task completed well, 1 when it did not, 2 when it could not be asked, 130 after a cancel.',
+].join('\n')
 
 /** The help of the client, as it is typed here. Pure. */
 export function chatUsage(typed: string): string {

@@ -268,14 +268,14 @@ function whose({ scope }: Mark): string {
   return { task: "the task's", project: "the project's", day: "the project's daily" }[scope]
 }
 
-const BUDGET_FIELDS = { usd: 'maxUsd', turns: 'maxTurns', minutes: 'maxMinutes' } as const
-
 function howToGoOn(event: Mark & { readonly taskId?: string; readonly projectId?: string }): string {
   const { kind, limit, scope } = event
   const next = kind === 'usd' ? Number((limit * 2).toFixed(2)) : Math.ceil(limit * 2)
-  const field = `{"${BUDGET_FIELDS[kind]}":${next}}`
-  const at = scope === 'task' ? `POST /api/tasks/${clean(event.taskId ?? '')}/budget ${field}` : `the project's budgets`
-  return `  The task waits, nothing is lost. To go on: raise it in the page, or by ${at}. Ctrl-C ends the task.`
+  const how =
+    scope === 'task'
+      ? `  To go on: /budget ${next}${kind === 'usd' ? '' : ` ${kind}`} in another terminal, or raise it on the page.`
+      : '  To go on: raise it on the page, in the project’s budgets.'
+  return `  The task waits, nothing is lost; Ctrl-C ends it.\n${how}`
 }
 
 function describeResult(event: { name: string; result: string; isError: boolean }): Described | null {

@@ -125,10 +125,11 @@ export function showEvidence(printer: Printer, { evidence, gaps, rows, claims, d
   }
 }
 
-/** What people's verdicts propose; a person decides on the page or by the API. */
+/** What people's verdicts propose, and how a person decides. */
 export function showProposals(printer: Printer, { items }: CriteriaProposalsAnswer): void {
-  for (const { kind, criterion, reason } of items) {
+  for (const { id, kind, criterion, reason } of items) {
     printer.note(`  proposed: ${cleanLine(kind)} ${cleanLine(criterion.id)} · ${cleanLine(reason)}`, 'yellow')
+    printer.note(`    /criteria accept ${cleanLine(id)}, or /criteria decline ${cleanLine(id)}`, 'dim')
   }
 }
 

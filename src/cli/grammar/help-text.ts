@@ -1,6 +1,7 @@
+import { columns, SCREEN_WIDTH, wrapped } from './columns.ts'
 import type { OptionTable } from './parse-words.ts'
 
-const WIDTH = 22
+const WIDTH = 20
 
 /** What a command's help says. */
 export interface Described {
@@ -21,12 +22,18 @@ export function helpText({ typed, words, what, options, notes }: Described): str
     return row(`--${name}${argument}${short === undefined ? '' : `, -${short}`}`, does)
   })
   const usage = [typed, words, '[options]'].filter((word) => word !== '').join(' ')
-  return [usage, '', capital(what), '', ...lines, ...(notes === undefined ? [] : ['', notes.trimEnd()]), ''].join('\n')
+  const more = notes === undefined ? [] : ['', ...notes.trimEnd().split('\n').flatMap(fitted)]
+  return [usage, '', ...wrapped(capital(what)), '', ...lines, ...more, ''].join('\n')
 }
 
-/** One line of a list in a help text. Pure. */
+/** A line that fits stays as it was laid out. */
+function fitted(line: string): string[] {
+  return line.length <= SCREEN_WIDTH ? [line] : wrapped(line)
+}
+
+/** One entry of a list in a help text, on as many lines as it takes. Pure. */
 export function row(name: string, does: string): string {
-  return `  ${name.padEnd(WIDTH)}${name.length >= WIDTH ? ' ' : ''}${does}`
+  return columns(name, does, WIDTH).join('\n')
 }
 
 function capital(text: string): string {

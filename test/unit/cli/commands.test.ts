@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { type Api, ApiError } from '../../../src/cli/api.ts'
+import { COMMANDS } from '../../../src/cli/command-line/command-table.ts'
 import { isCommand, runCommand } from '../../../src/cli/commands.ts'
 import { type Keyboard, runPrompt } from '../../../src/cli/interactive.ts'
-import { parseOptions } from '../../../src/cli/options.ts'
+import { chatUsage, parseOptions } from '../../../src/cli/options.ts'
 import { createPrinter } from '../../../src/cli/printer.ts'
 import type { Session } from '../../../src/cli/session.ts'
 import type { Typed } from '../../../src/cli/terminal.ts'
@@ -61,19 +62,21 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
 
 function aSession(answers = ANSWERS, overrides: { words?: readonly string[]; confirms?: boolean | null } = {}) {
   const calls: string[] = []
-  const seen = { text: '', json: [] as unknown[] }
-  const answer = (method: string, path: string): unknown => {
+  const seen = { text: '', json: [] as unknown[], bodies: [] as unknown[] }
+  const answer = (method: string, path: string, body?: object): unknown => {
+    if (body !== undefined) seen.bodies.push(body)
     const name = `${method} ${path}`
     calls.push(name)
     if (Object.hasOwn(answers, name)) return answers[name]
     throw new ApiError('There is nothing here.', 404, 'not_found')
   }
-  const call = async <T>(method: string, path: string): Promise<T> => answer(method, path) as T
+  const call = async <T>(method: string, path: string, body?: object): Promise<T> => answer(method, path, body) as T
   const instance = () => Promise.resolve({ url: 'http://127.0.0.1:1', apiToken: 'token' })
   const api: Api = {
     instance,
     call,
     insist: call,
+    save: (path, version, body) => call('PUT', path, { version, ...body }),
     upload: () => Promise.reject(new ApiError('No uploads here.', 400, 'none')),
     download: () => Promise.reject(new ApiError('No downloads here.', 400, 'none')),
     open: () => Promise.reject(new ApiError('No streams here.', 400, 'none')),
@@ -128,6 +131,7 @@ describe('commands', () => {
         '    New code has tests',
         '  check test: npm test',
         '  proposed: drop tests · 0 of 5 confirmed.',
+        '    /criteria accept prp_1, or /criteria decline prp_1',
         'tsk_1 · claude-haiku-4-5 · 3 turns',
         '  cost         $0.0123 of at most $5',
         '  input        1,234 tokens',
@@ -164,6 +168,124 @@ describe('commands', () => {
     if (typeof expected === 'number') expect(await ended).toBe(expected)
     else await expect(ended).rejects.toThrow(expected)
     expect(calls.filter((call) => call.startsWith('POST'))).toEqual(isDone ? ['POST /api/tasks/tsk_1/undo'] : [])
+  })
+
+  test('/help and the help of every command fit a terminal of 80 columns, and tell every command', async () => {
+    const { session, seen } = aSession()
+    await runCommand(session, '/help')
+    const texts = [seen.text, chatUsage('npm run chat --')]
+    const asked = (): Promise<never> => Promise.reject(new Error('a help text asks for nothing'))
+    const facts = { settings: {}, model: { kind: 'scripted', baseUrl: '' }, inspect: asked } as const
+    const host = { start: asked, stop: asked, status: asked, chat: asked, browse: asked, facts }
+    for (const command of COMMANDS.filter(({ name }) => name !== 'chat')) {
+      const write = (text: string | Uint8Array): void => void texts.push(String(text))
+      const { api, printer } = session
+      await command.run(['--help'], { api, printer, write, home: '/home', host })
+    }
+    const wide = texts.flatMap((text) => text.split('\n')).filter((line) => line.length > 80)
+    const told = ['/undo', '/publish [fork] [pr|draft] [BRANCH]', '/allow HOST', '/restore ID', '/budget AMOUNT']
+    expect([wide, told.filter((usage) => !seen.text.includes(`  ${usage}`))]).toEqual([[], []])
+  })
+
+  test('/allow adds a host to the network of the version that was read, and sends back no command that was found', async () => {
+    const own = { name: 'mine', command: 'make', source: 'custom' }
+    const environment = {
+      version: 3,
+      network: { policy: 'none', hosts: [] as string[] },
+      setup: { enabled: true, commands: [own, { name: 'npm', command: 'npm ci', source: 'detected' }] },
+      variables: [{ name: 'A', value: 'b' }],
+      status: { state: 'ready' },
+      toolchains: [],
+      services: [{ name: 'dev' }],
+    }
+    const path = '/api/workspace/p1/environment'
+    const saved = { ...environment, version: 4, network: { policy: 'hosts', hosts: ['a.example'] } }
+    const { session, seen } = aSession({ [`GET ${path}`]: environment, [`PUT ${path}`]: saved })
+    await expect(runCommand(session, '/allow two words')).rejects.toThrow(UsageError)
+    expect([await runCommand(session, '/allow A.example'), seen]).toEqual([
+      0,
+      {
+        text: 'Allowed for this project. Network: hosts (a.example)\n',
+        json: [],
+        bodies: [
+          {
+            version: 3,
+            network: { policy: 'hosts', hosts: ['a.example'] },
+            setup: { enabled: true, commands: [{ name: 'mine', command: 'make' }] },
+            variables: environment.variables,
+            services: environment.services,
+          },
+        ],
+      },
+    ])
+  })
+
+  test('/budget takes dollars, turns or minutes of the newest task', async () => {
+    const { session, seen } = aSession({ ...ANSWERS, 'POST /api/tasks/tsk_1/budget': TASK })
+    for (const text of ['/budget', '/budget much', '/budget 5 apples', '/budget -1', '/budget 5 constructor']) {
+      await expect(runCommand(session, text)).rejects.toThrow(UsageError)
+    }
+    for (const text of ['/budget 7.5', '/budget $8', '/budget 300 turns', '/budget 90 minutes']) {
+      expect(await runCommand(session, text)).toBe(0)
+    }
+    expect(seen.bodies).toEqual([{ maxUsd: 7.5 }, { maxUsd: 8 }, { maxTurns: 300 }, { maxMinutes: 90 }])
+  })
+
+  test('/restore shows what it would change, asks, and goes back; /checkpoints lists what there is', async () => {
+    const stat = { files: 1, added: 2, removed: 1 }
+    const items = [
+      { id: 'ckp_1', label: 'before\u001b[2J the task', stat, createdAt: '2026-01-02T03:04:05.000Z' },
+      { id: 'ckp_2', label: 'turn 1', stat, createdAt: '2026-01-02T03:05:05.000Z' },
+    ]
+    const answers = {
+      'GET /api/workspace/p1/checkpoints?limit=200&after=': { items, nextAfter: null },
+      'GET /api/workspace/p1/diff?from=ckp_2&to=ckp_1': DIFF,
+      'POST /api/checkpoints/ckp_1/restore': { checkpoint: { id: 'ckp_3' } },
+    }
+    const listed = aSession(answers)
+    await runCommand(listed.session, '/checkpoints')
+    const asked = aSession(answers, { confirms: true })
+    const refused = aSession(answers, { confirms: false })
+    const nobody = aSession(answers)
+    await expect(runCommand(nobody.session, '/restore ckp_1')).rejects.toThrow(UsageError)
+    expect({
+      listed: listed.seen.text.split('\n'),
+      codes: [await runCommand(asked.session, '/restore ckp_1'), await runCommand(refused.session, '/restore ckp_1')],
+      asked: asked.calls.at(-1),
+      refused: refused.calls.filter((call) => call.startsWith('POST')),
+      nobody: nobody.calls.filter((call) => call.startsWith('POST')),
+    }).toEqual({
+      listed: [
+        '  ckp_1  2026-01-02 03:04  +2 −1',
+        '    before the task',
+        '  ckp_2  2026-01-02 03:05  +2 −1',
+        '    turn 1',
+        '',
+      ],
+      codes: [0, 1],
+      asked: 'POST /api/checkpoints/ckp_1/restore',
+      refused: [],
+      nobody: [],
+    })
+  })
+
+  test('a proposal for the criteria is decided, and one alternative’s change is shown', async () => {
+    const { session, calls, seen } = aSession({
+      'GET /api/workspace/p1/tasks?limit=20&order=newest': { items: [TASK] },
+      'GET /api/tasks/tsk_1/alternatives': { items: [{ id: 'cmp_1' }] },
+      'GET /api/comparisons/cmp_1/alternatives/2/diff': DIFF,
+      'POST /api/workspace/p1/review-criteria/proposals/prp_1': { version: 3 },
+    })
+    for (const text of ['/criteria accept', '/criteria maybe prp_1', '/alternatives diff', '/alternatives diff 1 2']) {
+      await expect(runCommand(session, text)).rejects.toThrow(UsageError)
+    }
+    await runCommand(session, '/criteria accept prp_1')
+    await runCommand(session, '/alternatives diff 2')
+    expect([calls.slice(-2), seen.bodies, seen.text.split('\n').slice(0, 2)]).toEqual([
+      ['GET /api/tasks/tsk_1/alternatives', 'GET /api/comparisons/cmp_1/alternatives/2/diff'],
+      [{ decision: 'accept' }],
+      ['Accepted; the criteria are at version 3.', '  modify  a.txt +1 −1'],
+    ])
   })
 
   test('/undo without anything to undo says so', async () => {
