@@ -23,7 +23,7 @@ const HEAP = {
 
 /** @type {Entries} */
 export const BUILT_ENTRIES = {
-  migrate: [join(ROOT, 'dist', 'db', 'migrate.js')],
+  migrate: [join(ROOT, 'dist', 'migrate', 'main.js')],
   model: [join(ROOT, 'dist', 'standin', 'main.js')],
   server: [...HEAP.server, join(ROOT, 'dist', 'server', 'main.js')],
   worker: [...HEAP.worker, join(ROOT, 'dist', 'worker', 'main.js')],

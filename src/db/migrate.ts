@@ -1,13 +1,11 @@
 /**
- * Applies what prisma/migrations/ holds to the database in $DATABASE_URL and ends. Keeps the same `_prisma_migrations`
- * table as `prisma migrate deploy`, so that either can be used; this one needs no schema engine.
+ * Applies what prisma/migrations/ holds to a database. Keeps the same `_prisma_migrations` table as `prisma migrate deploy`,
+ * so that either can be used; this one needs no schema engine.
  */
 
 import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import { pathToFileURL } from 'node:url'
 import pg from 'pg'
-import { loadDatabaseUrl } from '../config.ts'
 
 const MIGRATIONS = new URL('../../prisma/migrations/', import.meta.url)
 /** Any fixed number: only one process may migrate at a time. */
@@ -82,9 +80,4 @@ async function applyOne(client: pg.Client, name: string, sql: string): Promise<b
     throw new Error(`migration ${name} failed and was rolled back`, { cause: error })
   }
   return true
-}
-
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const applied = await migrate(loadDatabaseUrl(process.env))
-  process.stdout.write(`${JSON.stringify({ applied })}\n`)
 }

@@ -4,6 +4,7 @@ import type { Task } from '../db/task/tasks.ts'
 import { listCheckpoints } from '../db/workspace/checkpoints.ts'
 import type { Sandbox } from '../sandbox/types.ts'
 import { AppError } from '../shared/errors.ts'
+import { taskRunning } from '../shared/refusals.ts'
 import { isOver } from '../shared/task.ts'
 import { changeBody, changeTitle, requestOf } from './change-text.ts'
 import { gitChangesIn } from './git-changes.ts'
@@ -53,10 +54,7 @@ export async function deliveredTrees(
   db: Db,
   task: Pick<Task, 'id' | 'status' | 'startTree' | 'latestTree'>,
 ): Promise<{ from: string; to: string }> {
-  if (!isOver(task.status)) {
-    const message = 'This task is not over. Wait for its end or cancel it first.'
-    throw new AppError('task_running', message, { details: { taskId: task.id } })
-  }
+  if (!isOver(task.status)) throw taskRunning(task.id, 'This task')
   const { startTree: from, latestTree: to } = task
   if (from === null || to === null || from === to) throw noChanges('This task changed no files.')
   const checkpoints = await listCheckpoints(db, task.id)

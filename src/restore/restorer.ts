@@ -19,13 +19,13 @@ import {
   projectsToSettle,
   type Restore,
   type RestoreAsk,
-  restoreRunning,
 } from '../db/workspace/restores.ts'
 import type { Log } from '../logger.ts'
 import type { FileChange, Sandbox } from '../sandbox/types.ts'
 import type { Workspaces } from '../sandbox/workspaces.ts'
 import { hitCrashPoint } from '../shared/crash-points.ts'
 import { AppError } from '../shared/errors.ts'
+import { restoreRunning, taskRunning } from '../shared/refusals.ts'
 import { diffStatOf } from '../shared/task.ts'
 
 /** How long somebody who wants the files waits for a restore that another process is at. */
@@ -183,10 +183,7 @@ export function createRestorer(deps: RestorerDeps): Restorer {
 /** A first look, before anything is opened; the one that counts is made when the restore is noted. */
 async function requireNoTask(db: Db, projectId: string): Promise<void> {
   const [task] = (await unfinishedTasks(db, projectId)).reverse()
-  if (task === undefined) return
-  throw new AppError('task_running', 'A task of this project is not over. Wait for its end or cancel it first.', {
-    details: { taskId: task.id },
-  })
+  if (task !== undefined) throw taskRunning(task.id, 'A task of this project')
 }
 
 function isSame(restore: Restore, { from, kind, paths, comparisonId }: RestoreAsk): boolean {

@@ -1,6 +1,6 @@
 /** What reviews look for, in versions: a saved one is never changed, so that a task can keep the one it began with. */
 
-import { AppError } from '../../shared/errors.ts'
+import { versionMoved } from '../../shared/refusals.ts'
 import type { Criteria } from '../../shared/review.ts'
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
@@ -50,12 +50,7 @@ export async function saveCriteria(
       [projectId],
     )
     const current = newest?.version ?? 0
-    if (current !== expected) {
-      throw new AppError(
-        'version_conflict',
-        `The criteria are at version ${current} by now; yours began at ${expected}.`,
-      )
-    }
+    if (current !== expected) throw versionMoved('criteria', current, expected)
     const criteria: Criteria = { ...update, version: current + 1 }
     await tx.query('INSERT INTO review_criteria (project_id, version, body) VALUES ($1, $2, $3)', [
       projectId,

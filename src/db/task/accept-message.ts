@@ -6,8 +6,8 @@
 
 import type { StoredEvent } from '../../events/topics.ts'
 import { parseProjectBudget } from '../../shared/budget.ts'
-import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
+import { idTaken, noSuch } from '../../shared/refusals.ts'
 import type { ReviewState } from '../../shared/review.ts'
 import type { Budget } from '../../shared/task.ts'
 import { shorten } from '../../shared/text/one-line.ts'
@@ -86,9 +86,8 @@ async function findKnown(tx: Tx, input: AcceptMessage): Promise<AcceptedMessage 
   if (!known) return null
   const sameConversation = input.conversationId === undefined || input.conversationId === known.conversation_id
   if (known.text !== input.text || !sameConversation) {
-    throw new AppError('idempotency_mismatch', 'This clientMessageId was used for another message already.', {
-      details: { clientMessageId: 'belongs to another text or conversation; use a new one' },
-    })
+    const details = { clientMessageId: 'belongs to another text or conversation; use a new one' }
+    throw idTaken('clientMessageId', 'message', details)
   }
   return {
     projectId: input.projectId,
@@ -108,7 +107,7 @@ async function resolveConversation(tx: Tx, input: AcceptMessage): Promise<string
       input.conversationId,
       input.projectId,
     ])
-    if (!found) throw new AppError('not_found', 'There is no such conversation in this project.')
+    if (!found) throw noSuch('conversation', 'in this project')
     return input.conversationId
   }
   if (!input.newConversation) {

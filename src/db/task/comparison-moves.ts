@@ -4,11 +4,12 @@ import {
   type Chooser,
   type ComparisonLook,
   type ComparisonState,
-  canBeChosen,
   chooseByEvidence,
   isComparisonOver,
 } from '../../shared/comparison.ts'
+import { comparisonDecided, comparisonNote, filesMovedOn, requireChoosable } from '../../shared/comparison-words.ts'
 import { AppError } from '../../shared/errors.ts'
+import { noSuch } from '../../shared/refusals.ts'
 import type { Db } from '../client.ts'
 import { addNote } from '../project/notes.ts'
 import { query } from '../query.ts'
@@ -18,8 +19,6 @@ import {
   type Comparison,
   type ComparisonRow,
   lockedComparison,
-  notThere,
-  requireChoosable,
   resultsIn,
   toComparison,
   updatedEvent,
@@ -37,14 +36,14 @@ export async function lookAtComparison(db: Db, { comparisonId }: At): Promise<Co
     SELECT c.state, c.chosen_index AS "chosenIndex", (c.cancel_requested_at IS NOT NULL OR p.deleted_at IS NOT NULL)
       AS "isCancelRequested" FROM comparisons c JOIN projects p ON p.id = c.project_id WHERE c.id = $1`
   const [row] = await query<ComparisonLook>(db, text, [comparisonId])
-  if (row === undefined) throw notThere()
+  if (row === undefined) throw noSuch('comparison')
   return row
 }
 
 /** All of it, also of a deleted project. Throws `not_found`. */
 export async function readComparison(db: Db, comparisonId: string): Promise<Comparison> {
   const [row] = await query<ComparisonRow>(db, 'SELECT * FROM comparisons WHERE id = $1', [comparisonId])
-  if (row === undefined) throw notThere()
+  if (row === undefined) throw noSuch('comparison')
   return toComparison(row)
 }
 
@@ -80,7 +79,7 @@ export async function recordChoice(
   return await inProject(db, at.projectId, async (tx) => {
     const comparison = await lockedComparison(tx, at.comparisonId)
     const { state, isCancelRequested } = comparison
-    if (isComparisonOver(state) || state === 'choosing' || isCancelRequested) throw alreadyDecided(comparison)
+    if (isComparisonOver(state) || state === 'choosing' || isCancelRequested) throw comparisonDecided(comparison)
     requireChoosable(await resultsIn(tx, comparison), at.index)
     await requireIdle(tx)
     await requireUnmoved(tx, comparison)
@@ -95,7 +94,7 @@ export async function recordChoice(
 export async function requestComparisonEnd(db: Db, at: At): Promise<Comparison> {
   return await inProject(db, at.projectId, async (tx) => {
     const comparison = await lockedComparison(tx, at.comparisonId)
-    if (isComparisonOver(comparison.state) || comparison.state === 'choosing') throw alreadyDecided(comparison)
+    if (isComparisonOver(comparison.state) || comparison.state === 'choosing') throw comparisonDecided(comparison)
     if (comparison.isCancelRequested) return comparison
     await tx.query('UPDATE comparisons SET cancel_requested_at = now() WHERE id = $1', [comparison.id])
     await wakeWorkflow(tx, comparison.id)
@@ -105,12 +104,6 @@ export async function requestComparisonEnd(db: Db, at: At): Promise<Comparison> 
 
 async function wakeWorkflow(tx: Tx, comparisonId: string): Promise<void> {
   await addToOutbox(tx, { kind: 'wake', projectId: tx.project.id, taskId: null, payload: { comparisonId } })
-}
-
-function alreadyDecided({ state, chosenIndex }: Comparison): AppError {
-  const what =
-    chosenIndex === null ? 'This comparison ended without a choice.' : `Alternative ${chosenIndex} was chosen already.`
-  return new AppError('already_decided', what, { details: { state, chosenIndex } })
 }
 
 /**
@@ -126,9 +119,7 @@ async function requireUnmoved(tx: Tx, { taskId }: Comparison): Promise<void> {
     [taskId],
   )
   if (newest?.isOfTask) return
-  const message =
-    'The project’s files have changed since this task, and a choice would throw that away. Undo it first, or cancel the comparison.'
-  throw new AppError('files_moved_on', message, { details: { taskId } })
+  throw filesMovedOn(taskId)
 }
 
 /** As {@link recordChoice} looks, for what the evidence chose. Throws `task_running`, `files_moved_on`, `not_found`. */
@@ -151,7 +142,7 @@ export async function reopenChoice(db: Db, at: At, reason: string): Promise<Comp
 /** Throws `already_decided` unless something was chosen that is not in effect yet: somebody else may have finished its restore. */
 export async function requireChoosing(tx: Tx, comparisonId: string): Promise<void> {
   const comparison = await lockedComparison(tx, comparisonId)
-  if (comparison.state !== 'choosing') throw alreadyDecided(comparison)
+  if (comparison.state !== 'choosing') throw comparisonDecided(comparison)
 }
 
 /** In the transaction that records the restore: what was chosen is in effect. Nothing when it is already. */
@@ -210,31 +201,12 @@ async function move(tx: Tx, comparison: Comparison, next: Move): Promise<Compari
        ended_at = CASE WHEN $6 THEN now() END WHERE id = $1 RETURNING *`,
     [comparison.id, next.state, chosenIndex, chosenBy, reason, isComparisonOver(next.state)],
   )
-  if (row === undefined) throw notThere()
+  if (row === undefined) throw noSuch('comparison')
   const moved = toComparison(row)
   tx.emit(updatedEvent(moved))
-  const note = noteOf(moved)
+  const note = comparisonNote(moved)
   if (note !== null) await addNote(tx, { conversationId: moved.conversationId, text: note })
   return moved
-}
-
-/** What the conversation is told besides; a choice has the note of its restore. */
-function noteOf({ state, reason, results, choose }: Comparison): string | null {
-  const why = reason === null ? '' : ` ${reason}`
-  switch (state) {
-    case 'waiting': {
-      const count = (results ?? []).filter(canBeChosen).length
-      if (choose === 'evidence' || reason !== null)
-        return `No alternative is in effect yet: a person must choose.${why}`
-      return `The alternatives are there (${count} to choose from): look at them side by side and choose one.`
-    }
-    case 'failed':
-      return `No alternative was chosen.${why}`
-    case 'cancelled':
-      return `The comparison of alternatives was ended without a choice.${why}`
-    default:
-      return null
-  }
 }
 
 function toLook({ state, chosenIndex, isCancelRequested }: Comparison): ComparisonLook {

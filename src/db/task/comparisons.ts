@@ -5,15 +5,10 @@
  */
 
 import type { NewEvent } from '../../events/topics.ts'
-import {
-  type AlternativeResult,
-  type Chooser,
-  COMPARISON_DAYS,
-  type ComparisonState,
-  canBeChosen,
-} from '../../shared/comparison.ts'
-import { AppError } from '../../shared/errors.ts'
+import { type AlternativeResult, type Chooser, COMPARISON_DAYS, type ComparisonState } from '../../shared/comparison.ts'
+import { nothingToBeginFrom, tooManyComparisons } from '../../shared/comparison-words.ts'
 import { newId } from '../../shared/ids.ts'
+import { idTaken, noSuch, taskRunning } from '../../shared/refusals.ts'
 import { isOver } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
@@ -139,12 +134,9 @@ export async function createComparison(db: Db, ask: NewComparison): Promise<Comp
     if (known !== null) return known
     requireOwnProject(tx)
     const [row] = await tx.query<TaskRow>('SELECT * FROM tasks WHERE id = $1 AND project_id = $2', [taskId, projectId])
-    if (row === undefined) throw new AppError('not_found', 'There is no such task.')
+    if (row === undefined) throw noSuch('task')
     const task = toTask(row)
-    if (!isOver(task.status)) {
-      const message = 'This task is not over. Wait for its end or cancel it first.'
-      throw new AppError('task_running', message, { details: { taskId } })
-    }
+    if (!isOver(task.status)) throw taskRunning(taskId, 'This task')
     const checkpointId = await startOf(tx, taskId)
     await requireRoom(tx)
     const [made] = await tx.query<ComparisonRow>(
@@ -179,9 +171,8 @@ async function sameWish(tx: Tx, clientId: string | undefined, request: string): 
   )
   if (known === undefined) return null
   if (known.request === request) return toComparison(known)
-  throw new AppError('idempotency_mismatch', 'This clientComparisonId was used for another comparison already.', {
-    details: { clientComparisonId: 'belongs to another wish; use a new one' },
-  })
+  const details = { clientComparisonId: 'belongs to another wish; use a new one' }
+  throw idTaken('clientComparisonId', 'comparison', details)
 }
 
 /** The checkpoint before the task. */
@@ -191,11 +182,7 @@ async function startOf(tx: Tx, taskId: string): Promise<string> {
     [taskId],
   )
   if (start !== undefined && start.dropped_at === null) return start.id
-  const message =
-    start === undefined
-      ? 'This task ended before its first checkpoint, so there is nothing to begin again from. Send the message again.'
-      : 'The files as they were before this task are not kept any more. Send the message again.'
-  throw new AppError('checkpoint_gone', message, { details: { taskId } })
+  throw nothingToBeginFrom(taskId, { wasKept: start !== undefined })
 }
 
 async function requireRoom(tx: Tx): Promise<void> {
@@ -204,13 +191,8 @@ async function requireRoom(tx: Tx): Promise<void> {
      WHERE state IN ('running', 'waiting', 'choosing')`,
     [tx.project.id],
   )
-  if ((open?.own ?? 0) >= MAX_OPEN_A_PROJECT) {
-    const message = `${MAX_OPEN_A_PROJECT} comparisons of this project are open already. Choose in one of them or cancel it.`
-    throw new AppError('comparison_limit', message, { details: { maxOpen: MAX_OPEN_A_PROJECT } })
-  }
-  if ((open?.all ?? 0) < MAX_OPEN) return
-  const message = `${MAX_OPEN} comparisons are open on this server already. Choose in some of them or cancel them.`
-  throw new AppError('comparison_limit', message, { details: { maxOpen: MAX_OPEN } })
+  if ((open?.own ?? 0) >= MAX_OPEN_A_PROJECT) throw tooManyComparisons('project', MAX_OPEN_A_PROJECT)
+  if ((open?.all ?? 0) >= MAX_OPEN) throw tooManyComparisons('server', MAX_OPEN)
 }
 
 function planOf(task: Task, { alternatives, include }: NewComparison): PlannedAlternative[] {
@@ -237,7 +219,7 @@ function planOf(task: Task, { alternatives, include }: NewComparison): PlannedAl
 export async function getComparison(db: Db, comparisonId: string): Promise<Comparison> {
   const text = `SELECT c.* FROM comparisons c JOIN projects p ON p.id = c.project_id AND p.deleted_at IS NULL WHERE c.id = $1`
   const [row] = await query<ComparisonRow>(db, text, [comparisonId])
-  if (row === undefined) throw notThere()
+  if (row === undefined) throw noSuch('comparison')
   return toComparison(row)
 }
 
@@ -313,33 +295,14 @@ function toResult(index: number, task: Task, words: string): KeptResult {
   }
 }
 
-/** Throws `bad_request` naming the index when there is no such alternative, or when it has no result. Pure. */
-export function requireChoosable(results: readonly AlternativeResult[], index: number): void {
-  const chosen = results.find((result) => result.index === index)
-  if (chosen === undefined) {
-    const known = results.map((result) => result.index).join(', ')
-    throw new AppError('bad_request', `index: there is no alternative ${index}; there are ${known}`, {
-      details: { index: `is none of ${known}` },
-    })
-  }
-  if (canBeChosen(chosen)) return
-  const why = isOver(chosen.status) ? `ended without a result (${chosen.status})` : 'has not ended yet'
-  throw new AppError('bad_request', `index: alternative ${index} ${why}`, { details: { index: why } })
-}
-
 /** Under the project's lock. Throws `not_found`. */
 export async function lockedComparison(tx: Tx, comparisonId: string): Promise<Comparison> {
   const [row] = await tx.query<ComparisonRow>('SELECT * FROM comparisons WHERE id = $1 AND project_id = $2', [
     comparisonId,
     tx.project.id,
   ])
-  if (row === undefined) throw notThere()
+  if (row === undefined) throw noSuch('comparison')
   return toComparison(row)
-}
-
-/** The refusal of an id that names no comparison. */
-export function notThere(): AppError {
-  return new AppError('not_found', 'There is no such comparison.')
 }
 
 /** The change of a comparison, as the stream of its task's conversation is told. Pure. */

@@ -12,7 +12,7 @@ import {
 } from '../../shared/approval.ts'
 import { MAX_REMEMBERED, NO_POLICY } from '../../shared/approval-policy.ts'
 import { AppError } from '../../shared/errors.ts'
-import { noSuch } from '../../shared/refusals.ts'
+import { approvalOver, noSuch } from '../../shared/refusals.ts'
 import type { Db } from '../client.ts'
 import { inTask, type Tx } from '../transaction.ts'
 import { changeEnvironment } from '../workspace/environments.ts'
@@ -105,7 +105,7 @@ export async function decideApproval(
     if (row.state !== 'open') {
       const isSame = options.isRepeatFine && row.state === state && row.answer === (answer ?? null)
       if (isSame) return { approval: asked, isLate: false }
-      throw new AppError('approval_over', OVER[row.state])
+      throw approvalOver(row.state)
     }
     if (row.is_due) {
       // The time is kept by this, whoever looks first; it stands although the caller is refused.
@@ -121,7 +121,7 @@ export async function decideApproval(
     }
     return { approval: toApproval(settled), isLate: false }
   })
-  if (isLate) throw new AppError('approval_over', OVER.expired)
+  if (isLate) throw approvalOver('expired')
   return approval
 }
 
@@ -153,15 +153,6 @@ async function remember(tx: Tx, { projectId, kind, state, scope, detail }: Appro
     return { ...environment, approvals: { ...policy, remembered } }
   })
 }
-
-const OVER = {
-  open: 'This is decided already.',
-  answered: 'This was answered already.',
-  approved: 'This was approved already.',
-  denied: 'This was denied already.',
-  expired: 'This has expired: the task went on without an answer.',
-  withdrawn: 'The task that asked has ended.',
-} as const satisfies Record<ApprovalState, string>
 
 /**
  * Lets expire what is past its time, by this database's clock or by the workflow's (`due`), and returns what is still

@@ -8,7 +8,7 @@ import type { NewEvent } from '../../events/topics.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import type { PublicationError, PublicationStatus, PublicationStep } from '../../shared/publication.ts'
-import { noSuch } from '../../shared/refusals.ts'
+import { branchHoldsLater, idTaken, noSuch, publishRunning } from '../../shared/refusals.ts'
 import type { Db } from '../client.ts'
 import { type Page, toPage } from '../project/projects.ts'
 import { query } from '../query.ts'
@@ -151,9 +151,7 @@ async function sameWish(tx: Tx, { clientPublishId, request }: NewPublication): P
   )
   if (known === undefined) return null
   if (known.request === request) return known
-  throw new AppError('idempotency_mismatch', 'This clientPublishId was used for another wish already.', {
-    details: { publicationId: known.id },
-  })
+  throw idTaken('clientPublishId', 'wish', { publicationId: known.id })
 }
 
 async function requireNoneRunning(tx: Tx): Promise<void> {
@@ -164,15 +162,7 @@ async function requireNoneRunning(tx: Tx): Promise<void> {
        AND coalesce(a.decided_at, a.expires_at, x.created_at) > now() - $2 * interval '1 hour' LIMIT 1`,
     [tx.project.id, STALE_HOURS],
   )
-  if (running === undefined) return
-  const { id: publicationId, approvalId } = running
-  if (approvalId !== null) {
-    const waits = 'Another publication of this project waits for a person. Approve or deny it first.'
-    throw new AppError('publish_running', waits, { details: { publicationId, approvalId } })
-  }
-  throw new AppError('publish_running', 'Another publication of this project is under way. Wait for its end.', {
-    details: { publicationId },
-  })
+  if (running !== undefined) throw publishRunning(running.id, running.approvalId)
 }
 
 async function freeBranch(tx: Tx, ask: NewPublication): Promise<string> {
@@ -196,9 +186,7 @@ async function requireNoLaterTask(tx: Tx, { taskId, wantsFork }: NewPublication,
        AND t.position > (SELECT position FROM tasks WHERE id = $3) ORDER BY t.position DESC LIMIT 1`,
     [tx.project.id, branch, taskId, wantsFork],
   )
-  if (later === undefined) return
-  const message = `The branch ${branch} holds the later task ${later.taskId} already. Publish to another branch.`
-  throw new AppError('branch_moved', message, { details: { taskId: later.taskId, branch } })
+  if (later !== undefined) throw branchHoldsLater(later.taskId, branch)
 }
 
 /** Throws `not_found`, also when its project was deleted. */

@@ -1,4 +1,4 @@
-import { AppError } from '../../shared/errors.ts'
+import { taskRunning } from '../../shared/refusals.ts'
 import type { Tx } from '../transaction.ts'
 import { requireOwnProject } from './require-own-project.ts'
 
@@ -13,8 +13,5 @@ export async function requireIdle(tx: Tx): Promise<void> {
      ORDER BY position LIMIT 1`,
     [tx.project.id],
   )
-  if (task === undefined) return
-  throw new AppError('task_running', 'A task of this project is not over. Wait for its end or cancel it first.', {
-    details: { taskId: task.id },
-  })
+  if (task !== undefined) throw taskRunning(task.id, 'A task of this project')
 }

@@ -1,4 +1,4 @@
-import { AppError } from '../../shared/errors.ts'
+import { onlyATry } from '../../shared/refusals.ts'
 import type { LockedProject } from '../transaction.ts'
 
 /**
@@ -6,8 +6,5 @@ import type { LockedProject } from '../transaction.ts'
  * the comparison. The refusal names the project that the try belongs to. Pure.
  */
 export function requireOwnProject({ project }: { readonly project: LockedProject }): void {
-  if (project.alternativeOf === null) return
-  const message =
-    'This is a try at the task of another project, and works by its comparison alone. Choose it there, then go on in that project.'
-  throw new AppError('is_alternative', message, { details: { projectId: project.alternativeOf } })
+  if (project.alternativeOf !== null) throw onlyATry(project.alternativeOf)
 }

@@ -1,4 +1,4 @@
-import { AppError } from '../../shared/errors.ts'
+import { messageClaimed, noSuch } from '../../shared/refusals.ts'
 import type { Db } from '../client.ts'
 import { getConversation } from '../project/conversations.ts'
 import { inProject } from '../transaction.ts'
@@ -29,11 +29,11 @@ export async function withdrawMessage(db: Db, at: { conversationId: string; mess
   const { messageId } = at
   await inProject(db, projectId, async (tx) => {
     const [message] = await tx.query<QueuedRow>(SELECT_MESSAGE, [messageId, conversationId])
-    if (message === undefined) throw new AppError('not_found', 'There is no such message in this conversation.')
+    if (message === undefined) throw noSuch('message', 'in this conversation')
     const { status, taskId, isFirst } = message
     if (status === 'cancelled') return
-    if (status !== 'queued') throw claimed('The agent has read this message already.', taskId)
-    if (isFirst) throw claimed('This message began its task; cancel the task instead.', taskId)
+    if (status !== 'queued') throw messageClaimed(taskId, { hasBegunTask: false })
+    if (isFirst) throw messageClaimed(taskId, { hasBegunTask: true })
     await tx.query("UPDATE messages SET status = 'cancelled' WHERE id = $1", [messageId])
     tx.emit({
       type: 'message.withdrawn',
@@ -44,8 +44,4 @@ export async function withdrawMessage(db: Db, at: { conversationId: string; mess
     // A task that waits for a larger budget only to answer this message must look again.
     await addToOutbox(tx, { kind: 'wake', projectId, taskId })
   })
-}
-
-function claimed(message: string, taskId: string): AppError {
-  return new AppError('message_claimed', message, { details: { taskId } })
 }

@@ -3,7 +3,6 @@
  * change under the project's lock only, by the user's own words or by the user's list; the agent has no way to them.
  */
 
-import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import {
   addFacts,
@@ -14,6 +13,7 @@ import {
   rememberedNotice,
   rememberedText,
 } from '../../shared/memory.ts'
+import { factOfAnother, factsMoved, noSuchFact } from '../../shared/refusals.ts'
 import type { Db } from '../client.ts'
 import { addNote } from '../project/notes.ts'
 import { query } from '../query.ts'
@@ -115,11 +115,7 @@ export async function replaceFacts(
   return await inProject(db, projectId, async (tx) => {
     const [row] = await tx.query<MemoryRow>(SELECT_FACTS, [projectId])
     const before = toMemory(row)
-    if (before.version !== update.version) {
-      throw new AppError('version_conflict', 'What the project remembers has changed meanwhile; read it again.', {
-        details: { current: before },
-      })
-    }
+    if (before.version !== update.version) throw factsMoved(before)
     const facts = update.facts.map((edited, index) => keptFact(before.facts, edited, index))
     const version = before.version + 1
     await saveFacts(tx, version, facts)
@@ -137,9 +133,7 @@ export async function forgetFact(db: Db, projectId: string, factId: string): Pro
     const [row] = await tx.query<MemoryRow>(SELECT_FACTS, [projectId])
     const before = toMemory(row)
     const facts = before.facts.filter((fact) => fact.id !== factId)
-    if (facts.length === before.facts.length) {
-      throw new AppError('not_found', 'The project remembers no such fact; it may be forgotten already.')
-    }
+    if (facts.length === before.facts.length) throw noSuchFact()
     const version = before.version + 1
     await saveFacts(tx, version, facts)
     await tellRunningTasks(tx, version, changeNotice(facts), null)
@@ -151,9 +145,7 @@ function keptFact(known: readonly Fact[], { id, text }: EditedFact, index: numbe
   if (id === undefined) return { id: newId('fct'), text, createdAt: new Date().toISOString() }
   const fact = known.find((candidate) => candidate.id === id)
   if (fact) return { ...fact, text }
-  throw new AppError('bad_request', `facts[${index}].id: is not one of this project's facts`, {
-    details: { [`facts[${index}].id`]: "is not one of this project's facts; leave it out for a new one" },
-  })
+  throw factOfAnother(index)
 }
 
 /** What a task knows of earlier ones; fixed once. */

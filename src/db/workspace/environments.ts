@@ -2,8 +2,8 @@
 
 import type { NewEvent } from '../../events/topics.ts'
 import type { Environment, EnvironmentBody } from '../../shared/environment.ts'
-import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
+import { versionMoved } from '../../shared/refusals.ts'
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
 import { addToOutbox } from '../task/accept-message.ts'
@@ -41,12 +41,7 @@ export async function saveEnvironment(
       [projectId],
     )
     const current = newest?.version ?? 0
-    if (current !== expected) {
-      throw new AppError(
-        'version_conflict',
-        `The environment is at version ${current} by now; yours began at ${expected}.`,
-      )
-    }
+    if (current !== expected) throw versionMoved('environment', current, expected)
     // A body that says nothing of approvals leaves them as they are: clients of the version before know of none.
     const approvals = body.approvals ?? (await newestIn(tx, projectId))?.approvals
     return await insertVersion(tx, projectId, { ...body, ...(approvals ? { approvals } : {}), version: current + 1 })

@@ -1,4 +1,4 @@
-import { AppError } from '../../shared/errors.ts'
+import { unknownService } from '../../shared/refusals.ts'
 import type { Db } from '../client.ts'
 import { savedEnvironment } from './environments.ts'
 
@@ -24,9 +24,7 @@ export async function nameService(
   const services = (await savedEnvironment(db, projectId))?.services ?? []
   const known = services.find((service) => service.name === name)
   if (known !== undefined) return { name: known.name, command: known.command, port: port ?? known.port }
-  const names = services.map((service) => service.name).join(', ')
-  const message = names === '' ? 'The environment has no services; give a command.' : `Known services: ${names}.`
-  throw new AppError('bad_request', message, { details: { name: 'unknown service' } })
+  throw unknownService(services.map((service) => service.name))
 }
 
 function shortName(command: string): string {

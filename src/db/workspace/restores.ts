@@ -5,9 +5,9 @@
  */
 
 import type { NewEvent } from '../../events/topics.ts'
-import { AppError } from '../../shared/errors.ts'
 import { MAX_FILE_EVENTS } from '../../shared/event-bounds.ts'
 import { newId } from '../../shared/ids.ts'
+import { restoreGivenUp, restoreRunning } from '../../shared/refusals.ts'
 import { type RestoreKind, restoreLabel, restoreNote } from '../../shared/restore.ts'
 import type { DiffStat } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
@@ -122,13 +122,6 @@ export async function beginRestore(db: Db, ask: RestoreAsk): Promise<Restore> {
   })
 }
 
-/** The refusal of what needs files that are just being restored; to be tried again. */
-export function restoreRunning(): AppError {
-  return new AppError('restore_running', 'The files of this project are just being restored. Try again in a moment.', {
-    retryAfterMs: 1_000,
-  })
-}
-
 /** What is pending in a project, or null. */
 export async function pendingRestore(db: Db, projectId: string): Promise<Restore | null> {
   const rows = await query<RestoreRow>(
@@ -196,7 +189,7 @@ export async function completeRestore(
       await activateNext(tx, null)
     }
     const [row] = await tx.query<CheckpointRow>('SELECT * FROM checkpoints WHERE id = $1', [restore.checkpointId])
-    if (!row) throw new AppError('restore_running', 'This restore was given up; the files are as they were before it.')
+    if (!row) throw restoreGivenUp('restore')
     return { ...toCheckpoint(row), conversationId: restore.conversationId }
   })
 }

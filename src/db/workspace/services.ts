@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import type { EventScope, NewEvent } from '../../events/topics.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
+import { tooManyServices } from '../../shared/refusals.ts'
 import { MAX_SERVICES_PER_PROJECT, type ServiceState } from '../../shared/service.ts'
 import type { Db } from '../client.ts'
 import { query } from '../query.ts'
@@ -98,12 +99,8 @@ async function refuseTooMany(tx: Tx, projectId: string, maxOnHost: number): Prom
      FROM services WHERE ended_at IS NULL`,
     [projectId],
   )
-  if ((counts?.own ?? 0) >= MAX_SERVICES_PER_PROJECT) {
-    throw new AppError('service_limit', `A project runs at most ${MAX_SERVICES_PER_PROJECT} services; stop one first.`)
-  }
-  if ((counts?.all ?? 0) >= maxOnHost) {
-    throw new AppError('service_limit', `This host runs at most ${maxOnHost} services; stop one of any project first.`)
-  }
+  if ((counts?.own ?? 0) >= MAX_SERVICES_PER_PROJECT) throw tooManyServices('project', MAX_SERVICES_PER_PROJECT)
+  if ((counts?.all ?? 0) >= maxOnHost) throw tooManyServices('host', maxOnHost)
 }
 
 /** Ids of a service's part on the terminal topic. Pure. */

@@ -3,9 +3,9 @@
  * the database: whoever finds it after a death goes back, so the files are those before or those after, never half of it.
  */
 
-import { AppError } from '../../shared/errors.ts'
 import { MAX_FILE_EVENTS } from '../../shared/event-bounds.ts'
 import { newId } from '../../shared/ids.ts'
+import { restoreGivenUp, restoreRunning } from '../../shared/refusals.ts'
 import type { DiffStat } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
 import { addNote } from '../project/notes.ts'
@@ -14,14 +14,7 @@ import { activateNext } from '../task/end-task.ts'
 import { requireIdle } from '../task/require-idle.ts'
 import { inProject, type Tx } from '../transaction.ts'
 import { type Checkpoint, type CheckpointRow, toCheckpoint } from './checkpoints.ts'
-import {
-  movedFilesEvents,
-  type Restore,
-  type RestoredFile,
-  type RestoreRow,
-  restoreRunning,
-  toRestore,
-} from './restores.ts'
+import { movedFilesEvents, type Restore, type RestoredFile, type RestoreRow, toRestore } from './restores.ts'
 
 const BEFORE = 'before the sync'
 
@@ -79,7 +72,7 @@ export async function completeSync(db: Db, sync: Restore, result: SyncResult): P
        WHERE id = $1 AND status = 'pending' RETURNING id`,
       [sync.id, result.label, JSON.stringify(changed), result.stat.files],
     )
-    if (!ended) throw new AppError('restore_running', 'This sync was given up; the files are as they were before it.')
+    if (!ended) throw restoreGivenUp('sync')
     const { checkpointId: id, conversationId, projectId } = sync
     const label = `synced with ${result.label}`
     await insertCheckpoint(tx, { id, treeHash: result.treeHash, label, stat: result.stat })

@@ -13,6 +13,7 @@ import {
 import { findUndo } from '../../restore/find-undo.ts'
 import { forkProject } from '../../restore/fork-project.ts'
 import { AppError } from '../../shared/errors.ts'
+import { taskRunning } from '../../shared/refusals.ts'
 import { isOver, NO_DIFF } from '../../shared/task.ts'
 import type { AppDeps } from '../deps.ts'
 import { presentCheckpoint, presentConversation, presentPage, presentProject } from '../present.ts'
@@ -239,11 +240,7 @@ function addRestoreRoutes(app: OpenAPIHono, deps: AppDeps): void {
 /** The checkpoint that undoes the task. Throws `not_found`, `task_running`, `undo_conflict` that says what is in the way. */
 async function startToUndo({ db }: AppDeps, taskId: string) {
   const task = await getTask(db, taskId)
-  if (!isOver(task.status)) {
-    throw new AppError('task_running', 'This task is not over. Wait for its end or cancel it first.', {
-      details: { taskId },
-    })
-  }
+  if (!isOver(task.status)) throw taskRunning(taskId, 'This task')
   const next = findUndo(await newestCheckpoints(db, task.projectId, MAX_PAST))
   if (next?.taskId === taskId) return await getCheckpoint(db, next.start.id)
   if (task.startTree === null || task.latestTree === task.startTree || next === null) {
