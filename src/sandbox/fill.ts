@@ -3,6 +3,7 @@
 import { AppError } from '../shared/errors.ts'
 import { OWN_FILES } from '../shared/places.ts'
 import { allowedPath } from './sources/allowed-path.ts'
+import { refusedSource } from './sources/refused-source.ts'
 import { entryOfTree } from './sources/tree-entry.ts'
 import { walkFolder } from './sources/walk-folder.ts'
 import { writeEntries } from './sources/write-entries.ts'
@@ -137,7 +138,7 @@ export async function bringIn(
 function asSourceFailure(error: unknown): unknown {
   if (!(error instanceof AppError) || error.code !== 'sandbox_bad_request') return error
   const message = `The project’s files cannot be brought in: ${error.message}.`
-  return new AppError('project_source_failed', message, { cause: error })
+  return refusedSource(message, error)
 }
 
 async function* forkedEntries(pages: AsyncIterable<readonly TreeFile[]>): AsyncGenerator<WorkspaceEntry> {

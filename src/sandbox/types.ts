@@ -266,6 +266,11 @@ export type WorkspaceEntry =
 export interface ReplaceOptions {
   /** Names at the workspace's top that stay when the new files bring none of their own, e.g. `.git`. */
   readonly keep?: readonly string[]
+  /**
+   * The same entries once more, read before anything is written and without their bytes: what is refused by names, number or
+   * sizes costs no work on the disk then.
+   */
+  readonly first?: AsyncIterable<WorkspaceEntry>
   /** Asked before each entry; what it throws ends the work, and the workspace stays as it was. */
   check?(): void
   /** Asked once all is there, just before the new files take the old ones' place; what it throws leaves the old ones. */

@@ -75,6 +75,10 @@ function fieldName(path: readonly PropertyKey[]): string {
 }
 
 function toAppError(error: unknown): AppError | undefined {
+  // A source that has to be changed is the caller's to change, and the field of the request tells which one it is.
+  if (error instanceof AppError && error.code === 'project_source_failed' && error.details?.['source'] !== undefined) {
+    return new AppError('bad_request', error.message, { cause: error, details: error.details })
+  }
   if (error instanceof AppError) return error
   if (error instanceof z.ZodError) return fieldProblems(error)
   if (error instanceof HTTPException && error.status < 500) return new AppError('bad_request', error.message)

@@ -10,22 +10,18 @@ import { chmod, lchown, mkdir, open, readdir, rename, stat, symlink } from 'node
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import type { ReplaceOptions, WorkspaceEntry, WorkspaceSize } from '../types.ts'
+import { breathe } from './files.ts'
+import { IncomingEntries } from './incoming-entries.ts'
 import type { SandboxPaths } from './layout.ts'
 import type { Limits } from './limits.ts'
 import { removeTree } from './remove-tree.ts'
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
-/** Directories, files and links of one workspace. */
-export const MAX_ENTRIES = 200_000
-/** How many directories may lead to an entry. */
-export const MAX_PATH_DEPTH = 100
-const MAX_PATH_BYTES = 3_900
-const MAX_NAME_BYTES = 255
-/** Linux takes no longer one. */
-const MAX_TARGET_BYTES = 4_095
 const MIB = 1024 * 1024
 /** The disk's free space is looked at after this much was written. */
 const DISK_LOOK_BYTES = 64 * MIB
+/** Entries looked at between two breaths of the event loop. */
+const ENTRIES_PER_BREATH = 500
 const INCOMING = 'incoming-'
 const PREVIOUS = 'previous-'
 
@@ -43,10 +39,11 @@ export function finishSwap(paths: SandboxPaths): void {
 export async function replaceFiles(
   place: { readonly paths: SandboxPaths; readonly limits: Limits },
   entries: AsyncIterable<WorkspaceEntry>,
-  { keep = [], check, ready, onProgress }: ReplaceOptions = {},
+  { keep = [], first, check, ready, onProgress }: ReplaceOptions = {},
 ): Promise<WorkspaceSize> {
   const { paths } = place
   await clearUp(paths)
+  if (first) await lookFirst(first, new IncomingEntries(place.limits), check)
   const incoming = path.join(paths.base, INCOMING + randomBytes(6).toString('hex'))
   const owner = await stat(paths.workspace)
   await mkdir(incoming, { mode: 0o755 })
@@ -66,6 +63,21 @@ export async function replaceFiles(
   } catch (error) {
     await removeTree(incoming)
     throw error
+  }
+}
+
+/** Reads what will come without its bytes; lets others have their turn, since names alone cost no wait. */
+async function lookFirst(
+  entries: AsyncIterable<WorkspaceEntry>,
+  incoming: IncomingEntries,
+  check: (() => void) | undefined,
+): Promise<void> {
+  let seen = 0
+  for await (const entry of entries) {
+    incoming.admit(entry)
+    if (++seen % ENTRIES_PER_BREATH !== 0) continue
+    check?.()
+    await breathe()
   }
 }
 
@@ -112,44 +124,28 @@ interface Builder {
 }
 
 function createBuilder(root: string, owner: Stats, limits: Limits, disk: string): Builder {
-  /** Directories by name in bytes as latin1, with the mode they get; other things with null. */
-  const made = new Map<string, number | null>([['', 0]])
+  const incoming = new IncomingEntries(limits)
   const isForeign = owner.uid !== process.getuid?.() || owner.gid !== process.getgid?.()
-  const total = { files: 0, sizeBytes: 0 }
+  let files = 0
   let untilLook = 0
 
   const at = (name: string): Buffer => Buffer.concat([Buffer.from(`${root}/`), Buffer.from(name, 'latin1')])
   const give = async (target: Buffer): Promise<void> => {
     if (isForeign) await lchown(target, owner.uid, owner.gid)
   }
-  const note = (name: string, mode: number | null): void => {
-    if (made.size > MAX_ENTRIES) refuse(`there are more than ${MAX_ENTRIES} files and directories`)
-    made.set(name, mode)
-  }
 
-  const directory = async (name: string, mode: number): Promise<void> => {
-    const known = made.get(name)
-    if (known === null) refuse(`${shown(name)} is a file or a link and a directory at once`)
-    if (known !== undefined) {
-      if (name !== '') made.set(name, mode)
-      return
-    }
-    await directory(parentOf(name), made.get(parentOf(name)) ?? 0o755)
-    note(name, mode)
+  const directory = async (name: string): Promise<void> => {
     await mkdir(at(name), { mode: 0o700 })
     await give(at(name))
   }
 
-  const grow = (bytes: number): void => {
-    total.sizeBytes += bytes
-    if (total.sizeBytes > limits.workspaceBytes) {
-      refuse(`the files are more than ${mib(limits.workspaceBytes)} MiB, the limit of a workspace`)
-    }
+  const lookAtDisk = (bytes: number): void => {
     untilLook -= bytes
     if (untilLook > 0) return
     untilLook = DISK_LOOK_BYTES
     const { bavail, bsize } = statfsSync(disk)
-    if (bavail * bsize < limits.minFreeDiskBytes) refuse('the disk under the workspaces is almost full')
+    if (bavail * bsize >= limits.minFreeDiskBytes) return
+    throw new AppError('sandbox_bad_request', 'the disk under the workspaces is almost full')
   }
 
   const file = async (name: string, entry: Extract<WorkspaceEntry, { kind: 'file' }>): Promise<void> => {
@@ -157,8 +153,8 @@ function createBuilder(root: string, owner: Stats, limits: Limits, disk: string)
     try {
       let offset = 0
       for await (const chunk of entry.data) {
-        if (offset + chunk.length > limits.fileBytes) refuse(tooLarge(name, limits.fileBytes))
-        grow(chunk.length)
+        incoming.grow(name, chunk.length, offset + chunk.length)
+        lookAtDisk(chunk.length)
         // A hole stays a hole: sparse files cost no disk here either.
         if (!isZero(chunk)) await writeAll(handle, chunk, offset)
         offset += chunk.length
@@ -174,27 +170,22 @@ function createBuilder(root: string, owner: Stats, limits: Limits, disk: string)
 
   return {
     async add(entry) {
-      const name = checkedName(entry.path)
-      if (entry.kind === 'directory') return await directory(name, entry.mode & 0o777)
-      if (made.has(name)) refuse(`${shown(name)} is there twice`)
-      await directory(parentOf(name), made.get(parentOf(name)) ?? 0o755)
-      note(name, null)
-      total.files += 1
-      if (entry.kind === 'symlink') {
-        await symlink(checkedTarget(name, entry.target), at(name))
-        return await give(at(name))
-      }
-      if (entry.sizeBytes > limits.fileBytes) refuse(tooLarge(name, limits.fileBytes))
-      await file(name, entry)
+      const admitted = incoming.admit(entry)
+      if (admitted === null) return
+      for (const parent of admitted.parents) await directory(parent)
+      if (entry.kind === 'directory') return await directory(admitted.name)
+      files += 1
+      if (entry.kind === 'file') return await file(admitted.name, entry)
+      await symlink(Buffer.from(entry.target), at(admitted.name))
+      await give(at(admitted.name))
     },
     async finish(rootMode) {
-      const directories = [...made].filter((one): one is [string, number] => one[1] !== null && one[0] !== '')
       // The deepest first: a directory that forbids entering it would keep us from those below.
-      for (const [name, mode] of directories.reverse()) await chmod(at(name), mode | 0o500)
+      for (const [name, mode] of incoming.directories().reverse()) await chmod(at(name), mode | 0o500)
       await chmod(root, rootMode)
       await give(Buffer.from(root))
     },
-    done: () => ({ ...total }),
+    done: () => ({ files, sizeBytes: incoming.sizeBytes }),
   }
 }
 
@@ -211,36 +202,6 @@ async function writeAll(
   }
 }
 
-/** The name as latin1, each character a byte, without `.`, `..`, absolute or overlong names. Throws `sandbox_bad_request`. */
-function checkedName(bytes: Uint8Array): string {
-  const given = Buffer.from(bytes).toString('latin1')
-  const name = given.replace(/^(\.\/)+/, '').replace(/\/+$/, '')
-  if (name === '' || name === '.') return ''
-  if (given.startsWith('/')) refuse(`${shown(given)} is an absolute name`)
-  if (given.includes('\0')) refuse('a name holds a NUL byte')
-  if (name.length > MAX_PATH_BYTES) refuse(`a name is longer than ${MAX_PATH_BYTES} bytes: ${shown(name)}`)
-  const parts = name.split('/')
-  if (parts.length > MAX_PATH_DEPTH) {
-    const way = 'leave it out or move it to a directory above'
-    refuse(`a file or directory lies deeper than ${MAX_PATH_DEPTH} directories, ${way}: ${shown(name)}`)
-  }
-  for (const part of parts) {
-    if (part === '' || part === '.' || part === '..') refuse(`${shown(given)} leads out of the workspace`)
-    if (part.length > MAX_NAME_BYTES) refuse(`a name is longer than ${MAX_NAME_BYTES} bytes: ${shown(part)}`)
-  }
-  return name
-}
-
-function checkedTarget(name: string, target: Uint8Array): Buffer {
-  if (target.length > 0 && target.length <= MAX_TARGET_BYTES && !target.includes(0)) return Buffer.from(target)
-  return refuse(`the link ${shown(name)} has a target that no file system takes`)
-}
-
-function parentOf(name: string): string {
-  const slash = name.lastIndexOf('/')
-  return slash === -1 ? '' : name.slice(0, slash)
-}
-
 function isZero(chunk: Uint8Array): boolean {
   return (
     chunk.length >= 4096 &&
@@ -250,20 +211,3 @@ function isZero(chunk: Uint8Array): boolean {
 
 /** As long as the longest piece that sources are read in. */
 const ZEROS = Buffer.alloc(MIB)
-
-function shown(name: string): string {
-  const text = Buffer.from(name, 'latin1').toString()
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text
-}
-
-function tooLarge(name: string, bytes: number): string {
-  return `${shown(name)} is larger than ${mib(bytes)} MiB, the limit of a file`
-}
-
-function mib(bytes: number): number {
-  return Math.round(bytes / MIB)
-}
-
-function refuse(message: string): never {
-  throw new AppError('sandbox_bad_request', message)
-}

@@ -3,9 +3,9 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { lstat, opendir } from 'node:fs/promises'
 import { join, posix } from 'node:path'
-import { AppError } from '../../shared/errors.ts'
 import { BUILT_NAMES, CACHE_NAMES, DEPENDENCY_NAMES, OWN_FILES, PYTHON_MANIFESTS } from '../../shared/places.ts'
 import { readGitIndex } from '../git-index.ts'
+import { refusedSource } from './refused-source.ts'
 import { shownPath } from './shown-path.ts'
 
 /** At any depth; an install or the next run brings them again. `node_modules` is asked about more closely. */
@@ -118,11 +118,11 @@ function leadsAway(path: string, text: string): boolean {
 /** Throws `project_source_failed` when the folder's repository needs files that lie outside it. */
 export async function refuseBoundRepository(root: string): Promise<void> {
   const git = await kindOf(join(root, '.git'))
-  if (git === 'file') throw new AppError('project_source_failed', WORKTREE)
+  if (git === 'file') throw refusedSource(WORKTREE)
   if (git !== 'directory') return
-  if ((await kindOf(join(root, '.git/commondir'))) !== null) throw new AppError('project_source_failed', WORKTREE)
+  if ((await kindOf(join(root, '.git/commondir'))) !== null) throw refusedSource(WORKTREE)
   if ((await kindOf(join(root, '.git/objects/info/alternates'))) === null) return
-  throw new AppError('project_source_failed', BORROWED)
+  throw refusedSource(BORROWED)
 }
 
 async function kindOf(path: string): Promise<'file' | 'directory' | 'other' | null> {

@@ -5,14 +5,16 @@
 
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, opendir, readlink } from 'node:fs/promises'
-import { AppError } from '../../shared/errors.ts'
 import type { WorkspaceEntry } from '../types.ts'
 import { createFolderFilter, type FolderFilter } from './folder-filter.ts'
+import { refusedSource } from './refused-source.ts'
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
 /** A piece of a file, the most that is in memory at once. */
 const CHUNK_BYTES = 1024 * 1024
 const MAX_DEPTH = 100
+/** How much of a path a sentence shows. */
+const MAX_SHOWN_BYTES = 200
 /** Files of git that may be taken over otherwise than they are, by the end of their path. */
 const LOOKED_AT = /(?:^|\/)(?:config|config\.worktree|\.git)$/
 
@@ -67,7 +69,9 @@ async function* walkDirectory(
   leftOut: FolderFilter,
 ): AsyncGenerator<WorkspaceEntry> {
   if (depth > MAX_DEPTH) {
-    throw new AppError('project_source_failed', `The folder is deeper than ${MAX_DEPTH} directories.`)
+    const shown = Buffer.from(name.slice(0, MAX_SHOWN_BYTES), 'latin1').toString()
+    const way = 'leave that directory out of the folder, or move it further up'
+    throw refusedSource(`The folder is deeper than ${MAX_DEPTH} directories, ${way}: ${shown}…`)
   }
   const self = `/proc/self/fd/${handle.fd}`
   const directories: string[] = []

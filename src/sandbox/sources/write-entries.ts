@@ -1,8 +1,8 @@
 /** For sandboxes that take files by name and whole: the same entries, in batches that are small in memory. */
 
-import { AppError } from '../../shared/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import type { FileWrite, Sandbox, WorkspaceEntry, WorkspaceSize } from '../types.ts'
+import { refusedSource } from './refused-source.ts'
 
 const BATCH_BYTES = 4 * 1024 * 1024
 const BATCH_FILES = 200
@@ -94,5 +94,5 @@ async function makeOthers(sandbox: Sandbox, commands: readonly (readonly string[
 }
 
 function refuse(what: string): never {
-  throw new AppError('project_source_failed', `The project’s files cannot be brought in: ${what}.`)
+  throw refusedSource(`The project’s files cannot be brought in: ${what}.`)
 }

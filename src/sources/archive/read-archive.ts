@@ -3,6 +3,7 @@
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import path from 'node:path'
+import { Transform } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { extract, type Header } from 'tar-stream'
 import { type Entry, openPromise } from 'yauzl'
@@ -17,6 +18,10 @@ const MAX_TARGET_BYTES = 4_000
 /** An archive may unpack to this much, or to so many times its own size, whichever is more. */
 const FREE_BYTES = 256 * 1024 * 1024
 const MAX_RATIO = 100
+/** Bytes of a tar that may come before an entry or after the last one: headers and padding are far less. */
+const MAX_BETWEEN_BYTES = 1024 * 1024
+/** Extended headers of one entry: those that are in use are a dozen. */
+const MAX_PAX_RECORDS = 200
 
 type ArchiveFormat = 'zip' | 'tar' | 'tar.gz'
 
@@ -69,13 +74,17 @@ async function* tarEntries(
   const tar = extract(options)
   const fail = (error: Error) => tar.destroy(error)
   source.on('error', fail)
+  const frame = { readBytes: 0, endBytes: 0 }
+  const counted = countBetween(frame)
+  counted.on('error', fail)
   if (isZipped) {
     const plain = createGunzip()
     plain.on('error', fail)
-    source.pipe(plain).pipe(tar)
-  } else source.pipe(tar)
+    source.pipe(plain).pipe(counted).pipe(tar)
+  } else source.pipe(counted).pipe(tar)
   try {
     for await (const entry of tar) {
+      frame.endBytes = frame.readBytes + (entry.header.size ?? 0)
       yield tarEntry(entry.header, limited(entry, grow))
       entry.resume()
     }
@@ -85,11 +94,25 @@ async function* tarEntries(
   }
 }
 
+/** Passes a tar on; fails when too much of it belongs to no entry: endless headers, or zeros behind its end. */
+function countBetween(frame: { readBytes: number; readonly endBytes: number }): Transform {
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      frame.readBytes += chunk.length
+      if (frame.readBytes <= frame.endBytes + MAX_BETWEEN_BYTES) return done(null, chunk)
+      done(refusal('it holds more than 1 MiB that belongs to no file: headers, or what follows its end'))
+    },
+  })
+}
+
 function tarEntry(header: Header, data: AsyncIterable<Uint8Array>): WorkspaceEntry {
   const named = Object.keys(header.pax ?? {})
+  if (named.length > MAX_PAX_RECORDS) refuse(`an entry has more than ${MAX_PAX_RECORDS} extended headers`)
   const name = Buffer.from(header.name, named.includes('path') ? 'utf8' : 'latin1')
   const mode = header.mode ?? 0o644
   const shown = name.toString()
+  // What stands there are a map and the pieces of a file, under a name that tar made up.
+  if (named.some((key) => key.startsWith('GNU.sparse.'))) refuse(`${shown} is a sparse file; pack it without --sparse`)
   switch (header.type) {
     case 'directory':
       return { kind: 'directory', path: name, mode: mode & 0o777 }
@@ -188,6 +211,10 @@ function checkedTarget(name: Buffer, target: Buffer): Buffer {
   return leadsOut ? refuse(`the link ${name.toString()} leads out of it`) : target
 }
 
+function refusal(what: string): AppError {
+  return new AppError('bad_request', `archive: ${what}`, { details: { archive: what } })
+}
+
 function refuse(what: string): never {
-  throw new AppError('bad_request', `archive: ${what}`, { details: { archive: what } })
+  throw refusal(what)
 }

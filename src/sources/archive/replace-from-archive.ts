@@ -52,9 +52,8 @@ async function replace(
   guards: { check(): void; ready(): Promise<void> },
 ): Promise<WorkspaceSize> {
   try {
-    return (
-      (await sandbox.replaceFiles?.(readArchive(file), { keep: ['.git'], ...guards })) ?? { files: 0, sizeBytes: 0 }
-    )
+    const options = { keep: ['.git'], first: readArchive(file), ...guards }
+    return (await sandbox.replaceFiles?.(readArchive(file), options)) ?? { files: 0, sizeBytes: 0 }
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'sandbox_bad_request') throw error
     const message = `archive: ${error.message}`

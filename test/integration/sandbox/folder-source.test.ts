@@ -338,7 +338,8 @@ test('a deep folder is refused, not walked for ever', async () => {
   mkdirSync(join(folder, 'd/'.repeat(120)), { recursive: true })
   await expect(fill(await aSandbox())).rejects.toMatchObject({
     code: 'project_source_failed',
-    message: expect.stringContaining('deeper than 100'),
+    message: expect.stringMatching(/deeper than 100 directories, leave .*: d\/d\//),
+    details: { source: expect.stringContaining('deeper than 100') },
   })
 })
 

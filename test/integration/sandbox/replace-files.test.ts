@@ -43,6 +43,13 @@ async function* breaking(): AsyncGenerator<WorkspaceEntry> {
   yield* entries('new.txt')
   throw new Error('the source broke off')
 }
+async function refusalOf(work: Promise<unknown> | undefined): Promise<unknown> {
+  try {
+    return await work
+  } catch (error) {
+    return error instanceof Error ? error.message : error
+  }
+}
 const seen = async (ref: SandboxRef) => (await run(await provider.open(ref), 'ls -A')).output
 
 test('a source that breaks off, or a refusal at the last moment, leaves the files as they were and nothing beside them', async () => {
@@ -53,6 +60,34 @@ test('a source that breaks off, or a refusal at the last moment, leaves the file
   await expect(sandbox.replaceFiles?.(entries('new.txt'), { ready })).rejects.toThrow('a task has begun')
   const beside = readdirSync(sandboxPaths(dir, ref.id).base).filter((name) => /incoming|previous|next/.test(name))
   expect({ files: await seen(ref), beside }).toEqual({ files: '.git\nold.txt\n', beside: [] })
+})
+
+test('what is refused by number, names or sizes is refused before anything is read of it or written', async () => {
+  const sandbox = await provider.open(await aSandbox())
+  const none = async function* () {}
+  const many = async function* (count: number, nameOf: (at: number) => string, sizeBytes?: number) {
+    for (let at = 0; at < count; at++) {
+      const path = Buffer.from(nameOf(at))
+      if (sizeBytes === undefined) yield { kind: 'directory', path, mode: 0o755 } as const
+      else yield { kind: 'file', path, mode: 0o644, sizeBytes, data: none() } as const
+    }
+  }
+  const long = `${'n'.repeat(250)}/`.repeat(14)
+  const cases: [string, AsyncIterable<WorkspaceEntry>][] = [
+    ['there are more than 200000 files and directories', many(200_100, (at) => `d${at}`)],
+    ['the paths are more than 32 MiB together', many(10_000, (at) => `${at}/${long}`)],
+    ['the files are more than 5120 MiB, the limit of a workspace', many(6, (at) => `f${at}`, 1_000 * 1024 * 1024)],
+    ['f0 is larger than 1024 MiB, the limit of a file', many(1, (at) => `f${at}`, 2 ** 40)],
+    ['f is there twice', many(2, () => 'f', 1)],
+  ]
+  let read = 0
+  const counted = async function* () {
+    read += 1
+    yield* entries('new.txt')
+  }
+  const told: unknown[] = []
+  for (const [, first] of cases) told.push(await refusalOf(sandbox.replaceFiles?.(counted(), { first })))
+  expect({ told, read }).toEqual({ told: cases.map(([sentence]) => sentence), read: 0 })
 })
 
 test('a process that dies between the two renames is finished by whoever opens the sandbox next', async () => {

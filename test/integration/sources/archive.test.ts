@@ -134,6 +134,47 @@ async function tarOf(
   return await buffer(tar)
 }
 
+/** The same tar with another type in its first header. */
+function ofType(tar: Buffer, type: string): Buffer {
+  const changed = Buffer.from(tar)
+  changed.write(type, 156, 'latin1')
+  changed.fill(' ', 148, 156)
+  const sum = changed.subarray(0, 512).reduce((total, byte) => total + byte, 0)
+  changed.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
+  return changed
+}
+
+async function zipOf(files: Readonly<Record<string, string>>, forceZip64Format = false): Promise<Buffer> {
+  const zip = new ZipFile()
+  for (const [name, text] of Object.entries(files)) zip.addBuffer(Buffer.from(text), name, { forceZip64Format })
+  zip.end({ forceZip64Format, comment: '' })
+  return await buffer(zip.outputStream)
+}
+
+/** Zips whose directory says less of a file's size than there is, and more of the number of entries. */
+async function falseZips(): Promise<{ lying: Buffer; tooMany: Buffer }> {
+  const lying = await zipOf({ a: 'x'.repeat(100_000) })
+  lying.writeUInt32LE(10, lying.lastIndexOf('PK\x01\x02', undefined, 'latin1') + 24)
+  const tooMany = await zipOf({ a: 'x' })
+  const end = tooMany.lastIndexOf('PK\x05\x06', undefined, 'latin1')
+  tooMany.writeUInt16LE(60_000, end + 8)
+  tooMany.writeUInt16LE(60_000, end + 10)
+  return { lying, tooMany }
+}
+
+test('names that differ in case or hold a line end, and the form of zip for large ones, are taken as they are', async () => {
+  const projectId = await aProject(db)
+  const sandbox = await parts.workspaces.open(projectId)
+  const told = [
+    await upload(projectId, await tarOf({ name: 'A', data: '1' }, { name: 'a', data: '2' }, { name: 'x\ny' })),
+  ]
+  const tar = (await run(sandbox, 'ls -A --quoting-style=c')).output
+  told.push(await upload(projectId, await zipOf({ A: '1', a: '2', 'x\ny': '' }, true)))
+  const zip = (await run(sandbox, 'ls -A --quoting-style=c')).output
+  const taken = { status: 200, body: { files: 3, sizeBytes: 2 } }
+  expect({ told, tar, zip }).toEqual({ told: [taken, taken], tar, zip: '"A"\n"a"\n"x\\ny"\n' })
+})
+
 test('what leads out, is no file or unpacks without measure is refused by name, and the files are as before', async () => {
   const projectId = await aProject(db, { kind: 'files', files: { 'kept.txt': 'kept' } })
   const zip = new ZipFile()
@@ -143,6 +184,7 @@ test('what leads out, is no file or unpacks without measure is refused by name, 
     (await buffer(zip.outputStream)).toString('latin1').replaceAll('aa/passwd', '../passwd'),
     'latin1',
   )
+  const { lying, tooMany } = await falseZips()
   const cases: [string, Buffer][] = [
     ['../x leads out of the workspace', await tarOf({ name: '../x', data: 'x' })],
     ['a/../../x leads out of the workspace', await tarOf({ name: 'a/../../x', data: 'x' })],
@@ -172,6 +214,31 @@ test('what leads out, is no file or unpacks without measure is refused by name, 
       'it unpacks to more than 100 times its size',
       gzipSync(await tarOf({ name: 'zeros', data: Buffer.alloc(300 * 1024 * 1024) })),
     ],
+    ['hard is a hard link', await tarOf({ name: 'hard', type: 'link', linkname: '../../etc/passwd' })],
+    [
+      'it holds more than 1 MiB that belongs to no file',
+      gzipSync(Buffer.concat([await tarOf({ name: 'a', data: 'x' }), Buffer.alloc(200 * 1024 * 1024)])),
+    ],
+    [
+      'an entry has more than 200 extended headers',
+      await tarOf({
+        name: 'a',
+        data: 'x',
+        pax: Object.fromEntries(Array.from({ length: 300 }, (_, key) => [`k${key}`, 'v'])),
+      }),
+    ],
+    [
+      'sparse is a sparse file; pack it without --sparse',
+      await tarOf({ name: 'sparse', pax: { 'GNU.sparse.major': '1' } }),
+    ],
+    ['old is neither a file', ofType(await tarOf({ name: 'old', data: 'x' }), 'S')],
+    ['Invalid header', await tarOf({ name: 'a', data: 'x', pax: { size: '-1' } })],
+    [
+      'a is larger than 1024 MiB, the limit of a file',
+      await tarOf({ name: 'a', data: 'x', pax: { size: '9007199254740000' } }),
+    ],
+    ['cannot be read', lying],
+    ['cannot be read', tooMany],
     ['it is neither zip nor tar nor tar.gz', Buffer.from('hello')],
     ['cannot be read', gzipSync(await tarOf({ name: 'cut', data: Buffer.alloc(100_000, 'x') })).subarray(0, 150)],
   ]
