@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defineTool, refusal } from './define-tool.ts'
 import { type FoundLine, shownLine } from './found-line.ts'
+import { NAMES_CR, withLoneReturns } from './lone-returns.ts'
 import { findFile } from './look-alike.ts'
 import { search } from './search.ts'
 import { findSearchExclusions } from './search-exclusions.ts'
@@ -53,14 +54,30 @@ export const grep = defineTool<GrepInput>({
     const leftOut =
       stat.kind === 'directory' ? await findSearchExclusions(sandbox, path, `${path}/${input.glob ?? ''}`) : null
     const end = input.output_mode === 'files_with_matches' ? '\0' : '\n'
-    const found = await search([...argsFor(input), ...(leftOut?.globs ?? []), '--', path], '.', context, {
+    const args = [...globArgs(input), ...argsFor(input), ...(leftOut?.globs ?? [])]
+    const found = await search([...args, '--', path], '.', context, {
       end,
       at: path,
       skipped: leftOut?.names ?? [],
     })
     if (!found.ok) return refusal(found.message)
-    const lines = found.lines.length === 0 ? [] : linesOf(found.lines, input)
-    const shown = await showAroundMatches(lines.slice(0, MAX_LINES), patternArgs(input), context)
+    const { lines, paths } = await withLoneReturns(
+      found.lines.length === 0 ? [] : linesOf(found.lines, input),
+      {
+        pattern: input.pattern,
+        mode: input.output_mode ?? 'content',
+        args: argsFor({
+          ...input,
+          output_mode: input.output_mode === 'files_with_matches' ? 'count' : input.output_mode,
+        }),
+        globs: [...globArgs(input), ...(leftOut?.globs ?? [])],
+        at: path,
+        skipped: leftOut?.names ?? [],
+        isSeparated: (input.context ?? 0) > 0,
+      },
+      context,
+    )
+    const shown = await showAroundMatches(lines.slice(0, MAX_LINES), patternArgs(input), paths, context)
     const notes = [
       leftOut?.noteOf(found.note === null) ?? null,
       found.note,
@@ -72,18 +89,15 @@ export const grep = defineTool<GrepInput>({
   },
 })
 
-function argsFor(input: GrepInput): string[] {
-  return [
-    ...modeArgs(input),
-    ...(input.glob === undefined ? [] : [`--glob=${input.glob}`]),
-    ...patternArgs(input).args,
-    `--regexp=${input.pattern}`,
-  ]
+function globArgs({ glob }: GrepInput): string[] {
+  return glob === undefined ? [] : [`--glob=${glob}`]
 }
 
-/** With CRLF as a line end `$` stands before it; a pattern that names a carriage return itself looks at the bytes. */
-const NAMES_CR = /\r|\\(?:r|x0d|x\{0*d\}|u000d|u\{0*d\})/i
+function argsFor(input: GrepInput): string[] {
+  return [...modeArgs(input), ...patternArgs(input).args, `--regexp=${input.pattern}`]
+}
 
+/** With CRLF as a line end `$` stands before it. */
 function patternArgs({ pattern, ignore_case }: GrepInput): { readonly pattern: string; readonly args: string[] } {
   const flags = [...(ignore_case === true ? ['--ignore-case'] : []), ...(NAMES_CR.test(pattern) ? [] : ['--crlf'])]
   return { pattern, args: flags }

@@ -13,14 +13,17 @@ const CUT = / \[\.\.\. (?:omitted end of long line|\d+ more match(?:es)?)\]$/
 
 /**
  * The same lines; those that ripgrep cut show what lies around their first match in the place of their beginning. `find` is
- * how they were found. Lines of context stay. Throws what the sandbox throws. Safe to repeat.
+ * how they were found. Lines of the files in `except` stay as they are. Lines of context stay. Throws what the sandbox throws. Safe to repeat.
  */
 export async function showAroundMatches(
   lines: readonly FoundLine[],
   find: { readonly pattern: string; readonly args: readonly string[] },
+  except: ReadonlySet<string>,
   context: ToolContext,
 ): Promise<readonly FoundLine[]> {
-  const long = lines.filter(({ rest }) => rest !== null && /^\d+:/.test(rest) && CUT.test(rest))
+  const long = lines.filter(
+    ({ path, rest }) => !except.has(path) && rest !== null && /^\d+:/.test(rest) && CUT.test(rest),
+  )
   if (long.length === 0) return lines
   const paths = [...new Set(long.map(({ path }) => path))].slice(0, MAX_FILES)
   const regexp = `--regexp=.{0,${AROUND}}(?:${find.pattern}).{0,${AROUND}}`

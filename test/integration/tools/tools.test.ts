@@ -474,7 +474,9 @@ describe('glob and grep', () => {
     expect(content.split('\n')).toEqual([
       'src/a.ts:1:const needle = 1',
       '--',
-      'src/b.txt:1:[…] needle two […]',
+      'src/b.txt-300-first',
+      'src/b.txt:301:needle two',
+      'src/b.txt-302-last',
       '--',
       `src/c.js:1:[…] ${'y'.repeat(120)}needle […]`,
       '--',
@@ -506,6 +508,31 @@ describe('glob and grep', () => {
     expect(await lines({ pattern: 'nothing', path: 'bin' })).toEqual([
       'No matches found.',
       '(bin is a binary file; use bash to look at it)',
+    ])
+  })
+
+  test('lines that end with a carriage return alone have their own numbers, beginnings and ends', async () => {
+    await put('cr.txt', 'alpha\rbeta\r\rgamma\rbeta')
+    await put('-x/é n.txt', 'beta\rdelta\r')
+    await put('stray.txt', 'one\rbeta\ntwo\n')
+    await put('z.txt', 'beta\n')
+    const lines = async (input: object) => (await call('grep', { glob: '*.txt', ...input })).result.content.split('\n')
+    expect([
+      await lines({ pattern: '^beta$' }),
+      await lines({ pattern: '^$', path: 'cr.txt' }),
+      await lines({ pattern: 'gamma', context: 1 }),
+      await lines({ pattern: 'a$', output_mode: 'count' }),
+      await lines({ pattern: '^gam', output_mode: 'files_with_matches' }),
+      await lines({ pattern: 'beta\\r', path: 'cr.txt' }),
+      await lines({ pattern: 'alpha.beta', path: 'cr.txt' }),
+    ]).toEqual([
+      ['-x/é n.txt:1:beta', 'cr.txt:2:beta', 'cr.txt:5:beta', 'z.txt:1:beta', LEFT_OUT],
+      ['cr.txt:3:'],
+      ['cr.txt-3-', 'cr.txt:4:gamma', 'cr.txt-5-beta', LEFT_OUT],
+      ['-x/é n.txt:2', 'cr.txt:4', 'stray.txt:1', 'z.txt:1', LEFT_OUT],
+      ['cr.txt', LEFT_OUT],
+      ['cr.txt:1:alpha⟦\\r⟧beta⟦\\r⟧⟦\\r⟧gamma⟦\\r⟧beta'],
+      ['No matches found.'],
     ])
   })
 
@@ -581,7 +608,7 @@ describe('files as they are', () => {
       'alpha2\rbeta\rgamma\r',
       'alpha2',
       '     1\talpha2\n     2\tbeta\n     3\tgamma\n(line ends: lone CR (\\r); edit and write keep this)',
-      'f.txt:1:alpha2⟦\\r⟧beta⟦\\r⟧gamma',
+      'f.txt:1:alpha2',
     ],
     ['int a3;\n\fint b;\nint c;\n', 'a3', '     1\tint a3;\n     2\t⟦\\f⟧int b;\n     3\tint c;', 'f.txt:1:int a3;'],
     [
