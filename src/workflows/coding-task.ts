@@ -136,6 +136,7 @@ async function work(task: Task): Promise<void> {
   if (!task.input.carried) await prepare(task)
   for (;;) {
     const outcome = await workOnce(task)
+    if (task.state.regenerateRequested && patched('makes-a-late-context')) await makeLateContext(task)
     enter(task, 'finishing')
     const completed = {
       ...task.ref,
@@ -367,6 +368,15 @@ async function prepareContext(task: Task, force: boolean): Promise<void> {
     const summary = forced ? 'Make the project context anew' : 'Prepare the project context'
     return prepareProjectContext.executeWithOptions({ summary }, [{ ...task.ref, force: forced }])
   })
+}
+
+/** What was asked for after the last turn: the next task begins with it. Not having it is no failure of this one. */
+async function makeLateContext(task: Task): Promise<void> {
+  try {
+    await prepareContext(task, true)
+  } catch (error) {
+    if (isCancellation(error) || task.scope.consideredCancelled) throw error
+  }
 }
 
 /** Runs what makes the context; a request that comes meanwhile restarts it, since its inputs may have changed. */

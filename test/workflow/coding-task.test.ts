@@ -485,6 +485,22 @@ describe('making the context anew', () => {
     ])
   })
 
+  test('asked for after the last turn is done before the task ends, and its failure is not the task’s', async () => {
+    const played = await play('regenerated_late')
+    expect(steps(played)).toEqual([...PREPARED, 'runTurns', ...ROUND, 'prepareProjectContext', 'finishTask'])
+    expect(forces(played).at(-1)).toEqual({ force: true, wasCancelled: false })
+
+    const failing = await worker.start({
+      ...shapeOf('regenerated_late').behaviours,
+      prepareProjectContext: () => {
+        throw ApplicationFailure.nonRetryable('No such file.', 'internal')
+      },
+    })
+    await shapeOf('regenerated_late').drive?.(failing)
+    await failing.handle.result()
+    expect(failing.fake.of('finishTask')).toMatchObject([{ input: { kind: 'completed', outcome: 'approved' } }])
+  })
+
   test('asked for while a set-up comes first makes the first one anew', async () => {
     let isAsked = false
     const started = await worker.start({

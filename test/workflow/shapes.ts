@@ -155,6 +155,21 @@ export const SHAPES = {
     },
   },
 
+  regenerated_late: {
+    behaviours: {
+      async runTurns() {
+        await once(() => regenerated.has('in the last slice'))
+        return turns('idle', 1)
+      },
+    },
+    async drive({ fake, handle }) {
+      regenerated.clear()
+      await fake.reached('runTurns')
+      await handle.signal(regenerateProjectContext, { by: 'user' })
+      regenerated.add('in the last slice')
+    },
+  },
+
   continued_as_new: {
     input: { continueAsNewAfterEvents: 20 },
     behaviours: { runTurns: (_, nth) => turns(nth < 4 ? 'continue' : 'idle', nth) },
@@ -239,7 +254,7 @@ export const SHAPES = {
   },
 } as const satisfies Record<string, Shape>
 
-/** What the person of the shape `regenerated` has done so far. */
+/** What the person of the shapes `regenerated` and `regenerated_late` has done so far. */
 const regenerated = new Set<string>()
 
 export type ShapeName = keyof typeof SHAPES

@@ -20,20 +20,28 @@ export function contextSuite(stack: TestStack): void {
     const regenerate = (projectId: string) =>
       stack.api.call('POST', `/api/workspace/${projectId}/context/regenerate`, undefined)
 
+    /** Longer than the slice of turns that it begins in, so that the task comes to its workflow before the turn after it. */
+    const SLOW = `sleep 2; ${HELD}`
+
     test('a running task that is asked to regenerate tells the model at its next turn and keeps its prefix', async () => {
       const { api, model } = stack
       const projectId = await api.newProject(PROJECT)
       const stream = await api.chatStream(projectId, {
         message: scriptOf([
           running('echo "Rule two." >> AGENTS.md', { text: 'A new rule.' }),
-          running(HELD, { text: 'Slow.' }),
+          running(SLOW, { text: 'Slow.' }),
           running('echo on', { text: 'On.' }),
           { text: 'Done.' },
         ]),
       })
-      const { taskId = '' } = await stream.next('command.started', (event) => event.command === HELD)
+      const { taskId = '' } = await stream.next('command.started', (event) => event.command === SLOW)
       const before = await contextOf(projectId)
       const answers = [await regenerate(projectId), await regenerate(projectId)]
+      await waitFor(async () => {
+        const asked = 'SELECT done_at FROM outbox WHERE kind = $1 AND task_id = $2'
+        const told = await stack.query<{ done_at: Date | null }>(asked, ['regenerate', taskId])
+        return told.length === 2 && told.every((row) => row.done_at !== null)
+      }, 'the workflow is told')
       letGo(stack, projectId)
       await stream.untilTerminal()
       const after = await contextOf(projectId)

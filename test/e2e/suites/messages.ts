@@ -68,14 +68,16 @@ export function messagesSuite(stack: TestStack): void {
       const projectId = await api.newProject()
       const [one, two] = [await api.newConversation(projectId), await api.newConversation(projectId)]
       const project = await api.projectStream(projectId, { after: 0 })
-      const first = await api.chat(projectId, {
+      const firstStream = await api.chatStream(projectId, {
         conversationId: one,
         message: scriptOf([running(HELD), { text: 'First.' }]),
       })
+      const { taskId = '', joined } = await firstStream.next('task.accepted')
+      const first = { taskId, joined }
+      await firstStream.next('command.started')
       const second = await api.chat(projectId, { conversationId: two, message: scriptOf([{ text: 'Second.' }]) })
       const third = await api.chat(projectId, { conversationId: one, message: scriptOf([{ text: 'Third.' }]) })
       const waiting = await api.task(second.taskId)
-      await project.next('command.started')
       letGo(stack, projectId)
       await Promise.all([api.ended(first.taskId), api.ended(second.taskId)])
       await project.next('task.completed', (event) => event.taskId === second.taskId)
