@@ -442,6 +442,8 @@ export interface Sandbox {
    * where names are missing. Throws `sandbox_bad_request` when there is no such directory.
    */
   list(path: string, options: { depth: number; limit: number }): Promise<DirectoryListing>
+  /** The names in one directory as `list` shows them, but without a look at each; none when there are more than `limit`. */
+  names(path: string, options: { limit: number }): Promise<{ names: readonly string[]; truncated: boolean }>
   remove(path: string): Promise<void>
 
   /** Stores the workspace's files as a git tree outside the workspace and returns its hash. Same files, same hash. */

@@ -66,10 +66,9 @@ interface Alike {
 async function entriesLike(sandbox: Sandbox, directory: string, name: string): Promise<Alike> {
   const nothing: Alike = { same: [], rough: [] }
   if (directory !== '' && (await sandbox.stat(directory))?.kind !== 'directory') return nothing
-  const { entries, truncated } = await sandbox.list(directory, { depth: 1, limit: MAX_ENTRIES })
+  const { names, truncated } = await sandbox.names(directory, { limit: MAX_ENTRIES })
   if (truncated) return { same: await formsOf(sandbox, directory, name), rough: [] }
   const [look, rough] = [lookOf(name), roughLookOf(name)]
-  const names = entries.map((entry) => entry.name)
   const same = names.filter((other) => !isBroken(other) && lookOf(other) === look)
   return {
     same,

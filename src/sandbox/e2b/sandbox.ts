@@ -180,6 +180,10 @@ export function createE2bSandbox(options: E2bSandboxOptions): Sandbox {
       if (isCut) return { ...listing, truncated: true, unlisted: [{ path: at, names: null }] }
       return { ...listing, truncated: listing.unlisted.length > 0 }
     },
+    async names(directory, { limit }) {
+      const { entries, truncated } = await self.list(directory, { depth: 1, limit })
+      return truncated ? { names: [], truncated } : { names: entries.map((entry) => entry.name), truncated }
+    },
     remove: async (file) => void (await link.call('remove', [inside(file)])),
 
     checkpoint: () => inTurn(() => takeKeptCheckpoint(link, store, ref.projectId, logger)),

@@ -1,12 +1,23 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { constants, lstatSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
-import { type FileHandle, open, rm } from 'node:fs/promises'
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+} from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import type { FileSlice, FileStat } from '../types.ts'
 import { kindOf, openOrMakeDirectory, openPath, parentOf } from './confined.ts'
 import { type OpenDirectory, openChild, openRoot, readNames, statChild } from './descriptors.ts'
 import { giveToOwnerOf } from './ownership.ts'
+import { readPart, writeAll } from './small-files.ts'
 
 /** Largest part of a file that one `read` returns when the caller says nothing. */
 const DEFAULT_READ_BYTES = 16 * 1024 * 1024
@@ -42,11 +53,11 @@ export async function readFileSlice(
     if (found.stat.isDirectory()) throw new AppError('sandbox_bad_request', `${relative} is a directory`)
     if (!found.stat.isFile()) throw new AppError('sandbox_bad_request', `${relative} is not a regular file`)
     // Opens the very object that was checked, so it is a regular file still.
-    const file = await open(found.handle, O_RDONLY | O_NONBLOCK)
+    const fd = openSync(found.handle, O_RDONLY | O_NONBLOCK)
     try {
-      return await readSlice(file, options)
+      return await readSlice(fd, options)
     } finally {
-      await file.close()
+      closeSync(fd)
     }
   } finally {
     found.close()
@@ -54,21 +65,14 @@ export async function readFileSlice(
 }
 
 async function readSlice(
-  file: FileHandle,
+  fd: number,
   options: { offset?: number; length?: number; maxBytes?: number },
 ): Promise<FileSlice> {
-  const sizeBytes = (await file.stat()).size
+  const sizeBytes = fstatSync(fd).size
   const offset = Math.max(0, options.offset ?? 0)
   const wanted = Math.min(options.length ?? Number.MAX_SAFE_INTEGER, options.maxBytes ?? DEFAULT_READ_BYTES)
-  const data = Buffer.alloc(Math.max(0, Math.min(wanted, sizeBytes - offset)))
-  let filled = 0
-  while (filled < data.length) {
-    const { bytesRead } = await file.read(data, filled, data.length - filled, offset + filled)
-    if (bytesRead === 0) break
-    filled += bytesRead
-  }
-  const read = data.subarray(0, filled)
-  if (offset > 0 || filled < sizeBytes) return { data: read, sizeBytes }
+  const read = await readPart(fd, offset, Math.max(0, Math.min(wanted, sizeBytes - offset)))
+  if (offset > 0 || read.length < sizeBytes) return { data: read, sizeBytes }
   return { data: read, sizeBytes, sha256: createHash('sha256').update(read).digest('hex') }
 }
 
@@ -91,7 +95,7 @@ export async function writeFileWhole(
     try {
       renameSync(staged, `${directory.handle}/${path.posix.basename(target.at)}`)
     } catch (error) {
-      await rm(staged, { force: true })
+      rmSync(staged, { force: true })
       place.check?.()
       throw new AppError('sandbox_bad_request', `${relative} cannot be written`, { cause: error })
     }
@@ -102,15 +106,15 @@ export async function writeFileWhole(
 
 async function stage(place: WorkspacePlace, data: Uint8Array | string, mode: number): Promise<string> {
   const staged = path.join(place.staging, randomBytes(9).toString('hex'))
-  const file = await open(staged, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600)
+  const fd = openSync(staged, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600)
   try {
-    await file.writeFile(data)
+    await writeAll(fd, data)
     // After creation, since the mode of `open` is cut by this process's umask.
-    await file.chmod(mode & 0o777)
+    fchmodSync(fd, mode & 0o777)
     giveToOwnerOf(place.workspace, staged)
     return staged
   } finally {
-    await file.close()
+    closeSync(fd)
   }
 }
 

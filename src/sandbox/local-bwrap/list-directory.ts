@@ -1,8 +1,16 @@
 import { opendirSync } from 'node:fs'
 import { AppError } from '../../shared/errors.ts'
 import type { DirectoryListing, FileEntry } from '../types.ts'
-import { kindOf, openPath } from './confined.ts'
-import { type ByteName, ifPossible, type OpenDirectory, openChild, statChild, toShown } from './descriptors.ts'
+import { kindOf, type Opened, openPath } from './confined.ts'
+import {
+  type ByteName,
+  ifPossible,
+  type OpenDirectory,
+  openChild,
+  readNames,
+  statChild,
+  toShown,
+} from './descriptors.ts'
 import { breathe, type WorkspacePlace } from './files.ts'
 
 const MAX_DEPTH = 32
@@ -48,14 +56,39 @@ export async function listDirectory(
   relative: string,
   options: { depth: number; limit: number },
 ): Promise<DirectoryListing> {
-  const top = openPath(place.workspace, relative)
-  if (top === null) throw new AppError('sandbox_bad_request', `there is no directory ${relative || '.'}`)
+  const top = openTop(place, relative)
   try {
-    if (!top.stat.isDirectory()) throw new AppError('sandbox_bad_request', `${relative} is not a directory`)
     return await new Listing(top, top.at, options.limit).take(Math.min(options.depth, MAX_DEPTH))
   } finally {
     top.close()
   }
+}
+
+/**
+ * The names in one directory in byte order; none, and `truncated`, when there are more than `limit` or it cannot be read.
+ * Throws as {@link listDirectory} does.
+ */
+export function namesInDirectory(
+  place: WorkspacePlace,
+  relative: string,
+  limit: number,
+): { names: string[]; truncated: boolean } {
+  const top = openTop(place, relative)
+  try {
+    const names = readNames(top, limit)
+    if (names === null || names === 'many') return { names: [], truncated: true }
+    return { names: names.map(toShown), truncated: false }
+  } finally {
+    top.close()
+  }
+}
+
+function openTop(place: WorkspacePlace, relative: string): Opened {
+  const top = openPath(place.workspace, relative)
+  if (top === null) throw new AppError('sandbox_bad_request', `there is no directory ${relative || '.'}`)
+  if (top.stat.isDirectory()) return top
+  top.close()
+  throw new AppError('sandbox_bad_request', `${relative} is not a directory`)
 }
 
 class Listing {

@@ -27,7 +27,7 @@ import { jobDir, type SandboxPaths } from './layout.ts'
 import { changedSince, keepMark, pruneMarks } from './left-out.ts'
 import { isInstalledFile, mayBeSource } from './left-out-rules.ts'
 import type { Limits } from './limits.ts'
-import { listDirectory } from './list-directory.ts'
+import { listDirectory, namesInDirectory } from './list-directory.ts'
 import { MAX_START_WAIT_MS } from './protocol.ts'
 import { pruneObjects } from './prune-objects.ts'
 import { replaceFiles } from './replace-files.ts'
@@ -209,6 +209,9 @@ export function createLocalSandbox(options: LocalSandboxOptions): Sandbox {
     },
     async list(directory, listOptions) {
       return await listDirectory(place, inside(directory), listOptions)
+    },
+    async names(directory, { limit }) {
+      return namesInDirectory(place, inside(directory), limit)
     },
     async remove(file) {
       await remove(inside(file))

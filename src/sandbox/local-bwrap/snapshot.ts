@@ -1,5 +1,4 @@
-import { constants, lstatSync, readlinkSync, type Stats } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, type Stats } from 'node:fs'
 import type { LeftOutKind } from '../../shared/left-out.ts'
 import { type ByteName, ifPossible, isPlain, openRoot, readNames, toFsPath } from './descriptors.ts'
 import { directoryMode, fileMode, LINK_MODE } from './entry-mode.ts'
@@ -13,6 +12,7 @@ import {
 } from './large-files.ts'
 import { isInstalledFile, leftOutKind, mayBeSource, OWN_DIRECTORY, OWN_FILE_PATHS } from './left-out-rules.ts'
 import type { ObjectStore } from './objects.ts'
+import { readPart } from './small-files.ts'
 import { isSameDirectory, numbersOf, RACY_MS, SnapshotListing } from './snapshot-listing.ts'
 import type { StatCache } from './stat-cache.ts'
 import { pathInRepository, readRepository, type TrackedRepository } from './tracked-repository.ts'
@@ -27,6 +27,8 @@ const MAX_ENTRIES = 500_000
 /** Left-out places that are told one by one. */
 export const MAX_LEFT_OUT = 10_000
 const ENTRIES_PER_BREATH = 500
+/** Files read between two breaths of the event loop: small ones are read without a wait. */
+const READ_FILES_PER_BREATH = 16
 /** Below this length a path can be given to the kernel whole, which is quicker than by descriptor. */
 const MAX_PLAIN_PATH = 3_000
 const GIT_HOOK_SAMPLE = '.sample'
@@ -264,7 +266,7 @@ class Walk {
     const known = listing.knownHash(index, stat)
     if (known !== null) return listing.set(index, mode, known, stat)
     const now = Date.now()
-    this.#readFiles++
+    if (++this.#readFiles % READ_FILES_PER_BREATH === 0) await breathe()
     const handle = here.open()?.handle
     if (handle === undefined) return this.#leaveOut(path, 'unseen')
     const hash = await this.#content(toFsPath(`${handle}/${name}`), isLink, isLarge)
@@ -313,20 +315,18 @@ function isWorthKeeping(names: readonly ByteName[], { at, isTrackedOnly }: Place
 
 /** Content of a file that was regular a moment ago; null when it is not any more, or has grown too large. */
 async function readRegular(handle: string | Buffer): Promise<Buffer | null> {
-  let file: Awaited<ReturnType<typeof open>>
+  let fd: number
   try {
-    file = await open(handle, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    fd = openSync(handle, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch {
     // Gone, replaced by a link, or unreadable for us.
     return null
   }
   try {
-    const stat = await file.stat()
+    const stat = fstatSync(fd)
     if (!stat.isFile() || stat.size > MAX_CHECKPOINT_FILE_BYTES) return null
-    const data = Buffer.alloc(stat.size)
-    const { bytesRead } = await file.read(data, 0, data.length, 0)
-    return data.subarray(0, bytesRead)
+    return await readPart(fd, 0, stat.size)
   } finally {
-    await file.close()
+    closeSync(fd)
   }
 }

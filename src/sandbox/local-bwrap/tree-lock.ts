@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../shared/errors.ts'
 import { identify, isAlive, isStopped, type ProcessIdentity } from './identity.ts'
+import { isMissing } from './job-files.ts'
 
 const WAIT_MS = 120_000
 const POLL_MS = 20
@@ -95,7 +96,7 @@ function takeLock(lock: string, mine: { kind: TurnKind; token: string }, stopped
     breakStale(lock, stopped)
     return false
   } finally {
-    rmSync(fresh, { force: true })
+    removeFile(fresh)
   }
 }
 
@@ -148,6 +149,15 @@ function takeAway(lock: string, isMeant: (holder: Holder) => boolean): boolean {
     // Somebody else was quicker, whichever way.
     return false
   } finally {
-    rmSync(aside, { force: true })
+    removeFile(aside)
+  }
+}
+
+/** One system call, where `rmSync` takes several. */
+function removeFile(file: string): void {
+  try {
+    unlinkSync(file)
+  } catch (error) {
+    if (!isMissing(error)) throw error
   }
 }

@@ -3,6 +3,8 @@
 /** Nothing is seen of these: soft hyphens, zero-width spaces and word joiners, marks and overrides of the direction, controls. */
 const UNSEEN =
   /[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]|(?![\t\n\v\f\r])\p{Cc}/gu
+/** Printable ASCII, which looks like nothing else but in its case, spaces and quotes. */
+const PLAIN = /^[ -~]*$/
 const SPACES = /[\p{Zs}\t\n\v\f\r\u2028\u2029]/gu
 /** Joiners and variation selectors, which change a character without being one. */
 const MODIFIERS = /\u034f|\u200c|\u200d|[\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}]/gu
@@ -21,6 +23,7 @@ const LOOKS_LATIN: ReadonlyMap<string, string> = new Map(
  * cannot be told apart on a screen. Also takes whole paths.
  */
 export function lookOf(name: string): string {
+  if (PLAIN.test(name)) return name
   return name.replace(UNSEEN, '').replace(SPACES, ' ').normalize('NFC')
 }
 
@@ -29,6 +32,11 @@ export function lookOf(name: string): string {
  * that look Latin, and further or trailing spaces. Names that agree in it are easily taken for each other, but may well be two.
  */
 export function roughLookOf(name: string): string {
+  const letters = PLAIN.test(name) ? name.replaceAll('`', "'").toLowerCase() : latinLettersOf(name)
+  return letters.replace(/ +/g, ' ').trim()
+}
+
+function latinLettersOf(name: string): string {
   const plain = lookOf(name)
     .normalize('NFKC')
     .replace(MODIFIERS, '')
@@ -36,9 +44,5 @@ export function roughLookOf(name: string): string {
     .replace(DOUBLE_QUOTES, '"')
     .replace(DASHES, '-')
     .toLowerCase()
-  return [...plain]
-    .map((letter) => LOOKS_LATIN.get(letter) ?? letter)
-    .join('')
-    .replace(/ +/g, ' ')
-    .trim()
+  return [...plain].map((letter) => LOOKS_LATIN.get(letter) ?? letter).join('')
 }

@@ -58,6 +58,7 @@ export function fileContract(underTest: () => ProviderUnderTest): void {
         codeOf(sandbox.write([{ path, data: 'x' }])),
         codeOf(sandbox.remove(path)),
         codeOf(sandbox.list(path, { depth: 1, limit: 10 })),
+        codeOf(sandbox.names(path, { limit: 10 })),
         codeOf(sandbox.stat(path)),
       ])
       expect(new Set(await Promise.all(calls))).toEqual(new Set(['sandbox_bad_request']))
@@ -176,6 +177,16 @@ export function fileContract(underTest: () => ProviderUnderTest): void {
           { path: 'many/n-wide', names: 150 },
         ],
       })
+    })
+
+    test('the names of a directory come in order, or none at all when there are more than were asked for', async () => {
+      await run(sandbox, 'mkdir -p named/sub; touch named/b named/sub/inner named/été; ln -s / named/root')
+      const read = (path: string, limit: number) => sandbox.names(path, { limit })
+      expect([await read('named', 4), await read('named', 3), await codeOf(read('named/none', 4))]).toEqual([
+        { names: ['b', 'root', 'sub', 'été'], truncated: false },
+        { names: [], truncated: true },
+        'sandbox_bad_request',
+      ])
     })
 
     test('removing takes files, links themselves and whole directories, twice as well', async () => {
