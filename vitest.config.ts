@@ -14,6 +14,8 @@ const project = (name: string, groupOrder: number, { testTimeout, maxWorkers = 2
     pool: 'forks' as const,
     testTimeout,
     hookTimeout: Math.max(60_000, testTimeout),
+    // Tests that say they may run side by side: as many as small machines have cores.
+    maxConcurrency: 2,
     maxWorkers,
     sequence: { groupOrder },
   },

@@ -10,6 +10,8 @@ export interface Workbench {
   readonly browser: Browser
   /** Of the sign-in, set by the first test: the link works once. */
   cookies: Cookies
+  /** Where the sample project's story stands, played to its approval by the first test; later ones only look at it. */
+  storyPath: string
 }
 
 export interface Window {

@@ -33,7 +33,7 @@ beforeAll(async () => {
   Object.assign(hosts, { git, forge })
   const settings = { KEELSON_GIT_ORIGINS: git.origin, KEELSON_EXTRA_CA_FILE: git.caFile }
   const [stack, browser] = await Promise.all([new TestStack({ settings }).start(), launchBrowser()])
-  Object.assign(bench, { stack, browser, cookies: [] })
+  Object.assign(bench, { stack, browser, cookies: [], storyPath: '/' })
 })
 beforeEach(({ skip }) => skip(BROWSER_PATH === undefined, NO_BROWSER))
 afterAll(async () => {

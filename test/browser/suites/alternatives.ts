@@ -14,7 +14,7 @@ const compare = (page: Page) => page.getByRole('button', { name: 'Compare and ch
 /** Other tries at a task's request: begun, looked at side by side, and one of them taken. */
 export function alternativesSuite(bench: Workbench): void {
   describe('alternatives', () => {
-    test('two tries stand beside the task’s own result; none is taken, then one by keys, and the thread says so', async () => {
+    test('two tries stand beside the task’s own result: none is taken, then one by keys, then one of another model by the evidence', async () => {
       const { projectId, path } = await aPlace(bench)
       const { page, watch, context } = await openAt(bench, path)
       await say(page, DIFFERENT)
@@ -22,6 +22,7 @@ export function alternativesSuite(bench: Workbench): void {
       const taskId = (
         await bench.stack.api.get<{ items: { taskId: string }[] }>(`/api/workspace/${projectId}/checkpoints`)
       ).items[0]?.taskId
+      const { model: ownModel } = await bench.stack.api.get<{ model: string }>(`/api/tasks/${taskId}`)
       const serious: string[] = []
       const begin = async (): Promise<void> => {
         await page.getByRole('button', { name: 'Try again otherwise…' }).press('Enter')
@@ -93,6 +94,15 @@ export function alternativesSuite(bench: Workbench): void {
       await looks(bench, path, 'alternatives-taken', (other) =>
         thread(other).getByText('Alternative 1 taken').waitFor(),
       )
+      await begin()
+      await asking.getByRole('combobox', { name: 'How many' }).selectOption('1')
+      await asking.getByRole('combobox', { name: 'Model' }).selectOption({ index: 1 })
+      await asking.getByRole('checkbox', { name: 'Compare with this task’s own result' }).uncheck()
+      await asking.getByRole('radio', { name: /^The evidence chooses/ }).check()
+      await asking.getByRole('button', { name: 'Start it' }).press('Enter')
+      await asking.waitFor({ state: 'detached' })
+      await thread(page).getByText('Alternative 1 taken by the evidence').waitFor({ timeout: 90_000 })
+
       const { items } = await bench.stack.api.get<{ items: Comparison[] }>(`/api/tasks/${taskId}/alternatives`)
       expect({
         comparisons: items.map(({ state, chosenIndex, chosenBy, items: tries }) => ({
@@ -100,18 +110,21 @@ export function alternativesSuite(bench: Workbench): void {
           chosenIndex,
           chosenBy,
           criteria: tries.map(({ criteria }) => criteria),
+          models: new Set([...tries.map(({ model }) => model), ownModel]).size,
         })),
         asideOf,
         serious,
         problems: watch.problems,
       }).toEqual({
         comparisons: [
-          { state: 'chosen', chosenIndex: 1, chosenBy: 'person', criteria: [null, null] },
+          { state: 'chosen', chosenIndex: 1, chosenBy: 'evidence', criteria: [null], models: 2 },
+          { state: 'chosen', chosenIndex: 1, chosenBy: 'person', criteria: [null, null], models: 1 },
           {
             state: 'cancelled',
             chosenIndex: null,
             chosenBy: null,
             criteria: [null, ['It says why.', 'It is short.'], null],
+            models: 1,
           },
         ],
         asideOf: { boxes: 0, wentTo: projectId, problems: [] },

@@ -37,6 +37,7 @@ export function firstMinuteSuite(bench: Workbench): void {
         title: (await page.title()).length > 0,
         problems: watch.problems,
       }).toEqual({ card: true, address: '', title: true, problems: [] })
+      bench.storyPath = new URL(page.url()).pathname
       await context.close()
     })
 

@@ -12,7 +12,7 @@ const TWO_FILES = scriptOf([
 
 /** The right-hand region, tab by tab. */
 export function panelsSuite(bench: Workbench): void {
-  describe('the panels', () => {
+  describe.concurrent('the panels', () => {
     test('show the change, the files, the checkpoints and the figures of a task', async () => {
       const { path } = await aPlace(bench)
       const { page, watch, context } = await openAt(bench, path)

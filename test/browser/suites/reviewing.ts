@@ -26,7 +26,7 @@ async function focusOn(page: Page, words: string): Promise<void> {
 
 /** Looking through a change: what lies around it, why it is there, by keys, and a word on one of its lines. */
 export function reviewingSuite(bench: Workbench): void {
-  describe('reviewing a change', () => {
+  describe.concurrent('reviewing a change', () => {
     test('unchanged lines open, the turns say why, keys lead through it, and a comment on a line begins a task', async () => {
       const { conversationId, path } = await aPlace(bench, { kind: 'files', files: { 'long.txt': `${LINES}\n` } })
       const { page, watch, context } = await openAt(bench, path)
