@@ -25,7 +25,10 @@ async function seriousFindings(page: Page, name: string, part = 'body'): Promise
     await waitFor(() => page.evaluate<boolean>(ARE_COLOURS_THERE), 'all colours are there')
     await screenshot(page, `${name}-${theme}`)
     // In the page itself, without a blank one for each look; what is well is not told.
-    const builder = new AxeBuilder({ page }).include(part).options({ resultTypes: ['violations'] }).setLegacyMode()
+    const builder = new AxeBuilder({ page })
+      .include(part)
+      .options({ resultTypes: ['violations'] })
+      .setLegacyMode()
     if (theme === 'dark') builder.withRules(COLOUR_RULES)
     const { violations } = await builder.analyze()
     found.push(
