@@ -7,6 +7,8 @@ import { BUILT_NAMES, CACHE_NAMES, DEPENDENCY_NAMES, ENVIRONMENT_NAMES } from '.
 /** Wherever they lie. Build output is searched like any directory: only .gitignore tells it from source of that name. */
 const INSTALLED = [...DEPENDENCY_NAMES, ...CACHE_NAMES, ...BUILT_NAMES]
 const MAX_ENTRIES = 2_000
+/** A larger .gitignore is read by no search. */
+const MAX_RULES_BYTES = 1024 * 1024
 
 /** What ripgrep is told to leave out, and what the model is told of it. */
 export interface SearchExclusions {
@@ -16,7 +18,7 @@ export interface SearchExclusions {
   readonly names: readonly string[]
   /**
    * A line for the answer, when something that lies right in the directory searched is left out; else null. What .gitignore
-   * names is left out only where ignore files were `read`.
+   * names is left out unless it is no plain file and the search did not `read` all ignore files.
    */
   noteOf(read: boolean): string | null
 }
@@ -39,9 +41,10 @@ export async function findSearchExclusions(sandbox: Sandbox, base: string, named
   }
   globs.push(...environments.map((name) => `--glob=!/${name}/**`))
   const told = [...installed.filter((name) => present.has(name)), ...environments].map((name) => `${name}/`)
-  const hasRules = entries.some(({ name, kind }) => name === '.gitignore' && kind !== 'directory')
+  const rules = entries.find(({ name, kind }) => name === '.gitignore' && kind !== 'directory')
+  const isPlain = rules?.kind === 'file' && rules.sizeBytes <= MAX_RULES_BYTES
   const noteOf = (read: boolean): string | null => {
-    const all = hasRules && read ? [...told, 'what .gitignore names'] : told
+    const all = rules !== undefined && (read || isPlain) ? [...told, 'what .gitignore names'] : told
     return all.length === 0 ? null : `(not searched: ${all.join(', ')}; give such a directory as path to search it)`
   }
   return { globs, names: installed, noteOf }

@@ -418,6 +418,13 @@ describe('glob and grep', () => {
     ['truncate -s 200M src/.gitignore', true],
     ['mkfifo node_modules/.gitignore', true],
     ['git init -q; rm -rf .git/info/exclude; mkdir -p .git/info; mkfifo .git/info/exclude', true],
+    ['mkdir src/sub; mkfifo src/sub/commondir; echo "gitdir: $PWD/src/sub" > src/.git', true],
+    [
+      'mkdir sub src/sub; mkfifo sub/exclude; echo "gitdir: sub" > src/.git; echo ../../info > src/sub/commondir; mkdir info; ln -s ../sub info/info',
+      true,
+    ],
+    ['mkdir -p hooks/info; mkfifo hooks/info/exclude; ln -s hooks .git', true],
+    ['echo "gitdir: nowhere" > .git', false],
     ['mkdir src/.gitignore; ln -s nowhere src/.ignore; : > src/.rgignore; chmod 000 src/.rgignore', false],
     ['ln -s ../.gitignore src/.ignore', false],
   ])('a search waits at no ignore file: %j', async (made, isUnread) => {
@@ -437,6 +444,53 @@ describe('glob and grep', () => {
       'src/deep/b.ts:2:needle here',
       isUnread,
     ])
+  })
+
+  test('an ignore file that cannot be read takes no other one’s rules away', async () => {
+    const rules = {
+      '.gitignore':
+        'ignored/\n# none\n\n/src/deep/x[12].ts\n*.log\n!keep.log\n/docs\n**/gen/\nsrc/*/only.ts  \nsrc/deep/in/a\n',
+      'src/.gitignore': '/top.ts\n!b.log\r\ndeep/y.ts\nwild*.ts\n',
+      'src/deep/.ignore': '!a.log\n/z.ts\n!x1.ts\n',
+      'src/[odd]*/.gitignore': 'q.ts\n/in/r.ts\n',
+      '.ignore': 'plain.ts\n',
+      'src/deep/.rgignore': '!plain.ts\n',
+    }
+    const names = ['a.log', 'b.log', 'keep.log', 'top.ts', 'y.ts', 'z.ts', 'x1.ts', 'x2.ts', 'x3.ts', 'q.ts', 'only.ts']
+    const places = [
+      '',
+      'src/',
+      'src/deep/',
+      'src/deep/in/',
+      'src/[odd]*/',
+      'src/[odd]*/in/',
+      'src/odd/',
+      'docs/',
+      'src/gen/',
+    ]
+    const more = ['src/[odd]*/in/r.ts', 'src/wilder.ts', 'src/deep/plain.ts', 'src/plain.ts', 'src/deep/in/a/b.ts']
+    const paths = [...places.flatMap((place) => names.map((name) => place + name)), ...more]
+    await sandbox.write([
+      ...Object.entries(rules).map(([path, data]) => ({ path, data })),
+      ...paths.map((path) => ({ path, data: 'x' })),
+    ])
+    const searched = ['.', 'src', 'src/deep', 'src/deep/in']
+    const look = async () => {
+      const found: string[][] = []
+      for (const path of searched) {
+        const { result } = await call('grep', { pattern: 'x', path, output_mode: 'files_with_matches' })
+        found.push(result.content.split('\n').filter((line) => !line.startsWith('(')))
+      }
+      return found
+    }
+    const before = await look()
+    await call('bash', {
+      command:
+        'mkdir src/bad; mkfifo src/bad/.gitignore; git init -q; mkdir -p .git/info; echo x3.ts >> .git/info/exclude',
+    })
+    const [held = [], , ...elsewhere] = before.map((list) => list.filter((path) => !path.endsWith('x3.ts')))
+    // From src, ripgrep itself overlooks some rules of the directory above; here they hold from anywhere.
+    expect(await look()).toEqual([held, held.filter((path) => path.startsWith('src/')), ...elsewhere])
   })
 
   test.each([
