@@ -35,6 +35,9 @@ const VARIES: readonly RegExp[] = [
   /\b\d{1,2}(:\d\d){1,2}([.,]\d+)?\b/g,
   /\bduration_ms:? *[\d.]+/g,
   /\b(\d+ ?(h|m|min) ?)?\d+(\.\d+)? ?(ns|ms|us|µs|μs|s|secs?|seconds?|minutes?)\b/g,
+  // What runners count a second, and by which number they shuffle.
+  /\b[\d.,]+ (?:runs|tests|assertions|examples|specs|files)\/s(?:ec(?:ond)?)?\b/g,
+  /\b(?:--)?seed(?: is)?[ :=]+\d+/gi,
   // Names of directories that are made for one run, process ids, addresses of objects.
   /\/tmp\/[\w.-]+/g,
   /\(node:\d+\)|\bpid[ :=]+\d+/gi,

@@ -38,6 +38,8 @@ export const MANIFESTS: readonly string[] = [
 
 /** What people wrote for those who work on the project; a long one is read up to {@link MAX_PROSE_BYTES}. */
 export const RULES_FILES: readonly string[] = ['AGENTS.md', 'CLAUDE.md', 'REVIEW.md']
+/** The other place of the root's `CLAUDE.md`; the directory holds the server's own notes too, which are no input. */
+export const CLAUDE_DIRECTORY_RULES = '.claude/CLAUDE.md'
 /** In this order; the first that is there is quoted. */
 export const README_NAMES: readonly string[] = ['README', 'Readme', 'readme'].flatMap((name) =>
   ['', '.md', '.markdown', '.rst', '.txt'].map((end) => `${name}${end}`),

@@ -2,6 +2,7 @@ import type { FileEntry, Sandbox } from '../sandbox/types.ts'
 import { kindAnywhere } from '../shared/places.ts'
 import {
   ASKED_NAMES,
+  CLAUDE_DIRECTORY_RULES,
   MANIFESTS,
   MAX_MANIFEST_BYTES,
   MAX_PROSE_BYTES,
@@ -60,9 +61,12 @@ export async function readProjectFiles(sandbox: Sandbox, touched: readonly strin
   const rootNames = await namesIn(sandbox, '', listings.get(''), [...ASKED_NAMES, ...ROOT_INPUTS])
   const reader = createReader(sandbox)
   const texts = await reader.texts('', rootNames, ROOT_INPUTS)
+  const own = await readInput(sandbox, CLAUDE_DIRECTORY_RULES, MAX_PROSE_BYTES)
+  const given = RULES_FILES.flatMap((path) => (texts.has(path) ? [{ path, text: texts.get(path) ?? '' }] : []))
+  const isNew = own !== null && own.text.trim() !== '' && !given.some(({ text }) => text === own.text)
   const rules = await withImports(
     sandbox,
-    RULES_FILES.flatMap((path) => (texts.has(path) ? [{ path, text: texts.get(path) ?? '' }] : [])),
+    isNew && !own.text.includes('\0') ? [...given, { path: CLAUDE_DIRECTORY_RULES, text: own.text }] : given,
   )
   const files = entries.filter((entry) => entry.kind === 'file').map((entry) => entry.path)
   const packages: PackageFiles[] = []

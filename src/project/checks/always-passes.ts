@@ -1,7 +1,11 @@
 const WORD = /"[^"]*"|'[^']*'|&&|\|\||[;\n]|[^\s"';&|]+|[&|]/g
 /** Anything of a shell beyond lists of simple commands: what it does is not worked out here. */
 const BEYOND = /[`$(){}<>\\#]|\b(?:if|for|while|until|case|set)\b/
+/** Where output and errors go says nothing of how a command ends. */
+const REDIRECTION = /\d?>&\d/g
 const ENDS_WELL = new Set(['echo', 'printf', 'true', ':'])
+/** At the end of a pipe these take its exit code: what failed before them is not seen. */
+const TAKES_OVER = new Set(['cat', 'tee', 'head', 'tail', 'sort', 'uniq', 'wc', 'tr', 'cut', 'nl', 'fold'])
 const MAX_CHARS = 2_000
 
 /** What a part of a script can end with: 0, another code, or either. */
@@ -9,11 +13,11 @@ type Ending = 'well' | 'badly' | 'either'
 
 /**
  * Whether a script ends with code 0 whatever the project's files are: `echo ok`, `exit 0`, `true || run-tests`,
- * `run-tests || true`. Follows `&&`, `||` and `;` between plain commands; of anything else it says no. Pure, linear in the
+ * `run-tests || true`, `run-tests | tee log`. Follows `&&`, `||`, `;` and `|` between plain commands; of anything else it says no. Pure, linear in the
  * script.
  */
 export function alwaysPasses(script: string): boolean {
-  const text = script.trim()
+  const text = script.trim().replaceAll(REDIRECTION, '')
   if (text === '' || text.length > MAX_CHARS || BEYOND.test(text)) return false
   let ending: Ending = 'well'
   let joint = ';'
@@ -47,7 +51,9 @@ function after(before: Ending, own: Ending, joint: string, reach: Reach): Ending
 /** null: nothing is known of the whole then. */
 function endingOf(words: readonly string[]): Ending | null {
   const [program = '', argument] = words
-  if (program === '' || program === '&' || words.includes('|') || words.includes('&')) return null
+  if (program === '' || program === '&' || words.includes('&')) return null
+  const last = words.lastIndexOf('|')
+  if (last !== -1) return TAKES_OVER.has(words[last + 1] ?? '') ? 'well' : null
   if (program === 'exit') return argument === undefined ? null : argument === '0' ? 'well' : 'badly'
   if (program === 'false') return 'badly'
   return ENDS_WELL.has(program) ? 'well' : 'either'

@@ -78,7 +78,7 @@ export async function applyChanges(
     }
     for (const change of changes) {
       const { path: at, from, to } = change
-      if (to === null || isInAbsentGit(cursor, at)) continue
+      if (to === null || isInAbsentGit(cursor, at, to)) continue
       place.check?.()
       if (isDirectoryNode(to)) cursor.enterOrMake(at)
       else if (from !== null && from.hash === to.hash && isSameKind(from, to)) setMode(cursor, at, to)
@@ -129,14 +129,14 @@ function isSameKind(from: TreeNode, to: TreeNode): boolean {
   )
 }
 
-/** Hooks and configuration without a repository around them would only look like one. */
-function isInAbsentGit(cursor: DirectoryCursor, at: ByteName): boolean {
+/** Hooks, configuration and an empty directory without a repository around them would only look like one; a file that points to one may. */
+function isInAbsentGit(cursor: DirectoryCursor, at: ByteName, to: TreeNode): boolean {
   const [, git] = /^(|.*\/)\.git(?=\/|$)/.exec(at) ?? []
   if (git === undefined) return false
   const directory = cursor.enter(`${git}.git`)
   return directory !== null
     ? statChild(directory, 'HEAD') === null
-    : statOf(cursor, `${git}.git`) === null && at !== `${git}.git`
+    : statOf(cursor, `${git}.git`) === null && (at !== `${git}.git` || isDirectoryNode(to))
 }
 
 /** What is to be, with the permissions of the file that is there where the tree does not know better. */

@@ -182,6 +182,16 @@ E
       ]).toEqual([['modify .git/config', 'create .git/hooks/pre-commit'], 'a\n'])
     })
 
+    test('of a repository below that was deleted the files come back, and nothing that only looks like a repository', async () => {
+      await shell(
+        'git init -q lib/sub; echo x > lib/sub/x; mkdir -p pointed; echo "gitdir: ../lib/sub/.git" > pointed/.git',
+      )
+      const before = await sandbox.checkpoint()
+      await shell('rm -rf lib pointed')
+      await sandbox.restore(before)
+      expect(await shell('ls -A lib/sub; cat pointed/.git')).toBe('x\ngitdir: ../lib/sub/.git\n')
+    })
+
     test('too long paths, deep directories, locked places and odd files break nothing and are there as far as they can be', async () => {
       const before = await sandbox.checkpoint()
       await shell(

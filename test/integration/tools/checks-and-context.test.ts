@@ -321,12 +321,22 @@ describe('what the context is made from is asked for by name', () => {
       'docs/rules.md': 'Rule one. @more.md @rules.md\n',
       'docs/more.md': 'Rule two. @../CLAUDE.md\n',
       'docs/never.md': 'Not a rule.\n',
+      '.claude/CLAUDE.md': 'Rule four. @own.md\n',
+      '.claude/own.md': 'Rule five.\n',
       '.env': 'TOKEN=abc123secret\n',
     })
     await run(sandbox, 'ln -s docs/linked.md AGENTS.md; echo "Rule three." > docs/linked.md')
     const { markdown, sources } = await collectProjectContext(sandbox)
-    expect(sources).toEqual(['AGENTS.md', 'CLAUDE.md', 'docs/more.md', 'docs/rules.md'])
-    for (const rule of ['Rule one.', 'Rule two.', 'Rule three.']) expect(markdown).toContain(rule)
+    expect(sources).toEqual([
+      '.claude/CLAUDE.md',
+      '.claude/own.md',
+      'AGENTS.md',
+      'CLAUDE.md',
+      'docs/more.md',
+      'docs/rules.md',
+    ])
+    for (const rule of ['one', 'two', 'three', 'four', 'five'].map((number) => `Rule ${number}.`))
+      expect(markdown).toContain(rule)
     expect(markdown).not.toMatch(/Not a rule|abc123secret|root:/)
   })
 

@@ -52,6 +52,15 @@ describe('judgeProgress', () => {
     ['the shell’s time', ['real\t0m0.012s', 'real\t0m1.2s', 'real\t1m10.02s']],
     ['a log', ['2026-11-28 20:01:02,123 INFO x', '2026-11-28 20:01:05,007 INFO x', '2026-11-28 20:01:09,9 INFO x']],
     ['a directory of its own', ['at /tmp/t-Ab1/x.js:3', 'at /tmp/t-Cd2/x.js:3', 'at /tmp/t-Ef3/x.js:3']],
+    [
+      'minitest',
+      [
+        'Run options: --seed 411\nFinished in 0.01s, 100.5 runs/s, 301.1 assertions/s.',
+        'Run options: --seed 7\nFinished in 0.02s, 51 runs/s, 153 assertions/s.',
+        'Run options: --seed 90\nFinished in 0.1s, 9.8 runs/s, 29.4 assertions/s.',
+      ],
+    ],
+    ['rspec', ['Randomized with seed 1', 'Randomized with seed 22', 'Randomized with seed 333']],
     ['an object', ['<A at 0x7f00aa11>', '<A at 0x7f00bb22>', '<A at 0x7f00cc33>']],
   ])('results that differ in times and names of one run alone are the same: %s', (_, results) => {
     const turns = results.map((result, index) => aTurn({ turn: index + 1, toolCalls: [aCall({ result })] }))

@@ -17,6 +17,9 @@ describe('a script proves nothing when no file of the project can make it fail',
     'echo a; echo b;',
     'exit 0; node --test',
     'false || true',
+    'node a.js | cat',
+    'node a.js 2>&1 | tee log | tail -n 5',
+    'true && node a.js | tee log',
   ])('%s', (script) => {
     expect(alwaysPasses(script)).toBe(true)
   })
@@ -35,7 +38,12 @@ describe('a script may prove something when', () => {
     'false',
     'true && false',
     'node --test || exit 1',
-    'node a.js | tee log',
+    'node a.js | grep -c ok',
+    'tape t.js | tap-spec',
+    'cat list | node a.js',
+    'set -o pipefail; node a.js | tee log',
+    'node a.js > log',
+    'node a.js | tee log && node b.js',
     'echo $(node --test)',
     '[ -f dist/a.js ] || exit 2',
     'npm run unit',

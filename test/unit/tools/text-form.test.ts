@@ -62,7 +62,20 @@ describe('an edit takes the line ends of what it replaces or of its neighbours',
   })
 
   const odd = fc.string({
-    unit: fc.constantFrom('a', 'b', '\n', '\r\n', '\r', '\f', '⟦\\f⟧', '\u2028', '\u00a0', '\ud83d\ude00', ' '),
+    unit: fc.constantFrom(
+      'a',
+      'b',
+      '\n',
+      '\r\n',
+      '\r',
+      '\f',
+      '⟦\\f⟧',
+      '\u2028',
+      '\ufeff',
+      '\ud83d\ude00',
+      '\ud83d\ude01',
+      ' ',
+    ),
     maxLength: 40,
   })
   const lines = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '\n', '\r\n', '\t'), maxLength: 40 })
@@ -82,6 +95,13 @@ describe('an edit takes the line ends of what it replaces or of its neighbours',
         if (!found.ok) throw new Error(found.message)
         expect(found.text.startsWith(text.slice(0, start))).toBe(true)
         expect(found.text.endsWith(text.slice(end))).toBe(true)
+        // So it is in bytes, whatever the encoding.
+        for (const encoding of ['utf-8', 'utf-16le', 'utf-16be'] as const) {
+          const bytes = encodeText(found.text, encoding)
+          expect(decodeText(bytes, encoding)).toEqual({ text: found.text, isExact: true })
+          const kept = encodeText(text.slice(end), encoding)
+          if (text.slice(end).isWellFormed()) expect(bytes.subarray(bytes.length - kept.length).equals(kept)).toBe(true)
+        }
       }),
       { numRuns: 2_000 },
     )
