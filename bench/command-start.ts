@@ -51,14 +51,15 @@ export async function commandStartMs(): Promise<{ sandbox: number; bare: number 
 async function bareCommand(dir: string): Promise<() => Promise<void>> {
   const workspace = path.join(dir, 'workspace')
   await mkdir(workspace, { recursive: true })
-  const shared = writeSharedFiles(dir, true)
+  const host = lookAtHost(process.execPath)
+  const shared = writeSharedFiles(dir, host, true)
   const { args, command } = bwrapArgv({
     ...shared,
     argv: ['true'],
     cwd: '',
     env: {},
     workspace,
-    host: lookAtHost(process.execPath),
+    host,
     limits: DEFAULT_LIMITS,
     hardLimits: readHardLimits(),
   })

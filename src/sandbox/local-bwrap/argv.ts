@@ -4,7 +4,6 @@ import { BRIDGE_SCRIPT, CACHE_DIR, CERTIFICATES, MAVEN_DIR, PNPM_SETTINGS, TRUST
 import type { HostView } from './host-view.ts'
 import { DOOR, KEPT, SERVICES, WORKSPACE } from './layout.ts'
 import type { Limits } from './limits.ts'
-import type { CertificateMount } from './public-certificates.ts'
 import { reachingCommand, serviceCommand } from './service-scripts.ts'
 
 /** The number that a command has inside, whoever it is outside. */
@@ -36,10 +35,10 @@ export interface CommandArgvInput {
   readonly workspace: string
   /** Directory of the host that the command sees as its door. */
   readonly doorDir?: string | undefined
-  /** Directory with the generated passwd, group, hosts and nsswitch.conf, and what git overlooks. */
-  readonly etcDir: string
-  /** The host's certificates without keys. */
-  readonly certificates: readonly CertificateMount[]
+  /** Directory that is seen as /etc, with a place for each mount of the host's that lies below it. */
+  readonly etc: string
+  /** Directory with what git and pnpm find below the home. */
+  readonly homeDir: string
   readonly host: HostView
   readonly limits: Limits
   readonly hardLimits: HardLimits
@@ -158,13 +157,12 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
     '--disable-userns --cap-drop ALL --die-with-parent --new-session',
     `--uid ${SANDBOX_UID} --gid ${SANDBOX_UID} --hostname sandbox`,
   )
+  args.push('--ro-bind', input.etc, '/etc')
   for (const mount of host.mounts) {
     args.push(mount.kind === 'bind' ? '--ro-bind' : '--symlink', mount.source, mount.target)
   }
   for (const place of host.hidden)
     args.push(...words('--perms 0555 --size 4096'), '--tmpfs', place, '--remount-ro', place)
-  for (const { source, target } of input.certificates) args.push('--ro-bind', source, target)
-  for (const name of Object.keys(GENERATED_ETC)) args.push('--ro-bind', `${input.etcDir}/${name}`, `/etc/${name}`)
   args.push(
     ...words(
       `--proc /proc --dev /dev --size ${SHM_BYTES} --tmpfs /dev/shm`,
@@ -173,7 +171,7 @@ export function bwrapArgv(input: CommandArgvInput): { args: string[]; command: s
     ),
   )
   for (const { file, path } of [GIT_IGNORE, PNPM_SETTINGS]) {
-    args.push('--ro-bind-try', `${input.etcDir}/${file}`, `${SANDBOX_HOME}/${path}`)
+    args.push('--ro-bind-try', `${input.homeDir}/${file}`, `${SANDBOX_HOME}/${path}`)
   }
   if (input.cacheDir !== undefined) {
     args.push('--bind', input.cacheDir, `${SANDBOX_HOME}/${CACHE_DIR}`)

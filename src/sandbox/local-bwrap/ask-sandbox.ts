@@ -54,7 +54,7 @@ for (const name of ['Uid', 'Gid', 'Groups']) {
   tell(`outer ${new RegExp(`^${name}:.*$`, 'm').exec(status)?.[0].replace(/\s+/g, ' ') ?? name}`)
 }
 const countsSegments = cgroups === null && canCountSegments()
-const shared = writeSharedFiles(args.askDir, cgroups !== null || countsSegments)
+const shared = writeSharedFiles(args.askDir, args.host, cgroups !== null || countsSegments)
 if (args.bwrapPath === null || !existsSync(shared.seccompFile)) throw new Error(`no filter for ${process.arch}`)
 const bwrapPath = args.bwrapPath
 const general = start(['/bin/sh', '-c', QUESTIONS, 'sh', ...args.privatePaths])

@@ -76,7 +76,7 @@ export function createCommandTable(
   const { host } = options
   const isCounted = options.cgroups !== null
   const countsSegments = !isCounted && options.kind === 'local-bwrap' && canCountSegments()
-  const shared = writeSharedFiles(options.dir, isCounted || countsSegments)
+  const shared = writeSharedFiles(options.dir, host, isCounted || countsSegments)
   const hardLimits = readHardLimits()
   const fifos = createFifoPool(fifosDir(options.dir, options.identity))
   const running = new Map<string, { sandbox: string; command: RunningCommand }>()

@@ -12,6 +12,8 @@ export interface HostMount {
 /** What of this host's own files a command sees; computed once per process. */
 export interface HostView {
   readonly mounts: readonly HostMount[]
+  /** Parts of /etc of which commands see a copy, by their paths below it. */
+  readonly etc: readonly string[]
   readonly path: string
   /** Paths of this host outside of /usr that are bound for commands: the running Node, its npm, toolchains. */
   readonly own: readonly string[]
@@ -21,8 +23,10 @@ export interface HostView {
 
 const TOP_LEVEL = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']
 
-/** Public parts of /etc that programs need to start; certificates come as a copy, see `public-certificates.ts`. */
-const ETC = ['alternatives', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime']
+/** Parts of /etc that change when a person installs a program: commands see them as they are. */
+const LIVE_ETC = ['alternatives', 'ld.so.cache']
+/** Public parts of /etc that programs need to start; those of toolchains and certificates come to them. */
+const COPIED_ETC = ['ld.so.conf', 'ld.so.conf.d', 'localtime']
 
 /**
  * Debian keeps parts of its JVMs and of Maven below /etc, without which neither starts. Left out is what may hold an
@@ -55,7 +59,7 @@ export function lookAtHost(nodePath: string): HostView {
     if (stat?.isSymbolicLink()) mounts.push({ kind: 'symlink', source: readlinkSync(target), target })
     else if (stat?.isDirectory()) mounts.push({ kind: 'bind', source: target, target })
   }
-  for (const name of [...ETC, ...javaParts(), ...phpParts()]) {
+  for (const name of LIVE_ETC) {
     if (existsSync(`/etc/${name}`)) mounts.push({ kind: 'bind', source: `/etc/${name}`, target: `/etc/${name}` })
   }
   const node = nodeMounts(realpathSync(nodePath))
@@ -63,6 +67,7 @@ export function lookAtHost(nodePath: string): HostView {
   const own = node.filter((mount) => mount.kind === 'bind' && !mount.source.startsWith('/usr/'))
   return {
     mounts,
+    etc: [...COPIED_ETC, ...javaParts(), ...phpParts()],
     path: node.length > 0 ? `/opt/node/bin:${SYSTEM_PATH}` : SYSTEM_PATH,
     own: own.map((mount) => mount.source),
     hidden: [],

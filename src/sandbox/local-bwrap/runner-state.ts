@@ -12,43 +12,44 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { PNPM_SETTINGS } from '../network-env.ts'
-import { GENERATED_ETC, GIT_IGNORE, type HardLimits, SANDBOX_HOME } from './argv.ts'
+import { GIT_IGNORE, type HardLimits, SANDBOX_HOME } from './argv.ts'
+import { copyEtc } from './etc-copy.ts'
+import type { HostView } from './host-view.ts'
 import { isAlive } from './identity.ts'
 import { NEW_PREFIX, readJobRunner, readPid, readState, writeWhole } from './job-files.ts'
-import { type CertificateMount, copyCertificates } from './public-certificates.ts'
 import { seccompProgram } from './seccomp.ts'
 
 const ABANDONED_MS = 60_000
 
 /** Files under the base directory that every command of the runner uses. */
 export interface SharedFiles {
-  readonly etcDir: string
+  /** Directory with what git and pnpm find below a command's home. */
+  readonly homeDir: string
   readonly seccompFile: string
-  /** The host's certificates without keys. */
-  readonly certificates: readonly CertificateMount[]
+  /** What commands see as /etc. */
+  readonly etc: string
 }
 
 /**
- * Writes the generated /etc, the copy of the certificates and the seccomp program. Safe to repeat, also while commands start:
+ * Writes what commands see as /etc and in their home, and the seccomp program. Safe to repeat, also while commands start:
  * files are replaced whole.
  * `isCounted`: somebody counts System V shared memory, a cgroup or the watchdog.
  */
-export function writeSharedFiles(dir: string, isCounted: boolean): SharedFiles {
-  const etcDir = path.join(dir, 'etc')
-  mkdirSync(etcDir, { recursive: true, mode: 0o755 })
+export function writeSharedFiles(dir: string, host: HostView, isCounted: boolean): SharedFiles {
+  const homeDir = path.join(dir, 'etc')
+  mkdirSync(homeDir, { recursive: true, mode: 0o755 })
   for (const [name, text] of Object.entries({
-    ...GENERATED_ETC,
     [GIT_IGNORE.file]: GIT_IGNORE.text,
     [PNPM_SETTINGS.file]: PNPM_SETTINGS.text(SANDBOX_HOME),
   })) {
-    const file = path.join(etcDir, name)
+    const file = path.join(homeDir, name)
     if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeWhole(file, text)
   }
   const seccompFile = path.join(dir, isCounted ? 'seccomp.bpf' : 'seccomp-uncounted.bpf')
   const program = seccompProgram(process.arch, { smallSegments: !isCounted })
   if (program === null) rmSync(seccompFile, { force: true })
   else writeWhole(seccompFile, program)
-  return { etcDir, seccompFile, certificates: copyCertificates(dir) }
+  return { homeDir, seccompFile, etc: copyEtc(dir, host) }
 }
 
 /** The hard limits of this very process; a command's own limits cannot be above them. */
