@@ -36,7 +36,7 @@ export class DirectoryCursor {
     const directory = this.#walk(path, (parent, name) => {
       this.unlock()
       const made = toFsPath(`${parent.handle}/${name}`)
-      ifPossible(() => mkdirSync(made, 0o755))
+      if (ifPossible(() => makeDirectory(made)) !== true) return openChild(parent, name)
       ifPossible(() => this.give(made))
       const child = openChild(parent, name)
       // Through the descriptor, since a command may have put something else there; the umask has cut the mode.
@@ -85,5 +85,16 @@ export class DirectoryCursor {
 
   #leave(depth: number): void {
     for (const { directory } of this.#open.splice(depth).reverse()) directory.close()
+  }
+}
+
+/** Makes a directory where nothing is; false when something is there. */
+function makeDirectory(path: string | Buffer): boolean {
+  try {
+    mkdirSync(path, 0o755)
+    return true
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    return false
   }
 }

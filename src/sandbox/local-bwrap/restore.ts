@@ -47,6 +47,7 @@ export interface RestoreStores {
  * see (left-out directories) is in neither and stays. Each file is removed or replaced in one step and nothing depends on
  * the order, so an interrupted restore is finished by another one that starts from what is there then. Throws
  * `sandbox_bad_request`, before anything is touched, when something that no checkpoint holds stands in a file's place.
+ * Directories whose rights stood in the way have them back afterwards, refused or not.
  * Stops with `lease_lost` where whoever restores was replaced. `keepPermissions`: the trees know of a file only whether it may be executed, so what else its mode says stays.
  */
 export async function applyChanges(
@@ -88,13 +89,22 @@ export async function applyChanges(
     // Directories' rights come last, deepest first: they may forbid what had to be done in them.
     const permissions = new Map(cursor.unlocked)
     for (const { path: at, to } of changes) if (to && isDirectoryNode(to)) permissions.set(at, permissionsOf(to.mode))
-    for (const [at, bits] of [...permissions].sort(([a], [b]) => (a < b ? 1 : -1))) {
-      place.check?.()
-      const directory = cursor.enter(at)
-      if (directory !== null) chmodSync(directory.handle, bits)
-    }
+    setPermissions(cursor, permissions, () => place.check?.())
+  } catch (error) {
+    // Whoever replaced this one compares what is there with what is to be, rights too; else nobody would give them back.
+    if (!(error instanceof AppError && error.code === 'lease_lost')) setPermissions(cursor, cursor.unlocked)
+    throw error
   } finally {
     cursor.close()
+  }
+}
+
+/** Gives directories their rights, the deepest first. What is gone or cannot be had is passed over. */
+function setPermissions(cursor: DirectoryCursor, permissions: ReadonlyMap<ByteName, number>, check?: () => void): void {
+  for (const [at, bits] of [...permissions].sort(([a], [b]) => (a < b ? 1 : -1))) {
+    check?.()
+    const directory = cursor.enter(at)
+    if (directory !== null) ifPossible(() => chmodSync(directory.handle, bits))
   }
 }
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
-import { aSandbox, type ProviderUnderTest, run } from './harness.ts'
+import { aSandbox, codeOf, type ProviderUnderTest, run } from './harness.ts'
 
 /** Everything in the workspace: type, permissions, size and link target of each path, content by its sum. */
 const LOOK = `find . -mindepth 1 ! -path './.git/*' -printf '%P %y %m %l\\n' | LC_ALL=C sort
@@ -216,6 +216,14 @@ E
         gone: await sandbox.stat('visible.txt'),
         again: (await sandbox.checkpoint()).length,
       }).toEqual({ seen: [true, true], listed: true, gone: null, again: 40 })
+    })
+
+    test('a restore that is refused in its midst leaves no directory writable that was not', async () => {
+      await shell('mkdir -p shut/sub; echo a > shut/a; echo f > shut/sub/f; chmod 555 shut')
+      const before = await sandbox.checkpoint()
+      await shell('chmod 755 shut; rm -r shut/*; mkfifo shut/sub; chmod 555 shut')
+      const refused = await codeOf(sandbox.restore(before))
+      expect([refused, await shell('stat -c %a shut; cat shut/a')]).toEqual(['sandbox_bad_request', '555\na\n'])
     })
 
     test('a directory of very many names is left out, and nothing else', async () => {
