@@ -1,7 +1,7 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
 import { chmodSync } from 'node:fs'
 import path from 'node:path'
-import { writeOnce } from '../egress/gateway-files.ts'
+import { writeOnce } from '../shared/write-once.ts'
 import type { SealingKey } from './seal.ts'
 
 const FILE = 'credentials.key'

@@ -9,7 +9,7 @@ import path from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import * as x509 from '@peculiar/x509'
 import { DAY_MS } from '../shared/durations.ts'
-import { writeOnce } from './gateway-files.ts'
+import { writeOnce } from '../shared/write-once.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 const CA_DAYS = 3_650

@@ -1,17 +1,9 @@
 /** Where the egress gateway and those who use it find each other: one directory an installation, one part of it a sandbox. */
 
 import { createHash, randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { writeOnce } from '../shared/write-once.ts'
 
 /** Where the gateway's files lie on this host; all of them in `dir`. */
 export interface GatewayPaths {
@@ -110,23 +102,6 @@ export function replaceInOneStep(file: string, content: string | Uint8Array, mod
   writeFileSync(fresh, content, { mode: 0o600 })
   chmodSync(fresh, mode)
   renameSync(fresh, file)
-}
-
-/** Writes a file unless there is one, and returns what it then holds: the same for all who call at once. Mode 0600. */
-export function writeOnce(file: string, text: () => string): string {
-  if (!existsSync(file)) {
-    const fresh = `${file}.${randomBytes(6).toString('hex')}`
-    writeFileSync(fresh, text(), { mode: 0o600 })
-    try {
-      linkSync(fresh, file)
-    } catch (error) {
-      // Another process was first; what it wrote holds.
-      if (!existsSync(file)) throw error
-    } finally {
-      unlinkSync(fresh)
-    }
-  }
-  return readFileSync(file, 'utf8')
 }
 
 /** Name of the abstract socket that only one gateway of a directory can hold; the secret keeps other users from taking it first. */

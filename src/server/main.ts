@@ -4,28 +4,26 @@ import { join } from 'node:path'
 import { ConfigError, isLoopback, loadConfig } from '../config.ts'
 import { type Credentials, createCredentials } from '../credentials/credentials.ts'
 import { openSealingKey } from '../credentials/key.ts'
-import { createRegistryTokens } from '../credentials/registry-tokens.ts'
-import { createDb, type Db } from '../db/client.ts'
+import type { Db } from '../db/client.ts'
 import { endSession, isSessionEnded } from '../db/ended-sessions.ts'
 import { claimSetupToken } from '../db/setup-tokens.ts'
 import { readDepths } from '../db/stream/depths.ts'
 import { latestSeqs, readEvents } from '../db/stream/events.ts'
 import { prunedSeq } from '../db/stream/retention.ts'
-import { createSandboxLedger } from '../db/workspace/sandbox-ledger.ts'
 import { createWorkspaceRecovery, createWorkspaceStore } from '../db/workspace/workspace-store.ts'
 import { gatewayPaths } from '../egress/gateway-files.ts'
-import { hostProxiesOf } from '../egress/host-proxy.ts'
 import { type KnownRegistries, readRegistries } from '../egress/registries/discover.ts'
 import { createHub } from '../events/hub.ts'
 import { createPublisher } from '../events/publisher.ts'
 import { createLogger } from '../logger.ts'
 import { createServerMetrics } from '../metrics/server-metrics.ts'
 import { profileFor } from '../model/profiles.ts'
+import { openDatabase, openSandboxes, sandboxesDirOf } from '../process-parts.ts'
 import { guardWorkspaces } from '../restore/guard-workspaces.ts'
 import { createRestorer } from '../restore/restorer.ts'
 import { DEFAULT_CRITERIA } from '../review/criteria.ts'
 import { taskInput } from '../review/task-input.ts'
-import { createSandboxProviders, e2bOptions, stagingOf } from '../sandbox/create.ts'
+import { stagingOf } from '../sandbox/create.ts'
 import { DEFAULT_LIMITS } from '../sandbox/local-bwrap/limits.ts'
 import type { SandboxProviders } from '../sandbox/providers.ts'
 import { createWorkspaces, type Workspaces } from '../sandbox/workspaces.ts'
@@ -61,16 +59,7 @@ async function main(): Promise<void> {
   if (config.crashPoint !== undefined) armCrashPoint(config.crashPoint, () => process.kill(process.pid, 'SIGKILL'))
   const metrics = createServerMetrics()
   const publisher = createPublisher({ redisUrl: config.redis.url, log })
-  const db = createDb({
-    url: config.database.url,
-    applicationName: 'keelson-server',
-    poolSize: config.database.poolSize,
-    onEvents: (projectId, events) => {
-      publisher.publishEvents(projectId, events)
-      metrics.onEvents(events)
-    },
-    onConnectionError: (error) => log.warn({ err: error }, 'a database connection was lost'),
-  })
+  const db = openDatabase(config, { applicationName: 'keelson-server', publisher, metrics, log })
   const temporal = createTemporal(config.temporal)
   const dispatcher = createDispatcher({ db, temporal, log, inputFor: (taskId) => inputFor(db, config, taskId) })
   const hub = createHub({
@@ -89,24 +78,8 @@ async function main(): Promise<void> {
     },
   })
   const credentials = credentialsOf(db, config)
-  const provider = createSandboxProviders({
-    kind: config.sandbox.provider,
-    dir: join(config.home, 'sandboxes'),
-    logger: log,
-    trustedFiles: config.network.trustedFiles,
-    registryTokens: createRegistryTokens({
-      credentials,
-      onFailure: (error) => log.warn({ err: error }, 'the stored registry tokens could not be read or noted as used'),
-    }),
-    hostProxies: hostProxiesOf(config.network.toolEnv),
-    toolchains: config.network.toolchains,
-    registryHosts: () => knownRegistries(config).registries.map(({ host }) => host),
-    sandboxUser: config.sandbox.user,
-    ...(config.sandbox.maxCommands && { limits: { maxCommands: config.sandbox.maxCommands } }),
-    privateDirs: [config.home],
-    projectRoots: config.server.projectRoots,
-    ...e2bOptions(config.sandbox, createSandboxLedger(db)),
-  })
+  const registries = () => knownRegistries(config)
+  const provider = openSandboxes(config, { db, log, credentials, registries })
   const unguarded = workspacesOf(db, provider, credentials, config)
   const restorer = createRestorer({ db, workspaces: unguarded, log, kick: dispatcher.kick })
   const workspaces = guardWorkspaces(unguarded, restorer)
@@ -246,7 +219,7 @@ function credentialsOf(db: Db, config: Config): Credentials {
 }
 
 function knownRegistries(config: Config): KnownRegistries {
-  return readRegistries(gatewayPaths(join(config.home, 'sandboxes')).registries)
+  return readRegistries(gatewayPaths(sandboxesDirOf(config)).registries)
 }
 
 function settingsOf(config: Config): AppDeps['settings'] {

@@ -3,7 +3,7 @@ import { defineTool, refusal } from './define-tool.ts'
 import { findReplacement, lineNumberAt } from './find-replacement.ts'
 import { countLineChanges } from './line-changes.ts'
 import { PlainText, plainLineEnds } from './line-ends.ts'
-import { findFile } from './look-alike.ts'
+import { findNamed } from './look-alike.ts'
 import { linesOf, numberedLine } from './numbered-lines.ts'
 import { findPlaceholder, placeholderNote, placeholderRefusal } from './placeholder.ts'
 import { conflictResult, repeatState, replaceFile } from './replace-file.ts'
@@ -11,7 +11,6 @@ import { showName } from './shown-name.ts'
 import { notExact, openTextFile, type TextFile } from './text-file.ts'
 import { BYTE_ORDER_MARK, encodeText } from './text-form.ts'
 import type { ToolContext, ToolResult } from './tool.ts'
-import { toWorkspacePath } from './workspace-path.ts'
 
 const CONTEXT_LINES = 3
 const MAX_SHOWN_LINES = 60
@@ -42,15 +41,15 @@ export const edit = defineTool<EditInput>({
   readOnly: false,
   async run(input, context) {
     context.signal.throwIfAborted()
-    const target = toWorkspacePath(input.file_path, context.sandbox.root)
+    const target = await findNamed(context.sandbox, input.file_path)
     if (!target.ok) return refusal(target.message)
     if (input.old_string === input.new_string) return refusal('old_string and new_string are the same.')
-    const { path, note, similar } = await findFile(context.sandbox, target.path)
+    const { path, note, similar } = target
     const opened = await openTextFile(context.sandbox, path)
     if (opened.kind === 'refused') return opened.result
     if (opened.kind === 'missing')
       return refusal(`${showName(path)} does not exist. ${similar ?? 'Use write to create it.'}`)
-    if (![path, target.path].some((known) => context.knownPaths.has(known)))
+    if (![path, target.asked].some((known) => context.knownPaths.has(known)))
       return refusal(`Read ${showName(path)} before you edit it.`)
     if (!opened.file.isExact) return refusal(notExact(path, opened.file.encoding))
     const result = await editFile(path, opened.file, input, context)

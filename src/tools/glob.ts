@@ -1,11 +1,10 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
 import { defineTool, refusal } from './define-tool.ts'
-import { findFile } from './look-alike.ts'
+import { findNamed } from './look-alike.ts'
 import { search } from './search.ts'
 import { findSearchExclusions } from './search-exclusions.ts'
 import { showName } from './shown-name.ts'
-import { toWorkspacePath } from './workspace-path.ts'
 
 const MAX_FILES = 200
 
@@ -31,9 +30,9 @@ export const glob = defineTool<GlobInput>({
   readOnly: true,
   async run(input, context) {
     const { sandbox } = context
-    const base = toWorkspacePath(input.path ?? '.', sandbox.root)
-    if (!base.ok) return refusal(base.message)
-    const { path, note, similar } = await findFile(sandbox, base.path)
+    const target = await findNamed(sandbox, input.path ?? '.')
+    if (!target.ok) return refusal(target.message)
+    const { path, note, similar } = target
     const stat = await sandbox.stat(path)
     if (stat === null) return refusal([`${showName(path)} does not exist.`, similar].filter(Boolean).join(' '))
     if (stat.kind !== 'directory') return refusal(`${showName(path)} is not a directory.`)

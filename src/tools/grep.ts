@@ -2,14 +2,13 @@ import { z } from 'zod'
 import { defineTool, refusal } from './define-tool.ts'
 import { type FoundLine, shownLine } from './found-line.ts'
 import { NAMES_CR, withLoneReturns } from './lone-returns.ts'
-import { findFile } from './look-alike.ts'
+import { findNamed } from './look-alike.ts'
 import { search } from './search.ts'
 import { findSearchExclusions } from './search-exclusions.ts'
 import { showName } from './shown-name.ts'
 import { encodingOf } from './text-form.ts'
 import type { ToolContext } from './tool.ts'
 import { showAroundMatches } from './within-long-lines.ts'
-import { toWorkspacePath } from './workspace-path.ts'
 
 const MAX_LINES = 100
 const MAX_LINE_CHARS = 500
@@ -45,9 +44,9 @@ export const grep = defineTool<GrepInput>({
   readOnly: true,
   async run(input, context) {
     const { sandbox } = context
-    const target = toWorkspacePath(input.path ?? '.', sandbox.root)
+    const target = await findNamed(sandbox, input.path ?? '.')
     if (!target.ok) return refusal(target.message)
-    const { path, note, similar } = await findFile(sandbox, target.path)
+    const { path, note, similar } = target
     const stat = await sandbox.stat(path)
     if (stat === null) return refusal([`${showName(path)} does not exist.`, similar].filter(Boolean).join(' '))
     if (input.glob?.startsWith('!')) return refusal('glob must not begin with "!".')

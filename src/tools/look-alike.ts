@@ -5,6 +5,7 @@ import type { Sandbox } from '../sandbox/types.ts'
 import { lookOf, roughLookOf } from '../shared/text/name-look.ts'
 import { showName } from './shown-name.ts'
 import { readShown } from './shown-text.ts'
+import { toWorkspacePath } from './workspace-path.ts'
 
 /** In larger directories only a few ways to write the name are tried. */
 const MAX_ENTRIES = 2_000
@@ -22,11 +23,25 @@ export interface FoundName {
 }
 
 /**
+ * The file that the model named: its path within the workspace as `asked` for, and as it was found. A sentence
+ * for the model instead when the path leads out of the workspace.
+ */
+export async function findNamed(
+  sandbox: Sandbox,
+  raw: string,
+): Promise<
+  ({ readonly ok: true; readonly asked: string } & FoundName) | { readonly ok: false; readonly message: string }
+> {
+  const target = toWorkspacePath(raw, sandbox.root)
+  return target.ok ? { ok: true, asked: target.path, ...(await findFile(sandbox, target.path)) } : target
+}
+
+/**
  * The path itself when something is there or nothing looks like it; else the path whose names look the same, as far as there
  * is exactly one; what does not exist below it stays as it was asked for. Names are taken in the form that `showName` gives,
  * too. Looks at the directories along the path alone, at 2,000 names of each. Safe to repeat. Throws what the sandbox throws.
  */
-export async function findFile(sandbox: Sandbox, given: string): Promise<FoundName> {
+async function findFile(sandbox: Sandbox, given: string): Promise<FoundName> {
   if ((await sandbox.stat(given)) !== null) return { path: given, note: null, similar: null }
   const path = fromShown(given)
   if (path !== given && (await sandbox.stat(path)) !== null) return { path, note: null, similar: null }

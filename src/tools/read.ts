@@ -2,12 +2,11 @@ import { z } from 'zod'
 import { defineTool, refusal } from './define-tool.ts'
 import { type FilePage, readFilePage } from './file-page.ts'
 import { lineEndNote } from './line-ends.ts'
-import { findFile } from './look-alike.ts'
+import { findNamed } from './look-alike.ts'
 import { numberedLine } from './numbered-lines.ts'
 import { showName } from './shown-name.ts'
 import { notText, statTextFile } from './text-file.ts'
 import type { ToolResult } from './tool.ts'
-import { toWorkspacePath } from './workspace-path.ts'
 
 const MAX_LINES = 2_000
 const MAX_CHARS = 50_000
@@ -33,9 +32,9 @@ export const read = defineTool<ReadInput>({
   readOnly: true,
   async run(input, { sandbox, signal }) {
     signal.throwIfAborted()
-    const target = toWorkspacePath(input.file_path, sandbox.root)
+    const target = await findNamed(sandbox, input.file_path)
     if (!target.ok) return refusal(target.message)
-    const { path, note, similar } = await findFile(sandbox, target.path)
+    const { path, note, similar } = target
     const found = await statTextFile(sandbox, path)
     if (found.kind === 'missing')
       return refusal(`${showName(path)} does not exist. ${similar ?? 'Use glob to find files by name.'}`)

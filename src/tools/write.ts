@@ -3,13 +3,12 @@ import { defineTool, refusal } from './define-tool.ts'
 import { contentInFormOf } from './keep-form.ts'
 import { countLineChanges } from './line-changes.ts'
 import { PlainText } from './line-ends.ts'
-import { findFile } from './look-alike.ts'
+import { findNamed } from './look-alike.ts'
 import { linesOf } from './numbered-lines.ts'
 import { findPlaceholder, placeholderNote, placeholderRefusal } from './placeholder.ts'
 import { conflictResult, repeatState, replaceFile } from './replace-file.ts'
 import { type OpenedFile, openTextFile, sha256 } from './text-file.ts'
 import type { ToolContext, ToolResult } from './tool.ts'
-import { toWorkspacePath } from './workspace-path.ts'
 
 const WriteInputSchema = z.strictObject({
   file_path: z.string().min(1).max(4_096).describe('Path in the workspace, relative or absolute.'),
@@ -34,9 +33,9 @@ export const write = defineTool<WriteInput>({
   readOnly: false,
   async run(input, context) {
     context.signal.throwIfAborted()
-    const target = toWorkspacePath(input.file_path, context.sandbox.root)
+    const target = await findNamed(context.sandbox, input.file_path)
     if (!target.ok) return refusal(target.message)
-    const { path, note, similar } = await findFile(context.sandbox, target.path)
+    const { path, note, similar } = target
     const opened = await openTextFile(context.sandbox, path)
     if (opened.kind === 'refused') return opened.result
     const result = await writeOver(path, opened, input, context)

@@ -5,11 +5,7 @@ import { createActivities } from '../activities/index.ts'
 import { loadConfig } from '../config.ts'
 import { createCredentials } from '../credentials/credentials.ts'
 import { openSealingKey } from '../credentials/key.ts'
-import { createRegistryTokens } from '../credentials/registry-tokens.ts'
-import { createDb } from '../db/client.ts'
-import { createSandboxLedger } from '../db/workspace/sandbox-ledger.ts'
 import { createWorkspaceRecovery, createWorkspaceStore } from '../db/workspace/workspace-store.ts'
-import { hostProxiesOf } from '../egress/host-proxy.ts'
 import { keepRegistries } from '../egress/registries/keep-registries.ts'
 import { createPublisher } from '../events/publisher.ts'
 import { createLogger, toTemporalLogger } from '../logger.ts'
@@ -19,10 +15,11 @@ import { createAnthropicModel } from '../model/anthropic.ts'
 import { createGatedModel } from '../model/gated-model.ts'
 import { createKnownLimits } from '../model/known-limits.ts'
 import { listServerModels } from '../model/server-models.ts'
+import { openDatabase, openSandboxes, sandboxesDirOf } from '../process-parts.ts'
 import { createPublishSteps } from '../publish/publish-steps.ts'
 import { guardWorkspaces } from '../restore/guard-workspaces.ts'
 import { createRestorer } from '../restore/restorer.ts'
-import { createSandboxProviders, e2bOptions, stagingOf } from '../sandbox/create.ts'
+import { stagingOf } from '../sandbox/create.ts'
 import { createWorkspaces } from '../sandbox/workspaces.ts'
 import { armCrashPoint } from '../shared/crash-points.ts'
 import { TASK_QUEUE } from '../shared/task.ts'
@@ -48,44 +45,19 @@ if (config.crashPoint !== undefined) armCrashPoint(config.crashPoint, () => proc
 
 const metrics = createWorkerMetrics()
 const publisher = createPublisher({ redisUrl: config.redis.url, log, name: 'keelson-worker' })
-const db = createDb({
-  url: config.database.url,
-  applicationName: 'keelson-worker',
-  poolSize: config.database.poolSize,
-  onEvents: (projectId, events) => {
-    publisher.publishEvents(projectId, events)
-    metrics.onEvents(events)
-  },
-  onConnectionError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
-})
-const sandboxesDir = `${config.home}/sandboxes`
+const db = openDatabase(config, { applicationName: 'keelson-worker', publisher, metrics, log })
 const registries = keepRegistries({
-  sandboxesDir,
+  sandboxesDir: sandboxesDirOf(config),
   env: config.network.toolEnv,
   named: config.network.registries,
   onFailure: (error) => log.warn({ err: error }, 'the package managers could not be asked for their registries'),
 })
 const credentials = createCredentials({ db, key: () => openSealingKey(config.home, config.credentials.key) })
-const provider = createSandboxProviders({
-  kind: config.sandbox.provider,
-  dir: sandboxesDir,
-  logger: log,
-  trustedFiles: config.network.trustedFiles,
-  registryTokens: createRegistryTokens({
-    credentials,
-    onFailure: (error) => log.warn({ err: error }, 'the stored registry tokens could not be read or noted as used'),
-  }),
-  hostProxies: hostProxiesOf(config.network.toolEnv),
-  toolchains: config.network.toolchains,
-  registryHosts: () => registries.known().registries.map(({ host }) => host),
-  registriesReady: registries.ready,
-  sandboxUser: config.sandbox.user,
-  ...(config.sandbox.maxCommands && { limits: { maxCommands: config.sandbox.maxCommands } }),
-  keptBytes: config.sandbox.keptBytes,
-  privateDirs: [config.home],
-  projectRoots: config.server.projectRoots,
-  ...e2bOptions(config.sandbox, createSandboxLedger(db)),
-})
+const provider = openSandboxes(
+  config,
+  { db, log, credentials, registries: registries.known },
+  { keptBytes: config.sandbox.keptBytes, registriesReady: registries.ready },
+)
 const probe = await provider.probe()
 if (!probe.ok) {
   log.fatal({ provider: provider.kind }, probe.detail)

@@ -1,16 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import {
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { writeOnce } from '../../shared/write-once.ts'
 import { PNPM_SETTINGS } from '../network-env.ts'
 import { GIT_IGNORE, type HardLimits, SANDBOX_HOME } from './argv.ts'
 import { copyEtc } from './etc-copy.ts'
@@ -72,19 +63,8 @@ export function lockFile(dir: string): string {
  * the process, so it is never stale; the secret in it keeps other users of the host from taking it first.
  */
 export function lockName(dir: string, identity: string): string {
-  const file = lockFile(dir)
-  if (!existsSync(file)) {
-    const fresh = `${file}.${randomBytes(6).toString('hex')}`
-    writeFileSync(fresh, randomBytes(24).toString('hex'), { mode: 0o600 })
-    try {
-      linkSync(fresh, file)
-    } catch (error) {
-      if (!existsSync(file)) throw error
-    } finally {
-      unlinkSync(fresh)
-    }
-  }
-  return `\0keelson-runner-${readFileSync(file, 'utf8').trim()}-${identity}`
+  const secret = writeOnce(lockFile(dir), () => randomBytes(24).toString('hex'))
+  return `\0keelson-runner-${secret.trim()}-${identity}`
 }
 
 /**
