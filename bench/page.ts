@@ -10,6 +10,7 @@ import { gzipSync } from 'node:zlib'
 import type { StreamEvent } from '../src/events/topics.ts'
 import { apply, initialViewState } from '../src/web/reducer.ts'
 import { percentile, type Target } from './client.ts'
+import { type Chunk, firstLoadFiles } from './first-load.ts'
 import {
   beginOf,
   commandOf,
@@ -80,23 +81,13 @@ function ms(value: number): string {
   return `${value.toFixed(0)} ms`
 }
 
-interface Chunk {
-  readonly file: string
-  readonly isEntry?: boolean
-  readonly imports?: readonly string[]
-}
-
 /** The entry and all that it imports at once, each file compressed by itself. */
 function firstLoad(webFolder: string): Row {
   const manifest = JSON.parse(readFileSync(join(webFolder, '.vite', 'manifest.json'), 'utf8')) as Record<string, Chunk>
-  const files = new Set<string>()
-  const follow = (chunk: Chunk | undefined): void => {
-    if (chunk === undefined || files.has(chunk.file)) return
-    files.add(chunk.file)
-    for (const name of chunk.imports ?? []) follow(manifest[name])
-  }
-  for (const chunk of Object.values(manifest)) if (chunk.isEntry === true) follow(chunk)
-  const bytes = [...files].reduce((sum, file) => sum + gzipSync(readFileSync(join(webFolder, file))).length, 0)
+  const bytes = firstLoadFiles(manifest).reduce(
+    (sum, file) => sum + gzipSync(readFileSync(join(webFolder, file))).length,
+    0,
+  )
   return {
     what: 'page: JavaScript at first load, gzip',
     measured: `${(bytes / 1_000).toFixed(0)} KB`,

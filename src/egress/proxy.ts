@@ -64,11 +64,6 @@ export interface EgressProxyOptions {
   /** Told of every decision; must not throw. */
   onDecision?(record: EgressRecord): void
   /**
-   * Authorities such as `127.0.0.1:8443` or `[::1]:8443` that the operator named by address; `decide` is asked about them
-   * too. Every other address is refused unasked.
-   */
-  readonly namedAddresses?: ReadonlySet<string>
-  /**
    * Whether what a tunnel holds must name its host: TLS, or at port 80 HTTP, request by request.
    * Left out: it may hold anything.
    */
@@ -122,7 +117,7 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
   }
 
   const onConnect = async (asked: IncomingMessage, client: Socket, head: Buffer): Promise<void> => {
-    const target = parseAuthority(asked.url ?? '') ?? namedAddress(asked.url ?? '', options.namedAddresses)
+    const target = parseAuthority(asked.url ?? '')
     if (target === null) return refuseTunnel(client, malformed(asked.url ?? ''))
     const { decision, way } = await settle({ ...target, kind: 'connect' })
     if (client.destroyed) return
@@ -216,12 +211,6 @@ export function createEgressProxy(options: EgressProxyOptions): Server {
     else client.destroy()
   })
   return server
-}
-
-function namedAddress(authority: string, named?: ReadonlySet<string>): { host: string; port: number } | null {
-  if (named?.has(authority) !== true) return null
-  const url = new URL(`https://${authority}`)
-  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? 443 : Number(url.port) }
 }
 
 function refuseTunnel(client: Socket, reason: string, status = '403 Forbidden'): void {

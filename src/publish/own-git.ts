@@ -15,8 +15,6 @@ export interface OwnGitOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly maxBytes: number
   readonly timeoutMs: number
-  /** Exit codes that are no failure; default 0. */
-  readonly okCodes?: readonly number[]
 }
 
 const MAX_COMPLAINT = 2_000
@@ -64,7 +62,7 @@ export async function runOwnGit(args: readonly string[], options: OwnGitOptions)
   const [code] = await Promise.all([ended, feed(child.stdin, options.input)])
   if (bytes > options.maxBytes) throw new AppError('body_too_large', 'What git made of it is too large.')
   if (code === null) throw new AppError('sandbox_busy', 'Git did not end in time.')
-  if (!(options.okCodes ?? [0]).includes(code)) throw new AppError('internal', `git ${args[0]}: ${complaint.trim()}`)
+  if (code !== 0) throw new AppError('internal', `git ${args[0]}: ${complaint.trim()}`)
   return Buffer.concat(chunks)
 }
 

@@ -68,9 +68,6 @@ export const CriteriaBodySchema = z
   })
   .transform(({ criteria, checks, maxFixRounds, enabled }) => ({ criteria, checks, maxFixRounds, enabled }))
 
-/** The same with the version that the store gives; parses what `review_criteria.body` holds. */
-export const CriteriaSchema = CriteriaUpdateSchema.extend({ version: z.number().int().min(0) })
-
 function unique<Key extends string>(key: Key) {
   return (items: readonly Readonly<Record<Key, string>>[], context: z.RefinementCtx): void => {
     const seen = new Set<string>()

@@ -30,8 +30,6 @@ export interface RunChecksOptions {
   readonly shouldKill?: (reason: unknown) => boolean
   /** For all checks together. Default 600,000. */
   readonly totalTimeoutMs?: number
-  /** Called once per check, in order, when its result is known. */
-  readonly onResult?: (result: CheckResult) => Promise<void> | void
   readonly onOutput?: (check: Check, offset: number, data: Uint8Array) => void
 }
 
@@ -51,7 +49,6 @@ export async function runChecks(
     const result = leftMs < 1 ? notRun(check, NO_TIME_LEFT) : await runCheck(sandbox, check, index, leftMs, options)
     leftMs -= result.durationMs
     results.push(result)
-    await options.onResult?.(result)
   }
   return results
 }

@@ -1,6 +1,5 @@
 /** The server process: settings, what it leans on, the app, and a clean end in the reverse order. */
 
-import { join } from 'node:path'
 import { ConfigError, isLoopback, loadConfig } from '../config.ts'
 import { type Credentials, createCredentials } from '../credentials/credentials.ts'
 import { openSealingKey } from '../credentials/key.ts'

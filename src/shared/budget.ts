@@ -28,9 +28,6 @@ export interface BudgetLimits {
   readonly maxMinutes: number | null
 }
 
-/** Nothing is limited. */
-export const NO_LIMITS: BudgetLimits = { maxUsd: null, maxTurns: null, maxMinutes: null }
-
 /** What was used, in dollars, turns and minutes. */
 export interface BudgetUse {
   readonly usd: number

@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import pg from 'pg'
 import { BUILT_ENTRIES } from '../../scripts/lib/entries.mjs'
 import { serverEnv, workerEnv } from '../../scripts/lib/part-env.mjs'
 import { freePort } from '../../scripts/lib/ports.mjs'
 import type { PartName } from '../../scripts/lib/state.mjs'
 import { type Stack, startStack } from '../../scripts/lib/supervisor.mjs'
+import { queryOnce } from '../support/query-once.ts'
 import { keepProcess, type OwnPart, untilReady } from './own-part.ts'
 import type { Target } from './plan.ts'
 import { findCommands, findRunner } from './processes.ts'
@@ -150,20 +150,5 @@ function wrap(
       await Promise.all([...own, ...servers].map((part) => part.stop()))
       await stack.stop()
     },
-  }
-}
-
-async function queryOnce<Row extends object>(
-  url: string,
-  sql: string,
-  values: readonly unknown[] = [],
-): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000, query_timeout: 60_000 })
-  client.on('error', () => undefined)
-  await client.connect()
-  try {
-    return (await client.query<Row>({ text: sql, values: [...values] })).rows
-  } finally {
-    await client.end().catch(() => undefined)
   }
 }

@@ -15,12 +15,12 @@ import {
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SILENT } from '../../scripts/lib/log.mjs'
 import { freePort } from '../../scripts/lib/ports.mjs'
 import { startPostgres } from '../../scripts/lib/postgres.mjs'
 import { type Stack, startStack } from '../../scripts/lib/supervisor.mjs'
+import { queryOnce } from '../support/query-once.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { STAND_INS } from '../unit/scripts/stand-ins/entries.mjs'
 
@@ -52,17 +52,6 @@ async function start(): Promise<Stack> {
   const stack = await startStack({ home, settings, binaries: { redis, temporal }, log: SILENT, entries: STAND_INS })
   started.push(stack)
   return stack
-}
-
-async function query(url: string, sql: string): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: url })
-  client.on('error', () => undefined)
-  await client.connect()
-  try {
-    return (await client.query(sql)).rows
-  } finally {
-    await client.end()
-  }
 }
 
 /** Files of the home that hold something and that a user may read. */
@@ -151,12 +140,12 @@ describe('neighbours of an instance', { timeout: 120_000 }, () => {
     const bare = new URL(databaseUrl)
     bare.password = ''
     const refusals = [
-      query(databaseUrl, "select pg_read_file('/etc/passwd')"),
-      query(databaseUrl, "copy (select 1) to program 'true'"),
-      query(databaseUrl, 'create role other superuser'),
-      query(bare.href, 'select 1'),
-      query(bare.href.replace('keelson_app', 'postgres'), 'select 1'),
-      query(bare.href.replace('keelson_app', 'keelson'), 'select 1'),
+      queryOnce(databaseUrl, "select pg_read_file('/etc/passwd')"),
+      queryOnce(databaseUrl, "copy (select 1) to program 'true'"),
+      queryOnce(databaseUrl, 'create role other superuser'),
+      queryOnce(bare.href, 'select 1'),
+      queryOnce(bare.href.replace('keelson_app', 'postgres'), 'select 1'),
+      queryOnce(bare.href.replace('keelson_app', 'keelson'), 'select 1'),
     ]
     const results = await Promise.allSettled(refusals)
     expect(results.map((result) => (result.status === 'rejected' ? 'refused' : result.value))).toEqual(
@@ -179,14 +168,17 @@ describe('neighbours of an instance', { timeout: 120_000 }, () => {
       "create function one() returns int language sql as 'select 1'",
       'insert into things (at) values (now())',
     ]) {
-      await query(before.adminUrl, sql)
+      await queryOnce(before.adminUrl, sql)
     }
     await before.stop()
     const { url, stop } = await startPostgres({ home, env })
     started.push({ stop })
-    await query(url, "alter table things add column more text; alter type mood add value 'better'; drop function one()")
+    await queryOnce(
+      url,
+      "alter table things add column more text; alter type mood add value 'better'; drop function one()",
+    )
     expect(
-      await query(
+      await queryOnce(
         url,
         "select (select count(*)::int from things) as things, nextval('lone')::int as lone, count(*)::int as seen from seen",
       ),
@@ -213,12 +205,12 @@ describe('neighbours of an instance', { timeout: 120_000 }, () => {
         able: '0000000000000000',
         bound: '0000000000000000',
       })
-      await query(first.url, 'create table kept as select 7 as value')
+      await queryOnce(first.url, 'create table kept as select 7 as value')
       process.kill(first.pid, 'SIGKILL')
       await first.exited
       const { url, stop } = await startPostgres({ home, env })
       started.push({ stop })
-      expect(await query(url, 'select value from kept')).toEqual([{ value: 7 }])
+      expect(await queryOnce(url, 'select value from kept')).toEqual([{ value: 7 }])
     },
   )
 

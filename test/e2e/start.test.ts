@@ -4,13 +4,13 @@ import { chownSync, existsSync, lstatSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SILENT } from '../../scripts/lib/log.mjs'
 import { freePort } from '../../scripts/lib/ports.mjs'
 import { identify, isAlive } from '../../scripts/lib/process-identity.mjs'
 import { isPartAlive, readRunningState, readState } from '../../scripts/lib/state.mjs'
 import { type Stack, startStack } from '../../scripts/lib/supervisor.mjs'
+import { queryOnce } from '../support/query-once.ts'
 import { STAND_INS } from '../unit/scripts/stand-ins/entries.mjs'
 
 const redis = process.env['KEELSON_TEST_REDIS_BINARY'] ?? ''
@@ -46,17 +46,6 @@ function livingProcesses() {
   return Object.values(processes).flatMap((pid) => identify(pid) ?? [])
 }
 
-async function query(databaseUrl: string, sql: string): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  client.on('error', () => undefined)
-  await client.connect()
-  try {
-    return (await client.query(sql)).rows
-  } finally {
-    await client.end()
-  }
-}
-
 describe('an instance', { timeout: 120_000 }, () => {
   test('tells in a private file what runs, refuses a second one beside it, and leaves only its data', async () => {
     const stack = await start()
@@ -74,7 +63,7 @@ describe('an instance', { timeout: 120_000 }, () => {
     expect(readRunningState(home)).toEqual(state)
 
     const processes = livingProcesses().filter((one) => one.pid !== process.pid)
-    await query(state.databaseUrl, 'create table kept as select 7 as value')
+    await queryOnce(state.databaseUrl, 'create table kept as select 7 as value')
     await stack.stop()
     expect({
       alive: processes.filter(isAlive),
@@ -82,7 +71,7 @@ describe('an instance', { timeout: 120_000 }, () => {
     }).toEqual({ alive: [], files: [] })
 
     const again = (await start()).state()
-    expect(await query(again.databaseUrl, 'select value from kept')).toEqual([{ value: 7 }])
+    expect(await queryOnce(again.databaseUrl, 'select value from kept')).toEqual([{ value: 7 }])
     expect(again.apiToken).toBe(state.apiToken)
   })
 
@@ -104,7 +93,7 @@ describe('an instance', { timeout: 120_000 }, () => {
       supervisor: process.pid,
       start: before.starts.supervisor,
     })
-    expect(await query(addresses.databaseUrl, 'select 1 as one')).toEqual([{ one: 1 }])
+    expect(await queryOnce(addresses.databaseUrl, 'select 1 as one')).toEqual([{ one: 1 }])
   })
 
   test('finds its data again after its supervisor was killed, and stops what that left running', async () => {
@@ -115,21 +104,21 @@ describe('an instance', { timeout: 120_000 }, () => {
     await once(supervisor.stdout, 'data')
     const first = readState(home)
     const orphans = livingProcesses().filter((one) => one.pid !== supervisor.pid)
-    await query(first?.databaseUrl ?? '', 'create table kept as select 7 as value')
+    await queryOnce(first?.databaseUrl ?? '', 'create table kept as select 7 as value')
     supervisor.kill('SIGKILL')
     await once(supervisor, 'exit')
     expect([orphans.filter(isAlive).length, readRunningState(home)]).toEqual([RESTARTED.length, undefined])
 
     const second = (await start()).state()
     expect(orphans.filter(isAlive)).toEqual([])
-    expect(await query(second.databaseUrl, 'select value from kept')).toEqual([{ value: 7 }])
+    expect(await queryOnce(second.databaseUrl, 'select value from kept')).toEqual([{ value: 7 }])
   })
 
   test.runIf(process.getuid?.() === 0)(
     'that an ordinary user made and left open is root’s when root starts it, with its data, also after half a move',
     async () => {
       const first = await start()
-      await query(first.state().databaseUrl, 'create table kept as select 7 as value')
+      await queryOnce(first.state().databaseUrl, 'create table kept as select 7 as value')
       await first.stop()
       const data = join(home, 'postgres', 'data')
       const { uid } = statSync(data)
@@ -139,7 +128,7 @@ describe('an instance', { timeout: 120_000 }, () => {
       for (const name of ['base', 'global', 'PG_VERSION']) chownSync(join(data, name), uid, uid)
 
       const again = (await start()).state()
-      expect(await query(again.databaseUrl, 'select value from kept')).toEqual([{ value: 7 }])
+      expect(await queryOnce(again.databaseUrl, 'select value from kept')).toEqual([{ value: 7 }])
       const others = (directory: string, owner: number) =>
         readdirSync(directory, { recursive: true, encoding: 'utf8' })
           .concat('.')

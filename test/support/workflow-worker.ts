@@ -10,6 +10,19 @@ import type { codingTask } from '../../src/workflows/index.ts'
 import { type ActivityName, type Behaviours, FakeTask } from './fake-activities.ts'
 import { workflowBundle } from './workflow-bundle.ts'
 
+/** What a task's workflow is given by default; `id` is random, and new for each task. */
+export function aTaskInput(id: string): CodingTaskInput {
+  return {
+    taskId: `tsk_${id}`,
+    projectId: `prj_${id}`,
+    maxFixRounds: 2,
+    reviewEnabled: true,
+    forceRegenerateContext: false,
+    budgetWaitHours: 1,
+    continueAsNewAfterEvents: 2_000,
+  }
+}
+
 const PROJECT = defineSearchAttributeKey('KeelsonProject', SearchAttributeType.KEYWORD)
 const IDENTITY = 'keelson-test'
 
@@ -98,16 +111,7 @@ export async function aWorkflowWorker(): Promise<WorkflowWorker> {
     runs,
     async start(behaviours = {}, overrides = {}) {
       const id = randomBytes(6).toString('hex')
-      const input: CodingTaskInput = {
-        taskId: `tsk_${id}`,
-        projectId: `prj_${id}`,
-        maxFixRounds: 2,
-        reviewEnabled: true,
-        forceRegenerateContext: false,
-        budgetWaitHours: 1,
-        continueAsNewAfterEvents: 2_000,
-        ...overrides,
-      }
+      const input = { ...aTaskInput(id), ...overrides }
       const fake = new FakeTask(behaviours)
       fakes.set(input.taskId, fake)
       const handle = await client.workflow.start<typeof codingTask>('codingTask', {

@@ -1,21 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type OpenApproval, openApproval } from '../../../src/db/task/approvals.ts'
 import { aRunningTask, type RunningTask } from '../../support/tasks.ts'
-import { aDatabase, anOwnRedis, aServer, type OwnRedis, type TestServer, TOKEN } from '../server/harness.ts'
+import { aServerWithStores, type TestServer, TOKEN } from '../server/harness.ts'
 
-let redis: OwnRedis
-let database: Awaited<ReturnType<typeof aDatabase>>
 let server: TestServer
 beforeAll(async () => {
-  redis = await anOwnRedis()
-  database = await aDatabase()
-  server = await aServer({ databaseUrl: database.url, redisUrl: redis.url })
+  server = await aServerWithStores()
 })
-afterAll(async () => {
-  await server.close()
-  await database.drop()
-  await redis.close()
-})
+afterAll(() => server?.close())
 
 async function call(method: string, path: string, body?: object): Promise<[number, Record<string, unknown>]> {
   const response = await fetch(`${server.url}${path}`, {

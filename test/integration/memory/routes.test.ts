@@ -1,20 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { aDatabase, anOwnRedis, aServer, type OwnRedis, type TestServer, TOKEN } from '../server/harness.ts'
+import { aServerWithStores, type TestServer, TOKEN } from '../server/harness.ts'
 
-let database: Awaited<ReturnType<typeof aDatabase>> | undefined
-let redis: OwnRedis | undefined
 let server: TestServer
-
 beforeAll(async () => {
-  database = await aDatabase()
-  redis = await anOwnRedis()
-  server = await aServer({ databaseUrl: database.url, redisUrl: redis.url })
+  server = await aServerWithStores()
 })
-afterAll(async () => {
-  await server?.close()
-  await redis?.close()
-  await database?.drop()
-})
+afterAll(() => server?.close())
 
 interface Answer {
   readonly status: number

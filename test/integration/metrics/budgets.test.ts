@@ -4,9 +4,10 @@ import { readBudget, setBudgetReached, setProjectBudget, wakeForNewDay } from '.
 import { closeTask } from '../../../src/db/task/lifecycle.ts'
 import { getTask } from '../../../src/db/task/tasks.ts'
 import { recordSpent } from '../../../src/db/turn/model-calls.ts'
-import { type BudgetsByScope, NO_LIMITS } from '../../../src/shared/budget.ts'
+import type { BudgetsByScope } from '../../../src/shared/budget.ts'
 import { NO_USAGE } from '../../../src/shared/task.ts'
 import { aDb, type TestDb } from '../../support/database.ts'
+import { NO_LIMITS } from '../../support/no-limits.ts'
 import { aProject, aRunningTask, framesOf, post, type RunningTask, takeOver } from '../../support/tasks.ts'
 import { PLAN, playTask } from './scripted-day.ts'
 

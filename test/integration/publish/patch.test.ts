@@ -1,38 +1,27 @@
 /** A task's change as a patch over HTTP, from the real sandbox, taken by the real `git am`. */
 
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { run } from '../../contract/sandbox/harness.ts'
-import { aDb, type TestDb } from '../../support/database.ts'
+import type { TestDb } from '../../support/database.ts'
 import { aProject } from '../../support/tasks.ts'
-import { type Parts, partsOf } from '../restore/support.ts'
-import { aServer, type TestServer, TOKEN } from '../server/harness.ts'
+import type { Parts } from '../restore/support.ts'
+import { aFilesServer, type FilesServer } from '../server/files-server.ts'
+import { type TestServer, TOKEN } from '../server/harness.ts'
 import { aTaskThat } from './support.ts'
 
+let host: FilesServer
 let db: TestDb
 let dir: string
 let parts: Parts
 let server: TestServer
 beforeAll(async () => {
-  db = await aDb()
-  dir = await realpath(await mkdtemp(join(tmpdir(), 'keelson-patches-')))
-  parts = partsOf(db, dir)
-  const redisUrl = process.env['KEELSON_TEST_REDIS_URL'] ?? ''
-  server = await aServer({
-    databaseUrl: db.url,
-    redisUrl,
-    deps: { workspaces: parts.workspaces, restorer: parts.restorer },
-  })
+  host = await aFilesServer()
+  ;({ db, dir, parts, server } = host)
 })
-afterAll(async () => {
-  await server?.close()
-  await parts?.close()
-  await db?.close()
-  await rm(dir, { recursive: true, force: true, maxRetries: 5 })
-})
+afterAll(() => host?.close())
 
 async function download(taskId: string): Promise<{ status: number; body: Buffer }> {
   const answer = await fetch(`${server.url}/api/tasks/${taskId}/patch`, {

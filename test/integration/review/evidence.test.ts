@@ -2,22 +2,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { finishRound, openRound, saveChecks } from '../../../src/db/review/reviews.ts'
 import { getTask } from '../../../src/db/task/tasks.ts'
 import { aRunningTask } from '../../support/tasks.ts'
-import { aDatabase, anOwnRedis, aServer, type OwnRedis, type TestServer, TOKEN } from '../server/harness.ts'
+import { aServerWithStores, type TestServer, TOKEN } from '../server/harness.ts'
 
-let database: Awaited<ReturnType<typeof aDatabase>> | undefined
-let redis: OwnRedis | undefined
 let server: TestServer
-
 beforeAll(async () => {
-  database = await aDatabase()
-  redis = await anOwnRedis()
-  server = await aServer({ databaseUrl: database.url, redisUrl: redis.url })
+  server = await aServerWithStores()
 })
-afterAll(async () => {
-  await server?.close()
-  await redis?.close()
-  await database?.drop()
-})
+afterAll(() => server?.close())
 
 async function read(taskId: string): Promise<{ status: number; body: unknown }> {
   const headers = { authorization: `Bearer ${TOKEN}` }

@@ -2,22 +2,14 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createCredentials } from '../../../src/credentials/credentials.ts'
-import { aDatabase, anOwnRedis, aServer, type OwnRedis, type TestServer, TOKEN } from './harness.ts'
+import { aServerWithStores, type TestServer, TOKEN } from './harness.ts'
 
 const CANARY = 'glpat-canary-0123456789'
 let server: TestServer
-let redis: OwnRedis
-let database: Awaited<ReturnType<typeof aDatabase>>
 beforeAll(async () => {
-  database = await aDatabase()
-  redis = await anOwnRedis()
-  server = await aServer({ databaseUrl: database.url, redisUrl: redis.url })
+  server = await aServerWithStores()
 })
-afterAll(async () => {
-  await server?.close()
-  await redis?.close()
-  await database?.drop()
-})
+afterAll(() => server?.close())
 
 async function call(method: string, path: string, body?: unknown): Promise<{ status: number; text: string }> {
   const answer = await fetch(`${server.url}${path}`, {

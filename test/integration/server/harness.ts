@@ -25,9 +25,10 @@ import { createSse, type Sse } from '../../../src/server/sse.ts'
 import { SSE_LIMITS, type SseLimits, type SseStats } from '../../../src/server/sse-connection.ts'
 import { AppError } from '../../../src/shared/errors.ts'
 
+import { aDatabase } from '../../support/database.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
-export { aDatabase } from '../../support/database.ts'
+export { aDatabase }
 export const until = waitFor
 
 export const TOKEN = 'token-of-the-tests-0123456789'
@@ -110,6 +111,21 @@ export interface TestServer {
   readonly kicks: () => number
   aProject(): Promise<string>
   close(): Promise<void>
+}
+
+/** {@link aServer} over a database and a Redis of its own, which go with it. */
+export async function aServerWithStores(): Promise<TestServer> {
+  const database = await aDatabase()
+  const redis = await anOwnRedis()
+  const server = await aServer({ databaseUrl: database.url, redisUrl: redis.url })
+  return {
+    ...server,
+    close: async () => {
+      await server.close()
+      await redis.close()
+      await database.drop()
+    },
+  }
 }
 
 /** The server with real Postgres and Redis; only Temporal is left out, so tasks stay as they were accepted. */

@@ -1,21 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { aDatabase, anOwnRedis, aServer, type OwnRedis, type TestServer, TOKEN } from './harness.ts'
+import { aServerWithStores, type TestServer, TOKEN } from './harness.ts'
 import { readSse } from './sse-client.ts'
 
-let database: Awaited<ReturnType<typeof aDatabase>> | undefined
-let redis: OwnRedis | undefined
 let server: TestServer
-
 beforeAll(async () => {
-  database = await aDatabase()
-  redis = await anOwnRedis()
-  server = await aServer({ databaseUrl: database.url, redisUrl: redis.url })
+  server = await aServerWithStores()
 })
-afterAll(async () => {
-  await server?.close()
-  await redis?.close()
-  await database?.drop()
-})
+afterAll(() => server?.close())
 
 interface Listed {
   readonly items: readonly { readonly id: string; readonly status: string }[]

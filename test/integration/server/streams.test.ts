@@ -59,6 +59,15 @@ const big = (taskId: string | null, sizeBytes: number): NewEvent => ({
   },
 })
 
+async function aConversation(): Promise<string> {
+  const made = await fetch(`${server.url}/api/workspace/${projectId}/conversations`, {
+    method: 'POST',
+    headers: { ...jsonHeaders, authorization: `Bearer ${TOKEN}` },
+    body: '{}',
+  })
+  return ((await made.json()) as { id: string }).id
+}
+
 describe('the chat call', () => {
   test('streams from task.accepted on', async () => {
     const reader = await post({ message: 'Hello' })
@@ -96,15 +105,7 @@ describe('the chat call', () => {
   test('a second message joins the running task, a message of another conversation waits for it', async () => {
     const first = await postJson({ message: 'One' })
     const second = await postJson({ message: 'Two' })
-    const made = await fetch(`${server.url}/api/workspace/${projectId}/conversations`, {
-      method: 'POST',
-      headers: {
-        ...jsonHeaders,
-        authorization: `Bearer ${TOKEN}`,
-      },
-      body: '{}',
-    })
-    const { id: conversationId } = (await made.json()) as { id: string }
+    const conversationId = await aConversation()
     const waiting = await post({ message: 'Three', conversationId })
     const accepted = await waiting.has('task.accepted')
     expect({ joined: second.body['joined'], same: second.body['taskId'] === first.body['taskId'] }).toEqual({
@@ -183,15 +184,7 @@ describe('what retention removed', () => {
 describe('a stream', () => {
   test('of a task ends after its terminal event, and a rejoin at any cursor brings the rest and ends too', async () => {
     const first = await postJson({ message: 'One' })
-    const made = await fetch(`${server.url}/api/workspace/${projectId}/conversations`, {
-      method: 'POST',
-      headers: {
-        ...jsonHeaders,
-        authorization: `Bearer ${TOKEN}`,
-      },
-      body: '{}',
-    })
-    const { id: conversationId } = (await made.json()) as { id: string }
+    const conversationId = await aConversation()
     const reader = await post({ message: 'Two', conversationId })
     await reader.has('task.accepted')
     const taskId = reader.headers.get('x-keelson-task-id') ?? ''

@@ -1,8 +1,7 @@
 /** All files of a project out and in as an archive, over HTTP, with the real sandbox. */
 
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
@@ -11,32 +10,22 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ZipFile } from 'yazl'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
 import { run } from '../../contract/sandbox/harness.ts'
-import { aDb, type TestDb } from '../../support/database.ts'
+import type { TestDb } from '../../support/database.ts'
 import { aProject, post } from '../../support/tasks.ts'
-import { aDoneTask, type Parts, partsOf } from '../restore/support.ts'
-import { aServer, type TestServer, TOKEN } from '../server/harness.ts'
+import { aDoneTask, type Parts } from '../restore/support.ts'
+import { aFilesServer, type FilesServer } from '../server/files-server.ts'
+import { type TestServer, TOKEN } from '../server/harness.ts'
 
+let host: FilesServer
 let db: TestDb
 let dir: string
 let parts: Parts
 let server: TestServer
 beforeAll(async () => {
-  db = await aDb()
-  dir = await realpath(await mkdtemp(join(tmpdir(), 'keelson-archives-')))
-  parts = partsOf(db, dir)
-  const redisUrl = process.env['KEELSON_TEST_REDIS_URL'] ?? ''
-  server = await aServer({
-    databaseUrl: db.url,
-    redisUrl,
-    deps: { workspaces: parts.workspaces, restorer: parts.restorer },
-  })
+  host = await aFilesServer()
+  ;({ db, dir, parts, server } = host)
 })
-afterAll(async () => {
-  await server?.close()
-  await parts?.close()
-  await db?.close()
-  await rm(dir, { recursive: true, force: true, maxRetries: 5 })
-})
+afterAll(() => host?.close())
 
 const headers = { authorization: `Bearer ${TOKEN}` }
 const archiveOf = (projectId: string) => `${server.url}/api/workspace/${projectId}/archive`

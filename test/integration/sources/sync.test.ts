@@ -4,26 +4,24 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createCredentials } from '../../../src/credentials/credentials.ts'
 import { createDb, type Db } from '../../../src/db/client.ts'
 import { createProject, getProject } from '../../../src/db/project/projects.ts'
-import { createWorkspaceStore } from '../../../src/db/workspace/workspace-store.ts'
 import { createRestorer } from '../../../src/restore/restorer.ts'
-import { createSandboxProvider } from '../../../src/sandbox/create.ts'
 import type { Sandbox } from '../../../src/sandbox/types.ts'
-import { createWorkspaces, type Workspaces } from '../../../src/sandbox/workspaces.ts'
+import type { Workspaces } from '../../../src/sandbox/workspaces.ts'
 import { AppError } from '../../../src/shared/errors.ts'
-import { createFiller } from '../../../src/sources/fill-project.ts'
 import { type SyncDeps, syncProject } from '../../../src/sources/sync/sync-project.ts'
 import { run } from '../../contract/sandbox/harness.ts'
 import { aDatabase } from '../../support/database.ts'
 import { aGitHost, type GitHostFixture } from '../../support/git-host.ts'
+import { type Parts, partsOf } from '../restore/support.ts'
 
 const silent = { info: () => undefined, warn: () => undefined }
 let dir: string
 let host: GitHostFixture
 let db: Db
 let database: Awaited<ReturnType<typeof aDatabase>>
+let parts: Parts
 let workspaces: Workspaces
 let deps: SyncDeps
 let events: string[] = []
@@ -38,33 +36,17 @@ beforeAll(async () => {
     onEvents: (_projectId, stored) => events.push(...stored.map(({ type }) => type)),
     onConnectionError: () => undefined,
   })
-  const credentials = createCredentials({ db, key: () => new Uint8Array(32).fill(1) })
-  await credentials.add({ kind: 'git', host: new URL(host.origin).host, username: 'bot', secret: 't0ken' })
-  const provider = createSandboxProvider({
-    kind: 'local-bwrap',
-    dir: join(dir, 's'),
-    logger: silent,
-    runnerIdleMs: 5_000,
-  })
   const git = { origins: [host.origin], extraCaFile: host.caFile }
-  workspaces = createWorkspaces({
-    provider,
-    store: createWorkspaceStore(db),
-    fill: createFiller({
-      db,
-      sampleFiles: () => ({}),
-      projectRoots: [],
-      git,
-      credentials,
-      staging: provider,
-      openExisting: () => Promise.resolve(null),
-    }),
-  })
+  parts = partsOf(db, join(dir, 's'), undefined, git)
+  const { credentials, staging } = parts
+  workspaces = parts.unguarded
+  await credentials.add({ kind: 'git', host: new URL(host.origin).host, username: 'bot', secret: 't0ken' })
   const open = (projectId: string) => workspaces.open(projectId)
-  deps = { db, open, git, credentials, staging: provider, kick: () => undefined }
+  deps = { db, open, git, credentials, staging, kick: () => undefined }
 })
 afterAll(async () => {
   await host?.close()
+  await parts?.close()
   await db?.close()
   await database?.drop()
   rmSync(dir, { recursive: true, force: true })

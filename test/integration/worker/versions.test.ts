@@ -10,11 +10,11 @@ import { fileURLToPath } from 'node:url'
 import { Client, Connection } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type CodingTaskInput, NO_USAGE, workflowIdFor } from '../../../src/shared/task.ts'
+import { NO_USAGE, workflowIdFor } from '../../../src/shared/task.ts'
 import { FakeTask } from '../../support/fake-activities.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { workflowBundle } from '../../support/workflow-bundle.ts'
-import { dispatching, temporalAddress } from '../../support/workflow-worker.ts'
+import { aTaskInput, dispatching, temporalAddress } from '../../support/workflow-worker.ts'
 import { changedWorkflow } from './changed-workflow.ts'
 
 const SLICES = 3
@@ -123,15 +123,7 @@ interface Task {
 /** A task whose slices end only when the test says so. */
 async function startTask(): Promise<Task> {
   const id = randomBytes(6).toString('hex')
-  const input: CodingTaskInput = {
-    taskId: `tsk_${id}`,
-    projectId: `prj_${id}`,
-    maxFixRounds: 2,
-    reviewEnabled: true,
-    forceRegenerateContext: false,
-    budgetWaitHours: 1,
-    continueAsNewAfterEvents: 2_000,
-  }
+  const input = aTaskInput(id)
   let allowed = 0
   const fake = new FakeTask({
     async runTurns(_, nth) {

@@ -9,8 +9,8 @@ import {
   type BudgetReading,
   type BudgetScope,
   type BudgetUse,
-  NO_LIMITS,
 } from '../../../src/shared/budget.ts'
+import { NO_LIMITS } from '../../support/no-limits.ts'
 
 const NOTHING: BudgetUse = { usd: 0, turns: 0, minutes: 0 }
 const FREE: BudgetNeed = { usd: 0, turns: 1 }
