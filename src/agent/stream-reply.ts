@@ -89,12 +89,17 @@ export async function streamReply(
 function anchorOf({ earlier, compaction }: Lane): number | null {
   const before = earlier.at(-1)
   if (before === undefined || compaction !== null) return null
+  const known = ANCHORS.get(earlier)
+  if (known !== undefined) return known
   const first = earlier.findIndex((turn) => turn.taskId === before.taskId)
-  return (
-    buildHistory(earlier.slice(0, first + 1).map((turn, at) => (at === first ? { ...turn, reply: null } : turn)))
-      .length - 1
-  )
+  const told = earlier.slice(0, first + 1).map((turn, at) => (at === first ? { ...turn, reply: null } : turn))
+  const anchor = buildHistory(told).length - 1
+  ANCHORS.set(earlier, anchor)
+  return anchor
 }
+
+/** Turns of earlier tasks do not change while a lane has them, so they are gone through once and not at each of its calls. */
+const ANCHORS = new WeakMap<Lane['earlier'], number>()
 
 /** Says that another model answered where that leaves the price unknown. */
 async function noteOtherModel(lane: Lane, call: { turn: number; attempt: number }, reply: ModelReply): Promise<void> {

@@ -9,6 +9,7 @@ export interface ProcessIdentity {
 }
 
 let cachedBootId: string | undefined
+let cachedSelf: ProcessIdentity | undefined
 
 function bootId(): string {
   cachedBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
@@ -30,8 +31,11 @@ function readStat(pid: number): { state: string; startTicks: string } | null {
 
 /** The identity of a running process, or null when it is gone already. */
 export function identify(pid: number): ProcessIdentity | null {
+  if (pid === process.pid && cachedSelf !== undefined) return cachedSelf
   const stat = readStat(pid)
-  return stat === null ? null : { pid, startTicks: stat.startTicks, bootId: bootId() }
+  const identity = stat === null ? null : { pid, startTicks: stat.startTicks, bootId: bootId() }
+  if (pid === process.pid && identity !== null) cachedSelf = identity
+  return identity
 }
 
 /** True while that very process is stopped (SIGSTOP, a debugger): it does nothing until somebody has it go on. */
