@@ -16,7 +16,7 @@ export async function allowHost(session: Session, host: string): Promise<number>
   const { network, setup, variables, services = [] } = before
   const commands = setup.commands
     .filter(({ source }) => source === 'custom')
-    .map(({ source: _, ...command }) => command)
+    .map(({ source: _source, ...command }) => command)
   const body = {
     network: {
       policy: network.policy === 'open' ? 'open' : 'hosts',

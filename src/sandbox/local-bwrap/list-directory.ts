@@ -209,7 +209,7 @@ function readTyped(directory: OpenDirectory, cap: number): Names | null {
 
 /** Shares `total` out: nobody gets more than is wanted, and what some do not need is shared among the others. Pure. */
 function fairShares(wanted: readonly number[], total: number): number[] {
-  const shares = new Array<number>(wanted.length).fill(0)
+  const shares = wanted.map(() => 0)
   const bySize = wanted.map((count, index) => ({ count, index })).sort((a, b) => a.count - b.count)
   let left = total
   for (const [turn, { count, index }] of bySize.entries()) {

@@ -11,7 +11,7 @@ test('a source that somebody has to change is the caller’s mistake, and one th
     .onError(createOnError(pino({ level: 'silent' })))
     .get('/refused', () => Promise.reject(refused))
     .get('/away', () => Promise.reject(new AppError('project_source_failed', 'The host does not answer.')))
-  const answers = await Promise.all(['/refused', '/away'].map((path) => app.request(path)))
+  const answers = await Promise.all(['/refused', '/away'].map(async (path) => await app.request(path)))
   const told = await Promise.all(answers.map(async (answer) => ({ status: answer.status, body: await answer.json() })))
   expect(told).toEqual([
     {
