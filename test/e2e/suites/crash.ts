@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { HELD, letGo } from '../../support/held-command.ts'
 import { running, scriptOf } from '../../support/model-admin.ts'
 import type { TestStack } from '../../support/stack.ts'
 import { streamFaults } from '../../support/stream-faults.ts'
@@ -102,7 +103,11 @@ export function crashSuite(stack: TestStack): void {
       const { api } = stack
       const projectId = await api.newProject()
       const { taskId, cursor } = await api.chat(projectId, {
-        message: scriptOf([{ repeat: 8, ...running('echo {{turn}}; sleep 0.4', { text: 'Turn {{turn}}.' }) }]),
+        message: scriptOf([
+          { repeat: 6, ...running('echo {{turn}}; sleep 0.4', { text: 'Turn {{turn}}.' }) },
+          running(HELD),
+          { text: 'Done.' },
+        ]),
       })
       const first = await api.taskStream(taskId, { after: cursor })
       await first.next('command.started', (event) => event.turn === 3)
@@ -113,6 +118,7 @@ export function crashSuite(stack: TestStack): void {
       second.close()
       await second.ended
       const third = await api.taskStream(taskId, { after: second.cursor })
+      letGo(stack, projectId)
       await third.untilTerminal()
       await third.ended
 
