@@ -21,6 +21,8 @@ interface ThreadProps {
 
 /** Nearer to the end than this one reads the end, and stays there while it grows. */
 const NEAR_END_PX = 60
+/** A scroll this soon after a key, a wheel, a finger or a press is the reader's. */
+const GESTURE_MS = 500
 /** More new rows than these come from a past that is caught up with. */
 const FEW_ROWS = 5
 
@@ -57,6 +59,7 @@ export const Thread = memo(function Thread({ conversationId, navigate, turn, emp
       <div
         ref={scroll.ref}
         onScroll={scroll.onScroll}
+        {...scroll.gestures}
         role="log"
         aria-label="Conversation"
         aria-live="off"
@@ -143,17 +146,28 @@ function useFollowedEnd(rowCount: number) {
     return () => observer.disconnect()
   }, [stick, rowCount === 0])
 
-  const lastTop = useRef(0)
+  const last = useRef({ top: 0, height: 0 })
+  const gestureAt = useRef(Number.NEGATIVE_INFINITY)
+  const gestures = useMemo(() => {
+    const note = (): void => {
+      gestureAt.current = performance.now()
+    }
+    return { onWheel: note, onTouchMove: note, onKeyDown: note, onPointerDown: note }
+  }, [])
   const onScroll = useCallback(() => {
     const element = ref.current
     if (element === null) return
-    const distance = element.scrollHeight - element.scrollTop - element.clientHeight
-    // Only a move upwards is a wish to read there; rows that grow move the end away, not the reader.
+    const { scrollTop, scrollHeight, clientHeight } = element
+    const distance = scrollHeight - scrollTop - clientHeight
+    // Only a move upwards is a wish to read there; rows that grow move the end away, not the reader. Where the height changed as
+    // well, rows that were measured have moved the text, unless the reader's hand was there.
+    const isReaders = performance.now() - gestureAt.current < GESTURE_MS || scrollHeight === last.current.height
     if (distance < NEAR_END_PX) follows.current = true
-    else if (element.scrollTop < lastTop.current) follows.current = false
-    lastTop.current = element.scrollTop
+    else if (scrollTop < last.current.top && isReaders) follows.current = false
+    else stick()
+    last.current = { top: element.scrollTop, height: scrollHeight }
     setAtEnd(follows.current || distance < NEAR_END_PX)
-  }, [])
+  }, [stick])
 
   const toEnd = useCallback(() => {
     follows.current = true
@@ -164,5 +178,5 @@ function useFollowedEnd(rowCount: number) {
     follows.current = false
     listRef.current?.scrollToIndex(index, { align: 'start' })
   }, [])
-  return { ref, contentRef, listRef, onScroll, isAtEnd, toEnd, toIndex }
+  return { ref, contentRef, listRef, onScroll, gestures, isAtEnd, toEnd, toIndex }
 }

@@ -29,6 +29,16 @@ export function longConversationSuite(bench: Workbench): void {
       await page.goto(path)
       const note = (n: number) => thread(page).getByText(new RegExp(`^Note ${n}\\.`))
       await note(COUNT).waitFor()
+      // As rows do that are measured: the height changes, and the text moves by itself.
+      await thread(page).evaluate((log) => {
+        const rows = log.ownerDocument.createElement('div')
+        rows.style.height = '500px'
+        log.firstElementChild?.append(rows)
+        log.scrollTop -= 300
+      })
+      const isAtEnd = () => thread(page).evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight < 2)
+      await waitFor(isAtEnd, 'who reads the end still stands there')
+      await thread(page).evaluate((log) => log.firstElementChild?.lastElementChild?.remove())
       await thread(page).hover()
       const isRead = async () => {
         await page.mouse.wheel(0, -400)
