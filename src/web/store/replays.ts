@@ -6,6 +6,8 @@ import type { ToldState } from './told-state.ts'
 import { isOverView } from './workspace-state.ts'
 
 const MAX_AT_ONCE = 2
+/** Before each further try; none after the last. */
+const PAUSES_MS = [1_000, 4_000]
 
 /** Reads tasks that the stream does not tell of into the state's `replays`, two at a time. Failures stand there too. */
 export class Replays {
@@ -20,10 +22,14 @@ export class Replays {
     this.#left = left
   }
 
-  /** Makes an ended task known in full: its commands, files, steps and rounds. Running ones are known by the stream. */
+  /**
+   * Makes an ended task known in full: its commands, files, steps and rounds. Running ones are known by the stream. What
+   * fails in passing is tried three times; one that failed is tried anew by the next call.
+   */
   need(taskId: string): void {
     const { whole, replays } = this.#told.value
-    if (whole.has(taskId) || replays[taskId] !== undefined) return
+    const known = replays[taskId]
+    if (whole.has(taskId) || (known !== undefined && known.status !== 'failed')) return
     this.#told.set({ replays: { ...replays, [taskId]: { status: 'loading', value: null, error: null } } })
     // The newest wish first: it is what somebody looks at now.
     this.#queue.unshift(taskId)
@@ -55,7 +61,7 @@ export class Replays {
     }
   }
 
-  async #read(taskId: string): Promise<void> {
+  async #read(taskId: string, tries = 0): Promise<void> {
     const signal = this.#left
     try {
       const found = await api.getTask(taskId, signal)
@@ -70,8 +76,15 @@ export class Replays {
       })
     } catch (error) {
       if (signal.aborted) return
+      const fault = faultOf(error)
+      const pauseMs = PAUSES_MS[tries]
+      // A page's own fault is here a body that broke off.
+      if ((fault.isRetryable || fault.code === 'page_fault') && pauseMs !== undefined) {
+        await new Promise((resolve) => setTimeout(resolve, pauseMs))
+        return signal.aborted ? undefined : await this.#read(taskId, tries + 1)
+      }
       const { replays } = this.#told.value
-      this.#told.set({ replays: { ...replays, [taskId]: { status: 'failed', value: null, error: faultOf(error) } } })
+      this.#told.set({ replays: { ...replays, [taskId]: { status: 'failed', value: null, error: fault } } })
     }
   }
 }

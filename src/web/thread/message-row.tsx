@@ -8,6 +8,7 @@ import { isOverView, taskOf } from '../store/workspace-state.ts'
 import { Markdown } from '../text/markdown.tsx'
 import { revealReordering } from '../text/reveal-hidden.ts'
 import { Badge } from '../ui/badge.tsx'
+import { Button } from '../ui/button.tsx'
 import { classNames } from '../ui/class-names.ts'
 import { Expandable } from '../ui/expandable.tsx'
 import { IconButton } from '../ui/icon-button.tsx'
@@ -212,7 +213,19 @@ function contentOf(happening: Happening | undefined): StepView | RoundView | und
 }
 
 function TaskTail({ taskId, navigate }: { taskId: string; navigate: (target: PanelTarget) => void }) {
+  const store = useWorkspaceStore()
   const task = useView((state) => taskOf(state, taskId))
+  const hasFailed = useView((state) => state.replays[taskId]?.status === 'failed')
+  if (task === null && hasFailed) {
+    return (
+      <p role="alert" className="mt-2 flex flex-wrap items-center gap-2 text-sm text-muted">
+        How this task went could not be read.
+        <Button size="small" onClick={() => store.needTask(taskId)}>
+          Try again
+        </Button>
+      </p>
+    )
+  }
   if (task === null) return null
   if (!isOverView(task)) return <TaskNow task={task} />
   return <EndCard task={task} navigate={navigate} />

@@ -13,6 +13,8 @@ export interface StandInServer {
   cut(): void
   /** While true, streams are refused. */
   blocksStreams: boolean
+  /** While true, a task's own stream breaks off before its first frame. */
+  breaksReplays: boolean
   /** While true, only the first page of messages is given; the others are given when it is false again. */
   holdsEarlierPages: boolean
   /** Paths with their queries. */
@@ -42,7 +44,7 @@ export async function startStandInServer(stored: Stored): Promise<StandInServer>
   const requests: string[] = []
   const frame = (event: StreamEvent): string =>
     `${'seq' in event ? `id: ${event.seq}\n` : ''}event: x\ndata: ${JSON.stringify(event)}\n\n`
-  const state = { blocksStreams: false, holdsEarlierPages: false }
+  const state = { blocksStreams: false, breaksReplays: false, holdsEarlierPages: false }
   const held: (() => void)[] = []
 
   const openStream = (response: ServerResponse, after: number, taskId: string | undefined): void => {
@@ -67,7 +69,7 @@ export async function startStandInServer(stored: Stored): Promise<StandInServer>
     const page = (items: readonly object[]): void => json({ items, nextAfter: null })
     const { pathname } = url
     if (pathname.endsWith('/events')) {
-      if (state.blocksStreams) {
+      if (state.blocksStreams || (state.breaksReplays && pathname.includes('/tasks/'))) {
         response.destroy()
         return
       }
@@ -102,6 +104,12 @@ export async function startStandInServer(stored: Stored): Promise<StandInServer>
     },
     set blocksStreams(blocks) {
       state.blocksStreams = blocks
+    },
+    get breaksReplays() {
+      return state.breaksReplays
+    },
+    set breaksReplays(breaks) {
+      state.breaksReplays = breaks
     },
     get holdsEarlierPages() {
       return state.holdsEarlierPages

@@ -222,6 +222,29 @@ describe('the open project', () => {
     )
   })
 
+  test('reads an ended task again when its stream broke off, and once more when one asks for it', {
+    timeout: 60_000,
+  }, async () => {
+    await begin()
+    try {
+      for (const event of aTask()) tell(event)
+      server.breaksReplays = true
+      store = openStore()
+      const standing = () => store.state.replays['t']?.status
+      const reads = () => server.requests.filter((path) => path.startsWith('/api/tasks/t/events')).length
+      store.needTask('t')
+      await waitFor(() => standing() === 'failed', 'it is given up')
+      const readsBefore = reads()
+      store.needTask('t')
+      await waitFor(() => reads() > readsBefore, 'it is asked for anew')
+      server.breaksReplays = false
+      await waitFor(() => standing() === 'ready', 'it is there')
+      expect(shown(store)).toEqual(END)
+    } finally {
+      await end()
+    }
+  })
+
   test('reads by GET while streams are blocked and follows the stream again afterwards', {
     timeout: 60_000,
   }, async () => {
