@@ -9,12 +9,13 @@ import { type HeldLock, TAKEN, whileRestoring } from '../db/project/project-lock
 import { lentTree } from '../db/review/reviews.ts'
 import { nextLease } from '../db/task/lifecycle.ts'
 import { unfinishedTasks } from '../db/task/tasks.ts'
-import type { CheckpointInConversation } from '../db/workspace/checkpoints.ts'
+import { type CheckpointInConversation, newestCheckpoints } from '../db/workspace/checkpoints.ts'
 import {
   beginRestore,
   completeRestore,
   failRestore,
   noteBefore,
+  type OutsideChange,
   pendingRestore,
   projectsToSettle,
   type Restore,
@@ -81,6 +82,7 @@ export function createRestorer(deps: RestorerDeps): Restorer {
     const sandbox = await opened.fenced(await nextLease(db, restore.projectId))
     const before = restore.beforeTree ?? (await ownTree(restore.projectId, sandbox))
     if (restore.beforeTree === null) await noteBefore(db, restore.id, before)
+    const outside = await changedOutside(db, restore.projectId, sandbox, before)
     held.check()
     const chosen = restore.paths ?? undefined
     try {
@@ -97,7 +99,7 @@ export function createRestorer(deps: RestorerDeps): Restorer {
     const changes = await sandbox.changes(before, treeHash)
     hitCrashPoint('restore.before_record')
     held.check()
-    const recorded = await completeRestore(db, restore, { treeHash, changes, stat: diffStatOf(changes) })
+    const recorded = await completeRestore(db, restore, { treeHash, changes, stat: diffStatOf(changes) }, outside)
     deps.kick()
     return recorded
   }
@@ -211,6 +213,19 @@ async function changesTo(sandbox: Sandbox, tree: string): Promise<FileChange[]> 
     if (!(error instanceof AppError) || error.code !== 'sandbox_bad_request') throw error
     throw new AppError('not_found', 'The files of this checkpoint are not kept any more.', { cause: error })
   }
+}
+
+/** What the files hold that the newest checkpoint does not: it would be gone for good with the restore. */
+async function changedOutside(
+  db: Db,
+  projectId: string,
+  sandbox: Sandbox,
+  before: string,
+): Promise<OutsideChange | null> {
+  const [newest] = await newestCheckpoints(db, projectId, 1)
+  if (newest === undefined || newest.treeHash === before || newest.droppedAt !== null) return null
+  const changes = await sandbox.changes(newest.treeHash, before)
+  return changes.length === 0 ? null : { treeHash: before, stat: diffStatOf(changes) }
 }
 
 /** Undoes what a failed restore had done. When that fails too the restore stays pending, since the files are neither. */

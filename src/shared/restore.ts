@@ -27,6 +27,9 @@ const VERBS = {
   alternative: 'chosen',
 } as const satisfies Record<RestoreKind, string>
 
+/** The label of the checkpoint of what was there before a restore and in no checkpoint yet. */
+export const OUTSIDE_LABEL = 'changed outside tasks, before the files went back'
+
 /** The label of the checkpoint that a restore leaves, at most 200 characters. */
 export function restoreLabel({ kind, fromLabel }: Pick<DoneRestore, 'kind' | 'fromLabel'>): string {
   return [...`${VERBS[kind]}: ${fromLabel}`].slice(0, MAX_LABEL_CHARACTERS).join('')

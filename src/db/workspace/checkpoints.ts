@@ -79,7 +79,8 @@ export interface CheckpointInConversation extends Checkpoint {
 export async function getCheckpoint(db: Db, checkpointId: string): Promise<CheckpointInConversation> {
   const text = `
     SELECT c.*, coalesce(t.conversation_id, r.conversation_id, (
-      SELECT s.conversation_id FROM restores s WHERE s.project_id = c.project_id AND s.restored_from = c.id LIMIT 1
+      SELECT s.conversation_id FROM restores s WHERE s.project_id = c.project_id
+        AND (s.restored_from = c.id OR s.before_tree = c.tree_hash) ORDER BY s.position DESC LIMIT 1
     )) AS conversation_id FROM checkpoints c
     JOIN projects p ON p.id = c.project_id AND p.deleted_at IS NULL
     LEFT JOIN tasks t ON t.id = c.task_id LEFT JOIN restores r ON r.checkpoint_id = c.id WHERE c.id = $1`

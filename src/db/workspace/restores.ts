@@ -8,7 +8,7 @@ import type { NewEvent } from '../../events/topics.ts'
 import { MAX_FILE_EVENTS } from '../../shared/event-bounds.ts'
 import { newId } from '../../shared/ids.ts'
 import { restoreGivenUp, restoreRunning } from '../../shared/refusals.ts'
-import { type RestoreKind, restoreLabel, restoreNote } from '../../shared/restore.ts'
+import { OUTSIDE_LABEL, type RestoreKind, restoreLabel, restoreNote } from '../../shared/restore.ts'
 import type { DiffStat } from '../../shared/task.ts'
 import type { Db } from '../client.ts'
 import { addNote } from '../project/notes.ts'
@@ -161,14 +161,22 @@ export interface RestoreResult {
   readonly stat: DiffStat
 }
 
+/** Files that no checkpoint held when a restore began, since no task changed them: a service did, say. */
+export interface OutsideChange {
+  readonly treeHash: string
+  /** Against the project's newest checkpoint. */
+  readonly stat: DiffStat
+}
+
 /**
- * Ends a restore whose files are in place: checkpoint, note, events and, for a fork, the conversation, in one transaction
+ * Ends a restore whose files are in place: a checkpoint of what was there and in none (`outside`), its own checkpoint, note, events and, for a fork, the conversation, in one transaction
  * that also lets a waiting task start. Throws `not_found` when the project was deleted. Safe to repeat.
  */
 export async function completeRestore(
   db: Db,
   restore: Restore,
   result: RestoreResult,
+  outside: OutsideChange | null = null,
 ): Promise<CheckpointInConversation> {
   return await inProject(db, restore.projectId, async (tx) => {
     if (await endRestore(tx, restore, 'done', result)) {
@@ -176,6 +184,7 @@ export async function completeRestore(
         const { projectId, conversationId, fromLabel, restoredFrom: checkpointId } = restore
         await createFork(tx, { projectId, conversationId, title: restore.title ?? fromLabel, checkpointId })
       }
+      if (outside !== null) await insertOutside(tx, restore, outside)
       await insertCheckpoint(tx, restore, result)
       const chosen = restore.comparisonId === null ? null : await completeChoice(tx, restore.comparisonId)
       if (chosen !== null) await adoptDecisions(tx, chosen)
@@ -234,6 +243,23 @@ async function insertCheckpoint(tx: Tx, restore: Restore, { treeHash, stat }: Re
       restore.paths !== null,
     ],
   )
+}
+
+/** A moment of its own, which no task and no restore led to. */
+async function insertOutside(tx: Tx, restore: Restore, { treeHash, stat }: OutsideChange): Promise<void> {
+  const checkpointId = newId('ckp')
+  const { id, projectId, conversationId } = restore
+  await tx.query(
+    `INSERT INTO checkpoints (id, project_id, turn, tree_hash, label, files, added, removed)
+     VALUES ($1, $2, 0, $3, $4, $5, $6, $7)`,
+    [checkpointId, projectId, treeHash, OUTSIDE_LABEL, stat.files, stat.added, stat.removed],
+  )
+  tx.emit({
+    type: 'checkpoint.created',
+    key: `checkpoint.created:${id}:outside`,
+    scope: { projectId, conversationId, taskId: null },
+    payload: { checkpointId, treeHash, label: OUTSIDE_LABEL, stat },
+  })
 }
 
 function restoredEvents(restore: Restore, result: RestoreResult): NewEvent[] {

@@ -64,7 +64,7 @@ export const RelativePath = z
 
 /** The path of a file, in its shortest form. */
 export const FilePath = RelativePath.min(1).refine(
-  (path) => !isAbsolute(path) && posix.normalize(path) === path && !path.startsWith('..') && !path.endsWith('/'),
+  (path) => !isAbsolute(path) && posix.normalize(path) === path && !/^\.\.(?:\/|$)/.test(path) && !path.endsWith('/'),
   'must be a relative path inside the project, without . or .. parts',
 )
 

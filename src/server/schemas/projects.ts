@@ -21,6 +21,35 @@ const GitUrl = z.string().max(2_048).refine(isHttpsUrl, 'must be an https:// URL
 
 const GitRef = z.string().regex(/^(?!-)(?!.*\.\.)[\w./@+-]{1,200}$/, 'must be a branch, tag or commit name')
 
+const MAX_NAME_BYTES = 255
+/** So many files are named of those that cannot be made. */
+const MAX_PROBLEMS = 20
+
+/** Contents by path. All that no file system could hold is refused here: a project that cannot be filled is of no use. */
+const SourceFiles = z.record(z.string(), wellFormedText(1024 * 1024)).superRefine((files, context) => {
+  const paths = new Set(Object.keys(files))
+  let problems = 0
+  for (const path of paths) {
+    const message = problemOf(path, paths)
+    if (message === null) continue
+    context.addIssue({ code: 'custom', path: [path], message })
+    if (++problems === MAX_PROBLEMS) return
+  }
+})
+
+function problemOf(path: string, paths: ReadonlySet<string>): string | null {
+  const parsed = FilePath.safeParse(path)
+  if (!parsed.success) return parsed.error.issues[0]?.message ?? 'is no path of a file'
+  if (path === '.') return 'must be the path of a file, not of the project itself'
+  if (!path.isWellFormed()) return 'must be well-formed Unicode (it holds half of a surrogate pair)'
+  const names = path.split('/')
+  if (names.some((name) => Buffer.byteLength(name) > MAX_NAME_BYTES))
+    return `must have names of at most ${MAX_NAME_BYTES} bytes`
+  const above = names.slice(1).map((_name, index) => names.slice(0, index + 1).join('/'))
+  const file = above.find((directory) => paths.has(directory))
+  return file === undefined ? null : `lies below ${file}, which is a file of this source too; leave one of them out`
+}
+
 /** Where a project's files come from. */
 export const SourceSchema = z
   .discriminatedUnion('kind', [
@@ -32,7 +61,7 @@ export const SourceSchema = z
         .optional(),
     }),
     z.strictObject({ kind: z.literal('empty') }),
-    z.strictObject({ kind: z.literal('files'), files: z.record(FilePath, wellFormedText(1024 * 1024)) }),
+    z.strictObject({ kind: z.literal('files'), files: SourceFiles }),
     z.strictObject({
       kind: z.literal('git'),
       url: GitUrl,

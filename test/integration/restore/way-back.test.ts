@@ -383,6 +383,41 @@ describe('undo', () => {
   })
 })
 
+test('what changed outside of tasks is in a checkpoint of its own when the files go back, and comes back from there', async () => {
+  const { projectId, taskId, conversationId } = await aHistory()
+  const sandbox = await parts.workspaces.open(projectId)
+  const undone = await undo(taskId)
+  await restore(
+    at((await call<{ items: ShownCheckpoint[] }>('GET', `/api/tasks/${taskId}/checkpoints`)).body.items, -1).id,
+  )
+  await sandbox.write([{ path: 'a.txt', data: 'by hand\n' }])
+  const again = await undo(taskId)
+  const after = await files(projectId)
+  const { items } = (await call<{ items: ShownCheckpoint[] }>('GET', `/api/workspace/${projectId}/checkpoints`)).body
+  const back = await restore(at(items, -2).id)
+  const next = await call<{ taskId: string | null }>('GET', `/api/workspace/${projectId}/undo`)
+  const fork = await call<{ id: string }>('POST', `/api/checkpoints/${at(items, -2).id}/fork`, { into: 'conversation' })
+  expect({
+    statuses: [undone.status, again.status, back.status, fork.status],
+    after,
+    labels: items.slice(4).map((item) => [item.taskId, item.label]),
+    back: await files(projectId),
+    next: next.body.taskId,
+    conversation: conversationId,
+  }).toEqual({
+    statuses: [200, 200, 200, 201],
+    after: { 'kept.txt': 'kept\n' },
+    labels: [
+      [null, expect.stringMatching(/^restored to: /)],
+      [null, 'changed outside tasks, before the files went back'],
+      [null, expect.stringMatching(/^undone to: /)],
+    ],
+    back: { ...AFTER_SECOND, 'a.txt': 'by hand\n' },
+    next: taskId,
+    conversation: conversationId,
+  })
+})
+
 describe('fork', () => {
   interface Message {
     readonly role: string

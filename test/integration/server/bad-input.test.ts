@@ -181,6 +181,14 @@ describe('bad input', () => {
     ['a relative path', { kind: 'path', path: 'here' }, 'source.path'],
     ['a file that leaves the project', { kind: 'files', files: { '../x': 'x' } }, 'source.files.../x'],
     ['an absolute file', { kind: 'files', files: { '/etc/x': 'x' } }, 'source.files./etc/x'],
+    ['a file below a file', { kind: 'files', files: { a: '', 'a/b/c': '' } }, 'source.files.a/b/c'],
+    ['the project itself as a file', { kind: 'files', files: { '.': '' } }, 'source.files..'],
+    [
+      'a name that no file system holds',
+      { kind: 'files', files: { ['x'.repeat(256)]: '' } },
+      `source.files.${'x'.repeat(256)}`,
+    ],
+    ['half of a character in a name', { kind: 'files', files: { 'l\ud800': '' } }, 'source.files.l\ud800'],
     ['file content with a NUL', { kind: 'files', files: { x: 'a\0' } }, 'source.files.x'],
     ['an unknown kind', { kind: 'zip' }, 'source.kind'],
   ])('a project from %s is 400 and names the field', async (_, source, field) => {
