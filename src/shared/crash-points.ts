@@ -42,6 +42,7 @@ export const CRASH_POINTS = [
   'comparison.forked',
   'choice.adopted',
   'comparison.fork_removed',
+  'takeover.before_part',
 ] as const
 
 /** One of the instants at which a test has a process die. */

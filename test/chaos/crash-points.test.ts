@@ -20,9 +20,9 @@ import { BEGUN, ENDED, notesOf, type Work } from './work.ts'
 /** Says what the supervisor waits for and does nothing: the workers that count are the test's own. */
 const NO_WORKER = ['--eval', 'console.log("worker ready"); setInterval(() => undefined, 60_000)']
 const IN_SERVER = CRASH_POINTS.filter((point) => /^(accept|outbox)\./.test(point))
-/** No message brings these about: publications.ts and test/integration/restore (comparisons too), publish and setup die in them. */
+/** No message brings these about: publications.ts and test/integration/restore (comparisons too), publish, setup and sandbox die in them. */
 const IN_WORKER = CRASH_POINTS.filter(
-  (point) => !IN_SERVER.includes(point) && !/^(restore|publish|setup|comparison|choice)\./.test(point),
+  (point) => !IN_SERVER.includes(point) && !/^(restore|publish|setup|comparison|choice|takeover)\./.test(point),
 )
 /** So many at once: each attempt that is lost costs the heartbeat's five seconds. */
 const GROUP = 4

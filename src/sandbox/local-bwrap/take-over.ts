@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process'
 import { chmodSync, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { hitCrashPoint } from '../../shared/crash-points.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { CommandUser } from './command-user.ts'
 import { isMissing } from './job-files.ts'
@@ -28,6 +29,7 @@ export function belongsTo(file: string, user: CommandUser): boolean {
 /** Gives one path to a user, not following it when it is a link. Nothing there is fine. */
 export function giveTo(user: CommandUser | null, file: string): void {
   if (user === null || belongsTo(file, user)) return
+  hitCrashPoint('takeover.before_part')
   try {
     lchownSync(file, user.uid, user.gid)
   } catch (error) {
@@ -73,6 +75,7 @@ function isWhole(jobs: string, user: CommandUser): boolean {
 /** A child process does it, from directory to directory without following links, whatever lies there; the top comes last. */
 async function giveTree(tree: string, user: CommandUser): Promise<void> {
   if (!existsSync(tree) || belongsTo(tree, user)) return
+  hitCrashPoint('takeover.before_part')
   try {
     await promisify(execFile)('chown', ['-hR', '--', `${user.uid}:${user.gid}`, tree], {
       env: ENV,

@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { lchownSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -39,6 +48,46 @@ describe.runIf(process.getuid?.() === 0)('the owner of a home', () => {
       `${home}/logs belongs to root, and ${wayOut}`,
       null,
     ])
+  })
+
+  test('a start that is killed while it takes a home over, before any of its parts or within it, is finished by the next', {
+    timeout: 60_000,
+  }, () => {
+    const parts = ['api-token', 'logs/server.log', 'redis/dump', 'temporal/db', 'postgres/password']
+    const others = ['postgres/data/base', 'sandboxes/projects']
+    const tools = join(home, 'lost+found')
+    const calls = join(tools, 'calls')
+    // Counts its calls; at the chosen one it gives away a part of what it was to give, and kills who asked.
+    const chown = (diesAt: number) => `#!/bin/sh
+n=$(($(wc -l < ${calls}) + 1)); echo >> ${calls}
+[ "$n" = ${diesAt} ] || exec /bin/chown "$@"
+find "$4" -mindepth 1 | head -n 1 | xargs -r /bin/chown -h "$3"
+kill -9 $PPID`
+    for (const file of [...parts, ...others]) {
+      mkdirSync(join(home, file, '..'), { recursive: true })
+      writeFileSync(join(home, file), file)
+    }
+    const signals: (string | null)[] = []
+    for (let at = 1; signals.at(-1) !== null; at++) {
+      spawnSync('chown', ['-hR', `${ORDINARY}:${ORDINARY}`, home])
+      writeFileSync(join(tools, 'chown'), chown(at), { mode: 0o755 })
+      writeFileSync(calls, '')
+      const code = `import { takeOverHome } from ${JSON.stringify(MODULE)}; takeOverHome(${JSON.stringify(home)})`
+      const env = { ...process.env, PATH: `${tools}:${process.env['PATH'] ?? ''}` }
+      signals.push(spawnSync(process.execPath, ['--input-type=module', '-e', code], { env }).signal)
+      takeOverHome(home)
+      const seen = [...parts, ...others].map((file) => [
+        readFileSync(join(home, file), 'utf8'),
+        lstatSync(join(home, file)).uid,
+      ])
+      const top = ['.', 'logs', 'redis', 'postgres', 'sandboxes'].map((name) => lstatSync(join(home, name)).uid)
+      expect({ seen, top }).toEqual({
+        seen: [...parts.map((file) => [file, 0]), ...others.map((file) => [file, ORDINARY])],
+        top: Array(5).fill(0),
+      })
+    }
+    expect(signals).toEqual([...Array(signals.length - 1).fill('SIGKILL'), null])
+    expect(signals.length).toBeGreaterThan(4)
   })
 
   test('root takes a home over without following its links, and once: what is given away later stays', () => {
