@@ -43,7 +43,6 @@ export default function ChangesPanel({ projectId, conversationId, taskId, task, 
       <div className="flex flex-wrap items-center gap-x-2 gap-y-1.5 border-b border-line px-3 py-1.5 @md:flex-nowrap">
         <span className="text-sm font-medium whitespace-nowrap">{formatPlural(stat.files, 'file')}</span>
         <LineCounts added={stat.added} removed={stat.removed} />
-        <span className="flex-1 @md:hidden" />
         <RangeSelect
           projectId={projectId}
           task={task}
@@ -59,6 +58,7 @@ export default function ChangesPanel({ projectId, conversationId, taskId, task, 
         />
         <IconButton
           size="small"
+          className="ml-auto"
           label={isSplit ? 'Show under each other' : 'Show side by side'}
           icon={isSplit ? <Rows2 className="size-4" /> : <Columns2 className="size-4" />}
           onClick={() => setLayout(isSplit ? null : 'split')}

@@ -42,12 +42,13 @@ export function Dialog({
             WIDTHS[width],
           )}
         >
-          <header className="pt-4 pr-14 pl-5">
+          {/* No header element: by the body it would be a second banner of the page. */}
+          <div className="pt-4 pr-14 pl-5">
             <Radix.Title className="text-lg font-semibold">{title}</Radix.Title>
             {description !== undefined && (
               <Radix.Description className="mt-0.5 text-sm text-muted">{description}</Radix.Description>
             )}
-          </header>
+          </div>
           <div className="min-h-0 overflow-y-auto px-5 pt-3 pb-5">{children}</div>
           {/* Last, so that the focus begins with what the dialog is for. */}
           <IconButton
