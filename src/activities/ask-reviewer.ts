@@ -22,7 +22,10 @@ import { withRetryNotice } from './turns.ts'
 const MAX_REVIEWER_TURNS = 10
 const UNUSABLE = 'It did not fit the tool, or one reply handed in several reviews that differ. Hand in exactly one.'
 
-/** Lets a reviewer look and answer; one that ends without a usable answer is asked once more. `need`: the budget is used up. */
+/**
+ * Lets a reviewer look and answer; one that ends without a usable answer is asked once more. `need` is the budget that ran
+ * out before an answer, else null.
+ */
 export async function askReviewer(
   at: Round,
   checks: readonly CheckResult[],

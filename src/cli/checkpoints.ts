@@ -9,7 +9,7 @@ import { UsageError } from './usage-error.ts'
 
 const PAGE = 200
 const MAX_PAGES = 50
-/** Of the newest; the page lists all. */
+/** The newest that are listed; the page lists all. */
 const MAX_SHOWN = 30
 const DESCRIPTION_CHARACTERS = 60
 

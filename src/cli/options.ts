@@ -59,7 +59,7 @@ export interface ChatOptions {
   readonly model?: string
   readonly expectApproved: boolean
   readonly json: boolean
-  /** Commands that would ask do not. */
+  /** Takes the answer yes where a command would ask. */
   readonly yes: boolean
 }
 

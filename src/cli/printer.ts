@@ -39,7 +39,7 @@ export function createPrinter(write: (text: string) => void, options: { color: b
   const growing = new Map<string, Growing>()
   const shownMessages = new Set<string>()
   let isLineOpen = false
-  /** Whether something of a reply stands there that is not whole yet. */
+  /** Whether a part of the reply under way was printed already. */
   let hasBegun = false
 
   const endLine = (): void => {
@@ -249,7 +249,7 @@ function describe(event: StreamEvent): Described | null {
   }
 }
 
-/** Outcomes of work that was brought to an end; the others are none and get no tick. */
+/** Outcomes of work that is finished, which get a tick; the others are left unfinished. */
 const DONE_OUTCOMES: ReadonlySet<string> = new Set(['approved', 'approved_with_notes', 'no_changes', 'unreviewed'])
 const END_WORDS: Readonly<Partial<Record<Outcome, string>>> = {
   stuck: 'stuck, the agent did the same again and again; say what to try instead',

@@ -67,7 +67,7 @@ export async function deliveredTrees(
   return { from, to }
 }
 
-/** There is nothing to hand out, and what there is instead. */
+/** `no_changes`: the task has no change to hand out; `sentence` says why. */
 export function noChanges(sentence: string): AppError {
   return new AppError('no_changes', `${sentence} The archive of the project has its files as they are.`)
 }

@@ -60,7 +60,7 @@ async function copyNow(
   try {
     await workspaces.open(projectId)
   } catch (error) {
-    // Not done yet, or to be tried again by whoever needs the files first.
+    // The restore stays noted: whoever needs the files first tries it again.
     if (error instanceof AppError && error.retryable) return
     await deleteProject(db, projectId)
     if (!(error instanceof AppError) || error.code !== 'project_source_failed') throw error

@@ -7,7 +7,7 @@ import type { Claim, LedgerRow } from '../shared/ledger.ts'
 
 const MAX_CLAIMS = 20
 const MAX_CLAIM_CHARACTERS = 300
-/** What a final message may be long; the rest is not looked at. */
+/** As much of a final message is looked at. */
 const MAX_TEXT_CHARACTERS = 20_000
 
 const SAYS_DONE =

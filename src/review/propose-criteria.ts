@@ -18,7 +18,7 @@ import { oneLine } from '../shared/text/one-line.ts'
 const MIN_JUDGED = 5
 const HOPELESS_PRECISION = 0.2
 const DOUBTFUL_PRECISION = 0.6
-/** So many reasons of people make a text more exact. */
+/** A criterion's text is proposed anew once people have given so many different reasons. */
 const MIN_REASONS = 2
 const MAX_REASONS = 3
 const MAX_REASON_CHARACTERS = 200

@@ -1,4 +1,4 @@
-/** As much of a file as git looks at before it calls it binary. */
+/** Git looks at as many bytes before it calls a file binary. */
 const SNIFFED_BYTES = 8_000
 
 /**

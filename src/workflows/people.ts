@@ -8,7 +8,7 @@ import type { WorkflowState } from './state.ts'
 interface Asking {
   readonly ref: { readonly taskId: string; readonly projectId: string }
   readonly state: WaitState
-  /** Shows what waits now. */
+  /** Updates the summary in Temporal's Web UI. */
   show(): void
 }
 
@@ -74,7 +74,7 @@ export async function waitForPeople({ ref, state, show }: Asking, asked: readonl
   }
 
   function note(open: readonly WaitingApproval[]): void {
-    // A decision that was recorded while this was read is newer.
+    // Decisions that came while the database was read are newer than what it said.
     state.waiting = open.filter(({ approvalId }) => !state.decided.has(approvalId))
     show()
   }

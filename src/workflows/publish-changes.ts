@@ -71,7 +71,7 @@ async function awaitLeave(input: PublishInput): Promise<void> {
       show()
       return
     }
-    // A decision that was recorded while this was read is newer: the next look finds it.
+    // A decision that came while the database was read is newer than what it said: the next look finds it.
     state.waiting = state.decided.has(leave.waiting.approvalId) ? [] : [leave.waiting]
     show()
     const leftMs = Math.max(1, Date.parse(leave.waiting.expiresAt) - Date.now())

@@ -10,7 +10,7 @@ const CONFIRM_MS = 60_000
 const LOOK_EVERY_MS = 200
 const OVER = new Set(['completed', 'failed', 'cancelled'])
 
-/** `keelson cancel`. */
+/** `keelson cancel`: ends a task and waits for its confirmation. Ends with 0 when the task was cancelled, else 1. */
 export const cancelCommand = defineCommand({
   name: 'cancel',
   words: '[TASK]',

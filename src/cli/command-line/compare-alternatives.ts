@@ -7,7 +7,7 @@ import { JSON_OPTION, PROJECT_OPTION } from './shared-options.ts'
 
 const MAX_TASKS = 20
 
-/** `keelson alternatives`. */
+/** `keelson alternatives`: tries a task again, shows the results, chooses one. Ends with 1 when the comparison failed. */
 export const alternativesCommand = defineCommand({
   name: 'alternatives',
   words: '[TASK] [MODEL|COUNT …]',

@@ -2,7 +2,7 @@ import { CHAT_OPTIONS } from '../options.ts'
 import { type Command, defineCommand } from './command.ts'
 import { atMost, JSON_OPTION } from './shared-options.ts'
 
-/** `keelson start`. */
+/** `keelson start`: runs the instance until it is told to end. */
 export const startCommand = defineCommand({
   name: 'start',
   what: 'gets what is missing, starts everything and keeps it running until Ctrl-C',
@@ -13,7 +13,7 @@ export const startCommand = defineCommand({
   },
 })
 
-/** `keelson stop`. */
+/** `keelson stop`: ends what runs from the home directory; again it finds nothing to end. */
 export const stopCommand = defineCommand({
   name: 'stop',
   what: 'stops what runs from this home directory; the next start finds everything again',
@@ -24,7 +24,7 @@ export const stopCommand = defineCommand({
   },
 })
 
-/** `keelson status`. */
+/** `keelson status`: tells how each part is. Ends with 0 when all is well, else 1. */
 export const statusCommand = defineCommand({
   name: 'status',
   what: 'tells what runs and how each part is',

@@ -14,7 +14,7 @@ interface Credential {
   readonly lastUsedAt: string | null
 }
 
-/** `keelson credentials`. */
+/** `keelson credentials`: stores, lists and removes tokens of git hosts; never prints one. */
 export const credentialsCommand = defineCommand({
   name: 'credentials',
   words: '[HOST]',

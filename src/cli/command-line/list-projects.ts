@@ -3,7 +3,7 @@ import { allProjects } from '../find-project.ts'
 import { defineCommand } from './command.ts'
 import { atMost, JSON_OPTION } from './shared-options.ts'
 
-/** `keelson projects`. */
+/** `keelson projects`: lists them, oldest first. */
 export const projectsCommand = defineCommand({
   name: 'projects',
   what: 'lists the projects, oldest first',

@@ -7,7 +7,7 @@ import { atMost, JSON_OPTION, PROJECT_OPTION } from './shared-options.ts'
 const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 200
 
-/** `keelson tasks`. */
+/** `keelson tasks`: lists the newest tasks, of one project or of all. */
 export const tasksCommand = defineCommand({
   name: 'tasks',
   what: 'lists the newest tasks, newest first',

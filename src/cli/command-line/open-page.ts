@@ -2,7 +2,7 @@ import { makeLinkToken } from '../../shared/sign-in-link.ts'
 import { defineCommand } from './command.ts'
 import { atMost, JSON_OPTION } from './shared-options.ts'
 
-/** `keelson open`. */
+/** `keelson open`: opens the page by a link that signs in once. */
 export const openCommand = defineCommand({
   name: 'open',
   what: 'opens the page in the browser, signed in by a link that works once, for ten minutes',

@@ -3,7 +3,7 @@ import { UsageError } from '../usage-error.ts'
 import { defineCommand } from './command.ts'
 import { atMost } from './shared-options.ts'
 
-/** `keelson completion`. */
+/** `keelson completion`: prints the script by which bash, zsh or fish completes words. */
 export const completionCommand = defineCommand({
   name: 'completion',
   words: SHELLS.join('|'),

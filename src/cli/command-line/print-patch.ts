@@ -2,7 +2,7 @@ import { defineCommand } from './command.ts'
 import { newestTaskId, projectsNamed } from './newest-tasks.ts'
 import { atMost, PROJECT_OPTION } from './shared-options.ts'
 
-/** `keelson patch`. */
+/** `keelson patch`: prints a task's change as a mailbox for `git am`, and nothing else. */
 export const patchCommand = defineCommand({
   name: 'patch',
   words: '[TASK]',

@@ -4,7 +4,7 @@ import { defineCommand } from './command.ts'
 import { newestTaskId, projectsNamed } from './newest-tasks.ts'
 import { atMost, JSON_OPTION, PROJECT_OPTION } from './shared-options.ts'
 
-/** `keelson publish`. */
+/** `keelson publish`: pushes a task's change and waits for the end. Ends with 0 when it is published, else 1. */
 export const publishCommand = defineCommand({
   name: 'publish',
   words: '[TASK]',

@@ -8,7 +8,7 @@ import { atMost, JSON_OPTION } from './shared-options.ts'
 const NAME_WIDTH = 24
 const COLOR = { ok: 'green', warn: 'yellow', fail: 'red' } as const
 
-/** `keelson doctor`. */
+/** `keelson doctor`: looks at the host and changes nothing. Ends with 1 when something that matters is missing. */
 export const doctorCommand = defineCommand({
   name: 'doctor',
   what: 'looks at everything that Keelson needs here and says what to type',

@@ -4,7 +4,7 @@ import { defineCommand } from './command.ts'
 import { newestTaskId, projectsNamed } from './newest-tasks.ts'
 import { atMost, JSON_OPTION, PROJECT_OPTION } from './shared-options.ts'
 
-/** `keelson diff`. */
+/** `keelson diff`: shows what a task changed, for people or as a patch. */
 export const diffCommand = defineCommand({
   name: 'diff',
   words: '[TASK] [PATH]',

@@ -1,7 +1,7 @@
 import { defineCommand } from './command.ts'
 import { atMost, JSON_OPTION } from './shared-options.ts'
 
-/** `keelson token`. */
+/** `keelson token`: prints the API token of the running instance. */
 export const tokenCommand = defineCommand({
   name: 'token',
   what: 'prints the API token of the running instance',

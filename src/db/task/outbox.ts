@@ -51,7 +51,7 @@ export async function takeOutbox(
   return rows.map((row) => ({ ...row, payload: JSON.parse(row.payload) as Record<string, unknown> }))
 }
 
-/** Temporal has it. Safe to repeat. */
+/** Notes that Temporal has been told. Safe to repeat. */
 export async function finishOutbox(db: Db, id: string): Promise<void> {
   await query(db, { name: 'finish_outbox', text: 'UPDATE outbox SET done_at = now() WHERE id = $1' }, [id])
 }

@@ -78,7 +78,7 @@ export function createPreviewDoors({
       try {
         return await doors.connect(service.execId, port)
       } catch (error) {
-        // It may have another sandbox by now.
+        // The project may have been given another sandbox since.
         sandboxes.forget(service.projectId)
         throw error
       }

@@ -29,5 +29,5 @@ export function faultPage({ title, detail, log, retryAfterSeconds }: PreviewFaul
 <body><main><h1>${escapeHtml(title)}</h1><p>${escapeHtml(detail)}</p>${output}</main></body></html>`
 }
 
-/** What such a page may do: nothing but look like it does. */
+/** The content policy of such a page: its own styles and nothing else. */
 export const FAULT_POLICY = `default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'`

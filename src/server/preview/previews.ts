@@ -178,7 +178,7 @@ export function createPreviews(deps: PreviewDeps): Previews {
     })
     asked.on('error', () => {
       clearTimeout(timer)
-      // What is wrong was told already.
+      // The page was told of the fault already.
       if (outgoing.writableEnded) return
       if (outgoing.headersSent) outgoing.destroy()
       else refuse(FAULTS.noHttp)

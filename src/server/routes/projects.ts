@@ -133,7 +133,7 @@ async function cancelQuietly(deps: AppDeps, taskId: string): Promise<void> {
   try {
     await requestCancel(deps.db, taskId, { by: 'user', reason: 'Its project was deleted.' })
   } catch (error) {
-    // It ended by itself in between, which is as good.
+    // The task ended by itself meanwhile, which serves as well.
     if (!(error instanceof AppError && error.code === 'task_over')) throw error
   }
 }

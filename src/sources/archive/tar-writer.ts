@@ -25,7 +25,7 @@ export async function* writeTar(entries: AsyncIterable<WorkspaceEntry>): AsyncGe
   yield Buffer.alloc(2 * BLOCK)
 }
 
-/** What has grown since it was looked at is cut, what has shrunk is filled: the header has promised its size. */
+/** Exactly `size` bytes, as the header has promised: a file that has grown since is cut, one that has shrunk is filled. */
 async function* exactly(data: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
   let left = size
   for await (const piece of data) {

@@ -10,7 +10,7 @@ type Merged = Extract<Merge, { kind: 'merged' }>
 
 const COMMAND_MS = 60_000
 const BUNDLE = '.git/keelson-sync.bundle'
-/** Of paths that one command is given. */
+/** As many bytes of paths are given to one command. */
 const BATCH_BYTES = 1024 * 1024
 
 /**
@@ -56,7 +56,7 @@ async function removeAll(sandbox: Sandbox, paths: readonly string[]): Promise<vo
   const flush = async () => {
     if (batch.length === 0) return
     const input = Buffer.from(batch.map((path) => `./${path}\0`).join(''), 'latin1')
-    // As git does it: with a file goes its directory, when it is empty then.
+    // Git removes a directory with its last file, so this does too.
     const script = `list=$(mktemp) && cat > "$list" && xargs -0 -a "$list" rm -f -- &&
       { xargs -0 -a "$list" -n 1 dirname -z | sort -zru | xargs -0 -r rmdir -p --ignore-fail-on-non-empty -- 2>/dev/null || true; }`
     if ((await runQuietly(sandbox, ['bash', '-c', script], input)) !== 0) {

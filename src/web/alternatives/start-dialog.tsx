@@ -8,6 +8,7 @@ import { useSession } from '../shell/session.ts'
 import type { TaskView } from '../state.ts'
 import { Button } from '../ui/button.tsx'
 import { Dialog } from '../ui/dialog.tsx'
+import { FaultNote } from '../ui/fault-note.tsx'
 import { CheckboxField, TextAreaField } from '../ui/field.tsx'
 import { formatCost } from '../ui/format.ts'
 import { Select } from '../ui/select.tsx'
@@ -41,7 +42,7 @@ export default function StartDialog({ task, onClose, onStarted }: StartDialogPro
   const [choose, setChoose] = useState<ComparisonBody['choose']>('person')
   const [isBusy, setBusy] = useState(false)
   const [error, setError] = useState<string>()
-  // One for as long as the dialog is open: a second click after a lost answer begins nothing more.
+  // One id while the dialog is open: a second click after a lost answer begins no second comparison.
   const [clientComparisonId] = useState(newClientMessageId)
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault()
@@ -111,11 +112,7 @@ export default function StartDialog({ task, onClose, onStarted }: StartDialogPro
             </label>
           ))}
         </fieldset>
-        {error !== undefined && (
-          <p role="alert" className="rounded-md bg-bad-soft px-3 py-2 text-sm break-words text-bad">
-            {error}
-          </p>
-        )}
+        {error !== undefined && <FaultNote>{error}</FaultNote>}
         <footer className="flex flex-wrap items-center justify-end gap-2">
           {task.costUsd !== null && task.costUsd > 0 && (
             <p className="mr-auto text-xs text-faint">

@@ -64,3 +64,6 @@ export async function faultFrom(response: Response): Promise<ApiFault> {
     details: typeof details === 'object' && details !== null ? (details as Record<string, unknown>) : {},
   })
 }
+
+/** What a person is told whose save met a newer version (`version_conflict`). */
+export const STALE_SAVE = 'Somebody saved a newer version meanwhile. Load it, then make your change again.'

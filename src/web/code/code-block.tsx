@@ -11,7 +11,7 @@ interface CodeBlockProps {
   readonly code: string
   /** A fence's name or a path. */
   readonly language?: string
-  /** False while it still grows: colours would run after it. */
+  /** False while the code is still being written: it is coloured once it is whole. */
   readonly isComplete?: boolean
   readonly className?: string
 }

@@ -7,6 +7,7 @@ import { useQuery } from '../api/use-query.ts'
 import { Button } from '../ui/button.tsx'
 import { ConfirmDialog } from '../ui/confirm-dialog.tsx'
 import { Dialog } from '../ui/dialog.tsx'
+import { FaultNote } from '../ui/fault-note.tsx'
 import { TextField } from '../ui/field.tsx'
 import { formatAgo } from '../ui/format.ts'
 import { IconButton } from '../ui/icon-button.tsx'
@@ -141,11 +142,7 @@ function NewCredential({ onStored }: { onStored: () => void }) {
           onChange={(event) => setToken(event.target.value)}
         />
       </div>
-      {error !== undefined && (
-        <p role="alert" className="rounded-md bg-bad-soft px-3 py-2 text-sm text-bad">
-          {error}
-        </p>
-      )}
+      {error !== undefined && <FaultNote>{error}</FaultNote>}
       <footer className="flex justify-end">
         <Button look="primary" type="submit" isBusy={isBusy} disabled={host.trim() === '' || token.trim() === ''}>
           Store the token

@@ -9,6 +9,7 @@ import { makeProject } from '../shell/projects.ts'
 import { Button } from '../ui/button.tsx'
 import { classNames } from '../ui/class-names.ts'
 import { Dialog } from '../ui/dialog.tsx'
+import { FaultNote } from '../ui/fault-note.tsx'
 import { TextField } from '../ui/field.tsx'
 import { formatPlural } from '../ui/format.ts'
 import { readUpload, type Upload } from './read-upload.ts'
@@ -121,11 +122,7 @@ export default function NewProjectDialog({ onClose, onMade }: NewProjectDialogPr
           value={name}
           onChange={(event) => setName(event.target.value)}
         />
-        {error !== undefined && (
-          <p role="alert" className="rounded-md bg-bad-soft px-3 py-2 text-sm text-bad">
-            {error}
-          </p>
-        )}
+        {error !== undefined && <FaultNote>{error}</FaultNote>}
         <footer className="flex justify-end gap-2">
           <Button onClick={onClose}>Cancel</Button>
           <Button look="primary" type="submit" isBusy={isBusy} disabled={source === null}>

@@ -2,6 +2,7 @@ import { type ReactNode, useState } from 'react'
 import { faultOf } from '../api/fault.ts'
 import { Button } from './button.tsx'
 import { Dialog } from './dialog.tsx'
+import { FaultNote } from './fault-note.tsx'
 
 /** What a confirmation says and does. */
 export interface ConfirmationProps {
@@ -40,11 +41,7 @@ export default function Confirmation({
   return (
     <Dialog isOpen onClose={onClose} title={title}>
       <div className="text-sm text-muted">{children}</div>
-      {error !== null && (
-        <p role="alert" className="mt-3 rounded-md bg-bad-soft px-3 py-2 text-sm text-bad">
-          {faultOf(error).message}
-        </p>
-      )}
+      {error !== null && <FaultNote className="mt-3">{faultOf(error).message}</FaultNote>}
       <footer className="mt-5 flex justify-end gap-2">
         <Button onClick={onClose}>Cancel</Button>
         <Button look={isDangerous ? 'danger' : 'primary'} isBusy={isBusy} onClick={() => void confirm()}>

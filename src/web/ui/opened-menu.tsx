@@ -8,7 +8,7 @@ export interface MenuEntry {
   readonly icon?: ReactNode
   readonly onSelect: () => void
   readonly isDangerous?: boolean
-  /** Given: one of several of which one holds. */
+  /** When given, the entry is one of a group of which one is chosen; true for that one. */
   readonly isChosen?: boolean
 }
 

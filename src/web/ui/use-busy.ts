@@ -1,7 +1,7 @@
 import { useState } from 'react'
 import { showFault } from './toast.tsx'
 
-/** What is under way, of which at most one is, and how to do it: a failure is shown and ends it as success does. */
+/** The act under way, null when there is none, and a function that runs one: a failure is shown, and ends it as success does. */
 export function useBusy<What extends string>(): [
   busy: What | null,
   run: (what: What, work: () => Promise<unknown>) => Promise<void>,

@@ -39,16 +39,16 @@ export interface FollowDeps {
   readonly idleMs: number
 }
 
-/** As much of a service's output goes to the live stream; the rest is read from its log. */
+/** At most so much of a service's output goes to the live stream; the rest is read from its log. */
 const PUBLISHED_BYTES = 256 * 1024
 const TAIL_BYTES = 8 * 1024
 const POLL_BYTES = 64 * 1024
 const HOLD_EVERY_MS = 1_000
 const LOOK_WHILE_STARTING_MS = 200
 const LOOK_WHILE_LISTENING_MS = 2_000
-/** Between two pieces of output that come without a pause. */
+/** The least time between two published pieces, however fast a service prints. */
 const PIECE_PAUSE_MS = 50
-/** Which settings a dev server needs that is not started from a terminal. */
+/** Variables for dev servers, which would otherwise expect a terminal or open a browser. */
 const SERVICE_ENV = { CI: 'true', BROWSER: 'none', PYTHONUNBUFFERED: '1' }
 
 interface Followed {

@@ -1,6 +1,6 @@
 import { type FormEvent, useState } from 'react'
 import { api } from '../../api/client.ts'
-import { faultOf } from '../../api/fault.ts'
+import { faultOf, STALE_SAVE } from '../../api/fault.ts'
 import type { ProjectEnvironment } from '../../api/types.ts'
 import { Button } from '../../ui/button.tsx'
 import { CheckboxField, TextAreaField } from '../../ui/field.tsx'
@@ -16,7 +16,6 @@ const POLICIES = [
   { value: 'hosts', label: 'registries and the hosts below' },
   { value: 'open', label: 'every public host' },
 ] as const
-const STALE = 'Somebody saved a newer version meanwhile. Load it, then make your change again.'
 const MAX_FAILURES = 5
 
 /** Changes what the project's commands run in. The network holds at once, the rest from the next command on. */
@@ -46,7 +45,7 @@ export function EnvironmentEditor({
     } catch (error) {
       const fault = faultOf(error)
       const named = faultTexts(fault.details, body)
-      if (fault.code === 'version_conflict') setFailures([STALE])
+      if (fault.code === 'version_conflict') setFailures([STALE_SAVE])
       else setFailures(named.length === 0 ? [fault.message] : named)
     } finally {
       setSaving(false)

@@ -2,11 +2,12 @@ import { Plus, Trash2 } from 'lucide-react'
 import { type FormEvent, useState } from 'react'
 import { MAX_CHECKS, MAX_CRITERIA } from '../../../shared/review.ts'
 import { api } from '../../api/client.ts'
-import { faultOf } from '../../api/fault.ts'
+import { faultOf, STALE_SAVE } from '../../api/fault.ts'
 import type { ReviewCheck, ReviewCriteria, ReviewCriterion } from '../../api/types.ts'
 import { VisibleText } from '../../code/visible-text.tsx'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
+import { FaultNote } from '../../ui/fault-note.tsx'
 import { CheckboxField, TextAreaField, TextField } from '../../ui/field.tsx'
 import { IconButton } from '../../ui/icon-button.tsx'
 import { Select } from '../../ui/select.tsx'
@@ -46,11 +47,7 @@ export function CriteriaEditor({
       onSaved()
     } catch (error) {
       const fault = faultOf(error)
-      setFailure(
-        fault.code === 'version_conflict'
-          ? 'Somebody saved a newer version meanwhile. Load it, then make your change again.'
-          : fault.message,
-      )
+      setFailure(fault.code === 'version_conflict' ? STALE_SAVE : fault.message)
     } finally {
       setSaving(false)
     }
@@ -132,12 +129,12 @@ export function CriteriaEditor({
         </div>
       </fieldset>
       {failure !== null && (
-        <p role="alert" className="rounded-md bg-bad-soft px-3 py-2 text-sm text-bad">
+        <FaultNote>
           {failure}{' '}
           <button type="button" className="underline" onClick={onSaved}>
             Load the newest
           </button>
-        </p>
+        </FaultNote>
       )}
       <footer className="sticky bottom-0 -mx-3 flex items-center gap-2 border-t border-line bg-surface px-3 py-2">
         <span className="text-xs text-muted">
