@@ -24,7 +24,7 @@ const project = (name: string, groupOrder: number, { testTimeout, maxWorkers = 2
 export default defineConfig({
   test: {
     projects: [
-      project('unit', 0, { testTimeout: 20_000 }),
+      project('unit', 0, { testTimeout: 60_000 }),
       project('workflow', 1, { testTimeout: 60_000 }),
       // They wait for stores and commands a third of their time.
       project('integration', 2, { testTimeout: 60_000, maxWorkers: 3 }),
