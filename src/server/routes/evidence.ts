@@ -6,7 +6,6 @@ import { listRounds, readBaseline } from '../../db/review/reviews.ts'
 import { getTask, type Task } from '../../db/task/tasks.ts'
 import { claimsIn } from '../../review/claims.ts'
 import { ledgerOf } from '../../review/ledger.ts'
-
 import type { Claim, LedgerDecision, LedgerRow } from '../../shared/ledger.ts'
 import type { Evidence, EvidenceGap } from '../../shared/review.ts'
 import type { AppDeps } from '../deps.ts'
