@@ -22,7 +22,7 @@ import {
 import path from 'node:path'
 import { GENERATED_ETC } from './argv.ts'
 import type { HostView } from './host-view.ts'
-import { publicCertificates } from './public-certificates.ts'
+import { ifReadable, publicCertificates } from './public-certificates.ts'
 
 const MAX_DEPTH = 6
 const MAX_ENTRIES = 5_000
@@ -122,16 +122,6 @@ function collect(parts: readonly string[]): Copied[] {
       1,
     )
   return copied
-}
-
-/** What others may not read, or what is gone again, is not for commands. */
-function ifReadable<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof Error && 'code' in error) return undefined
-    throw error
-  }
 }
 
 function putInPlace(fresh: string, copy: string): void {

@@ -71,8 +71,11 @@ function namesIn(dir: string): string[] {
   return ifReadable(() => readdirSync(dir)) ?? []
 }
 
-/** What others may not read, or what is gone again, is not for commands. */
-function ifReadable<T>(read: () => T): T | undefined {
+/**
+ * What `read` gives; undefined where the file system refuses it: what others may not read, or what is gone again, is not for
+ * commands. Other failures are thrown.
+ */
+export function ifReadable<T>(read: () => T): T | undefined {
   try {
     return read()
   } catch (error) {
