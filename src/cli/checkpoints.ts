@@ -2,6 +2,7 @@
 
 import type { CheckpointAnswer, DiffAnswer } from './answers.ts'
 import { cleanLine } from './clean-text.ts'
+import { confirmChange } from './confirm-change.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Session } from './session.ts'
 import { showFiles } from './show.ts'
@@ -42,14 +43,7 @@ export async function restoreTo(session: Session, checkpointId: string): Promise
     const path = `/api/workspace/${encodeURIComponent(project.id)}/diff?${range}`
     showFiles(printer, await api.insist<DiffAnswer>('GET', path))
   }
-  if (!options.yes) {
-    const answer = await session.confirm('Take the files back to this checkpoint?')
-    if (answer === null) throw new UsageError('Nobody can be asked here: add --yes to restore.')
-    if (!answer) {
-      printer.note('Nothing was changed.', 'dim')
-      return EXIT.bad
-    }
-  }
+  if (!(await confirmChange(session, 'Take the files back to this checkpoint?', 'restore'))) return EXIT.bad
   const done = await api.call<{ checkpoint: { id: string } }>('POST', `/api/checkpoints/${id}/restore`, {})
   if (options.json) session.writeJson(done)
   printer.note(`Restored; recorded as ${cleanLine(done.checkpoint.id)}, which can be gone back from too.`, 'green')

@@ -20,6 +20,7 @@ import { ApiError } from './api.ts'
 import { answer, approve, askAtTerminal, deny, waiting } from './approvals.ts'
 import { checkpoints, restoreTo } from './checkpoints.ts'
 import { clean } from './clean-text.ts'
+import { confirmChange } from './confirm-change.ts'
 import { EXIT } from './exit-codes.ts'
 import { columns } from './grammar/columns.ts'
 import { publishTask, showPublication } from './publish-work.ts'
@@ -171,14 +172,7 @@ async function undo(session: Session): Promise<number> {
   }
   const changes = await api.insist<DiffAnswer>('GET', `/api/tasks/${next.taskId}/diff`)
   showFiles(printer, changes)
-  if (!options.yes) {
-    const answer = await session.confirm('Take these changes back?')
-    if (answer === null) throw new UsageError('Nobody can be asked here: add --yes to undo.')
-    if (!answer) {
-      printer.note('Nothing was changed.', 'dim')
-      return EXIT.bad
-    }
-  }
+  if (!(await confirmChange(session, 'Take these changes back?', 'undo'))) return EXIT.bad
   const done = await api.call<{ checkpoint: { id: string } }>('POST', `/api/tasks/${next.taskId}/undo`, {})
   if (options.json) session.writeJson({ taskId: next.taskId, ...done })
   printer.note(`Undone; recorded as ${done.checkpoint.id}. Git's commits and installed dependencies stay.`, 'green')
